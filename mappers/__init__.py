@@ -1,0 +1,1 @@
+"""Who runs which task: pure functions of what a node believes (a View)."""

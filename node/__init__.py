@@ -1,0 +1,1 @@
+"""The trio shell: sockets, processes, disk and terminal around the pure core."""

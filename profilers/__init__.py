@@ -1,0 +1,1 @@
+"""How fast things are: estimators of delay, bandwidth, resources and run time."""

@@ -1,0 +1,1 @@
+"""What nodes say and become: pure machines and the wire format. Knows nobody."""

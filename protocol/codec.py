@@ -1,0 +1,237 @@
+"""Values on the wire: msgpack arrays with fixed positions, explicit limits and exact types.
+
+A wire class is a frozen, slotted dataclass whose annotations say what may stand in each position. `encode` writes
+its fields in order as an array; `decode` reads them back and checks every type, range and length. Unknown trailing
+fields are ignored and missing trailing fields take the dataclass's default, so that versions may differ.
+
+msgpack itself is permissive (reference: membership.md 4.7): it accepts NaN, booleans where integers belong and
+headers that announce four billion elements. Hence the limits at decoding and the exact checks after it.
+"""
+
+import dataclasses
+import functools
+import math
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, NewType, TypeVar, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from .errors import RemoteProtocolError
+
+T = TypeVar("T")
+Check = Callable[[Any], Any]
+
+ITEMS_MAX = 65_536
+"""No array in any message is longer; the largest are lists of files and of tasks."""
+
+DEPTH_MAX = 16
+"""msgpack itself accepts 1,024 levels; our deepest message has six."""
+
+
+class MalformedError(RemoteProtocolError):
+    """Bytes that do not spell the value that should stand there."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Range:
+    """Bounds of a number, both inclusive."""
+
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Length:
+    """Bounds of the length of a text (in UTF-8 bytes), a byte string or a tuple, both inclusive."""
+
+    low: int
+    high: int
+
+
+U8 = Annotated[int, Range(0, 2**8 - 1)]
+U16 = Annotated[int, Range(0, 2**16 - 1)]
+U32 = Annotated[int, Range(0, 2**32 - 1)]
+U63 = Annotated[int, Range(0, 2**63 - 1)]
+Seconds = Annotated[float, Range(0.0, 1e12)]
+"""A duration, or an instant as seconds since 1970 UTC."""
+Name = Annotated[str, Length(1, 255)]
+Text = Annotated[str, Length(0, 4096)]
+Bytes16 = Annotated[bytes, Length(16, 16)]
+Bytes32 = Annotated[bytes, Length(32, 32)]
+Bytes64 = Annotated[bytes, Length(64, 64)]
+
+
+def encode(value: Any) -> bytes:
+    """Write a wire class as one msgpack array."""
+    return pack(to_wire(value))
+
+
+def decode(wire_class: type[T], data: bytes) -> T:
+    """Read one value of a wire class.
+
+    Raises MalformedError unless the bytes are one array that fits the class exactly.
+    """
+    return from_wire(wire_class, unpack(data))
+
+
+def pack(value: Any) -> bytes:
+    """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them)."""
+    return msgpack.packb(value, use_bin_type=True)
+
+
+def unpack(data: bytes) -> Any:
+    """Plain values from msgpack, arrays as lists, within limits.
+
+    Raises MalformedError for anything else, maps and extension types included.
+    """
+    try:
+        return msgpack.unpackb(
+            data,
+            raw=False,
+            use_list=True,
+            max_array_len=min(len(data), ITEMS_MAX),
+            max_map_len=0,
+            max_ext_len=0,
+            max_str_len=len(data),
+            max_bin_len=len(data),
+        )
+    except (ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise MalformedError(f"not a msgpack value within limits: {error}") from None
+
+
+def to_wire(value: Any) -> Any:
+    """Plain values for msgpack: wire classes and tuples become lists."""
+    if isinstance(value, tuple | list):
+        return [to_wire(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [to_wire(getattr(value, name)) for name in _field_names(type(value))]
+    return value
+
+
+def from_wire(wire_class: type[T], plain: Any) -> T:
+    """Build a wire class from what `unpack` gave; raises MalformedError."""
+    result: T = _checker(wire_class)(plain)
+    return result
+
+
+@functools.cache
+def _field_names(wire_class: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(wire_class))
+
+
+@functools.cache
+def _checker(annotation: Any) -> Check:
+    """Compile an annotation into a function that returns the checked value or raises MalformedError."""
+    if isinstance(annotation, NewType):
+        return _checker(annotation.__supertype__)
+    if get_origin(annotation) is Annotated:
+        kind, *bounds = get_args(annotation)
+        return _bounded(kind, bounds)
+    if get_origin(annotation) is types.UnionType:
+        return _optional(annotation)
+    if get_origin(annotation) is tuple:
+        return _tuple(annotation, Length(0, ITEMS_MAX))
+    if dataclasses.is_dataclass(annotation):
+        return _wire_class(annotation)
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    raise TypeError(f"no rule for {annotation!r} on the wire")
+
+
+def _bounded(kind: Any, bounds: list[Any]) -> Check:
+    length = next((bound for bound in bounds if isinstance(bound, Length)), None)
+    span = next((bound for bound in bounds if isinstance(bound, Range)), None)
+    if get_origin(kind) is tuple and length is not None:
+        return _tuple(kind, length)
+    inner = _checker(kind)
+
+    def check(value: Any) -> Any:
+        value = inner(value)
+        if span is not None and not span.low <= value <= span.high:
+            raise MalformedError(f"{value!r} is not between {span.low} and {span.high}")
+        if length is not None:
+            size = len(value.encode()) if isinstance(value, str) else len(value)
+            if not length.low <= size <= length.high:
+                raise MalformedError(f"length {size} is not between {length.low} and {length.high}")
+        return value
+
+    return check
+
+
+def _optional(annotation: Any) -> Check:
+    kinds = get_args(annotation)
+    if len(kinds) != 2 or types.NoneType not in kinds:
+        raise TypeError(f"only `X | None` unions travel, not {annotation!r}")
+    inner = _checker(kinds[0] if kinds[1] is types.NoneType else kinds[1])
+    return lambda value: None if value is None else inner(value)
+
+
+def _tuple(annotation: Any, length: Length) -> Check:
+    kinds = get_args(annotation)
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        inner = _checker(kinds[0])
+
+        def check_many(value: Any) -> Any:
+            if type(value) is not list or not length.low <= len(value) <= length.high:
+                raise MalformedError(f"not an array of {length.low} to {length.high} items")
+            return tuple([inner(item) for item in value])
+
+        return check_many
+    inners = [_checker(kind) for kind in kinds]
+
+    def check_fixed(value: Any) -> Any:
+        if type(value) is not list or len(value) < len(inners):
+            raise MalformedError(f"not an array of {len(inners)} items")
+        return tuple([inner(item) for inner, item in zip(inners, value, strict=False)])
+
+    return check_fixed
+
+
+def _wire_class(wire_class: Any) -> Check:
+    hints = get_type_hints(wire_class, include_extras=True)
+    fields = dataclasses.fields(wire_class)
+    checks = [(field.name, _checker(hints[field.name])) for field in fields]
+    required = sum(
+        field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        for field in fields
+    )
+
+    def check(value: Any) -> Any:
+        if type(value) is not list or len(value) < required:
+            raise MalformedError(f"not an array that spells {wire_class.__name__}")
+        given = []
+        for (name, inner), item in zip(checks, value, strict=False):
+            try:
+                given.append(inner(item))
+            except MalformedError as error:
+                raise MalformedError(f"{wire_class.__name__}.{name}: {error}") from None
+        return wire_class(*given)
+
+    return check
+
+
+def _exactly(kind: type) -> Check:
+    def check(value: Any) -> Any:
+        if type(value) is not kind:  # bool is an int to isinstance, not to us
+            raise MalformedError(f"{type(value).__name__} where {kind.__name__} belongs")
+        return value
+
+    return check
+
+
+def _finite(value: Any) -> float:
+    if type(value) is int and abs(value) <= 2**53:
+        return float(value)
+    if type(value) is not float or not math.isfinite(value):
+        raise MalformedError(f"{value!r} is not a finite number")
+    return value
+
+
+_SCALARS: dict[Any, Check] = {
+    bool: _exactly(bool),
+    int: _exactly(int),
+    float: _finite,
+    str: _exactly(str),
+    bytes: _exactly(bytes),
+}
