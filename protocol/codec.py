@@ -1,7 +1,7 @@
 """Values on the wire: msgpack arrays with fixed positions, explicit limits and exact types.
 
 A wire class is a frozen, slotted dataclass whose annotations say what may stand in each position. `encode` writes
-its fields in order as an array; `decode` reads them back and checks every type, range and length. Unknown trailing
+its fields (those that `__init__` takes) in order as an array; `decode` reads them back and checks every type, range and length. Unknown trailing
 fields are ignored and missing trailing fields take the dataclass's default, so that versions may differ.
 
 msgpack itself is permissive (reference: membership.md 4.7): it accepts NaN, booleans where integers belong and
@@ -117,7 +117,7 @@ def from_wire(wire_class: type[T], plain: Any) -> T:
 
 @functools.cache
 def _field_names(wire_class: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(wire_class))
+    return tuple(field.name for field in dataclasses.fields(wire_class) if field.init)
 
 
 @functools.cache
@@ -190,11 +190,10 @@ def _tuple(annotation: Any, length: Length) -> Check:
 
 def _wire_class(wire_class: Any) -> Check:
     hints = get_type_hints(wire_class, include_extras=True)
-    fields = dataclasses.fields(wire_class)
+    fields = [field for field in dataclasses.fields(wire_class) if field.init]
     checks = [(field.name, _checker(hints[field.name])) for field in fields]
     required = sum(
-        field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        for field in fields
+        field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING for field in fields
     )
 
     def check(value: Any) -> Any:
@@ -206,7 +205,10 @@ def _wire_class(wire_class: Any) -> Check:
                 given.append(inner(item))
             except MalformedError as error:
                 raise MalformedError(f"{wire_class.__name__}.{name}: {error}") from None
-        return wire_class(*given)
+        try:
+            return wire_class(*given)
+        except ValueError as error:  # the class has rules of its own, as Dag has
+            raise MalformedError(str(error)) from None
 
     return check
 

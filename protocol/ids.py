@@ -52,9 +52,7 @@ def content_digest(size_bytes: int, chunk_digests: bytes) -> Digest:
 def digest_of(content: bytes) -> Digest:
     """The content digest of bytes held in memory."""
     chunks = range(0, len(content), CHUNK_BYTES)
-    return content_digest(
-        len(content), b"".join(chunk_digest(content[at : at + CHUNK_BYTES]) for at in chunks)
-    )
+    return content_digest(len(content), b"".join(chunk_digest(content[at : at + CHUNK_BYTES]) for at in chunks))
 
 
 def node_text(node: NodeId) -> str:

@@ -1,0 +1,159 @@
+"""Task graphs: what a job's tasks are, and which feeds which."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Annotated
+
+from .codec import U16, U32, U63, Length, Name, Seconds, Text
+
+TASKS_MAX = 20_000
+"""A specification of this many tasks is about 2 MB; larger graphs should stream items instead."""
+
+
+class DagError(ValueError):
+    """The graph is not one a job can have; the message says what was found and what was expected."""
+
+
+class ProgramKind(IntEnum):
+    """How a task is called."""
+
+    MODULE = 0
+    """Jupiter's interface: `task(file_or_list, pathin, pathout)` of a Python module, in a fresh process per call."""
+    COMMAND = 1
+    """An executable or script that is told its inputs and output directory by environment variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run for a task."""
+
+    kind: U16
+    """A ProgramKind."""
+    arguments: Annotated[tuple[Text, ...], Length(1, 256)]
+    """MODULE: (path of the module relative to the application,). COMMAND: argument vector; a first word that is a
+    file of the application is run from there, anything else is looked up on PATH."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One vertex."""
+
+    name: Name
+    children: tuple[Name, ...]
+    program: Program
+    final: bool = False
+    """Its outputs are results of the job."""
+    inputs_per_call: U32 = 1
+    """Jupiter's NUM_INPUTS: how many files make one call; 1 passes a string, more a list."""
+    broadcast: bool = True
+    """Jupiter's FLAG: every output to every child (true), or the i-th output to the i-th child (false)."""
+    cores: U16 = 1
+    memory_bytes: U63 = 0
+    """What it is expected to need; 0 when nobody said."""
+    walltime_s: Seconds = 0.0
+    """It is ended and counts as failed after this; 0 means no limit."""
+    expected_s: Seconds = 0.0
+    """Expected run time on a core of speed 1; 0 when nobody knows."""
+    output_bytes: U63 = 0
+    """Expected total size of its outputs; 0 when nobody knows."""
+    hint: tuple[Name, ...] = ()
+    """Names of nodes that the application asks for, first choice first; empty leaves the choice to the mapper."""
+    environment: tuple[tuple[Name, Text], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A directed acyclic graph of tasks, checked when it is built.
+
+    Raises DagError for no task, duplicate or unknown names, a task that feeds itself, a cycle.
+    """
+
+    tasks: Annotated[tuple[Task, ...], Length(1, TASKS_MAX)]
+    by_name: Mapping[str, Task] = field(init=False, repr=False, compare=False)
+    parents: Mapping[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    """Parents of each task, in the order of the file."""
+    order: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Every task after all its parents; among those free to go, the order of the file."""
+
+    def __post_init__(self) -> None:
+        by_name = {task.name: task for task in self.tasks}
+        if len(by_name) != len(self.tasks) or not self.tasks:
+            raise DagError(_why_not_named(self.tasks))
+        parents: dict[str, list[str]] = {name: [] for name in by_name}
+        for task in self.tasks:
+            for child in dict.fromkeys(task.children):
+                if child not in by_name:
+                    raise DagError(f"task {task.name!r} names the child {child!r}, which is not a task")
+                if child == task.name:
+                    raise DagError(f"task {task.name!r} feeds itself")
+                parents[child].append(task.name)
+        object.__setattr__(self, "by_name", by_name)
+        object.__setattr__(self, "parents", {name: tuple(names) for name, names in parents.items()})
+        object.__setattr__(self, "order", _topological(self.tasks, self.parents))
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Tasks without parents: they get the job's inputs."""
+        return tuple(task.name for task in self.tasks if not self.parents[task.name])
+
+    def upward_ranks(
+        self, run_s: Callable[[str], float], transfer_s: Callable[[str, str], float]
+    ) -> dict[str, float]:
+        """Length in seconds of the longest way from each task to an end, itself included.
+
+        `run_s(task)` and `transfer_s(parent, child)` are means over nodes. Source: Topcuoglu, Hariri and Wu 2002,
+        section 4.1.
+        """
+        rank: dict[str, float] = {}
+        for name in reversed(self.order):
+            below = (transfer_s(name, child) + rank[child] for child in dict.fromkeys(self.by_name[name].children))
+            rank[name] = run_s(name) + max(below, default=0.0)
+        return rank
+
+
+def _why_not_named(tasks: tuple[Task, ...]) -> str:
+    if not tasks:
+        return "a job needs at least one task"
+    seen: set[str] = set()
+    for task in tasks:
+        if task.name in seen:
+            return f"two tasks are called {task.name!r}"
+        seen.add(task.name)
+    raise AssertionError("only called when a name is missing or doubled")
+
+
+def _topological(tasks: tuple[Task, ...], parents: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Kahn's algorithm with a queue in file order."""
+    missing = {name: len(names) for name, names in parents.items()}
+    children = {task.name: tuple(dict.fromkeys(task.children)) for task in tasks}
+    free = [task.name for task in tasks if not missing[task.name]]
+    order: list[str] = []
+    while len(order) < len(free):
+        name = free[len(order)]
+        order.append(name)
+        for child in children[name]:
+            missing[child] -= 1
+            if not missing[child]:
+                free.append(child)
+    if len(order) < len(tasks):
+        raise DagError(f"the graph has a cycle: {' -> '.join(_a_cycle(children, set(order)))}")
+    return tuple(order)
+
+
+def _a_cycle(children: Mapping[str, tuple[str, ...]], placed: set[str]) -> list[str]:
+    """A shortest proof for people: walk among the tasks that could not be placed until one repeats."""
+    parents_left = {name for name in children if name not in placed}
+    # Each unplaced task has an unplaced parent, so walking up from any of them must come round.
+    up: dict[str, str] = {}
+    for name in children:
+        if name in parents_left:
+            for child in children[name]:
+                if child in parents_left:
+                    up.setdefault(child, name)
+    trail = [next(name for name in children if name in up)]
+    while up[trail[-1]] not in trail:
+        trail.append(up[trail[-1]])
+    last = up[trail[-1]]
+    loop = [last, *reversed(trail[trail.index(last) :])]
+    return loop

@@ -1,0 +1,118 @@
+"""What the core asks of its shell: values that say what to do in the world, never calls."""
+
+from dataclasses import dataclass
+
+from .dag import Task
+from .ids import Digest, JobId, NodeId
+from .jobspec import FileRef
+from .record import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Open a session to whoever answers at one of these addresses; ends in SessionOpened or DialFailed."""
+
+    addresses: tuple[Address, ...]
+    peer: NodeId | None
+    """Who is expected there; None while only an address is known. Anybody else is hung up on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A frame to a peer over its session, in order. Without a session the shell dials first (`Peer.addresses_of`);
+    what cannot be delivered is dropped and reported once as DialFailed or SessionClosed."""
+
+    peer: NodeId
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendDatagram:
+    """One datagram to a peer, sealed by the shell; may be lost."""
+
+    peer: NodeId
+    address: Address
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """End the session with a peer."""
+
+    peer: NodeId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One attempt at one task for one item of one job: what a node is asked to run."""
+
+    job: JobId
+    task: str
+    item: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Start a unit; all its inputs and its application are in the store. Ends in RunEnded."""
+
+    unit: Unit
+    task: Task
+    calls: tuple[tuple[FileRef, ...], ...]
+    """The unit's inputs, one group per call, calls one after the other."""
+    application: FileRef | None
+    environment: tuple[tuple[str, str], ...]
+    """Facts about the job and the node for the task's environment, beside the task's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End a unit that was started, its whole process tree; a RunEnded still follows."""
+
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Get content into the store from one of the peers that have it; ends in Fetched or FetchFailed.
+    Content that is already there is Fetched at once."""
+
+    file: FileRef
+    sources: tuple[NodeId, ...]
+    load: bool = False
+    """Hand the bytes to the core as well; only for small content such as specifications."""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Put a row into the journal; it is written before anything later in the same list of effects is sent."""
+
+    table: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Something that people may be waiting for has changed: ("job", id) or ("members", b"")."""
+
+    topic: str
+    subject: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request of the shell (see `events`): `error` is None when it was done."""
+
+    request: int
+    value: bytes
+    error: str | None
+
+
+Effect = Dial | Send | SendDatagram | Disconnect | Run | Cancel | Fetch | Save | Notify | Reply
+
+__all__ = [
+    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Fetch", "Notify", "Reply", "Run", "Save", "Send",
+    "SendDatagram", "Unit",
+]  # fmt: skip

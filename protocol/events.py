@@ -1,0 +1,175 @@
+"""What the shell tells the core: things that happened in the world, as values."""
+
+from dataclasses import dataclass
+
+from .effects import Unit
+from .ids import Digest, JobId, NodeId
+from .jobspec import FileRef
+from .record import Address
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    """A handshake has ended well: the other side holds the key of `peer` and showed this credential."""
+
+    peer: NodeId
+    credential: bytes
+    address: Address | None
+    """Where we dialled, None if they did."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """A session ended, orderly or not."""
+
+    peer: NodeId
+    reason: str
+    orderly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    """Nobody fit to talk to answered."""
+
+    addresses: tuple[Address, ...]
+    peer: NodeId | None
+    reason: str
+    """One line per address tried, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One frame of a session."""
+
+    peer: NodeId
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramReceived:
+    """One authentic, fresh datagram."""
+
+    peer: NodeId
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """Addresses at which a node of this cluster may be; never trusted, only dialled."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSampled:
+    """What the machine is doing now."""
+
+    cpu_percent: float
+    memory_percent: float
+    lag_s: float
+    """How late the event loop ran; a slow observer must not accuse others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Content is in the store."""
+
+    file: FileRef
+    content: bytes | None
+    """The bytes, if they were asked for."""
+    source: NodeId | None
+    """Who sent it; None if it was there already."""
+    seconds: float
+    """From the first byte to the last, at the receiver."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """None of the sources could give it."""
+
+    file: FileRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """A unit has ended, in whatever way."""
+
+    unit: Unit
+    failure: str
+    """Why it failed, for people; empty when it succeeded."""
+    exit_status: int
+    """Of the failing call; negative for a signal, 0 when it succeeded."""
+    outputs: tuple[FileRef, ...]
+    """In the order in which they go to children: as returned if the task named them, else as they were closed."""
+    stdout: FileRef
+    stderr: FileRef
+    stderr_tail: str
+    """The last lines, at most 2,000 characters."""
+    seconds: float
+    """Wall-clock time of all calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Somebody at this node submits a job; answered by a Reply whose value is the job id."""
+
+    request: int
+    spec: bytes
+    """An encoded JobSpec; its files are in the store already."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelJob:
+    """Somebody at this node cancels a job."""
+
+    request: int
+    job: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class FindJobs:
+    """Somebody at this node asks which jobs there are in the cluster; the Reply's value is empty, the answers are in
+    `Peer.jobs`."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchJob:
+    """Somebody at this node wants to see a job: its ledger is kept here from now on."""
+
+    request: int
+    job: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The node is about to stop: say so."""
+
+    request: int
+
+
+Event = (
+    SessionOpened
+    | SessionClosed
+    | DialFailed
+    | Received
+    | DatagramReceived
+    | Discovered
+    | LoadSampled
+    | Fetched
+    | FetchFailed
+    | RunEnded
+    | Submit
+    | CancelJob
+    | FindJobs
+    | WatchJob
+    | Leave
+)
+
+__all__ = [
+    "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
+    "FindJobs", "Leave", "LoadSampled", "Received", "RunEnded", "SessionClosed", "SessionOpened", "Submit",
+    "WatchJob",
+]  # fmt: skip

@@ -1,0 +1,110 @@
+"""What a mapper sees: a node's beliefs about its peers and the links between them, frozen at one moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from .dag import Dag
+from .ids import NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """One candidate, the deciding node itself included."""
+
+    node: NodeId
+    name: str
+    cores: int
+    speed: float
+    """Of one core, relative to the reference machine."""
+    free_in_s: float
+    """Seconds until a core is free, running and queued work included, as last heard and aged to now."""
+    age_s: float
+    """How old the load figures are; `inf` when none were ever heard."""
+    cpu_percent: float | None
+    memory_percent: float | None
+    """None when never heard."""
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is believed of one direction between two nodes."""
+
+    latency_s: float
+    bandwidth_bytes_per_s: float
+    confidence: float
+    """0 (a guess) to 1 (measured, recent)."""
+
+    def transfer_s(self, size_bytes: float) -> float:
+        return self.latency_s + size_bytes / self.bandwidth_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The deciding node's beliefs. Pure data plus two estimates, both without side effects."""
+
+    me: NodeId
+    peers: tuple[PeerView, ...]
+    """Eligible candidates in ascending order of node id; empty when nobody may compute."""
+    link: Callable[[NodeId, NodeId], Link]
+    """(source, target) -> Link; the same node to itself costs nothing."""
+    run_s: Callable[[str, NodeId], float]
+    """(task, node) -> expected run time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Where one parent of the task runs or ran, as far as is known."""
+
+    task: str
+    node: NodeId
+    ready_in_s: float
+    """Seconds from now until its outputs exist; 0 when they do."""
+    size_bytes: float
+    """What it sends to the task at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Where should this task run?"""
+
+    dag: Dag
+    task: str
+    parents: tuple[Parent, ...]
+    """The parents whose place is known, in the order of the DAG file; empty for entry tasks."""
+    excluded: frozenset[NodeId]
+    """Nodes that declined, did not answer or failed this task before. Never iterated over."""
+    mine: tuple[tuple[NodeId, float], ...]
+    """What this controller has bound to each node and not yet seen in gossip, in seconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One candidate with the numbers behind its place in the ranking, all in seconds from now."""
+
+    node: NodeId
+    total: float
+    """What was minimised (for `wave-random` a draw)."""
+    inputs_s: float
+    """When the last input could be there."""
+    queue_s: float
+    """When a core could be free."""
+    run_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A mapper's answer: candidates, best first. Empty when nobody is eligible."""
+
+    ranking: tuple[Score, ...]
+
+
+class Mapper(Protocol):
+    """Chooses the node for a task from what the deciding node knows."""
+
+    name: str
+
+    def choose(self, question: Question, view: View, rng: Random) -> Choice:
+        """Rank the eligible candidates. Pure: the same arguments and generator state give the same answer."""
