@@ -77,7 +77,8 @@ def decode(wire_class: type[T], data: bytes) -> T:
 
 def pack(value: Any) -> bytes:
     """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them)."""
-    return msgpack.packb(value, use_bin_type=True)
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
 
 
 def unpack(data: bytes) -> Any:
@@ -116,12 +117,12 @@ def from_wire(wire_class: type[T], plain: Any) -> T:
 
 
 @functools.cache
-def _field_names(wire_class: type) -> tuple[str, ...]:
+def _field_names(wire_class: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(wire_class) if field.init)
 
 
 @functools.cache
-def _checker(annotation: Any) -> Check:
+def _checker(annotation: Any) -> Check:  # Any: an annotation may be any object
     """Compile an annotation into a function that returns the checked value or raises MalformedError."""
     if isinstance(annotation, NewType):
         return _checker(annotation.__supertype__)

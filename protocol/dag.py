@@ -155,5 +155,4 @@ def _a_cycle(children: Mapping[str, tuple[str, ...]], placed: set[str]) -> list[
     while up[trail[-1]] not in trail:
         trail.append(up[trail[-1]])
     last = up[trail[-1]]
-    loop = [last, *reversed(trail[trail.index(last) :])]
-    return loop
+    return [last, *reversed(trail[trail.index(last) :])]

@@ -20,6 +20,7 @@ BODY_BYTES_MAX = 4 * 1024 * 1024
 class Kind(Enum):
     """What a signature is about; the value is part of what is signed, so one kind can never pass for another."""
 
+    CERTIFICATE = b"certificate"
     RECORD = b"record"
     LEAVE = b"leave"
     SUSPICION = b"suspicion"

@@ -108,3 +108,43 @@ class Mapper(Protocol):
 
     def choose(self, question: Question, view: View, rng: Random) -> Choice:
         """Rank the eligible candidates. Pure: the same arguments and generator state give the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFigure:
+    """What a node measured of the way from `source` to itself, as it is gossiped."""
+
+    source: NodeId
+    latency_s: float
+    bandwidth_bytes_per_s: float
+    """0 when never measured."""
+    confidence: float
+
+
+class Profile(Protocol):
+    """What a node has learnt about speeds; the estimators behind a View (see `pnode.profilers`)."""
+
+    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float) -> None:
+        """The minimum of a burst of three pings to `peer`."""
+
+    def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
+        """A real transfer from `source` to us, timed at the receiver from the first byte to the last."""
+
+    def observe_run(self, program: str, node: NodeId, speed: float, seconds: float, now: float) -> None:
+        """A task's run on a node of that speed. `program` names what was run across jobs."""
+
+    def hear_links(self, node: NodeId, figures: tuple[LinkFigure, ...], now: float) -> None:
+        """What another node measured of the links towards itself."""
+
+    def forget(self, node: NodeId) -> None:
+        """The node has left for good."""
+
+    def my_figures(self, now: float) -> tuple[LinkFigure, ...]:
+        """Our own row, to be gossiped: at most 64 entries, the most certain first."""
+
+    def link(self, source: NodeId, target: NodeId, now: float) -> Link:
+        """Best belief about one direction; a prior with confidence 0 when nothing is known; free to itself."""
+
+    def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
+        """Expected seconds on that node; falls back on other nodes' runs times speed, then on `expected_s` (on a core
+        of speed 1, 0 = unknown), then on a second."""
