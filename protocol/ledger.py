@@ -1,0 +1,229 @@
+"""Ledgers: everything that happened to a job, as signed statements in their authors' hash-chained feeds.
+
+Nobody owns a job's state. Each node that takes part appends what *it* did or decided to a feed of its own, and
+replicas merge feeds. A feed is a chain of segments; a segment is a batch of statements under one signature, carries
+its place in the chain and the digest of its predecessor, and is never changed. Merging is a union of sets: it is
+commutative, associative and idempotent, and what a job's state is follows from the set alone (see `jobstate`).
+
+A feed belongs to an author *and* to one run of its process (`boot`): a node that lost the last rows of its journal in
+a crash starts a new feed instead of signing a second segment with a number it has used, which would be a fork.
+
+A replica wants whole feeds and asks for gaps; a node that only runs one task holds the few segments it was sent. So
+segments are accepted in any order. The chain is checked between neighbours as soon as both are there, and two
+different segments in one place are proof that their author is broken: the second is refused.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated
+
+from .codec import U8, U16, U32, Bytes16, Bytes32, Length, Seconds, Text, decode
+from .crypto import Crypto
+from .errors import RemoteProtocolError
+from .ids import ClusterId, JobId, NodeId
+from .jobspec import FILES_MAX, FileRef
+from .signed import Kind, Signed, sign, verify
+
+STATEMENTS_MAX = 1024
+"""In one segment: a batch that still verifies and decodes within a few milliseconds."""
+
+SEGMENTS_MAX = 1_000_000
+"""In one job: a stream longer than this must be submitted as several jobs."""
+
+STDERR_TAIL_MAX = 2000
+"""Characters of stderr that travel in the ledger; the whole text stays in the content store of the node that ran it."""
+
+
+class ForkError(RemoteProtocolError):
+    """An author signed two different segments for one place of its feed, or broke the chain."""
+
+
+class StatementKind(IntEnum):
+    """What happened. The author is who signed; the task, item and attempt are fields of the statement."""
+
+    ASSIGNED = 1
+    """The author asks `node` to run the attempt; `text` says why, for attempts after the first."""
+    ACCEPTED = 2
+    """The author will run it."""
+    DECLINED = 3
+    """The author will not; `text` says why."""
+    STARTED = 4
+    FINISHED = 5
+    """With an outcome: where the outputs are is with the author."""
+    FAILED = 6
+    """With an outcome; `text` is the reason."""
+    DROPPED = 7
+    """The author stopped or never started it, since it was superseded or the job has ended."""
+    CANCELLED = 8
+    """About the whole job: somebody who may has ended it; `text` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended."""
+
+    seconds: Seconds
+    """Wall-clock run time of all calls."""
+    exit_status: Annotated[int, "of the failing call; negative for a signal"]
+    outputs: Annotated[tuple[FileRef, ...], Length(0, FILES_MAX)]
+    stdout: FileRef
+    stderr: FileRef
+    stderr_tail: Text
+    lineage: Bytes32
+    """Digest over the names and digests of the inputs it used: results are only consistent with those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing that happened to a job."""
+
+    kind: U8
+    """A StatementKind."""
+    task: U16
+    """Index of the task in the job's DAG; 0 where the statement is about the whole job."""
+    item: U32
+    attempt: U16
+    """Counted from 1; 0 where the statement is about the whole job."""
+    at_s: Seconds
+    """By the author's clock, seconds since 1970 UTC."""
+    node: Annotated[bytes, Length(0, 32)] = b""
+    """ASSIGNED: whom."""
+    text: Text = ""
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A batch of statements in one author's feed."""
+
+    job: Bytes16
+    boot: U32
+    """Which run of the author's process; each has a feed of its own."""
+    sequence: U32
+    """Counted from 0 within the feed."""
+    previous: Bytes32
+    """Digest of the segment before; zeros for the first."""
+    statements: Annotated[tuple[Statement, ...], Length(1, STATEMENTS_MAX)]
+
+
+FeedId = tuple[NodeId, int]
+"""(author, boot)"""
+
+SegmentId = tuple[NodeId, int, int]
+"""(author, boot, sequence)"""
+
+FIRST = bytes(32)
+
+
+def segment_digest(signed: Signed) -> bytes:
+    return hashlib.blake2b(signed.signature + signed.body, digest_size=32, person=b"pnode-segment").digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A segment with its signature, as it is kept and passed on."""
+
+    signed: Signed
+    segment: Segment
+    digest: bytes
+
+    @property
+    def author(self) -> NodeId:
+        return NodeId(self.signed.author)
+
+    @property
+    def id(self) -> SegmentId:
+        return (self.author, self.segment.boot, self.segment.sequence)
+
+
+def open_segment(crypto: Crypto, cluster: ClusterId, signed: Signed) -> Entry:
+    """Verify and decode a segment. Raises RemoteProtocolError if it is forged or malformed."""
+    verify(crypto, signed, Kind.SEGMENT, cluster)
+    return Entry(signed, decode(Segment, signed.body), segment_digest(signed))
+
+
+class Ledger:
+    """The segments of one job that this node holds."""
+
+    def __init__(self, job: JobId) -> None:
+        self.job = job
+        self._feeds: dict[FeedId, dict[int, Entry]] = {}
+        self._whole: dict[FeedId, int] = {}
+        """How many segments from the first on are there without a gap."""
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, segment: SegmentId) -> bool:
+        author, boot, sequence = segment
+        return sequence in self._feeds.get((author, boot), ())
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Every segment, feed by feed in a fixed order."""
+        for feed in sorted(self._feeds):
+            for sequence in sorted(self._feeds[feed]):
+                yield self._feeds[feed][sequence]
+
+    def write(
+        self, crypto: Crypto, cluster: ClusterId, seed: bytes, boot: int, statements: tuple[Statement, ...]
+    ) -> Entry:
+        """Append a segment of our own."""
+        author = NodeId(crypto.public_key(seed))
+        feed = self._feeds.get((author, boot), {})
+        sequence = len(feed)
+        previous = feed[sequence - 1].digest if sequence else FIRST
+        segment = Segment(self.job, boot, sequence, previous, statements)
+        signed = sign(crypto, seed, Kind.SEGMENT, cluster, segment)
+        entry = Entry(signed, segment, segment_digest(signed))
+        self.add(entry)
+        return entry
+
+    def add(self, entry: Entry) -> bool:
+        """Merge a verified segment; tells whether it is new.
+
+        Raises ForkError if it contradicts what is here, RemoteProtocolError if it is about another job or one too many.
+        """
+        segment = entry.segment
+        if segment.job != self.job:
+            raise RemoteProtocolError("a segment is about another job than the message that brought it")
+        feed = self._feeds.setdefault((entry.author, segment.boot), {})
+        present = feed.get(segment.sequence)
+        if present is not None:
+            if present.digest != entry.digest:
+                raise ForkError(f"two different segments have the number {segment.sequence} in one feed")
+            return False
+        if self._count >= SEGMENTS_MAX:
+            raise RemoteProtocolError(f"job ledger is full: {SEGMENTS_MAX} segments")
+        _check_chain(feed, entry)
+        feed[segment.sequence] = entry
+        self._count += 1
+        whole = self._whole.get((entry.author, segment.boot), 0)
+        while whole in feed:
+            whole += 1
+        self._whole[(entry.author, segment.boot)] = whole
+        return True
+
+    def vector(self) -> tuple[tuple[NodeId, int, int], ...]:
+        """(author, boot, segments without a gap) of each feed: what an anti-entropy partner needs to know."""
+        return tuple((author, boot, self._whole[(author, boot)]) for author, boot in sorted(self._feeds))
+
+    def beyond(self, vector: Iterable[tuple[NodeId, int, int]]) -> list[Entry]:
+        """Segments that somebody with this vector lacks, in an order in which each feed is contiguous."""
+        theirs = {(author, boot): whole for author, boot, whole in vector}
+        return [
+            entry for entry in self if entry.segment.sequence >= theirs.get((entry.author, entry.segment.boot), 0)
+        ]
+
+
+def _check_chain(feed: dict[int, Entry], entry: Entry) -> None:
+    sequence = entry.segment.sequence
+    if sequence == 0 and entry.segment.previous != FIRST:
+        raise ForkError("the first segment of a feed names a predecessor")
+    before, after = feed.get(sequence - 1), feed.get(sequence + 1)
+    if before is not None and before.digest != entry.segment.previous:
+        raise ForkError(f"segment {sequence} does not follow the one before it")
+    if after is not None and after.segment.previous != entry.digest:
+        raise ForkError(f"segment {sequence + 1} does not follow the one before it")

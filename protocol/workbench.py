@@ -1,0 +1,133 @@
+"""The workbench: the units a node has accepted, which of them run, and when a core will be free.
+
+    accepted --inputs are here--> ready --a core is free--> running --> gone
+        \\---------------- dropped ------------/-----------------/
+
+Ready units start in order of priority (upward rank: the length of the way that still depends on them), then in order
+of acceptance. A unit that needs more cores than are free does not hold up smaller ones behind it.
+"""
+
+import heapq
+from dataclasses import dataclass, field
+
+from .effects import Unit
+
+QUEUE_MAX = 20_000
+"""Units accepted and not yet ended; beyond that a node declines, and the controller asks the next."""
+
+OVERDUE_SHARE = 0.1
+"""A unit past its expected end is believed to need a tenth of its expected time more (scheduling.md 4.5)."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """One accepted unit."""
+
+    unit: Unit
+    cores: int
+    expected_s: float
+    priority: float
+    order: int
+    started_s: float | None = None
+    ready: bool = False
+
+
+@dataclass(order=True, slots=True)
+class _Turn:
+    """A place in the queue: highest priority first, then first come."""
+
+    minus_priority: float
+    order: int
+    unit: Unit = field(compare=False)
+
+
+class Workbench:
+    """Everything this node has promised to run."""
+
+    def __init__(self, cores: int) -> None:
+        self.cores = cores
+        self._pieces: dict[Unit, Piece] = {}
+        self._turns: list[_Turn] = []
+        self._busy = 0
+        self._count = 0
+
+    def __contains__(self, unit: Unit) -> bool:
+        return unit in self._pieces
+
+    @property
+    def full(self) -> bool:
+        return len(self._pieces) >= QUEUE_MAX
+
+    @property
+    def running(self) -> int:
+        return sum(piece.started_s is not None for piece in self._pieces.values()) if self._busy else 0
+
+    @property
+    def queued(self) -> int:
+        return len(self._pieces) - self.running
+
+    def is_ready(self, unit: Unit) -> bool:
+        return unit in self._pieces and self._pieces[unit].ready
+
+    def is_running(self, unit: Unit) -> bool:
+        return unit in self._pieces and self._pieces[unit].started_s is not None
+
+    def accept(self, unit: Unit, cores: int, expected_s: float, priority: float) -> None:
+        self._count += 1
+        self._pieces[unit] = Piece(unit, max(1, cores), expected_s, priority, self._count)
+
+    def make_ready(self, unit: Unit) -> None:
+        """All inputs of an accepted unit are here."""
+        piece = self._pieces[unit]
+        if not piece.ready:
+            piece.ready = True
+            heapq.heappush(self._turns, _Turn(-piece.priority, piece.order, unit))
+
+    def take(self, now: float) -> list[Unit]:
+        """Units to start now; they count as running from here on."""
+        started: list[Unit] = []
+        too_large: list[_Turn] = []
+        while self._turns and self._busy < self.cores:
+            turn = heapq.heappop(self._turns)
+            piece = self._pieces.get(turn.unit)
+            if piece is None or piece.order != turn.order:
+                continue  # dropped while it waited
+            if piece.cores > self.cores - self._busy:
+                too_large.append(turn)
+                continue
+            piece.started_s = now
+            self._busy += piece.cores
+            started.append(turn.unit)
+        for turn in too_large:
+            heapq.heappush(self._turns, turn)
+        return started
+
+    def remove(self, unit: Unit) -> bool:
+        """The unit has ended or was dropped; tells whether it was running."""
+        piece = self._pieces.pop(unit, None)
+        if piece is None or piece.started_s is None:
+            return False
+        self._busy -= piece.cores
+        return True
+
+    def free_in_s(self, now: float) -> float:
+        """Seconds until a core is free, counting everything accepted, ready or not."""
+        free = [0.0] * self.cores
+        waiting: list[Piece] = []
+        for piece in self._pieces.values():
+            if piece.started_s is None:
+                waiting.append(piece)
+                continue
+            left_s = max(piece.started_s + piece.expected_s - now, OVERDUE_SHARE * piece.expected_s)
+            _occupy(free, piece.cores, left_s)
+        for piece in waiting:
+            _occupy(free, piece.cores, piece.expected_s)
+        return free[0]
+
+
+def _occupy(free: list[float], cores: int, seconds: float) -> None:
+    """Put work on the earliest cores; `free` is a heap of the times at which each core is free."""
+    taken = [heapq.heappop(free) for _ in range(min(cores, len(free)))]
+    until = taken[-1] + seconds
+    for _ in taken:
+        heapq.heappush(free, until)
