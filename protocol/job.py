@@ -20,16 +20,6 @@ class HandOff:
 
     attempt: int
     node: NodeId
-    deadline_s: float
-
-
-@dataclass(slots=True)
-class Binding:
-    """Work that we gave to a node, until it has ended: what our next decision must count on top of gossip."""
-
-    node: NodeId
-    since_s: float
-    seconds: float
 
 
 @dataclass(slots=True)
@@ -71,11 +61,10 @@ class Job:
     """The appointed parent of each task that has one."""
     held: dict[UnitKey, Held] = field(default_factory=dict)
     handoffs: dict[UnitKey, HandOff] = field(default_factory=dict)
-    bindings: dict[tuple[UnitKey, int], Binding] = field(default_factory=dict)
     excluded: dict[UnitKey, dict[NodeId, str]] = field(default_factory=dict)
     """Who is not asked again for a unit, and why."""
-    unplaced: dict[UnitKey, float] = field(default_factory=dict)
-    """Units for which nobody was eligible, and when to look again."""
+    unplaced: dict[UnitKey, None] = field(default_factory=dict)
+    """Units for which nobody was eligible; they are looked at again."""
     choices: dict[UnitKey, Choice] = field(default_factory=dict)
     """The numbers behind our latest decisions."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
@@ -87,8 +76,14 @@ class Job:
     """What is known of an attempt is to be shown to a node with the next flush."""
     proofs: dict[tuple[UnitKey, AttemptKey], dict[SegmentId, None]] = field(default_factory=dict)
     """Segments that speak of an attempt's start and end."""
+    endings: dict[SegmentId, None] = field(default_factory=dict)
+    """Segments that cancel the job."""
+    to_tell: dict[NodeId, None] = field(default_factory=dict)
+    """Nodes that are to hear of the endings with the next flush."""
+    begun: dict[UnitKey, None] = field(default_factory=dict)
+    """Units that are known to have started at some time."""
     unstarted: dict[UnitKey, int] = field(default_factory=dict)
-    """How many parents of a unit are not known to have started; only units of which one has are listed."""
+    """How many parents of a unit have never started; only units of which one has are listed."""
     concluded: bool = False
     """The origin has told everybody that it is over."""
 

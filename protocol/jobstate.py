@@ -11,7 +11,9 @@ the order in which statements arrive makes no difference.
 
 The phase of an attempt is the highest on the ladder below that some statement proves, whether or not the statements
 before it have arrived; an honest author only ever climbs along the arrows. Should an author contradict itself, the
-ladder and then the earlier statement decide, so that all replicas still agree. A unit's *current* attempt is the one with the highest number (then node id). A unit's result
+ladder and then the earlier statement decide, so that all replicas still agree.
+
+A unit's *current* attempt is the one with the highest number (then node id). A unit's result
 is the finished attempt with the highest number. A job has failed when the current attempt of a unit has failed, is
 done when every unit has a result, and is cancelled when somebody cancelled it before either.
 """
@@ -138,6 +140,21 @@ class JobState:
         """Units that have a result."""
         return self._results
 
+    @property
+    def ended_s(self) -> float | None:
+        """When the job ended, None while it runs."""
+        match self.phase:
+            case Phase.RUNNING:
+                return None
+            case Phase.CANCELLED:
+                assert self.cancelled is not None
+                return self.cancelled[0]
+            case Phase.FAILED:
+                return min(attempt.ended_s or 0.0 for _, attempt in self.failures())
+            case Phase.DONE:
+                results = (unit.result for unit in self.units.values())
+                return max(result.ended_s or 0.0 for result in results if result is not None)
+
     def failures(self) -> Iterator[tuple[UnitKey, Attempt]]:
         """Units whose current attempt has failed, by task and item."""
         for key in sorted(self._failed):
@@ -166,9 +183,10 @@ class JobState:
         """Take in the statements of a segment that is new to the ledger. Those that fit no unit are void."""
         for statement in entry.segment.statements:
             if self.fits(statement):
-                self._apply(entry.author, statement)
+                self.note(entry.author, statement)
 
-    def _apply(self, author: NodeId, statement: Statement) -> None:
+    def note(self, author: NodeId, statement: Statement) -> None:
+        """Take in one statement that fits."""
         if statement.kind == StatementKind.CANCELLED:
             told = (statement.at_s, statement.text)
             self.cancelled = told if self.cancelled is None else min(self.cancelled, told)

@@ -33,7 +33,7 @@ SEGMENTS_MAX = 1_000_000
 """In one job: a stream longer than this must be submitted as several jobs."""
 
 STDERR_TAIL_MAX = 2000
-"""Characters of stderr that travel in the ledger; the whole text stays in the content store of the node that ran it."""
+"""Characters of stderr that travel in the ledger; the whole text stays in the store of the node that ran it."""
 
 
 class ForkError(RemoteProtocolError):
@@ -161,6 +161,10 @@ class Ledger:
         author, boot, sequence = segment
         return sequence in self._feeds.get((author, boot), ())
 
+    def __getitem__(self, segment: SegmentId) -> Entry:
+        author, boot, sequence = segment
+        return self._feeds[(author, boot)][sequence]
+
     def __iter__(self) -> Iterator[Entry]:
         """Every segment, feed by feed in a fixed order."""
         for feed in sorted(self._feeds):
@@ -184,7 +188,7 @@ class Ledger:
     def add(self, entry: Entry) -> bool:
         """Merge a verified segment; tells whether it is new.
 
-        Raises ForkError if it contradicts what is here, RemoteProtocolError if it is about another job or one too many.
+        Raises ForkError if it contradicts what is here, RemoteProtocolError if it is about another job or too many.
         """
         segment = entry.segment
         if segment.job != self.job:

@@ -1,0 +1,93 @@
+"""Job messages: what nodes say to each other about jobs.
+
+Everything about a job travels as segments of its ledger (`Deliver`), confirmed by `Delivered`. There is no separate
+message for an assignment, an acceptance or a result: these are statements, and a hand-off is the delivery of the
+segment that contains it. The remaining messages let a node that has no part in a job find it and follow it.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from .codec import U32, Bytes16, Bytes32, Length, Name, Seconds
+from .signed import Signed
+
+SUMMARIES_MAX = 1000
+"""Jobs in one answer: the newest."""
+
+SEGMENTS_PER_MESSAGE_MAX = 4096
+"""More than delivery ever puts into one message."""
+
+SegmentName = tuple[Bytes32, U32, U32]
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Segments of a job's ledger for somebody whom they concern."""
+
+    job: Bytes16
+    segments: Annotated[tuple[Signed, ...], Length(0, SEGMENTS_PER_MESSAGE_MAX)]
+    spec: Signed | None
+    """The specification, the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The sender has these segments."""
+
+    job: Bytes16
+    segments: Annotated[tuple[SegmentName, ...], Length(0, SEGMENTS_PER_MESSAGE_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecWanted:
+    """The sender was told of a job whose specification it does not have."""
+
+    job: Bytes16
+
+
+@dataclass(frozen=True, slots=True)
+class JobsWanted:
+    """Which jobs were submitted to you?"""
+
+    question: U32
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A job in a listing."""
+
+    job: Bytes16
+    origin: Bytes32
+    name: Name
+    phase: Annotated[str, Length(1, 16)]
+    done: U32
+    size: U32
+    created_s: Seconds
+    ended_s: Seconds
+    """0 while it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsAnswer:
+    """The answer to JobsWanted."""
+
+    question: U32
+    jobs: Annotated[tuple[Summary, ...], Length(0, SUMMARIES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerWanted:
+    """Send me all segments of this job, those I lack and those to come."""
+
+    job: Bytes16
+    vector: tuple[tuple[Bytes32, U32, U32], ...]
+
+
+FRAMES: dict[int, type] = {
+    60: Deliver,
+    61: Delivered,
+    62: SpecWanted,
+    63: JobsWanted,
+    64: JobsAnswer,
+    65: LedgerWanted,
+}
