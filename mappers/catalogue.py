@@ -1,0 +1,27 @@
+"""Catalogue: the mappers that a job may ask for by name."""
+
+from collections.abc import Mapping
+
+from pnode.protocol.view import Mapper
+
+from .wave_classic import WaveGreedyClassic, WaveRandomClassic
+from .wave_greedy import WaveGreedy
+from .wave_random import WaveRandom
+
+_ALL: tuple[Mapper, ...] = (WaveGreedy(), WaveRandom(), WaveGreedyClassic(), WaveRandomClassic())
+
+MAPPERS: Mapping[str, Mapper] = {mapper.name: mapper for mapper in _ALL}
+"""Each with its default options; the default mapper first. A study that varies options makes its own."""
+
+NAMES: tuple[str, ...] = tuple(MAPPERS)
+
+
+class UnknownMapperError(ValueError):
+    """A person or a job asks for a mapper that there is none of."""
+
+
+def by_name(name: str) -> Mapper:
+    """The mapper of that name. Raises UnknownMapperError, which lists the known ones."""
+    if name not in MAPPERS:
+        raise UnknownMapperError(f"there is no mapper {name!r}; known are {', '.join(NAMES)}")
+    return MAPPERS[name]
