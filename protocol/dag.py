@@ -1,6 +1,8 @@
 """Task graphs: what a job's tasks are, and which feeds which."""
 
-from collections.abc import Callable, Mapping
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
@@ -13,6 +15,27 @@ TASKS_MAX = 20_000
 
 class DagError(ValueError):
     """The graph is not one a job can have; the message says what was found and what was expected."""
+
+
+CYCLE_SHOWN_MAX = 12
+"""Names of a cycle that a message prints; the rest is a number."""
+
+
+class CycleError(DagError):
+    """Some tasks wait for each other; `cycle` names them, each feeding the next, the first again at the end."""
+
+    def __init__(self, cycle: tuple[str, ...]) -> None:
+        self.cycle = cycle
+        super().__init__(f"the graph has a cycle: {self.text}")
+
+    @property
+    def text(self) -> str:
+        """The cycle for people, shortened in the middle when it is long."""
+        if len(self.cycle) <= CYCLE_SHOWN_MAX:
+            return " -> ".join(self.cycle)
+        left_out = len(self.cycle) - CYCLE_SHOWN_MAX
+        shown = self.cycle[: CYCLE_SHOWN_MAX - 1]
+        return " -> ".join((*shown, f"({left_out} more)", self.cycle[-1]))
 
 
 class ProgramKind(IntEnum):
@@ -90,7 +113,8 @@ class Dag:
                 parents[child].append(task.name)
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "parents", {name: tuple(names) for name, names in parents.items()})
-        object.__setattr__(self, "order", _topological(self.tasks, self.parents))
+        children = {task.name: tuple(dict.fromkeys(task.children)) for task in self.tasks}
+        object.__setattr__(self, "order", topological(children))
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -115,44 +139,51 @@ class Dag:
 def _why_not_named(tasks: tuple[Task, ...]) -> str:
     if not tasks:
         return "a job needs at least one task"
-    seen: set[str] = set()
-    for task in tasks:
-        if task.name in seen:
-            return f"two tasks are called {task.name!r}"
-        seen.add(task.name)
-    raise AssertionError("only called when a name is missing or doubled")
+    times = Counter(task.name for task in tasks)
+    doubled = next(name for name, count in times.items() if count > 1)
+    return f"two tasks are called {doubled!r}"
 
 
-def _topological(tasks: tuple[Task, ...], parents: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Kahn's algorithm with a queue in file order."""
-    missing = {name: len(names) for name, names in parents.items()}
-    children = {task.name: tuple(dict.fromkeys(task.children)) for task in tasks}
-    free = [task.name for task in tasks if not missing[task.name]]
+def topological(children: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Every task after all its parents; among those free to go, the order of the mapping. Kahn's algorithm.
+
+    `children` has every task as a key and each child of a task once. Raises CycleError.
+    """
+    missing = dict.fromkeys(children, 0)
+    for names in children.values():
+        for child in names:
+            missing[child] += 1
+    place = {name: at for at, name in enumerate(children)}
+    names_by_place = tuple(children)
+    free = [place[name] for name in children if not missing[name]]  # ascending, hence a heap
     order: list[str] = []
-    while len(order) < len(free):
-        name = free[len(order)]
+    while free:
+        name = names_by_place[heapq.heappop(free)]
         order.append(name)
         for child in children[name]:
             missing[child] -= 1
             if not missing[child]:
-                free.append(child)
-    if len(order) < len(tasks):
-        raise DagError(f"the graph has a cycle: {' -> '.join(_a_cycle(children, set(order)))}")
+                heapq.heappush(free, place[child])
+    if len(order) < len(children):
+        raise CycleError(_a_cycle(children, set(order)))
     return tuple(order)
 
 
-def _a_cycle(children: Mapping[str, tuple[str, ...]], placed: set[str]) -> list[str]:
-    """A shortest proof for people: walk among the tasks that could not be placed until one repeats."""
-    parents_left = {name for name in children if name not in placed}
-    # Each unplaced task has an unplaced parent, so walking up from any of them must come round.
+def _a_cycle(children: Mapping[str, Sequence[str]], placed: set[str]) -> tuple[str, ...]:
+    """A proof for people, the first in the file first.
+
+    Each task that could not be placed has a parent that could not, so walking up from any of them comes round.
+    """
     up: dict[str, str] = {}
-    for name in children:
-        if name in parents_left:
-            for child in children[name]:
-                if child in parents_left:
-                    up.setdefault(child, name)
-    trail = [next(name for name in children if name in up)]
-    while up[trail[-1]] not in trail:
-        trail.append(up[trail[-1]])
-    last = up[trail[-1]]
-    return [last, *reversed(trail[trail.index(last) :])]
+    for name, below in children.items():
+        if name not in placed:
+            up.update((child, name) for child in below if child not in placed and child not in up)
+    trail: dict[str, None] = {}  # ordered, and quick to ask: a cycle may have 20,000 tasks
+    name = next(iter(up))
+    while name not in trail:
+        trail[name] = None
+        name = up[name]
+    around = list(trail)[list(trail).index(name) :][::-1]  # the trail went from child to parent
+    members = set(around)
+    first = around.index(next(name for name in children if name in members))
+    return (*around[first:], *around[:first], around[first])
