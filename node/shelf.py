@@ -1,0 +1,95 @@
+"""The shelf: what a store holds, who needs it, and what goes first when room is short. Bookkeeping only, no files.
+
+What nobody has pinned is a cache. When room is needed, downloads go first that nobody continues (an unfinished one is
+worth less than anything finished), then unpinned content, the least recently used first.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+
+
+class Shelf:
+    """Sizes and pins by digest. Not for several threads at once, except `has`."""
+
+    def __init__(self, quota_bytes: int) -> None:
+        self.quota_bytes = quota_bytes
+        self.used_bytes = 0
+        """All content, and downloads at their full size."""
+        self._sizes: OrderedDict[bytes, int] = OrderedDict()  # the least recently used first
+        self._downloads: dict[bytes, int] = {}
+        self._active: set[bytes] = set()
+        self._pins: dict[bytes, set[bytes]] = {}
+        self._pinned: Counter[bytes] = Counter()
+
+    def has(self, digest: bytes) -> bool:
+        return digest in self._sizes
+
+    def size_bytes(self, digest: bytes) -> int | None:
+        return self._sizes.get(digest)
+
+    def put(self, digest: bytes, size_bytes: int) -> None:
+        """Content has come in, as the most recently used."""
+        self.take(digest)
+        self._sizes[digest] = size_bytes
+        self.used_bytes += size_bytes
+
+    def touch(self, digest: bytes) -> bool:
+        """Content has been used; False if it is not here."""
+        if digest not in self._sizes:
+            return False
+        self._sizes.move_to_end(digest)
+        return True
+
+    def take(self, digest: bytes) -> None:
+        """Content has gone; its pins stay for the day it comes back."""
+        self.used_bytes -= self._sizes.pop(digest, 0)
+
+    def pin(self, owner: bytes, digests: Iterable[bytes]) -> None:
+        """Keep these, here yet or not, until the owner unpins; adds to what it has pinned before."""
+        pins = self._pins.setdefault(owner, set())
+        fresh = set(digests) - pins
+        pins |= fresh
+        self._pinned.update(fresh)
+
+    def unpin(self, owner: bytes) -> None:
+        for digest in self._pins.pop(owner, ()):
+            self._pinned[digest] -= 1
+            if not self._pinned[digest]:
+                del self._pinned[digest]
+
+    def is_downloading(self, digest: bytes) -> bool:
+        """Whether somebody is at it now."""
+        return digest in self._active
+
+    def has_download(self, digest: bytes) -> bool:
+        """Whether there is the beginning of a download, at work or paused."""
+        return digest in self._downloads
+
+    def put_download(self, digest: bytes, size_bytes: int, *, active: bool) -> None:
+        """A download takes its room, or goes on with the room it has."""
+        self.used_bytes += size_bytes - self._downloads.get(digest, 0)
+        self._downloads[digest] = size_bytes
+        if active:
+            self._active.add(digest)
+
+    def pause_download(self, digest: bytes) -> None:
+        self._active.discard(digest)
+
+    def take_download(self, digest: bytes) -> None:
+        self._active.discard(digest)
+        self.used_bytes -= self._downloads.pop(digest, 0)
+
+    def victims(self, size_bytes: int) -> tuple[list[bytes], list[bytes]] | None:
+        """Which (downloads, contents) must go so that `size_bytes` more fit; None if they cannot."""
+        excess = self.used_bytes + size_bytes - self.quota_bytes
+        downloads: list[bytes] = []
+        contents: list[bytes] = []
+        idle = ((digest, size) for digest, size in self._downloads.items() if digest not in self._active)
+        free = ((digest, size) for digest, size in self._sizes.items() if digest not in self._pinned)
+        for found, goes in ((idle, downloads), (free, contents)):
+            for digest, size in found:
+                if excess <= 0:
+                    return downloads, contents
+                goes.append(digest)
+                excess -= size
+        return (downloads, contents) if excess <= 0 else None

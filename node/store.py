@@ -1,0 +1,374 @@
+"""The store: content by its digest, on this node's disk.
+
+    <root>/ab/cdef...          the bytes, mode 0444
+    <root>/ab/cdef....chunks   digests of its chunks, if there is more than one: peers ask for them
+    <root>/ab/cdef....part     the verified beginning of a download (see `download`)
+    <root>/new/                files on their way in; emptied at every start
+
+A name in the store is a promise: the whole content is there, on the disk and not only on its way. So bytes are
+synced before they get their name, and the directory after it (0.3 ms on a solid-state disk). `sync=False` gives that
+up, for clusters that are thrown away.
+
+What nobody has pinned is a cache, see `shelf`. Times of use are kept as the files' times of modification, so that
+their order outlives the process. Pins live in memory: after a start the owner pins again what its journal says before
+it lets anything in.
+
+Nothing hands out a link to a file of the store. `materialise` copies (by reference where the file system can, as
+btrfs and XFS do): a hard link, even of mode 0444, could be made writable again by a task of the same user, and what
+it wrote would be in the store.
+
+All methods block and may be called from any thread.
+"""
+
+import errno
+import itertools
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pnode.protocol.ids import CHUNK_BYTES, Digest, chunk_digest, content_digest, digest_of
+from pnode.protocol.jobspec import FileRef
+
+from .durable import sync_directory
+from .shelf import Shelf
+
+QUOTA_BYTES = 20 * 1024**3
+"""Half of a small virtual machine's disk; a setting for everybody else."""
+
+PARTIAL_S_MAX = 3 * 86400.0
+"""A download that nobody has continued over a weekend is of no use to anybody."""
+
+TOUCH_S = 60.0
+"""Times of use are written to the disk no more often than this; the order in memory is exact."""
+
+DIGEST_BYTES = 32
+
+STORE_NAME = re.compile(r"[0-9a-f]{62}(\.chunks|\.part)?")
+"""Whatever else lies in our directories is left alone."""
+
+COPY_BYTES = 2**30
+"""Asked of the kernel at a time; it may do less."""
+
+
+class StoreError(Exception):
+    """Content cannot be kept or given. Abstract: raise one of the subclasses."""
+
+
+class MissingContentError(StoreError):
+    """The content is not here; fetch it from somebody who has it."""
+
+
+class StoreFullError(StoreError):
+    """Neither quota nor disk has room, even with everything gone that may go."""
+
+
+class Store:
+    """Content by digest, with a quota. Digests are 32 bytes, see `ids.content_digest`."""
+
+    def __init__(self, root: Path, quota_bytes: int = QUOTA_BYTES, *, sync: bool = True) -> None:
+        """Open the store at `root`, or begin one, and sweep up what a crash left behind."""
+        self.root = root
+        self._sync = sync
+        self._shelf = Shelf(quota_bytes)
+        self._lock = threading.Lock()
+        self._new = root / "new"
+        self._numbers = itertools.count()
+        self._sweep()
+
+    @property
+    def used_bytes(self) -> int:
+        """Of the quota: all content, and downloads at their full size."""
+        return self._shelf.used_bytes
+
+    def has(self, digest: bytes) -> bool:
+        return self._shelf.has(digest)
+
+    def size_bytes(self, digest: bytes) -> int:
+        """Raises MissingContentError."""
+        size = self._shelf.size_bytes(digest)
+        if size is None:
+            raise _missing(digest)
+        return size
+
+    def path(self, digest: bytes) -> Path:
+        """Where the content lies or would lie: for reading, and only while it is pinned."""
+        name = digest.hex()
+        return self.root / name[:2] / name[2:]
+
+    def open(self, digest: bytes) -> BinaryIO:
+        """The content, for reading; stays readable if it is evicted meanwhile. Raises MissingContentError."""
+        try:
+            file = self.path(digest).open("rb")
+        except FileNotFoundError:
+            self.remove(digest)  # somebody has been in our directory
+            raise _missing(digest) from None
+        self._touch(digest)
+        return file
+
+    def read(self, digest: bytes) -> bytes:
+        """The whole content; for what is known to be small. Raises MissingContentError."""
+        with self.open(digest) as file:
+            return file.read()
+
+    def chunk_list(self, digest: bytes) -> bytes:
+        """The digests of the content's chunks, 32 bytes each. Raises MissingContentError.
+
+        Reads the whole content where the list is lost.
+        """
+        with suppress(FileNotFoundError):
+            chunks = chunks_path(self.path(digest)).read_bytes()
+            if content_digest(self.size_bytes(digest), chunks) == digest:
+                return chunks
+        with self.open(digest) as file:
+            return _chunk_digests(file)
+
+    def verify(self, digest: bytes) -> bool:
+        """Whether the content is there and still what its name says; what is not is thrown away."""
+        try:
+            with self.open(digest) as file:
+                sound = content_digest(os.fstat(file.fileno()).st_size, _chunk_digests(file)) == digest
+        except MissingContentError:
+            return False
+        if not sound:
+            self.remove(digest)
+        return sound
+
+    def add_bytes(self, content: bytes, name: str, *, owner: bytes | None = None) -> FileRef:
+        """Take in content from memory, pinned for `owner` if there is one. Raises StoreFullError."""
+        digest = digest_of(content)
+        if not self._claim(digest, owner):
+            self._reserve(len(content))
+            with self._incoming() as new:
+                new.write_bytes(content)
+                self._admit(new, owner)
+        return FileRef(name, len(content), digest)
+
+    def add_file(
+        self, path: Path, name: str | None = None, *, move: bool = False, owner: bytes | None = None
+    ) -> FileRef:
+        """Take in a file under its base name or another, pinned for `owner` if there is one.
+
+        It is copied, since whoever owns it may change it, unless `move` says that nobody will. What has further hard
+        links is copied all the same, since it could be changed through one of them.
+        Raises StoreFullError, and OSError if the file cannot be read.
+        """
+        self._reserve(path.stat().st_size)
+        with self._incoming() as new:
+            if not (move and _moved(path, new)):
+                with path.open("rb") as source, new.open("xb") as copy:
+                    _copy(source, copy)
+            digest, size = self._admit(new, owner)
+        if move:
+            path.unlink(missing_ok=True)
+        return FileRef(path.name if name is None else name, size, digest)
+
+    def materialise(self, digest: bytes, target: Path) -> None:
+        """Make `target`, which must not exist, a copy of the content that belongs to whoever asked for it.
+
+        Raises MissingContentError, and OSError if the copy cannot be written.
+        """
+        with self.open(digest) as source, target.open("xb") as copy:
+            _copy(source, copy)
+
+    def remove(self, digest: bytes) -> None:
+        """Throw content away, pinned or not."""
+        with self._lock:
+            self._drop(digest)
+
+    def pin(self, owner: bytes, digests: Iterable[bytes]) -> None:
+        """Keep these, here yet or not, until `owner` (a job) is done with them; adds to what it has pinned before."""
+        with self._lock:
+            self._shelf.pin(owner, digests)
+
+    def unpin(self, owner: bytes) -> None:
+        """All that `owner` has pinned may go, as far as it is concerned."""
+        with self._lock:
+            self._shelf.unpin(owner)
+
+    def begin_download(self, digest: bytes, size_bytes: int) -> Path:
+        """Take room for a download, or go on with one; where its bytes go. Raises StoreFullError.
+
+        One at a time per content; ends with `finish_download` or `pause_download`.
+        """
+        assert not self._shelf.is_downloading(digest), "one download per content at a time"
+        with self._lock:
+            if not self._shelf.has_download(digest):
+                self._make_room(size_bytes)
+            self._shelf.put_download(digest, size_bytes, active=True)
+        path = self.path(digest)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        return part_path(path)
+
+    def pause_download(self, digest: bytes) -> None:
+        """What it has stays for the next attempt, as long as nothing better needs the room."""
+        with self._lock:
+            self._shelf.pause_download(digest)
+
+    def finish_download(self, digest: bytes, chunks: bytes) -> None:
+        """All of it has been verified against `chunks`: the content is in the store. Raises StoreFullError."""
+        self._admit(part_path(self.path(digest)), None, chunks)
+        with self._lock:
+            self._shelf.take_download(digest)
+
+    def _reserve(self, size_bytes: int) -> None:
+        with self._lock:
+            self._make_room(size_bytes)
+
+    @contextmanager
+    def _incoming(self) -> Iterator[Path]:
+        """A name for a file on its way in."""
+        path = self._new / str(next(self._numbers))
+        try:
+            with room_on_disk():
+                yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _admit(self, path: Path, owner: bytes | None, chunks: bytes | None = None) -> tuple[Digest, int]:
+        """Give a complete file its name, which follows from its chunks."""
+        with room_on_disk(), path.open("rb") as file:
+            if chunks is None:
+                chunks = _chunk_digests(file)
+            size = os.fstat(file.fileno()).st_size
+            digest = content_digest(size, chunks)
+            if self._claim(digest, owner):
+                path.unlink()
+                return digest, size
+            target = self.path(digest)
+            target.parent.mkdir(exist_ok=True, mode=0o700)
+            if len(chunks) > DIGEST_BYTES:
+                chunks_path(target).write_bytes(chunks)  # not synced: a damaged list is noticed and made again
+            path.chmod(0o444)
+            if self._sync:
+                os.fsync(file.fileno())
+            os.utime(path)
+            path.replace(target)
+            if self._sync:
+                sync_directory(target.parent)
+        with self._lock:
+            self._shelf.put(digest, size)
+            if owner is not None:
+                self._shelf.pin(owner, [digest])
+        return digest, size
+
+    def _claim(self, digest: bytes, owner: bytes | None) -> bool:
+        """Pin and touch what is here already; False if it is not."""
+        with self._lock:
+            if not self._shelf.has(digest):
+                return False
+            if owner is not None:
+                self._shelf.pin(owner, [digest])
+        self._touch(digest)
+        return True
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Evict until `size_bytes` fit. Raises StoreFullError, and then has evicted nothing."""
+        victims = self._shelf.victims(size_bytes)
+        if victims is None:
+            raise StoreFullError(
+                f"the store has no room for {size_bytes} bytes: {self._shelf.used_bytes} of {self._shelf.quota_bytes}"
+                " are in use, and what unfinished jobs need must stay; raise the quota or wait for them"
+            )
+        downloads, contents = victims
+        for digest in downloads:
+            self._drop_download(digest)
+        for digest in contents:
+            self._drop(digest)
+
+    def _touch(self, digest: bytes) -> None:
+        with self._lock:
+            here = self._shelf.touch(digest)
+        path = self.path(digest)
+        with suppress(FileNotFoundError):
+            if here and time.time() - path.stat().st_mtime > TOUCH_S:
+                os.utime(path)
+
+    def _drop(self, digest: bytes) -> None:
+        path = self.path(digest)
+        path.unlink(missing_ok=True)
+        chunks_path(path).unlink(missing_ok=True)
+        self._shelf.take(digest)
+
+    def _drop_download(self, digest: bytes) -> None:
+        path = self.path(digest)
+        part_path(path).unlink(missing_ok=True)
+        chunks_path(path).unlink(missing_ok=True)
+        self._shelf.take_download(digest)
+
+    def _sweep(self) -> None:
+        """Learn what is here and remove what a crash left: files on their way in, lists of nothing, old downloads."""
+        shutil.rmtree(self._new, ignore_errors=True)
+        self._new.mkdir(parents=True, mode=0o700)
+        found: list[tuple[float, bytes, int]] = []
+        for directory in self.root.glob("[0-9a-f][0-9a-f]"):
+            with os.scandir(directory) as entries:
+                ours = {entry.name: entry.stat() for entry in entries if STORE_NAME.fullmatch(entry.name)}
+            for name, status in ours.items():
+                stem, _, kind = name.partition(".")
+                digest = bytes.fromhex(directory.name + stem)
+                fresh = time.time() - status.st_mtime < PARTIAL_S_MAX and f"{stem}.chunks" in ours
+                if kind == "":
+                    found.append((status.st_mtime, digest, status.st_size))
+                elif kind == "part" and fresh:
+                    self._shelf.put_download(digest, status.st_size, active=False)
+                elif kind == "part" or (stem not in ours and f"{stem}.part" not in ours):
+                    (directory / name).unlink()
+        for _, digest, size in sorted(found):
+            self._shelf.put(digest, size)
+
+
+def part_path(path: Path) -> Path:
+    """Beside content: where its download is."""
+    return path.with_name(path.name + ".part")
+
+
+def chunks_path(path: Path) -> Path:
+    """Beside content or a download: where the digests of its chunks are."""
+    return path.with_name(path.name + ".chunks")
+
+
+@contextmanager
+def room_on_disk() -> Iterator[None]:
+    """What a full disk says, as a StoreFullError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreFullError("the disk that holds the store is full: make room on it") from None
+
+
+def _missing(digest: bytes) -> MissingContentError:
+    return MissingContentError(f"content {digest.hex()[:16]} is not in the store")
+
+
+def _chunk_digests(file: BinaryIO) -> bytes:
+    return b"".join(chunk_digest(chunk) for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
+
+
+def _moved(path: Path, target: Path) -> bool:
+    """Rename a file that has no other name; False if it has, or lies on another file system."""
+    if path.stat().st_nlink > 1:
+        return False
+    try:
+        path.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    return True
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    """In the kernel as far as that goes, which shares the blocks on file systems that can; then the ordinary way."""
+    if hasattr(os, "copy_file_range"):
+        with suppress(OSError):  # on different file systems, or on one that cannot
+            while os.copy_file_range(source.fileno(), target.fileno(), COPY_BYTES):
+                pass
+    shutil.copyfileobj(source, target, CHUNK_BYTES)  # goes on where the kernel stopped: usually at the end
