@@ -11,7 +11,7 @@ from .desk import Desk
 from .effects import Cancel, Fetch, Run, Unit
 from .events import Fetched, FetchFailed, RunEnded
 from .ids import Digest, JobId, NodeId, digest_of, job_text
-from .job import Held, Job
+from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, Phase, UnitKey
 from .ledger import STDERR_TAIL_MAX, Outcome, Statement, StatementKind
@@ -90,7 +90,7 @@ class Holding:
         )  # fmt: skip
         if not event.failure:
             self.desk.profile.observe_run(
-                program_key(job, event.unit.task), self.desk.me, self.desk.place.speed, event.seconds, now
+                program_name(job.spec.name, event.unit.task), self.desk.me, self.desk.place.speed, event.seconds, now
             )
         self._here.update(dict.fromkeys(Digest(file.digest) for file in event.outputs))
         recipients = [held.assigner]
@@ -167,7 +167,7 @@ class Holding:
         task = job.task(key)
         unit = self._unit(job, key, attempt)
         expected_s = self.desk.profile.run_s(
-            program_key(job, task.name), self.desk.me, self.desk.place.speed, task.expected_s
+            program_name(job.spec.name, task.name), self.desk.me, self.desk.place.speed, task.expected_s
         )
         self.bench.accept(unit, task.cores, expected_s, job.ranks[task.name])
         held = job.held[key] = Held(unit, assigner)
@@ -253,11 +253,6 @@ class Holding:
     ) -> None:
         task, item = job.key(unit.task, unit.item)
         self.desk.say(job, Statement(kind, task, item, unit.attempt, now, b"", text, outcome), recipients)
-
-
-def program_key(job: Job, task: str) -> str:
-    """What a task is called across jobs, for estimates of its run time."""
-    return f"{job.spec.name}/{task}"
 
 
 def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:

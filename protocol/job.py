@@ -111,3 +111,8 @@ class Job:
         return dict.fromkeys(
             node for key in sorted(self.state.units) for _, node in sorted(self.state.units[key].attempts)
         )
+
+
+def program_name(application: str, task: str) -> str:
+    """What a task is called across jobs, for estimates of its run time."""
+    return f"{application}/{task}"

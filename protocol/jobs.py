@@ -11,7 +11,7 @@ from .events import CancelJob, Fetched, FetchFailed, FindJobs, RunEnded, Submit,
 from .frames import Frames
 from .holding import Holding
 from .ids import JobId, NodeId, job_id
-from .job import Job
+from .job import Job, program_name
 from .jobmessages import (
     FRAMES,
     SUMMARIES_MAX,
@@ -292,7 +292,7 @@ class Jobs:
         by_name = spec.dag.by_name
 
         def run_s(task: str) -> float:
-            return profile.run_s(f"{spec.name}/{task}", place.me, place.speed, by_name[task].expected_s)
+            return profile.run_s(program_name(spec.name, task), place.me, place.speed, by_name[task].expected_s)
 
         def transfer_s(parent: str, child: str) -> float:
             del child

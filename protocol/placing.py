@@ -75,6 +75,8 @@ class Placing:
                 handoff = job.handoffs.get(key)
                 if handoff is not None and (handoff.attempt, handoff.node) == (statement.attempt, author):
                     del job.handoffs[key]
+                if author == self.desk.me:  # our own queue shows it from now on
+                    self.desk.bindings.end((job.id, key, statement.attempt))
             case StatementKind.DECLINED:
                 handoff = job.handoffs.get(key)
                 if handoff is not None and (handoff.attempt, handoff.node) == (statement.attempt, author):

@@ -1,0 +1,100 @@
+"""Neighbours: what a node believes of the others, put together from membership, gossip and its own profile."""
+
+import math
+from collections.abc import Callable
+
+from .dag import Dag, Task
+from .ids import NodeId, node_text
+from .job import Job, program_name
+from .membership import Membership
+from .record import NodeRecord, Role
+from .roster import State
+from .trust import Trust
+from .view import Link, PeerView, Profile, View
+
+STALE_S = 30.0
+"""A load figure older than this says nothing about now: most tasks, and most queues, are shorter."""
+
+
+class Neighbours:
+    """The `desk.Neighbourhood` of a live node."""
+
+    def __init__(self, me: NodeId, membership: Membership, trust: Trust, profile: Profile) -> None:
+        self.me = me
+        self.membership = membership
+        self.trust = trust
+        self.profile = profile
+        self.free_in_s: Callable[[float], float] = lambda now: 0.0 * now
+        """Seconds until a core is free here; this node need not hear that from anybody."""
+        self._percents: tuple[float, float] | None = None
+
+    def sampled(self, cpu_percent: float, memory_percent: float) -> None:
+        """This node's own figures."""
+        self._percents = (cpu_percent, memory_percent)
+
+    def view(self, job: Job, task: Task, now: float) -> View:
+        return self.view_of(job.spec.name, job.spec.dag, task, now)
+
+    def view_of(self, name: str, dag: Dag, task: Task, now: float) -> View:
+        """Beliefs about those who may and can run a task of the application `name`."""
+        peers = tuple(
+            self._peer(node, record, now)
+            for node, record in self._candidates()
+            if record.cores >= task.cores and record.memory_bytes >= task.memory_bytes
+        )
+        speeds = {peer.node: peer.speed for peer in peers}
+
+        def link(source: NodeId, target: NodeId) -> Link:
+            return self.profile.link(source, target, now)
+
+        def run_s(of: str, node: NodeId) -> float:
+            speed = speeds.get(node, 1.0)
+            return self.profile.run_s(program_name(name, of), node, speed, dag.by_name[of].expected_s)
+
+        return View(self.me, peers, link, run_s)
+
+    def is_gone(self, node: NodeId) -> bool:
+        return node != self.me and self.membership.state_of(node) not in (State.ALIVE, State.SUSPECT)
+
+    def is_doubtful(self, node: NodeId) -> bool:
+        return node != self.me and self.membership.state_of(node) is not State.ALIVE
+
+    def name_of(self, node: NodeId) -> str:
+        record = self.membership.record_of(node)
+        return record.name if record is not None else node_text(node)
+
+    def is_certified(self, node: NodeId) -> bool:
+        return self.trust.standing(node) is not None
+
+    def may_submit(self, node: NodeId) -> bool:
+        standing = self.trust.standing(node)
+        return standing is not None and Role.SUBMIT in standing.roles
+
+    def load_known_since(self, node: NodeId) -> float:
+        if node == self.me:
+            return -math.inf  # our own queue is looked at when it is asked for; bindings end with the acceptance
+        load = self.membership.load_of(node)
+        return -math.inf if load is None else load.measured_at
+
+    def _candidates(self) -> list[tuple[NodeId, NodeRecord]]:
+        nodes = sorted((*self.membership.alive(), self.me))
+        records = ((node, self.membership.record_of(node)) for node in nodes)
+        return [(node, record) for node, record in records if record is not None and record.roles & Role.COMPUTE]
+
+    def _peer(self, node: NodeId, record: NodeRecord, now: float) -> PeerView:
+        if node == self.me:
+            cpu, memory = self._percents or (None, None)
+            return _view(node, record, self.free_in_s(now), 0.0, cpu, memory)
+        load = self.membership.load_of(node)
+        if load is None:
+            return _view(node, record, 0.0, math.inf, None, None)
+        age_s = max(0.0, now - load.measured_at)
+        if age_s > STALE_S:
+            return _view(node, record, 0.0, age_s, None, None)
+        return _view(node, record, max(0.0, load.free_in_s - age_s), age_s, load.cpu_percent, load.memory_percent)
+
+
+def _view(
+    node: NodeId, record: NodeRecord, free_in_s: float, age_s: float, cpu: float | None, memory: float | None
+) -> PeerView:
+    return PeerView(node, record.name, record.cores, record.speed, free_in_s, age_s, cpu, memory, record.memory_bytes)

@@ -1,0 +1,433 @@
+"""The peer: one node's whole protocol as a value-in, value-out machine.
+
+It composes the machines of this package and owns none of the world: events and the time go in, effects come out. The
+trio shell (`pnode.node`) and the simulator (`pnode.sim`) drive the same object.
+
+    handle(event, now) -> effects      something happened
+    tick(now) -> effects               the deadline has come (or there is something to flush)
+    deadline                           when to call tick next; -inf when at once, inf when never
+
+A peer that is not yet a member only knows how to join (`joining`). From then on it is a member (`membership`) with a
+part in jobs (`jobs`).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from .codec import encode
+from .crypto import Crypto
+from .desk import Desk, Place
+from .effects import Dial, Disconnect, Effect, Notify, Reply, Save, Send
+from .errors import RemoteProtocolError
+from .events import (
+    CancelJob,
+    DatagramReceived,
+    DialFailed,
+    Discovered,
+    Event,
+    Fetched,
+    FetchFailed,
+    FindJobs,
+    Leave,
+    LoadSampled,
+    Received,
+    RunEnded,
+    SessionClosed,
+    SessionOpened,
+    Submit,
+    WatchJob,
+)
+from .frames import Frames, UnknownKindError
+from .gossip import LinksHeard, LoadHeard
+from .ids import ClusterId, NodeId
+from .jobmessages import FRAMES as JOB_FRAMES
+from .jobs import Jobs
+from .joining import FRAMES as JOINING_FRAMES
+from .joining import Admitted, Candidates, Introduction, JoinRequest, Refused
+from .membership import MemberChanged, Membership, Output, RoundTrip
+from .membership_settings import MembershipSettings
+from .neighbours import Neighbours
+from .record import Address, NodeRecord, Role
+from .roster import State
+from .signed import Signed
+from .swim import FRAMES as MEMBERSHIP_FRAMES
+from .trust import Trust
+from .view import Mapper, Profile
+
+SEPARATION_S = 5.0
+"""How often somebody who sees no other member looks at its known addresses again."""
+
+CLOCK_TOLERANCE_S = 300.0
+"""Certificates are judged with this much tolerance (membership.md 5, row 16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a node is, as its shell found it: the basis of its record."""
+
+    name: str
+    addresses: tuple[Address, ...]
+    cores: int
+    memory_bytes: int
+    disk_bytes: int
+    speed: float
+    software: str
+    boot: int
+    gpus: int = 0
+    computes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a node is and which cluster it belongs, or was invited, to."""
+
+    seed: bytes
+    cluster: ClusterId
+    credential: bytes
+
+
+@dataclass(slots=True)
+class _Member:
+    """The machines of somebody who has been admitted."""
+
+    membership: Membership
+    neighbours: Neighbours
+    jobs: Jobs
+    sessions: dict[NodeId, None] = field(default_factory=dict)
+
+
+class Peer:
+    """One node."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        facts: Facts,
+        crypto: Crypto,
+        trust: Trust,
+        profile: Profile,
+        mappers: Mapping[str, Mapper],
+        rng: Random,
+        settings: MembershipSettings,
+    ) -> None:
+        self.identity = identity
+        self.facts = facts
+        self.me = NodeId(crypto.public_key(identity.seed))
+        self.trust = trust
+        self.profile = profile
+        self.refusal: str | None = None
+        """Why this node was refused; None while there is hope."""
+        self.dial_failures: dict[tuple[Address, ...], str] = {}
+        """Why nobody could be talked to, per group of addresses last tried."""
+        self._crypto = crypto
+        self._mappers = dict(mappers)
+        self._rng = rng
+        self._settings = settings
+        self._frames = Frames(JOINING_FRAMES, MEMBERSHIP_FRAMES, JOB_FRAMES)
+        self._candidates = Candidates()
+        self._sessions: dict[NodeId, bytes] = {}
+        """Open sessions and the credential each showed."""
+        self._member: _Member | None = None
+        self._kept: tuple[list[Signed], list[Signed]] = ([], [])
+        self._look_s = -math.inf
+
+    # -- what the shell may ask --------------------------------------------------------------------------------------
+
+    @property
+    def is_member(self) -> bool:
+        return self._member is not None
+
+    @property
+    def membership(self) -> Membership | None:
+        return None if self._member is None else self._member.membership
+
+    @property
+    def jobs(self) -> Jobs | None:
+        return None if self._member is None else self._member.jobs
+
+    @property
+    def neighbours(self) -> Neighbours | None:
+        return None if self._member is None else self._member.neighbours
+
+    def addresses_of(self, node: NodeId) -> tuple[Address, ...]:
+        """Where a member says it listens; nothing for strangers."""
+        record = None if self._member is None else self._member.membership.record_of(node)
+        return () if record is None else record.addresses
+
+    def by_short(self, short: bytes) -> NodeId | None:
+        """The member whose key begins like this."""
+        return None if self._member is None else self._member.membership.by_short(short)
+
+    # -- the three handles -------------------------------------------------------------------------------------------
+
+    def start(
+        self, seeds: tuple[Address, ...], now: float, remembered: tuple[tuple[NodeId, bytes], ...] = ()
+    ) -> list[Effect]:
+        """Begin: become a member at once if already admitted, and dial these addresses.
+
+        `remembered` are the credentials of members that an earlier run of this node knew. Raises RemoteProtocolError
+        if this node's own credential is no longer good for anything.
+        """
+        self._candidates.add(seeds, now)
+        self._candidates.drop(self.facts.addresses)
+        self.trust.check(self.me, self.identity.credential, now)
+        self.trust.recall([*remembered, (self.me, self.identity.credential)], (), now)
+        if self.trust.standing(self.me) is not None:
+            return [*self._become_member(now), *self._seek(now)]
+        return self._seek(now)
+
+    def restore(self, jobs: list[Signed], segments: list[Signed]) -> None:
+        """What the journal of an earlier run holds; taken up once this node is a member. Call before `start`."""
+        self._kept = (jobs, segments)
+
+    @property
+    def deadline(self) -> float:
+        if self._member is None:
+            return math.inf if self.refusal else self._candidates.deadline
+        others = self._candidates.deadline if self._is_lonely() else math.inf
+        return min(self._member.membership.deadline, self._member.jobs.deadline, others)
+
+    def tick(self, now: float) -> list[Effect]:
+        effects = self._seek(now) if self._is_lonely() else []
+        if self._member is not None:
+            effects += self._outputs(self._member.membership.tick(now), now)
+            effects += self._member.jobs.tick(now)
+        return effects
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        match event:
+            case SessionOpened() | SessionClosed() | DialFailed() | Discovered() | Received():
+                return self._handle_outside(event, now)
+            case Submit() | CancelJob() | FindJobs() | WatchJob() | Leave() if self._member is None:
+                return [Reply(event.request, b"", "this node is not a member of a cluster yet")]
+            case DatagramReceived() if self._member is not None:
+                return self._outputs(self._member.membership.datagram(event.peer, event.payload, now), now)
+            case LoadSampled() if self._member is not None:
+                return self._sampled(self._member, event, now)
+            case FindJobs() if self._member is not None:
+                return self._member.jobs.find(event, self._others(self._member), now)
+            case Leave() if self._member is not None:
+                left = self._outputs(self._member.membership.leave(now), now)
+                return [*left, Reply(event.request, b"", None)]
+            case Fetched() | FetchFailed() | RunEnded() | Submit() | CancelJob() | WatchJob() if (
+                self._member is not None
+            ):
+                return self._member.jobs.handle(event, now)
+        return []  # figures and content that nobody waits for any more
+
+    # -- the way in --------------------------------------------------------------------------------------------------
+
+    def _handle_outside(
+        self, event: SessionOpened | SessionClosed | DialFailed | Discovered | Received, now: float
+    ) -> list[Effect]:
+        match event:
+            case SessionOpened():
+                return self._session_opened(event, now)
+            case SessionClosed():
+                return self._session_closed(event, now)
+            case DialFailed():
+                return self._dial_failed(event, now)
+            case Discovered():
+                return self._discovered(event, now)
+            case Received():
+                return self._received(event, now)
+
+    def _seek(self, now: float) -> list[Effect]:
+        """Dial what is due among the known addresses."""
+        return [] if self.refusal else [Dial((address,), None) for address in self._candidates.due(now)]
+
+    def _is_lonely(self) -> bool:
+        return self._member is None or not self._member.membership.alive()
+
+    def _session_opened(self, event: SessionOpened, now: float) -> list[Effect]:
+        self._sessions[event.peer] = event.credential
+        if self._member is None:
+            return [self._send(event.peer, JoinRequest(self.identity.credential, now))]
+        if event.peer in self._member.membership.members:
+            return self._acquainted(
+                self._member, event.peer, now, join=event.address is not None and self._is_lonely()
+            )
+        return [self._send(event.peer, self._introduction())]
+
+    def _session_closed(self, event: SessionClosed, now: float) -> list[Effect]:
+        self._sessions.pop(event.peer, None)
+        if self._member is None or event.orderly:
+            return []
+        return self._outputs(self._member.membership.session_lost(event.peer, now), now)
+
+    def _dial_failed(self, event: DialFailed, now: float) -> list[Effect]:
+        self.dial_failures[event.addresses] = event.reason
+        if self._member is None or event.peer is None:
+            return []
+        effects = self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        return effects + self._member.jobs.unreachable(event.peer, event.reason, now)
+
+    def _discovered(self, event: Discovered, now: float) -> list[Effect]:
+        """Somebody announces a member. Those we know already are not dialled for it."""
+        known = dict.fromkeys(self.facts.addresses)
+        if self._member is not None:
+            members = self._member.membership.members
+            known.update(dict.fromkeys(address for member in members.values() for address in member.record.addresses))
+        news = tuple(address for address in event.addresses if address not in known)
+        self._candidates.add(news, now)
+        if not news:
+            return []
+        return self._seek(now) if self._is_lonely() else [Dial(news, None)]
+
+    def _received(self, event: Received, now: float) -> list[Effect]:
+        try:
+            message = self._frames.decode(event.payload)
+            return self._take(event.peer, message, now)
+        except UnknownKindError:
+            return []  # a newer version speaks; what we do not understand cannot concern us
+        except RemoteProtocolError as error:
+            return [Disconnect(event.peer, f"it broke the protocol: {error}")]
+
+    def _take(self, peer: NodeId, message: object, now: float) -> list[Effect]:
+        match message:
+            case Introduction():
+                return self._introduced(peer, message, now)
+            case JoinRequest():
+                return self._asked_to_admit(peer, message, now)
+            case Admitted():
+                return self._admitted(peer, message, now)
+            case Refused():
+                if self._member is None:
+                    self.refusal = message.reason
+                return [Notify("refused", b"")]
+        if self._member is None or self.trust.standing(peer) is None:
+            return []  # not acquainted: an introduction must come first
+        if type(message) in MEMBERSHIP_FRAMES.values():
+            return self._outputs(self._member.membership.message(peer, message, now), now)
+        return self._member.jobs.message(peer, message, now)
+
+    def _introduction(self) -> Introduction:
+        return Introduction(tuple(self.trust.path(self.me)))
+
+    def _introduced(self, peer: NodeId, message: Introduction, now: float) -> list[Effect]:
+        known = peer in (self._member.membership.members if self._member is not None else {})
+        self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
+        if self._member is None or known or self.trust.standing(peer) is None:
+            return []
+        return self._acquainted(self._member, peer, now, join=True)
+
+    def _acquainted(self, member: _Member, peer: NodeId, now: float, *, join: bool) -> list[Effect]:
+        """There is a session with a certified member."""
+        member.jobs.session_opened(peer, now)
+        effects = self._outputs(member.membership.session_opened(peer, now), now)
+        if join:
+            effects += self._outputs(member.membership.join(peer, now), now)
+        return effects
+
+    def _asked_to_admit(self, peer: NodeId, message: JoinRequest, now: float) -> list[Effect]:
+        if self._member is None:
+            return [self._send(peer, Refused("this node is not a member itself yet; try another address"))]
+        ahead_s = message.clock_s - now
+        if abs(ahead_s) > CLOCK_TOLERANCE_S:
+            return [self._send(peer, Refused(_clock_refusal(ahead_s)))]
+        try:
+            credential = self.trust.witness(peer, message.credential, now, self.identity.seed)
+            self.trust.learn(peer, credential, now)
+        except RemoteProtocolError as error:
+            return [self._send(peer, Refused(str(error)[:1000]))]
+        effects: list[Effect] = [self._send(peer, Admitted(credential, tuple(self.trust.paths())))]
+        return effects + self._acquainted(self._member, peer, now, join=False)
+
+    def _admitted(self, peer: NodeId, message: Admitted, now: float) -> list[Effect]:
+        if self._member is not None:
+            return []
+        self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
+        standing = self.trust.learn(self.me, message.credential, now)
+        if not standing.admitted:
+            raise RemoteProtocolError("its admission of this node is worth nothing: it is not a member itself")
+        self.identity = Identity(self.identity.seed, self.identity.cluster, message.credential)
+        effects: list[Effect] = [Save("credential", b"", message.credential), *self._become_member(now)]
+        assert self._member is not None
+        return effects + self._acquainted(self._member, peer, now, join=True)
+
+    def _become_member(self, now: float) -> list[Effect]:
+        facts = self.facts
+        roles = self.trust.check(self.me, self.identity.credential, now).roles
+        if not facts.computes:
+            roles &= ~Role.COMPUTE
+        record = NodeRecord(
+            facts.boot, facts.name, facts.addresses, int(roles), facts.cores, facts.memory_bytes, facts.disk_bytes,
+            facts.speed, facts.gpus, facts.software, facts.boot, self.identity.credential,
+        )  # fmt: skip
+        identity = self.identity
+        membership = Membership(
+            self._settings, self._crypto, identity.seed, identity.cluster, self.trust, record, self._rng, now
+        )
+        neighbours = Neighbours(self.me, membership, self.trust, self.profile)
+        place = Place(
+            self.me, facts.name, identity.seed, identity.cluster, facts.boot, facts.cores, facts.memory_bytes,
+            facts.speed, bool(roles & Role.COMPUTE),
+        )  # fmt: skip
+        jobs = Jobs(Desk(place, self._crypto, neighbours, self.profile, self._mappers, self._rng))
+        neighbours.free_in_s = jobs.holding.bench.free_in_s
+        self._member = _Member(membership, neighbours, jobs)
+        effects: list[Effect] = [Notify("members", b"")]
+        effects += jobs.restore(*self._kept, now)
+        self._kept = ([], [])
+        return effects
+
+    # -- a member's life ---------------------------------------------------------------------------------------------
+
+    def _others(self, member: _Member) -> tuple[NodeId, ...]:
+        return tuple(sorted(member.membership.alive()))
+
+    def _sampled(self, member: _Member, event: LoadSampled, now: float) -> list[Effect]:
+        member.neighbours.sampled(event.cpu_percent, event.memory_percent)
+        bench = member.jobs.holding.bench
+        member.membership.set_load(
+            cpu_percent=event.cpu_percent,
+            memory_percent=event.memory_percent,
+            running=bench.running,
+            queued=bench.queued,
+            free_in_s=bench.free_in_s(now),
+            lag_s=event.lag_s,
+            now=now,
+        )
+        member.membership.set_links(self.profile.my_figures(now), now)
+        member.membership.loop_lag(event.lag_s, now)
+        return []
+
+    def _outputs(self, outputs: list[Output], now: float) -> list[Effect]:
+        """Take in what membership found out; what is left are effects."""
+        effects: list[Effect] = []
+        for output in outputs:
+            match output:
+                case MemberChanged():
+                    effects += self._member_changed(output, now)
+                case RoundTrip():
+                    self.profile.observe_round_trip(output.peer, output.rtt_s, now)
+                case LinksHeard():
+                    self.profile.hear_links(output.links.node, output.links.figures, now)
+                case LoadHeard():
+                    pass  # looked up in membership when it is needed
+                case _:
+                    effects.append(output)
+        return effects
+
+    def _member_changed(self, change: MemberChanged, now: float) -> list[Effect]:
+        effects: list[Effect] = [Notify("members", change.node)]
+        member = self._member
+        assert member is not None
+        if change.new in (State.DEAD, State.LEFT):
+            effects += member.jobs.member_gone(change.node, now)
+        elif change.new is State.ALIVE:
+            effects.append(Save("peer", change.node, encode(member.membership.members[change.node].record)))
+            if change.node in self._sessions and change.old is None:
+                member.jobs.session_opened(change.node, now)
+        return effects
+
+    def _send(self, peer: NodeId, message: object) -> Send:
+        return Send(peer, self._frames.encode(message))
+
+
+def _clock_refusal(ahead_s: float) -> str:
+    direction = "ahead of" if ahead_s > 0 else "behind"
+    minutes = f"{abs(ahead_s) / 60:.0f} minutes"
+    return f"this machine's clock is {minutes} {direction} the cluster's: set it (compare `date -u`) and try again"

@@ -1,0 +1,178 @@
+"""A simulated cluster: real Peer cores with their certificates on one engine and one network."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pnode.mappers.catalogue import NAMES, by_name
+from pnode.profilers.profile import Profile
+from pnode.protocol.certificate import Issuer, certify, found, invite
+from pnode.protocol.codec import decode, encode
+from pnode.protocol.effects import Run
+from pnode.protocol.events import Submit
+from pnode.protocol.ids import JobId, NodeId, cluster_id
+from pnode.protocol.job import Job
+from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.membership_settings import MembershipSettings
+from pnode.protocol.peer import Facts, Identity, Peer
+from pnode.protocol.record import Address
+from pnode.protocol.signed import Signed
+from pnode.protocol.trust import Trust
+
+from .crypto import SimulatedCrypto
+from .engine import Engine
+from .host import Host, RunModel
+from .network import LinkModel, Network
+
+PORT = 4440
+
+
+def one_second(host: Host, run: Run) -> tuple[float, str]:
+    """The simplest run model: what the specification expects, or a second, divided by the host's speed."""
+    return (run.task.expected_s or 1.0) / host.peer.facts.speed, ""
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Hosts by number. The first founds the cluster, the others join with its token."""
+
+    engine: Engine
+    network: Network
+    run_model: RunModel = one_second
+    settings: MembershipSettings = field(default_factory=MembershipSettings)
+    hosts: list[Host] = field(default_factory=list)
+    crypto: SimulatedCrypto = field(default_factory=SimulatedCrypto)
+    _authority: Issuer | None = None
+    _by_node: dict[NodeId, Host] = field(default_factory=dict)
+    _by_address: dict[Address, Host] = field(default_factory=dict)
+    _requests: int = 0
+
+    def host_at(self, address: Address) -> Host | None:
+        host = self._by_address.get(address)
+        return host if host is not None and host.up else None
+
+    def host_of(self, node: NodeId) -> Host | None:
+        host = self._by_node.get(node)
+        return host if host is not None and host.up else None
+
+    def add(self, speed: float = 1.0, cores: int = 1, seeds: tuple[Address, ...] | None = None) -> Host:
+        """A further host, switched on: it founds the cluster or joins through `seeds` (the first host)."""
+        number = len(self.hosts)
+        name = f"n{number}"
+        rng = self.engine.generator(f"host/{number}")
+        seed = rng.randbytes(32)
+        node = NodeId(self.crypto.public_key(seed))
+        authority = self._issuer()
+        credential = self._credential(authority, seed, node, name)
+        trust = Trust(self.crypto, authority.authority)
+        address = Address(f"10.0.{number // 250}.{number % 250 + 1}", PORT)
+        boot = int(self.engine.now)
+        facts = Facts(name, (address,), cores, 8 << 30, 64 << 30, speed, "pnode/sim", boot)
+        identity = Identity(seed, cluster_id(authority.authority), credential)
+        peer = Peer(
+            identity,
+            facts,
+            self.crypto,
+            trust,
+            Profile(node),
+            {name: by_name(name) for name in NAMES},
+            rng,
+            self.settings,
+        )
+        host = Host(number, address, self.engine, self.network, self, self.run_model, peer)
+        self.hosts.append(host)
+        self._by_node[node] = host
+        self._by_address[address] = host
+        host.begin(
+            seeds if seeds is not None else tuple(other.address for other in self.hosts[:1] if other is not host)
+        )
+        return host
+
+    def restart(self, host: Host, keep_disk: bool = True) -> Host:
+        """Switch a crashed host on again, with what its journal holds."""
+        old = host.peer
+        trust = Trust(self.crypto, old.trust.authority)
+        if not keep_disk:
+            host.disk.clear()
+        rng = self.engine.generator(f"host/{host.number}/{self.engine.now}")
+        facts = old.facts
+        boot = max(facts.boot + 1, int(self.engine.now))
+        facts = Facts(
+            facts.name, facts.addresses, facts.cores, facts.memory_bytes, facts.disk_bytes, facts.speed,
+            facts.software, boot,
+        )  # fmt: skip
+        host.peer = Peer(
+            old.identity, facts, self.crypto, trust, Profile(old.me), {name: by_name(name) for name in NAMES}, rng,
+            self.settings,
+        )  # fmt: skip
+        host.peer.restore(_rows(host.disk, "job"), _rows(host.disk, "segment"))
+        host.up = True
+        host.begin(tuple(other.address for other in self.hosts if other is not host))
+        return host
+
+    def submit(self, host: Host, spec: JobSpec) -> JobId:
+        """Hand a job in at a host; its input files are taken to be in that host's store."""
+        for item in spec.items:
+            host.content.update({file.digest: file for file in item.files})
+        if spec.application is not None:
+            host.content[spec.application.digest] = spec.application
+        reply = self.ask(host, lambda request: Submit(request, encode(spec)))
+        return JobId(reply)
+
+    def ask(self, host: Host, event: Callable[[int], Submit]) -> bytes:
+        """Put a request to a host's peer and return the value of the reply; an error is an assertion."""
+        self._requests += 1
+        host.deliver(event(self._requests))
+        reply = host.replies[self._requests]
+        assert reply.error is None, reply.error
+        return reply.value
+
+    def job(self, host: Host, job: JobId) -> Job:
+        """What a host knows of a job."""
+        jobs = host.peer.jobs
+        assert jobs is not None
+        return jobs.desk.jobs[job]
+
+    def everyone_knows_everyone(self) -> bool:
+        """Whether all hosts that are up see all others that are up, and only those, alive."""
+        up = [host for host in self.hosts if host.up]
+        ids = {host.id: None for host in up}
+        return all(
+            host.peer.membership is not None and sorted((*host.peer.membership.alive(), host.id)) == sorted(ids)
+            for host in up
+        )
+
+    def _issuer(self) -> Issuer:
+        if self._authority is None:
+            authority_seed = self.engine.generator("authority").randbytes(32)
+            self._authority = Issuer(self.crypto.public_key(authority_seed), authority_seed)
+        return self._authority
+
+    def _credential(self, authority: Issuer, seed: bytes, node: NodeId, name: str) -> bytes:
+        now = self.engine.now
+        if not self.hosts:
+            return encode(found(self.crypto, authority.seed, seed, name, now))
+        guest = invite(self.crypto, authority, self.engine.generator("invite").randbytes(32), now)
+        return encode(certify(self.crypto, guest, node, name, now))
+
+
+def make_cluster(
+    count: int,
+    seed: int,
+    model: LinkModel | None = None,
+    run_model: RunModel = one_second,
+    speeds: Mapping[int, float] | None = None,
+    cores: int = 1,
+) -> Cluster:
+    """A cluster of so many hosts that know each other. Raises AssertionError if they do not within a minute."""
+    engine = Engine(seed)
+    cluster = Cluster(engine, Network(engine, model or LinkModel()), run_model)
+    for number in range(count):
+        cluster.add(speed=(speeds or {}).get(number, 1.0), cores=cores)
+    assert engine.run_until(cluster.everyone_knows_everyone, 60.0), (
+        f"seed {seed}: {count} nodes did not find together"
+    )
+    return cluster
+
+
+def _rows(disk: Mapping[tuple[str, bytes], bytes], table: str) -> list[Signed]:
+    return [decode(Signed, value) for (name, _), value in disk.items() if name == table]
