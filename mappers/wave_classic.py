@@ -142,13 +142,11 @@ class WaveGreedyClassic:
         return _Figures(peer, delay_ms, cpu, memory, score)
 
     def _size_kbit(self, question: Question, view: View) -> float:
-        match self.size:
-            case Size.NAME_LENGTH:
-                return len(question.task)
-            case Size.SAMPLE:
-                return KBIT_PER_BYTE * self.sample_bytes
-            case Size.EDGE:
-                return KBIT_PER_BYTE * sum(parent.size_bytes for parent in question.parents if parent.node == view.me)
+        if self.size is Size.NAME_LENGTH:
+            return len(question.task)
+        if self.size is Size.SAMPLE:
+            return KBIT_PER_BYTE * self.sample_bytes
+        return KBIT_PER_BYTE * sum(parent.size_bytes for parent in question.parents if parent.node == view.me)
 
 
 def _percents(peer: PeerView, missing: float) -> tuple[float, float]:
