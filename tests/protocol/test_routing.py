@@ -119,7 +119,9 @@ def test_a_file_of_no_bytes_is_a_file() -> None:
 
 
 def test_two_inputs_of_one_name_are_refused() -> None:
-    with pytest.raises(RoutingError, match=r"the job's input has two files called 'x\.txt', expected different names"):
+    with pytest.raises(
+        RoutingError, match=r"job's input has two files called 'x\.txt', expected different names"
+    ):
         make_items(ONE, files("x.txt y.txt x.txt"))
 
 
