@@ -1,8 +1,9 @@
 """Values on the wire: msgpack arrays with fixed positions, explicit limits and exact types.
 
 A wire class is a frozen, slotted dataclass whose annotations say what may stand in each position. `encode` writes
-its fields (those that `__init__` takes) in order as an array; `decode` reads them back and checks every type, range and length. Unknown trailing
-fields are ignored and missing trailing fields take the dataclass's default, so that versions may differ.
+its fields (those that `__init__` takes) in order as an array; `decode` reads them back and checks every type, range
+and length. Unknown trailing fields are ignored and missing trailing fields take the dataclass's default, so that
+versions may differ.
 
 msgpack itself is permissive (reference: membership.md 4.7): it accepts NaN, booleans where integers belong and
 headers that announce four billion elements. Hence the limits at decoding and the exact checks after it.
@@ -13,7 +14,7 @@ import functools
 import math
 import types
 from collections.abc import Callable
-from typing import Annotated, Any, NewType, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgpack
 
@@ -24,9 +25,6 @@ Check = Callable[[Any], Any]
 
 ITEMS_MAX = 65_536
 """No array in any message is longer; the largest are lists of files and of tasks."""
-
-DEPTH_MAX = 16
-"""msgpack itself accepts 1,024 levels; our deepest message has six."""
 
 
 class MalformedError(RemoteProtocolError):
@@ -84,7 +82,9 @@ def pack(value: Any) -> bytes:
 def unpack(data: bytes) -> Any:
     """Plain values from msgpack, arrays as lists, within limits.
 
-    Raises MalformedError for anything else, maps and extension types included.
+    Raises MalformedError for anything else, maps and extension types included. Up to 1,024 levels are accepted
+    (msgpack's own limit): values are checked level by level against classes of at most six, so deeper ones can only
+    stand where nothing of them is looked at.
     """
     try:
         return msgpack.unpackb(
@@ -96,9 +96,19 @@ def unpack(data: bytes) -> Any:
             max_ext_len=0,
             max_str_len=len(data),
             max_bin_len=len(data),
+            object_pairs_hook=_refuse_map,  # the limits alone would let empty ones pass
+            ext_hook=_refuse_extension,
         )
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         raise MalformedError(f"not a msgpack value within limits: {error}") from None
+
+
+def _refuse_map(_: list[tuple[Any, Any]]) -> None:
+    raise ValueError("a map")
+
+
+def _refuse_extension(code: int, _: bytes) -> None:
+    raise ValueError(f"extension type {code}")
 
 
 def to_wire(value: Any) -> Any:
@@ -129,7 +139,7 @@ def _checker(annotation: Any) -> Check:  # Any: an annotation may be any object
     if get_origin(annotation) is Annotated:
         kind, *bounds = get_args(annotation)
         return _bounded(kind, bounds)
-    if get_origin(annotation) is types.UnionType:
+    if get_origin(annotation) in (types.UnionType, Union):  # `Annotated[...] | None` is the second before Python 3.14
         return _optional(annotation)
     if get_origin(annotation) is tuple:
         return _tuple(annotation, Length(0, ITEMS_MAX))
@@ -227,7 +237,9 @@ def _finite(value: Any) -> float:
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
     if type(value) is not float or not math.isfinite(value):
-        raise MalformedError(f"{value!r} is not a finite number")
+        # A value of another type is not printed: its repr could be megabytes, or a thousand levels deep.
+        what = repr(value) if type(value) in (int, float) else type(value).__name__
+        raise MalformedError(f"{what} is not a finite number")
     return value
 
 

@@ -1,0 +1,103 @@
+"""Hypothesis strategies for wire classes, made from the same annotations that the codec compiles."""
+
+import dataclasses
+import types
+from collections.abc import Sequence
+from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import reject
+from hypothesis import strategies as st
+
+from pnode.protocol.codec import Length, Range
+from pnode.protocol.dag import Dag, Program, Task
+
+ANY_LENGTH = Length(0, 4)
+"""What is drawn where an annotation sets no bound: short, so that messages of many fields stay quick."""
+
+TEXT = st.characters(exclude_categories=("Cs",))
+INTEGERS = st.integers(-(2**63), 2**64 - 1)
+
+PLAIN: st.SearchStrategy[object] = st.recursive(
+    st.none() | st.booleans() | INTEGERS | st.floats() | st.text(TEXT, max_size=8) | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=12,
+)
+"""Anything that msgpack carries without maps and extension types."""
+
+
+def values_of(annotation: Any) -> st.SearchStrategy[Any]:
+    """Values that an annotation allows, its bounds included."""
+    if isinstance(annotation, NewType):
+        return values_of(annotation.__supertype__)
+    if get_origin(annotation) is Annotated:
+        kind, *bounds = get_args(annotation)
+        return _bounded(kind, bounds)
+    if get_origin(annotation) in (types.UnionType, Union):
+        return st.none() | values_of(next(kind for kind in get_args(annotation) if kind is not types.NoneType))
+    if get_origin(annotation) is tuple:
+        return _tuples(annotation, ANY_LENGTH)
+    if annotation is Dag:
+        return dags()
+    if dataclasses.is_dataclass(annotation):
+        return _built(annotation)
+    return _scalars(annotation, None, ANY_LENGTH)
+
+
+def _bounded(kind: Any, bounds: Sequence[Any]) -> st.SearchStrategy[Any]:
+    length = next((bound for bound in bounds if isinstance(bound, Length)), ANY_LENGTH)
+    span = next((bound for bound in bounds if isinstance(bound, Range)), None)
+    while isinstance(kind, NewType):
+        kind = kind.__supertype__
+    if get_origin(kind) is tuple:
+        return _tuples(kind, length)
+    if kind in (bool, int, float, str, bytes):
+        return _scalars(kind, span, length)
+    return values_of(kind)
+
+
+def _scalars(kind: type, span: Range | None, length: Length) -> st.SearchStrategy[Any]:
+    longest = min(length.high, length.low + 8)
+    if kind is bool:
+        return st.booleans()
+    if kind is int:
+        return INTEGERS if span is None else st.integers(int(span.low), int(span.high))
+    if kind is float:
+        low, high = (None, None) if span is None else (span.low, span.high)
+        return st.floats(low, high, allow_nan=False, allow_infinity=False)
+    if kind is bytes:
+        return st.binary(min_size=length.low, max_size=longest)
+    assert kind is str, kind
+    return st.text(TEXT, min_size=length.low, max_size=longest).filter(lambda text: len(text.encode()) <= length.high)
+
+
+def _tuples(annotation: Any, length: Length) -> st.SearchStrategy[tuple[Any, ...]]:
+    kinds = get_args(annotation)
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        most = min(length.high, length.low + 2)
+        return st.lists(values_of(kinds[0]), min_size=length.low, max_size=most).map(tuple)
+    return st.tuples(*(values_of(kind) for kind in kinds))
+
+
+@st.composite
+def _built(draw: st.DrawFn, wire_class: Any) -> Any:
+    hints = get_type_hints(wire_class, include_extras=True)
+    fields = [field.name for field in dataclasses.fields(wire_class) if field.init]
+    values = [draw(values_of(hints[name])) for name in fields]
+    try:
+        return wire_class(*values)
+    except ValueError:  # a class with rules of its own
+        reject()
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> Dag:
+    """Small acyclic graphs with arbitrary tasks."""
+    names = draw(
+        st.lists(values_of(get_type_hints(Task, include_extras=True)["name"]), min_size=1, max_size=4, unique=True)
+    )
+    tasks = []
+    for at, name in enumerate(names):
+        task = draw(_built(Task))
+        children = tuple(draw(st.permutations(names[at + 1 :])))[: draw(st.integers(0, 2))]
+        tasks.append(dataclasses.replace(task, name=name, children=children, program=draw(_built(Program))))
+    return Dag(tuple(draw(st.permutations(tasks))))
