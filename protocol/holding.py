@@ -7,6 +7,7 @@ Inputs are fetched as soon as each parent's result is known, not when the last i
 arrived before its last parent ends.
 """
 
+from .dag import Task
 from .desk import Desk
 from .effects import Cancel, Fetch, Run, Unit
 from .events import Fetched, FetchFailed, RunEnded
@@ -15,7 +16,7 @@ from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, Phase, UnitKey
 from .ledger import STDERR_TAIL_MAX, Outcome, Statement, StatementKind
-from .routing import RoutingError, calls_for, outputs_for
+from .routing import RoutingError, calls_for, check_outputs, outputs_for
 from .workbench import Workbench
 
 FETCH_TRIES = 3
@@ -83,12 +84,13 @@ class Holding:
             return  # it was dropped while it ran, which has been said
         key = job.key(event.unit.task, event.unit.item)
         held = job.held.pop(key)
-        kind = StatementKind.FAILED if event.failure else StatementKind.FINISHED
+        failure = event.failure or _misfit(job.task(key), event.outputs)
+        kind = StatementKind.FAILED if failure else StatementKind.FINISHED
         outcome = Outcome(
             event.seconds, event.exit_status, event.outputs, event.stdout, event.stderr,
             event.stderr_tail[-STDERR_TAIL_MAX:], _lineage(held),
         )  # fmt: skip
-        if not event.failure:
+        if not failure:
             self.desk.profile.observe_run(
                 program_name(job.spec.name, event.unit.task), self.desk.me, self.desk.place.speed, event.seconds, now
             )
@@ -98,7 +100,7 @@ class Holding:
             child_attempt = job.state.unit(child).current
             if child_attempt is not None:
                 recipients.append(child_attempt.node)
-        self._say(job, kind, held.unit, now, tuple(recipients), event.failure[:4000], outcome)
+        self._say(job, kind, held.unit, now, tuple(recipients), failure[:4000], outcome)
 
     def start_ready(self, now: float) -> None:
         """Fill free cores."""
@@ -259,6 +261,17 @@ def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:
     """All input files: parents in the order of the DAG file, each parent's in its output order."""
     names = job.spec.dag.parents[job.task(key).name] or ("",)
     return tuple(file for name in names for file in held.files[name])
+
+
+def _misfit(task: Task, outputs: tuple[FileRef, ...]) -> str:
+    """Why the outputs cannot go where the graph sends them; empty when they can, or when nobody waits for them."""
+    if not task.children and not task.final:
+        return ""
+    try:
+        check_outputs(task, outputs)
+    except RoutingError as error:
+        return str(error)
+    return ""
 
 
 def _lineage(held: Held) -> Digest:

@@ -193,7 +193,7 @@ class Ledger:
         segment = entry.segment
         if segment.job != self.job:
             raise RemoteProtocolError("a segment is about another job than the message that brought it")
-        feed = self._feeds.setdefault((entry.author, segment.boot), {})
+        feed = self._feeds.get((entry.author, segment.boot), {})
         present = feed.get(segment.sequence)
         if present is not None:
             if present.digest != entry.digest:
@@ -202,7 +202,7 @@ class Ledger:
         if self._count >= SEGMENTS_MAX:
             raise RemoteProtocolError(f"job ledger is full: {SEGMENTS_MAX} segments")
         _check_chain(feed, entry)
-        feed[segment.sequence] = entry
+        self._feeds.setdefault((entry.author, segment.boot), feed)[segment.sequence] = entry
         self._count += 1
         whole = self._whole.get((entry.author, segment.boot), 0)
         while whole in feed:

@@ -1,0 +1,212 @@
+"""The driver: the one task that owns a Peer, feeds it events and carries out its effects.
+
+Everything that happens to a node ends up as an event in one inbox, and only this task touches the core, so there are
+no locks around it. Effects that take time (running a unit, fetching content, writing the journal) are tasks of their
+own that put an event back into the inbox when they are through.
+
+A Reply waits for the rows that were saved before it: what a person is told has been done is on the disk.
+"""
+
+import logging
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, Protocol
+
+import trio
+
+from pnode.protocol.effects import (
+    Cancel,
+    Dial,
+    Disconnect,
+    Effect,
+    Fetch,
+    Notify,
+    Reply,
+    Run,
+    Save,
+    Send,
+    SendDatagram,
+    Unit,
+)
+from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, RunEnded
+from pnode.protocol.ids import digest_of
+from pnode.protocol.jobspec import FileRef
+from pnode.protocol.peer import Peer
+
+from .api import RefusedError
+from .journal import Journal
+from .transfer import FetchError
+
+logger = logging.getLogger(__name__)
+
+DATAGRAMS_MAX = 1024
+"""Events that may wait before datagrams are dropped: gossip repeats itself, nothing else does."""
+
+TURN_MAX = 200
+"""Events handled before the other tasks of the node get a turn: some ten milliseconds."""
+
+REPLY_S_MAX = 30.0
+"""How long a person's request may wait for the core's reply; the core gives up sooner by itself."""
+
+
+class Outside(Protocol):
+    """What the driver needs of the transport."""
+
+    def perform(self, effect: Dial | Send | SendDatagram | Disconnect) -> None:
+        """Carry out an effect without blocking; what comes of it comes as events."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Somebody who wants the value of a reply."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    reply: Reply | None = None
+
+
+class Driver:
+    """Drives one Peer. `run_unit` and `fetch` are the executor's and the transfer's sides of an effect."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        outside: Outside,
+        journal: Journal,
+        clock: Callable[[], float],
+        run_unit: Callable[[Run], Awaitable[RunEnded]],
+        fetch: Callable[[Fetch], Awaitable[Fetched]],
+    ) -> None:
+        self.peer = peer
+        self._outside = outside
+        self._journal = journal
+        self._clock = clock
+        self._run_unit = run_unit
+        self._fetch = fetch
+        self._inbox: deque[Event] = deque()
+        self._wake = trio.Event()
+        self._requests: dict[int, _Waiting] = {}
+        self._count = 0
+        self._scopes: dict[Unit, trio.CancelScope] = {}
+        self._unsaved: list[Save | Reply] = []
+        self._to_save = trio.Event()
+        self._changes: dict[tuple[str, bytes], trio.Event] = {}
+        self._nursery: trio.Nursery | None = None
+
+    def deliver(self, event: Event) -> None:
+        """Something has happened. Called from the trio thread."""
+        if isinstance(event, DatagramReceived) and len(self._inbox) >= DATAGRAMS_MAX:
+            return
+        self._inbox.append(event)
+        self._wake.set()
+
+    async def ask(self, event: Callable[[int], Event]) -> bytes:
+        """Put a request to the core and wait for its reply. Raises RefusedError with the core's reason."""
+        self._count += 1
+        number, waiting = self._count, _Waiting()
+        self._requests[number] = waiting
+        try:
+            self.deliver(event(number))
+            with trio.fail_after(REPLY_S_MAX):
+                await waiting.done.wait()
+        finally:
+            del self._requests[number]
+        assert waiting.reply is not None
+        if waiting.reply.error is not None:
+            raise RefusedError(waiting.reply.error)
+        return waiting.reply.value
+
+    async def changed(self, topic: str, subject: bytes) -> None:
+        """Return when the core next says that this has changed."""
+        await self._changes.setdefault((topic, subject), trio.Event()).wait()
+
+    async def serve(
+        self, begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> NoReturn:
+        """Drive the core until cancelled, beginning with the effects of `begin`. A JournalError ends the node: what
+        it cannot write down it must not promise."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._serve_journal)
+            self._perform(begin())
+            task_status.started()
+            while True:
+                await self._turn()
+
+    async def _turn(self) -> None:
+        """Handle what is there, tick if it is time, and wait for more."""
+        for _ in range(min(len(self._inbox), TURN_MAX)):
+            event = self._inbox.popleft()
+            effects = self.peer.handle(event, self._clock())
+            logger.debug("event %r effects %r", event, effects)
+            self._perform(effects)
+        if not self._inbox and self.peer.deadline <= self._clock():
+            effects = self.peer.tick(self._clock())
+            logger.debug("tick effects %r", effects)
+            self._perform(effects)
+        if self._inbox or self.peer.deadline <= self._clock():
+            await trio.lowlevel.checkpoint()
+            return
+        self._wake = trio.Event()
+        left_s = self.peer.deadline - self._clock()
+        with trio.move_on_after(left_s if left_s < math.inf else math.inf):
+            await self._wake.wait()
+
+    def _perform(self, effects: list[Effect]) -> None:
+        assert self._nursery is not None
+        for effect in effects:
+            match effect:
+                case Dial() | Send() | SendDatagram() | Disconnect():
+                    self._outside.perform(effect)
+                case Run():
+                    self._scopes[effect.unit] = scope = trio.CancelScope()
+                    self._nursery.start_soon(self._carry_out_run, effect, scope)
+                case Cancel():
+                    if effect.unit in self._scopes:
+                        self._scopes[effect.unit].cancel()
+                case Fetch():
+                    self._nursery.start_soon(self._carry_out_fetch, effect)
+                case Save() | Reply():
+                    self._unsaved.append(effect)
+                    self._to_save.set()
+                case Notify():
+                    self._notify(effect.topic, effect.subject)
+
+    def _notify(self, topic: str, subject: bytes) -> None:
+        for key in ((topic, subject), (topic, b"")):
+            event = self._changes.pop(key, None)
+            if event is not None:
+                event.set()
+
+    async def _serve_journal(self) -> NoReturn:
+        """Write rows and give replies, in the order in which the core asked for them."""
+        while True:
+            await self._to_save.wait()
+            self._to_save = trio.Event()
+            batch, self._unsaved = self._unsaved, []
+            rows = [(effect.table, effect.key, effect.value) for effect in batch if isinstance(effect, Save)]
+            if rows:
+                await self._journal.save(rows)
+            for effect in batch:
+                if isinstance(effect, Reply) and effect.request in self._requests:
+                    self._requests[effect.request].reply = effect
+                    self._requests[effect.request].done.set()
+
+    async def _carry_out_run(self, run: Run, scope: trio.CancelScope) -> None:
+        ended: RunEnded | None = None
+        with scope:
+            ended = await self._run_unit(run)
+        del self._scopes[run.unit]
+        if ended is None:
+            nothing = FileRef("nothing", 0, digest_of(b""))
+            ended = RunEnded(run.unit, "cancelled", -15, (), nothing, nothing, "", 0.0)
+        self.deliver(ended)
+
+    async def _carry_out_fetch(self, fetch: Fetch) -> None:
+        try:
+            fetched = await self._fetch(fetch)
+        except FetchError as error:
+            self.deliver(FetchFailed(fetch.file, str(error)))
+        else:
+            self.deliver(fetched)

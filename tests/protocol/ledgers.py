@@ -1,0 +1,39 @@
+"""Small ledgers for tests: authors with keys, a two-task job, statements in a line."""
+
+from pnode.protocol.crypto import Sodium
+from pnode.protocol.dag import Dag, Program, ProgramKind, Task
+from pnode.protocol.ids import ClusterId, JobId, NodeId, digest_of
+from pnode.protocol.jobspec import FileRef, Item, JobSpec
+from pnode.protocol.ledger import Outcome, Statement, StatementKind
+
+CRYPTO = Sodium()
+CLUSTER = ClusterId(b"c" * 16)
+JOB = JobId(b"j" * 16)
+SEEDS = tuple(bytes([number]) * 32 for number in range(4))
+NODES = tuple(NodeId(CRYPTO.public_key(seed)) for seed in SEEDS)
+NOTHING = FileRef("nothing", 0, digest_of(b""))
+COMMAND = Program(ProgramKind.COMMAND, ("true",))
+
+
+def task(name: str, *children: str, **fields: object) -> Task:
+    return Task(name, children, COMMAND, final=not children, **fields)  # type: ignore[arg-type]
+
+
+def job_spec(*tasks: Task, items: int = 1) -> JobSpec:
+    tasks = tasks or (task("first", "second"), task("second"))
+    inputs = tuple(
+        Item(f"k{number}", (FileRef(f"k{number}_in", 5, digest_of(b"%d" % number)),)) for number in range(items)
+    )
+    return JobSpec("test", Dag(tasks), inputs, "wave-greedy", 0.0, b"n" * 16)
+
+
+def outcome(seconds: float = 1.0, *outputs: FileRef) -> Outcome:
+    return Outcome(seconds, 0, outputs, NOTHING, NOTHING, "", digest_of(b"lineage"))
+
+
+def statement(
+    kind: StatementKind, unit: tuple[int, int] = (0, 0), attempt: int = 1, at_s: float = 1.0, **fields: object
+) -> Statement:
+    if kind in (StatementKind.FINISHED, StatementKind.FAILED):
+        fields.setdefault("outcome", outcome())
+    return Statement(kind, *unit, attempt, at_s, **fields)  # type: ignore[arg-type]
