@@ -30,16 +30,21 @@ def task(file, pathin, pathout):
         functions += [(length, name, function, line) for length, function, line in lengths(tree)]
     functions.sort(key=lambda function: (-function[0], *function[1:]))
     key, index = key_of(file), part_of(file).removeprefix("share").removesuffix(".tar")
-    table = os.path.join(pathout, f"{key}_lines{index}.tsv")
-    with open(table, "w", encoding="utf-8") as target:
-        target.writelines(lines)
     return [
         write_json(pathout, f"{key}_imports{index}.json", {"modules": modules, "unparsed": unparsed}),
         write_json(
             pathout, f"{key}_functions{index}.json", {"count": len(functions), "longest": functions[:LONGEST]}
         ),
-        table,
+        write_table(pathout, f"{key}_lines{index}.tsv", lines),
     ]
+
+
+def write_table(pathout, file, lines):
+    """Lines of text for `lines`, a shell script: it knows tabs, not JSON."""
+    path = os.path.join(pathout, file)
+    with open(path, "w", encoding="utf-8") as table:
+        table.writelines(lines)
+    return path
 
 
 def statements(body, names=(), in_function=False):
