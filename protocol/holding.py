@@ -15,12 +15,18 @@ from .ids import Digest, JobId, NodeId, digest_of, job_text
 from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, Phase, UnitKey
-from .ledger import STDERR_TAIL_MAX, Outcome, Statement, StatementKind
+from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Outcome, Statement, StatementKind
 from .routing import RoutingError, calls_for, check_outputs, outputs_for
 from .workbench import Workbench
 
 FETCH_TRIES = 3
 """Against a source that is alive but failed to deliver; against a dead one, waiting for a new result is better."""
+
+SECOND_THOUGHTS_MAX = 3
+"""Bids of about three candidates get nearly all there is to gain (scheduling.md 5.7); the next node must take it."""
+
+LONGER_S = 0.25
+"""A queue longer by less than this is not worth another round of hand-off."""
 
 NOTHING = FileRef("nothing", 0, digest_of(b""))
 """Stands for the output of what never ran."""
@@ -140,7 +146,7 @@ class Holding:
             return
         if current.phase != "assigned" or key in job.held:
             return
-        refusal = self._refusal(job, key)
+        refusal = self._refusal(job, key) or self._second_thought(job, key, statement, now)
         unit = self._unit(job, key, current)
         if job.state.phase is not Phase.RUNNING:
             self._say(job, StatementKind.DROPPED, unit, now, (author,), "the job has ended")
@@ -165,13 +171,24 @@ class Holding:
             return f"it has {place.memory_bytes >> 20} MiB of memory, the task needs {task.memory_bytes >> 20}"
         return "its queue is full" if self.bench.full else ""
 
+    def _second_thought(self, job: Job, key: UnitKey, statement: Statement, now: float) -> str:
+        """Why somebody else would be the better choice: the controller thought the queue here shorter than it is.
+
+        What a node gossips is a hint, what it accepts is a promise: this spreads the work of controllers that chose
+        at the same moment from the same figures. It ends after a few attempts, since everybody may be busy.
+        """
+        queue_s = self.bench.free_in_s(now)
+        if statement.queue_s == ANY_QUEUE or statement.attempt > SECOND_THOUGHTS_MAX:
+            return ""
+        longer_s = queue_s - statement.queue_s
+        if longer_s <= max(LONGER_S, self._expected_s(job, job.task(key))):
+            return ""
+        return f"its queue is {queue_s:.1f} s, not {statement.queue_s:.1f} s"
+
     def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> None:
         task = job.task(key)
         unit = self._unit(job, key, attempt)
-        expected_s = self.desk.profile.run_s(
-            program_name(job.spec.name, task.name), self.desk.me, self.desk.place.speed, task.expected_s
-        )
-        self.bench.accept(unit, task.cores, expected_s, job.ranks[task.name])
+        self.bench.accept(unit, task.cores, self._expected_s(job, task), job.ranks[task.name])
         held = job.held[key] = Held(unit, assigner)
         if job.spec.application is not None:
             self._want(job, key, job.spec.application, job.origin)
@@ -239,6 +256,10 @@ class Holding:
         self.bench.remove(held.unit)
         outcome = Outcome(0.0, 0, (), NOTHING, NOTHING, "", _lineage(held))
         self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason[:4000], outcome)
+
+    def _expected_s(self, job: Job, task: Task) -> float:
+        program = program_name(job.spec.name, task.name)
+        return self.desk.profile.run_s(program, self.desk.me, self.desk.place.speed, task.expected_s)
 
     def _unit(self, job: Job, key: UnitKey, attempt: Attempt) -> Unit:
         return Unit(job.id, job.task(key).name, key[1], attempt.number)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
 
-from .codec import U8, U16, U32, Bytes16, Bytes32, Length, Seconds, Text, decode
+from .codec import U8, U16, U32, Bytes16, Bytes32, Length, Range, Seconds, Text, decode
 from .crypto import Crypto
 from .errors import RemoteProtocolError
 from .ids import ClusterId, JobId, NodeId
@@ -34,6 +34,10 @@ SEGMENTS_MAX = 1_000_000
 
 STDERR_TAIL_MAX = 2000
 """Characters of stderr that travel in the ledger; the whole text stays in the store of the node that ran it."""
+
+
+ANY_QUEUE = -1.0
+"""The controller does not care how long the unit has to wait."""
 
 
 class ForkError(RemoteProtocolError):
@@ -92,6 +96,8 @@ class Statement:
     """ASSIGNED: whom."""
     text: Text = ""
     outcome: Outcome | None = None
+    queue_s: Annotated[float, Range(-1.0, 1e9)] = ANY_QUEUE
+    """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. DECLINED: how long it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from .desk import Desk
 from .ids import JobId, NodeId
 from .job import HandOff, Job
 from .jobstate import ENDED, Attempt, Phase, UnitKey
-from .ledger import Statement, StatementKind
+from .ledger import ANY_QUEUE, Statement, StatementKind
 from .routing import RoutingError, outputs_for
 from .view import Parent, Question, View
 
@@ -223,7 +223,8 @@ class Placing:
         self._await_answer(job, key, attempt, node, now)
         self.desk.bindings.add(node, (job.id, key, attempt), now, view.run_s(task.name, node))
         told = (node,) if current is None else (node, current.node)
-        self.desk.say(job, Statement(StatementKind.ASSIGNED, *key, attempt, now, node, why), told)
+        queue_s = choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
+        self.desk.say(job, Statement(StatementKind.ASSIGNED, *key, attempt, now, node, why, None, queue_s), told)
         for parent in job.parents(key):
             known = job.state.unit(parent).current
             if known is not None:

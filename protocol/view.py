@@ -99,6 +99,8 @@ class Choice:
     """A mapper's answer: candidates, best first. Empty when nobody is eligible."""
 
     ranking: tuple[Score, ...]
+    minds_queue: bool = False
+    """Whether it rests on the candidates' queues: then one whose queue turns out much longer should decline."""
 
 
 class Mapper(Protocol):

@@ -53,10 +53,22 @@ def test_a_stale_figure_of_an_idle_node_does_not_attract() -> None:
     assert order(choose(ask(alone()), beliefs)) == "ACB"
 
 
-def test_among_equals_the_one_with_less_to_wait_for_comes_first() -> None:
-    beliefs = view("B", [peer("A", free_in_s=5.0), peer("B", free_in_s=5.0)])
+def test_controllers_that_see_the_same_do_not_all_choose_the_same() -> None:
+    beliefs = view("A", [peer("A", free_in_s=2.0), *(peer(name) for name in "BCDE")])
+    firsts = {order(WaveGreedy().choose(ask(alone()), beliefs, Random(seed)))[0] for seed in range(50)}
 
-    assert order(choose(ask(alone(), parents=[Parent("p", node("B"), 0.0, 1e6)]), beliefs)) == "BA"
+    assert firsts == set("BCDE")
+
+
+def test_the_draw_is_among_those_that_lose_a_tenth_of_a_run_at_most() -> None:
+    beliefs = view("A", [peer("A"), peer("B", free_in_s=0.09), peer("C", free_in_s=0.11)])
+    rankings = {order(WaveGreedy().choose(ask(alone()), beliefs, Random(seed))) for seed in range(20)}
+
+    assert rankings == {"ABC", "BAC"}
+
+
+def test_a_choice_rests_on_the_queues() -> None:
+    assert choose(ask(alone()), view("A", [peer("A")])).minds_queue
 
 
 def test_a_hint_counts_for_more_than_an_early_finish() -> None:
