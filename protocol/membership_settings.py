@@ -1,0 +1,87 @@
+"""Membership settings: how often members look after each other, and how long they wait before they give somebody up.
+
+The figures are memberlist's LAN profile (reference: membership.md 1.1); what they cost and give was simulated
+(membership.md 3.1). Roughly, for 16 nodes:
+
+========  ======================  ==========  ===========================================================
+profile   suspected / dead after  bytes/s     false deaths when the event loop of a node stalls
+========  ======================  ==========  ===========================================================
+lan       1.5 s / 6 s             230         2.6 % per stall of 4 s, none below 2 s
+wan       8 s / 46 s              50          none seen up to 10 s
+fast      0.7 s / 2.5 s           465         84 % per stall of 4 s: only when tasks run in other processes
+========  ======================  ==========  ===========================================================
+
+(Bytes without load figures, which cost more than all the rest: see `gossip`.)
+"""
+
+from dataclasses import dataclass
+
+from .errors import LocalProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipSettings:
+    """Checked once, when built; the same on every node of a cluster by convention, not by necessity."""
+
+    probe_interval_s: float = 1.0
+    """One member is probed per interval, times awareness + 1."""
+    probe_timeout_s: float = 0.5
+    """How long a direct answer is waited for; not scaled by awareness."""
+    quick_timeout_s: float = 0.2
+    """The same after a broken session, which is half a proof already; far above any delay inside one site."""
+    indirect_probes: int = 3
+    """Members asked to probe on one's behalf (SWIM's k)."""
+    suspicion_mult: int = 4
+    """The shortest suspicion lasts this many probe intervals times log10 of the members."""
+    suspicion_max_mult: int = 6
+    """A suspicion that nobody confirms lasts this many times longer."""
+    awareness_levels: int = 8
+    gossip_interval_s: float = 0.2
+    gossip_nodes: int = 3
+    """Members told something in each gossip interval."""
+    gossip_to_dead_s: float = 30.0
+    """For so long the dead are still told what is said about them, so that they can object."""
+    retransmit_mult: int = 4
+    push_pull_interval_s: float = 30.0
+    """Everything is exchanged with one member per interval (up to 32 members; see `push_pull.scaled_interval_s`)."""
+    push_pull_timeout_s: float = 10.0
+    """No second exchange with the same member is begun before."""
+    reconnect_interval_s: float = 30.0
+    """How often some of the dead are looked for: Serf's figure."""
+    record_interval_s: float = 60.0
+    """How often the own record is broadcast anew."""
+    tombstone_s: float = 24 * 3600.0
+    """After that long the left and the dead are forgotten: Serf's figure."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.quick_timeout_s <= self.probe_timeout_s < self.probe_interval_s:
+            raise LocalProtocolError(
+                "membership settings: quick_timeout_s <= probe_timeout_s < probe_interval_s must hold, found "
+                f"{self.quick_timeout_s}, {self.probe_timeout_s} and {self.probe_interval_s}"
+            )
+
+    @classmethod
+    def lan(cls) -> "MembershipSettings":
+        """One site. The defaults."""
+        return cls()
+
+    @classmethod
+    def wan(cls) -> "MembershipSettings":
+        """Sites far apart or links that pause for seconds: a fifth of the traffic, and deaths noticed after a
+        minute."""
+        return cls(
+            probe_interval_s=5.0,
+            probe_timeout_s=3.0,
+            quick_timeout_s=1.0,
+            suspicion_mult=6,
+            gossip_interval_s=0.5,
+            gossip_nodes=4,
+            gossip_to_dead_s=60.0,
+            push_pull_interval_s=60.0,
+            push_pull_timeout_s=30.0,
+        )
+
+    @classmethod
+    def fast(cls) -> "MembershipSettings":
+        """Deaths noticed in 2.5 to 3.7 s for twice the traffic; a node that pauses for 3 s is taken for dead."""
+        return cls(probe_interval_s=0.5, probe_timeout_s=0.2, quick_timeout_s=0.1, suspicion_mult=3)

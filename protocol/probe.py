@@ -1,0 +1,246 @@
+"""Probes: finding out whether a member answers, and how far away it is (SWIM section 3, Lifeguard).
+
+A probe begins with a burst of three pings. Whoever answers any of them is alive; the least round trip of the three is
+its distance, which takes out most of the noise of a busy machine (membership.md 2.2). What follows silence depends on
+what the probe is for:
+
+- a *check*, the regular one, asks k others to try and at the same time pings over the session, since networks lose
+  datagrams more readily than they break connections; whoever is silent to all of them by the end of the probe
+  interval is accused;
+- a *verdict* is the same for a member whose suspicion has run out without enough evidence: it decides;
+- a *quick* one follows a broken session; silence is an accusation at once;
+- a *measurement* only wants the distance of a member that is new;
+- a *reconnection* looks for somebody dead, over both ways at once;
+- *help* is a probe on somebody else's behalf, who hears how it went.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from random import Random
+
+from .awareness import Awareness
+from .ids import NodeId
+from .membership_settings import MembershipSettings
+from .record import Address
+from .roster import Member, Roster
+from .swim import PINGS, Ack, IndirectAck, Nack, Ping, PingRequest
+from .timers import Timers
+
+HELP_MAX = 64
+"""Probes in progress on others' behalf."""
+
+HELP_PER_PEER_MAX = 4
+"""Of those for one peer: an honest one has a check and a few verdicts at a time."""
+
+
+class Purpose(Enum):
+    """What a probe is for."""
+
+    CHECK = "check"
+    VERDICT = "verdict"
+    QUICK = "quick"
+    MEASURE = "measure"
+    RECONNECT = "reconnect"
+    HELP = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Say something to a peer."""
+
+    peer: NodeId
+    message: Ping | Ack | PingRequest | IndirectAck | Nack
+    address: Address | None
+    """By a datagram to there; None: over the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """The least round trip of a burst of pings to a peer."""
+
+    peer: NodeId
+    rtt_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Somebody probed is alive."""
+
+    member: Member
+    purpose: Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A probe ended in silence."""
+
+    member: Member
+    purpose: Purpose
+
+
+Finding = Tell | RoundTrip | Answered | Unanswered
+
+
+@dataclass(slots=True, eq=False)
+class _Probe:
+    nonce: int
+    member: Member
+    purpose: Purpose
+    sent_at: float
+    route: int
+    """Where the burst's first ping went (see Member.address_after)."""
+    acked: list[int] = field(default_factory=list)
+    """Indices of the pings of the burst that were answered."""
+    rtt_s: float | None = None
+    answered: bool = False
+    asked: list[NodeId] | None = None
+    """The others who were asked to try; None before that."""
+    nacked: list[NodeId] = field(default_factory=list)
+    requester: Member | None = None
+    requested: int = 0
+    """The nonce of whoever asked us for help."""
+
+
+class Prober:
+    """All probes in progress; at most one for each member and purpose (help: for each requester)."""
+
+    def __init__(self, settings: MembershipSettings, roster: Roster, awareness: Awareness, rng: Random) -> None:
+        self._settings = settings
+        self._roster = roster
+        self._awareness = awareness
+        self._rng = rng
+        self._probes: dict[int, _Probe] = {}
+        self._running: dict[tuple[NodeId, Purpose], int] = {}
+        self._help: dict[tuple[NodeId, NodeId], int] = {}
+        self._timers: Timers[int] = Timers()
+
+    @property
+    def deadline(self) -> float:
+        return self._timers.deadline
+
+    def postpone(self, by_s: float) -> None:
+        """Wait longer for every answer, by time in which we did not listen."""
+        self._timers.postpone(by_s)
+
+    def start(self, member: Member, purpose: Purpose, now: float) -> list[Finding]:
+        """Begin a probe, unless one for that purpose is in progress."""
+        if (member.node, purpose) in self._running:
+            return []
+        probe = self._burst(member, purpose, now)
+        self._running[member.node, purpose] = probe.nonce
+        findings = self._pings(probe)
+        if purpose is Purpose.RECONNECT:
+            findings.append(Tell(member.node, Ping(probe.nonce, 0), None))
+        return findings
+
+    def help(self, requester: Member, request: PingRequest, target: Member, now: float) -> list[Finding]:
+        """Begin a probe on behalf of a member; silently not, if too many are in progress."""
+        mine = [key for key in self._help if key[0] == requester.node]
+        if len(self._help) >= HELP_MAX or len(mine) >= HELP_PER_PEER_MAX or (requester.node, target.node) in mine:
+            return []
+        probe = self._burst(target, Purpose.HELP, now)
+        probe.requester, probe.requested = requester, request.nonce
+        self._help[requester.node, target.node] = probe.nonce
+        return self._pings(probe)
+
+    def ack(self, peer: NodeId, ack: Ack, now: float, *, by_session: bool) -> list[Finding]:
+        """An answer from a peer itself."""
+        probe = self._probes.get(ack.nonce)
+        if probe is None or probe.member.node != peer or (ack.index in probe.acked and not by_session):
+            return []
+        findings = self._answered(probe)
+        if not by_session:
+            self._note_round_trip(probe, ack.index, now)
+        if len(probe.acked) == PINGS or probe.asked is not None:
+            findings += self._end(probe)
+        return findings
+
+    def indirect_ack(self, peer: NodeId, nonce: int) -> list[Finding]:
+        """One of those we asked got an answer."""
+        probe = self._probes.get(nonce)
+        if probe is None or probe.asked is None or peer not in probe.asked:
+            return []
+        return [*self._answered(probe), *self._end(probe)]
+
+    def nack(self, peer: NodeId, nonce: int) -> None:
+        """One of those we asked got no answer either."""
+        probe = self._probes.get(nonce)
+        if probe is not None and probe.asked is not None and peer in probe.asked and peer not in probe.nacked:
+            probe.nacked.append(peer)
+
+    def tick(self, now: float) -> list[Finding]:
+        findings = []
+        for nonce in self._timers.due(now):
+            findings += self._time_up(self._probes[nonce], now)
+        return findings
+
+    def _burst(self, member: Member, purpose: Purpose, now: float) -> _Probe:
+        probe = _Probe(self._rng.getrandbits(63), member, purpose, now, member.route)
+        self._probes[probe.nonce] = probe
+        quick = purpose is Purpose.QUICK
+        self._timers.set(
+            probe.nonce, now + (self._settings.quick_timeout_s if quick else self._settings.probe_timeout_s)
+        )
+        return probe
+
+    def _pings(self, probe: _Probe) -> list[Finding]:
+        member = probe.member
+        return [Tell(member.node, Ping(probe.nonce, index), member.address_after(index)) for index in range(PINGS)]
+
+    def _note_round_trip(self, probe: _Probe, index: int, now: float) -> None:
+        member = probe.member
+        if not member.proven:  # the first answer in came by the best way
+            member.route, member.proven = probe.route + index, True
+        probe.acked.append(index)
+        rtt_s = max(0.0, now - probe.sent_at)
+        probe.rtt_s = rtt_s if probe.rtt_s is None else min(probe.rtt_s, rtt_s)
+
+    def _answered(self, probe: _Probe) -> list[Finding]:
+        if probe.answered:
+            return []
+        probe.answered = True
+        if probe.purpose is Purpose.CHECK:
+            self._awareness.add(-1)
+        if probe.requester is not None:
+            return [Tell(probe.requester.node, IndirectAck(probe.requested), probe.requester.address)]
+        return [Answered(probe.member, probe.purpose)]
+
+    def _time_up(self, probe: _Probe, now: float) -> list[Finding]:
+        if not probe.acked and probe.asked is None:
+            probe.member.route, probe.member.proven = probe.route + PINGS, False
+        if probe.answered:
+            return self._end(probe)
+        if probe.asked is None and probe.purpose in (Purpose.CHECK, Purpose.VERDICT):
+            return self._ask_others(probe, now)
+        self._end(probe)
+        if probe.purpose is Purpose.CHECK:
+            missing = len(probe.asked or ()) - len(probe.nacked)
+            self._awareness.add(missing if probe.asked else 1)
+        if probe.requester is not None:
+            return [Tell(probe.requester.node, Nack(probe.requested), probe.requester.address)]
+        return [Unanswered(probe.member, probe.purpose)]
+
+    def _ask_others(self, probe: _Probe, now: float) -> list[Finding]:
+        helpers = self._roster.pick(self._settings.indirect_probes, avoid=probe.member.node)
+        probe.asked = [helper.node for helper in helpers]
+        interval_s = self._settings.probe_interval_s
+        if probe.purpose is Purpose.CHECK:
+            interval_s = self._awareness.scale(interval_s)
+        self._timers.set(probe.nonce, now + interval_s - self._settings.probe_timeout_s)
+        request = PingRequest(probe.nonce, probe.member.node)
+        return [
+            *(Tell(helper.node, request, helper.address) for helper in helpers),
+            Tell(probe.member.node, Ping(probe.nonce, 0), None),
+        ]
+
+    def _end(self, probe: _Probe) -> list[Finding]:
+        del self._probes[probe.nonce]
+        self._timers.cancel(probe.nonce)
+        if probe.requester is not None:
+            del self._help[probe.requester.node, probe.member.node]
+        else:
+            del self._running[probe.member.node, probe.purpose]
+        if probe.rtt_s is None:
+            return []
+        probe.member.measured = True
+        return [RoundTrip(probe.member.node, probe.rtt_s)]

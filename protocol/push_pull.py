@@ -1,0 +1,215 @@
+"""Push-pull: two members tell each other everything they know, over a session (anti-entropy).
+
+It is how a node joins, how two halves of a cluster become one again, and what repairs whatever gossip has missed.
+Tables only ever grow together: a record that is not newer changes nothing, and a member that is dead to the other
+side becomes a suspect to ours, with the same accusations, and has its chance to answer.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from .bucket import Buckets
+from .census import Census
+from .errors import RemoteProtocolError
+from .gossip import Figures, Heard
+from .ids import NodeId
+from .record import NodeRecord
+from .roster import MEMBERS_MAX, Member, State
+from .signed import Signed
+from .swim import ENTRIES_MAX, FIGURE_HEAD_BYTES, Aged, Entry, PushPull
+
+EXCHANGES_MAX = 8
+"""Exchanges that we began and that are not answered yet (membership.md 4.8)."""
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+"""Of one message (membership.md 4.8): a full table of 4,096 members with short credentials, or 3,500 with long
+ones."""
+
+ENTRY_HEAD_BYTES = 128
+"""What a signature, its author and the headers add to the body of a record."""
+
+SPACING_S = 0.4
+"""Between an answer and the next exchange with the same peer, so that somebody dead who sends a burst is answered
+once."""
+
+ANSWERS_PER_S = 0.5
+"""Exchanges that one peer may begin with us. An answer may be 4 MiB for a request of a few hundred bytes."""
+
+ANSWERS_BURST = 4
+"""A node that restarts a few times in a row is let in at once."""
+
+MEMBERS_UNSCALED = 32
+"""Up to here the interval is the one in the settings; every doubling of the cluster adds one more interval, so that
+all exchanges together cost N log N (memberlist)."""
+
+
+def scaled_interval_s(interval_s: float, members: int) -> float:
+    """memberlist: x1 up to 32 members, x2 up to 64, x3 up to 128."""
+    if members <= MEMBERS_UNSCALED:
+        return interval_s
+    return interval_s * (math.ceil(math.log2(members) - math.log2(MEMBERS_UNSCALED)) + 1)
+
+
+@dataclass(slots=True)
+class _Begun:
+    """An exchange that we began with a peer."""
+
+    until: float
+    """Before that no other one is begun with it."""
+    answered: bool = False
+
+
+class AntiEntropy:
+    """Both ends of push-pulls: what is said, when, and what is made of what was heard."""
+
+    def __init__(self, census: Census, figures: Figures, timeout_s: float) -> None:
+        self._census = census
+        self._figures = figures
+        self._timeout_s = timeout_s
+        self._begun: dict[NodeId, _Begun] = {}
+        self._budgets = Buckets(ANSWERS_PER_S, ANSWERS_BURST, MEMBERS_MAX)
+
+    def begin(self, peer: NodeId, now: float) -> PushPull | None:
+        """What to send to a peer; None if we did so just now, or wait for too many answers."""
+        self._begun = {node: begun for node, begun in self._begun.items() if begun.until > now}
+        waiting = sum(not begun.answered for begun in self._begun.values())
+        if peer in self._begun or waiting >= EXCHANGES_MAX:
+            return None
+        self._begun[peer] = _Begun(now + self._timeout_s)
+        return self._say(now, heard=None)
+
+    def abandon(self, peer: NodeId) -> None:
+        """The session is gone: another exchange may begin when there is a new one."""
+        self._begun.pop(peer, None)
+
+    def hear(self, message: PushPull, peer: NodeId, now: float) -> tuple[PushPull | None, list[Heard]]:
+        """Merge what a peer says. Returns the answer, if it wants one, and the figures that were new.
+
+        Raises RemoteProtocolError for an answer that we did not ask for and for one request too many.
+        """
+        if message.reply_wanted:
+            if not self._budgets.take(peer, now):
+                raise RemoteProtocolError("a peer asks for everything too often")
+        else:
+            begun = self._begun.get(peer)
+            if begun is None or begun.answered:
+                raise RemoteProtocolError("a peer answers what we did not ask")
+            begun.answered, begun.until = True, now + SPACING_S
+        self._merge(message, peer, now)
+        answer = self._say(now, heard=message) if message.reply_wanted else None
+        return answer, list(self._figures_of(message, peer, now))
+
+    # ---- saying
+
+    def _say(self, now: float, heard: PushPull | None) -> PushPull:
+        """All we know, or in an answer all that the other side does not; cut off where it gets too long."""
+        told = (
+            {entry.record.author: (entry.record.signature, entry.state) for entry in heard.entries} if heard else {}
+        )
+        room_bytes = MESSAGE_BYTES_MAX
+        entries: list[Entry] = []
+        for entry in self._entries():
+            size_bytes = sum(ENTRY_HEAD_BYTES + len(signed.body) for signed in (entry.record, *entry.evidence))
+            if told.get(entry.record.author) == (entry.record.signature, entry.state) and entries:
+                continue
+            if size_bytes > room_bytes or len(entries) == ENTRIES_MAX:
+                break
+            room_bytes -= size_bytes
+            entries.append(entry)
+        loads = _fitting(self._figures.all_loads(now), room_bytes)
+        rows = _fitting(self._figures.all_rows(now), room_bytes - sum(map(_size_bytes, loads)))
+        return PushPull(heard is None, tuple(entries), tuple(loads), tuple(rows))
+
+    def _entries(self) -> Iterator[Entry]:
+        """Ourselves, then the present members in the ring's random order, then the gone."""
+        census = self._census
+        if census.farewell is None:
+            yield Entry(census.signed, State.ALIVE.value, ())
+        else:
+            yield Entry(census.signed, State.LEFT.value, (census.farewell,))
+        for member in census.roster.present:
+            yield self._entry(member)
+        for member in census.roster.members.values():
+            if not member.present:
+                yield self._entry(member)
+
+    def _entry(self, member: Member) -> Entry:
+        evidence: tuple[Signed, ...] = ()
+        if member.state is State.LEFT and member.leave is not None:
+            evidence = (member.leave,)
+        elif member.state in (State.SUSPECT, State.DEAD):
+            evidence = self._census.cases.evidence(member.node)
+        return Entry(member.signed, member.state.value, evidence)
+
+    # ---- hearing
+
+    def _merge(self, message: PushPull, peer: NodeId, now: float) -> None:
+        fresh = self._fresh(message, peer, now)
+        pairs = [(NodeId(entry.record.author), record.credential) for entry, record in fresh]
+        refused = dict(self._census.vouch.learn_many(pairs, now))
+        strangers = self._have_strangers(message)
+        for entry, record in fresh:
+            node = NodeId(entry.record.author)
+            known = node in self._census.roster.members
+            # Who is gone before we ever met is kept out: two members that forget at different times would else remind
+            # each other of the dead for ever.
+            if node in refused or (not known and entry.state in (State.DEAD.value, State.LEFT.value)):
+                continue
+            with suppress(RemoteProtocolError):
+                self._census.admit(entry.record, record, peer, now, spread=known or strangers)
+        for entry in message.entries:
+            self._hear_evidence(entry, peer, now)
+
+    def _fresh(self, message: PushPull, peer: NodeId, now: float) -> list[tuple[Entry, NodeRecord]]:
+        fresh = []
+        for entry in message.entries:
+            with suppress(RemoteProtocolError):
+                record = self._census.news_in(entry.record, peer, now)
+                if record is not None:
+                    fresh.append((entry, record))
+        return fresh
+
+    def _have_strangers(self, message: PushPull) -> bool:
+        """Whether we know somebody present whom the peer did not mention, and who may know as little of what is new
+        to us. Else the peer's side has heard it already: a joiner need not tell the cluster about itself."""
+        mentioned = {entry.record.author for entry in message.entries}
+        return any(member.node not in mentioned for member in self._census.roster.present)
+
+    def _hear_evidence(self, entry: Entry, peer: NodeId, now: float) -> None:
+        """A remote dead is only a suspect to us (memberlist): it may be alive on our side of a broken network."""
+        for signed in entry.evidence:
+            with suppress(RemoteProtocolError):
+                if entry.state in (State.SUSPECT.value, State.DEAD.value):
+                    self._census.hear_suspicion(signed, peer, now)
+                elif entry.state == State.LEFT.value:
+                    self._census.hear_leave(signed, peer, now)
+
+    def _figures_of(self, message: PushPull, peer: NodeId, now: float) -> Iterator[Heard]:
+        """They are not passed on: gossip has them already, or they are old."""
+        for load in message.loads:
+            with suppress(RemoteProtocolError):
+                heard = self._figures.hear_load(load, peer, now, spread=False)
+                if heard is not None:
+                    yield heard
+        for row in message.rows:
+            with suppress(RemoteProtocolError):
+                links = self._figures.hear_links(row, peer, now, spread=False)
+                if links is not None:
+                    yield links
+
+
+def _fitting(figures: list[Aged], room_bytes: int) -> list[Aged]:
+    """The first of the figures, as many as fit."""
+    taken = []
+    for figure in figures:
+        room_bytes -= _size_bytes(figure)
+        if room_bytes < 0:
+            break
+        taken.append(figure)
+    return taken
+
+
+def _size_bytes(figure: Aged) -> int:
+    return FIGURE_HEAD_BYTES + len(figure.body)

@@ -1,0 +1,234 @@
+"""The roster: every member of the cluster that this node knows, and how it is.
+
+A member's life, as one node sees it:
+
+- *alive*: its record is known and nobody has accused its present incarnation.
+- *suspect*: somebody has, in a signed suspicion. Nothing new is placed there.
+- *dead*: the suspicion was neither refuted nor cleared in its time, or enough distinct accusers prove it. Recovery
+  starts. A verdict is local: each node reaches it by itself, if only by checking the proof.
+- *left*: its owner said farewell. It is neither probed nor suspected.
+
+Only the owner brings a member back, by a record of a higher incarnation (*renewed*); a suspicion is also over when
+our own probe is answered at its end (*cleared*). The dead are looked for now and then, since a partition ends without
+anybody saying so. After a day the dead and the left are forgotten.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from .errors import RemoteProtocolError
+from .ids import NodeId
+from .record import Address, NodeRecord
+from .signed import Signed
+from .swim import SHORT_BYTES
+
+MEMBERS_MAX = 4096
+"""Certified members only (membership.md 4.8): sixteen times what the protocol is designed for."""
+
+
+class RosterFullError(RemoteProtocolError):
+    """The table is full of members that are neither dead nor left."""
+
+
+class State(Enum):
+    """How a member is; the values travel in a push-pull."""
+
+    ALIVE = 0
+    SUSPECT = 1
+    DEAD = 2
+    LEFT = 3
+
+
+class Happening(Enum):
+    """What can happen to a member."""
+
+    RENEWED = "a record of a higher incarnation came"
+    ACCUSED = "somebody signed a suspicion"
+    CLEARED = "our own probe was answered when the suspicion ran out"
+    CONDEMNED = "the suspicion ran out, or was proved"
+    DEPARTED = "its owner signed a leave"
+
+
+LIFE_CYCLE: dict[State, dict[Happening, State]] = {
+    State.ALIVE: {
+        Happening.RENEWED: State.ALIVE,
+        Happening.ACCUSED: State.SUSPECT,
+        Happening.DEPARTED: State.LEFT,
+    },
+    State.SUSPECT: {
+        Happening.RENEWED: State.ALIVE,
+        Happening.ACCUSED: State.SUSPECT,
+        Happening.CLEARED: State.ALIVE,
+        Happening.CONDEMNED: State.DEAD,
+        Happening.DEPARTED: State.LEFT,
+    },
+    State.DEAD: {
+        Happening.RENEWED: State.ALIVE,
+        Happening.DEPARTED: State.LEFT,
+    },
+    State.LEFT: {
+        Happening.RENEWED: State.ALIVE,
+        Happening.DEPARTED: State.LEFT,
+    },
+}
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One member; only the roster and the census change it."""
+
+    node: NodeId
+    record: NodeRecord
+    signed: Signed
+    """The record as its owner signed it."""
+    incarnation: int
+    """The highest the owner has signed: that of the record or of a later leave."""
+    since: float
+    """When the present state began."""
+    state: State = State.ALIVE
+    leave: Signed | None = None
+    route: int = 0
+    """Which of the addresses to use."""
+    proven: bool = False
+    """Whether a datagram to that address has been answered."""
+    measured: bool = False
+    """Whether a round trip has been measured."""
+    unreachable: bool = False
+    """Whether our own last probe failed, indirect probes and session included."""
+
+    @property
+    def present(self) -> bool:
+        """Neither dead nor left."""
+        return self.state in (State.ALIVE, State.SUSPECT)
+
+    @property
+    def address(self) -> Address:
+        return self.address_after(0)
+
+    def address_after(self, steps: int) -> Address:
+        """Until one has answered nobody knows which of the addresses is good, so different ones are tried."""
+        skip = 0 if self.proven else steps
+        return self.record.addresses[(self.route + skip) % len(self.record.addresses)]
+
+
+class Roster:
+    """The table, and the shuffled ring in which its present members are probed (SWIM section 4.3)."""
+
+    def __init__(self, me: NodeId, rng: Random, gossip_to_dead_s: float) -> None:
+        self.me = me
+        self.members: dict[NodeId, Member] = {}
+        self._rng = rng
+        self._shorts: dict[bytes, NodeId] = {}
+        self._ring: list[Member] = []
+        self._next = 0
+        self._fresh_dead: dict[NodeId, Member] = {}
+        self._gossip_to_dead_s = gossip_to_dead_s
+
+    @property
+    def size(self) -> int:
+        """Members neither dead nor left, this node included: the N of every formula."""
+        return len(self._ring) + 1
+
+    @property
+    def present(self) -> tuple[Member, ...]:
+        """Members neither dead nor left, in the order of the ring."""
+        return tuple(self._ring)
+
+    def by_short(self, short: bytes) -> NodeId | None:
+        return self._shorts.get(short)
+
+    def add(self, member: Member) -> Member | None:
+        """Take in a new member. Returns whoever had to make room; raises RosterFullError if nobody can."""
+        evicted = None
+        if len(self.members) >= MEMBERS_MAX:
+            evicted = min((gone for gone in self.members.values() if not gone.present), key=_since, default=None)
+            if evicted is None:
+                raise RosterFullError(f"there are {MEMBERS_MAX} members already: a new one is refused")
+            self.remove(evicted.node)
+        self.members[member.node] = member
+        self._shorts.setdefault(member.node[:SHORT_BYTES], member.node)
+        self._into_ring(member)
+        return evicted
+
+    def remove(self, node: NodeId) -> None:
+        """Forget a member altogether."""
+        member = self.members.pop(node)
+        if self._shorts.get(node[:SHORT_BYTES]) == node:
+            del self._shorts[node[:SHORT_BYTES]]
+        self._fresh_dead.pop(node, None)
+        if member.present:
+            self._out_of_ring(member)
+
+    def turn(self, member: Member, happening: Happening, now: float) -> State:
+        """Let something happen to a member; returns the state it had."""
+        old, new = member.state, LIFE_CYCLE[member.state][happening]
+        if new is old:
+            return old
+        was_present = member.present
+        member.state, member.since = new, now
+        if was_present and not member.present:
+            self._out_of_ring(member)
+        if member.present and not was_present:
+            self._into_ring(member)
+        self._fresh_dead.pop(member.node, None)
+        if new is State.DEAD:
+            self._fresh_dead[member.node] = member
+        return old
+
+    def next_to_probe(self) -> Member | None:
+        """Round robin over the ring, which is shuffled anew after each round: so a dead node is noticed after at most
+        2N - 1 intervals, and nobody can tell who is next."""
+        if not self._ring:
+            return None
+        if self._next >= len(self._ring):
+            self._rng.shuffle(self._ring)
+            self._next = 0
+        member = self._ring[self._next]
+        self._next += 1
+        return member
+
+    def pick(self, count: int, avoid: NodeId | None = None) -> list[Member]:
+        """At most `count` distinct present members at random, but not `avoid`."""
+        return self._draw(self._ring, count, avoid)
+
+    def pick_listeners(self, count: int, now: float) -> list[Member]:
+        """The same for gossip: those who died lately still hear what is said about them."""
+        while self._fresh_dead:
+            oldest = next(iter(self._fresh_dead.values()))
+            if oldest.since + self._gossip_to_dead_s > now:
+                break
+            del self._fresh_dead[oldest.node]
+        candidates = [*self._ring, *self._fresh_dead.values()] if self._fresh_dead else self._ring
+        return self._draw(candidates, count, None)
+
+    def pick_dead(self, count: int) -> list[Member]:
+        """Some of the dead, to be looked for. Linear in the table: for use once in a reconnect interval."""
+        dead = [member for member in self.members.values() if member.state is State.DEAD]
+        return self._draw(dead, count, None)
+
+    def gone_since(self, instant: float) -> list[Member]:
+        """The dead and the left that have been so since before an instant. Linear, like `pick_dead`."""
+        return [member for member in self.members.values() if not member.present and member.since <= instant]
+
+    def _draw(self, candidates: list[Member], count: int, avoid: NodeId | None) -> list[Member]:
+        drawn = self._rng.sample(range(len(candidates)), min(len(candidates), count + (avoid is not None)))
+        members = [candidates[at] for at in drawn]
+        return [member for member in members if member.node != avoid][:count]
+
+    def _into_ring(self, member: Member) -> None:
+        """A new member is inserted at a random place, so that a crowd of joiners is not probed in one row."""
+        at = self._rng.randrange(len(self._ring) + 1)
+        self._ring.insert(at, member)
+        if at < self._next:
+            self._next += 1
+
+    def _out_of_ring(self, member: Member) -> None:
+        at = self._ring.index(member)
+        del self._ring[at]
+        if at < self._next:
+            self._next -= 1
+
+
+def _since(member: Member) -> float:
+    return member.since
