@@ -287,7 +287,8 @@ def span_text(seconds: float) -> str:
     for unit, unit_s in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 1.5 * unit_s:
             return f"{round(seconds / unit_s)} {unit}s"
-    return f"{max(1, round(seconds))} seconds"
+    whole_s = max(1, round(seconds))
+    return f"{whole_s} seconds" if whole_s > 1 else "1 second"
 
 
 def _limits(issuer: Issuer, now: float) -> tuple[int, int, int, int]:
@@ -330,7 +331,7 @@ def _check_link(issuer: Certificate, issued: Certificate) -> None:
     if (issued.roles | issued.grants) & ~issuer.grants:
         raise EscalationError(
             f"{issued.name or 'an invite'!r} was given {_roles_text(issued.roles | issued.grants)}, "
-            f"but whoever signed may hand out only {_roles_text(issuer.grants)}"
+            f"but whoever signed may hand out {_roles_text(issuer.grants)}"
         )
     within = (
         issuer.not_before_s <= issued.not_before_s <= issuer.admits_until_s

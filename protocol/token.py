@@ -9,7 +9,7 @@ length and checks come first and each mishap has a message of its own. A forged 
 
 Every character counts when it is copied, so nothing is sent that can be derived: the invite's key follows from 16
 secret bytes; the keys that sign and the key that is certified follow from each other; addresses are binary. A token
-made with the authority key and with one address has about 230 characters, one made by an admin about 370.
+made with the authority key and with one address has about 230 characters, one made by an admin about 410.
 
 A token is a secret until the invite has run out: messages never repeat any of it, and neither does `repr`.
 """
@@ -231,7 +231,7 @@ def _bared(word: str) -> bytes:
         found = f"{len(word)} of its {len(_PREFIX) + wanted}" if head else f"only {len(word)}"
         raise CutTokenError(f"the token is cut short: {found} characters are here; copy the whole word")
     if len(letters) > wanted:
-        raise MistypedTokenError(f"{len(letters) - wanted} characters too many follow the token; copy the word alone")
+        raise MistypedTokenError(f"the token is too long by {len(letters) - wanted}; copy that word alone")
     whole = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
     # The last letter may have bits to spare, so that only encoding again shows that it was changed.
     if (
