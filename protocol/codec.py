@@ -122,7 +122,8 @@ def to_wire(value: Any) -> Any:
 
 def from_wire(wire_class: type[T], plain: Any) -> T:
     """Build a wire class from what `unpack` gave; raises MalformedError."""
-    result: T = _checker(wire_class)(plain)
+    annotation: Any = wire_class
+    result: T = _checker(annotation)(plain)
     return result
 
 

@@ -111,6 +111,10 @@ class Desk:
         """A segment of somebody else's is new to us."""
         self.keep(job, entry)
         job.state.apply(entry)
+        for node in job.watchers:
+            if node != entry.author:
+                job.to_pass_on[(node, entry.id)] = None
+                self.dirty[job.id] = None
         for statement in entry.segment.statements:
             if job.state.fits(statement):
                 self.news.append((job, entry.author, statement))
@@ -142,6 +146,9 @@ class Desk:
                 for segment in job.proofs.get((key, attempt), ()):
                     self.delivery.offer(node, job_id, segment, now)
             job.offers.clear()
+            for node, segment in job.to_pass_on:
+                self.delivery.offer(node, job_id, segment, now)
+            job.to_pass_on.clear()
             for node in job.to_tell:
                 for segment in job.endings:
                     self.delivery.offer(node, job_id, segment, now)

@@ -74,6 +74,8 @@ class Job:
     pending: list[Pending] = field(default_factory=list)
     offers: dict[tuple[NodeId, UnitKey, AttemptKey], None] = field(default_factory=dict)
     """What is known of an attempt is to be shown to a node with the next flush."""
+    to_pass_on: dict[tuple[NodeId, SegmentId], None] = field(default_factory=dict)
+    """Segments that watchers are to get with the next flush."""
     proofs: dict[tuple[UnitKey, AttemptKey], dict[SegmentId, None]] = field(default_factory=dict)
     """Segments that speak of an attempt's start and end."""
     endings: dict[SegmentId, None] = field(default_factory=dict)

@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import cast
 
 from .codec import encode
 from .crypto import Crypto
@@ -53,6 +54,7 @@ from .record import Address, NodeRecord, Role
 from .roster import State
 from .signed import Signed
 from .swim import FRAMES as MEMBERSHIP_FRAMES
+from .swim import Message as MembershipMessage
 from .trust import Trust
 from .view import Mapper, Profile
 
@@ -300,7 +302,8 @@ class Peer:
         if self._member is None or self.trust.standing(peer) is None:
             return []  # not acquainted: an introduction must come first
         if type(message) in MEMBERSHIP_FRAMES.values():
-            return self._outputs(self._member.membership.message(peer, message, now), now)
+            outputs = self._member.membership.message(peer, cast(MembershipMessage, message), now)
+            return self._outputs(outputs, now)
         return self._member.jobs.message(peer, message, now)
 
     def _introduction(self) -> Introduction:
@@ -344,8 +347,7 @@ class Peer:
             raise RemoteProtocolError("its admission of this node is worth nothing: it is not a member itself")
         self.identity = Identity(self.identity.seed, self.identity.cluster, message.credential)
         effects: list[Effect] = [Save("credential", b"", message.credential), *self._become_member(now)]
-        assert self._member is not None
-        return effects + self._acquainted(self._member, peer, now, join=True)
+        return effects + self._acquainted(self._as_member(), peer, now, join=True)
 
     def _become_member(self, now: float) -> list[Effect]:
         facts = self.facts
@@ -411,10 +413,13 @@ class Peer:
                     effects.append(output)
         return effects
 
+    def _as_member(self) -> _Member:
+        assert self._member is not None, "only called once this node is a member"
+        return self._member
+
     def _member_changed(self, change: MemberChanged, now: float) -> list[Effect]:
         effects: list[Effect] = [Notify("members", change.node)]
-        member = self._member
-        assert member is not None
+        member = self._as_member()
         if change.new in (State.DEAD, State.LEFT):
             effects += member.jobs.member_gone(change.node, now)
         elif change.new is State.ALIVE:

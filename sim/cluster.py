@@ -8,7 +8,7 @@ from pnode.profilers.profile import Profile
 from pnode.protocol.certificate import Issuer, certify, found, invite
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.effects import Run
-from pnode.protocol.events import Submit
+from pnode.protocol.events import Event, Submit
 from pnode.protocol.ids import JobId, NodeId, cluster_id
 from pnode.protocol.job import Job
 from pnode.protocol.jobspec import JobSpec
@@ -24,6 +24,9 @@ from .host import Host, RunModel
 from .network import LinkModel, Network
 
 PORT = 4440
+
+REPLY_S_MAX = 30.0
+"""Virtual seconds within which a peer answers its user."""
 
 
 def one_second(host: Host, run: Run) -> tuple[float, str]:
@@ -54,7 +57,16 @@ class Cluster:
         host = self._by_node.get(node)
         return host if host is not None and host.up else None
 
-    def add(self, speed: float = 1.0, cores: int = 1, seeds: tuple[Address, ...] | None = None) -> Host:
+    def name_of(self, node: NodeId) -> str:
+        return self._by_node[node].peer.facts.name
+
+    def add(
+        self,
+        speed: float = 1.0,
+        cores: int = 1,
+        seeds: tuple[Address, ...] | None = None,
+        clock_offset_s: float = 0.0,
+    ) -> Host:
         """A further host, switched on: it founds the cluster or joins through `seeds` (the first host)."""
         number = len(self.hosts)
         name = f"n{number}"
@@ -62,7 +74,7 @@ class Cluster:
         seed = rng.randbytes(32)
         node = NodeId(self.crypto.public_key(seed))
         authority = self._issuer()
-        credential = self._credential(authority, seed, node, name)
+        credential = self._credential(authority, seed, node, name, self.engine.now + clock_offset_s)
         trust = Trust(self.crypto, authority.authority)
         address = Address(f"10.0.{number // 250}.{number % 250 + 1}", PORT)
         boot = int(self.engine.now)
@@ -78,7 +90,9 @@ class Cluster:
             rng,
             self.settings,
         )
-        host = Host(number, address, self.engine, self.network, self, self.run_model, peer)
+        host = Host(
+            number, address, self.engine, self.network, self, self.run_model, peer, clock_offset_s=clock_offset_s
+        )
         self.hosts.append(host)
         self._by_node[node] = host
         self._by_address[address] = host
@@ -115,14 +129,16 @@ class Cluster:
             host.content.update({file.digest: file for file in item.files})
         if spec.application is not None:
             host.content[spec.application.digest] = spec.application
-        reply = self.ask(host, lambda request: Submit(request, encode(spec)))
+        reply = self.request(host, lambda request: Submit(request, encode(spec)))
         return JobId(reply)
 
-    def ask(self, host: Host, event: Callable[[int], Submit]) -> bytes:
-        """Put a request to a host's peer and return the value of the reply; an error is an assertion."""
+    def request(self, host: Host, event: Callable[[int], Event]) -> bytes:
+        """Put a request to a host's peer, run until the reply, and return its value; an error is an assertion."""
         self._requests += 1
-        host.deliver(event(self._requests))
-        reply = host.replies[self._requests]
+        number = self._requests
+        host.deliver(event(number))
+        assert self.engine.run_until(lambda: number in host.replies, REPLY_S_MAX), "no reply"
+        reply = host.replies[number]
         assert reply.error is None, reply.error
         return reply.value
 
@@ -147,11 +163,10 @@ class Cluster:
             self._authority = Issuer(self.crypto.public_key(authority_seed), authority_seed)
         return self._authority
 
-    def _credential(self, authority: Issuer, seed: bytes, node: NodeId, name: str) -> bytes:
-        now = self.engine.now
+    def _credential(self, authority: Issuer, seed: bytes, node: NodeId, name: str, now: float) -> bytes:
         if not self.hosts:
             return encode(found(self.crypto, authority.seed, seed, name, now))
-        guest = invite(self.crypto, authority, self.engine.generator("invite").randbytes(32), now)
+        guest = invite(self.crypto, authority, self.engine.generator("invite").randbytes(32), self.engine.now)
         return encode(certify(self.crypto, guest, node, name, now))
 
 

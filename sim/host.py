@@ -81,6 +81,8 @@ class Host:
     run_model: RunModel
     peer: Peer
     up: bool = True
+    clock_offset_s: float = 0.0
+    """How far this host's clock is ahead of the engine's."""
     disk: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     """The journal: survives a crash."""
     content: dict[bytes, FileRef] = field(default_factory=dict)
@@ -95,13 +97,23 @@ class Host:
     _epoch: int = 0
 
     @property
+    def now(self) -> float:
+        """What this host's clock shows."""
+        return self.engine.now + self.clock_offset_s
+
+    @property
+    def running(self) -> tuple[Unit, ...]:
+        """Units that run here now."""
+        return tuple(self._running)
+
+    @property
     def id(self) -> NodeId:
         return self.peer.me
 
     def deliver(self, event: Event) -> None:
         """Tell the peer that something happened here."""
         if self.up:
-            self.perform(self.peer.handle(event, self.engine.now))
+            self.perform(self.peer.handle(event, self.now))
             self._settle()
 
     def perform(self, effects: list[Effect]) -> None:
@@ -110,7 +122,7 @@ class Host:
 
     def begin(self, seeds: tuple[Address, ...]) -> None:
         """Switch the node on."""
-        self.perform(self.peer.start(seeds, self.engine.now))
+        self.perform(self.peer.start(seeds, self.now))
         self._settle()
         self._sample()
 
@@ -126,14 +138,14 @@ class Host:
     def _settle(self) -> None:
         """Tick as often as the peer wants now, then set the alarm for its deadline."""
         turns = 0
-        while self.peer.deadline <= self.engine.now:
-            self.perform(self.peer.tick(self.engine.now))
+        while self.peer.deadline <= self.now:
+            self.perform(self.peer.tick(self.now))
             turns += 1
             assert turns < 1000, "a peer whose deadline never moves on"
         deadline = self.peer.deadline
         if deadline < self._alarm:
             self._alarm = deadline
-            self.engine.at(deadline, lambda: self._ring(deadline))
+            self.engine.at(deadline - self.clock_offset_s, lambda: self._ring(deadline))
 
     def _ring(self, deadline: float) -> None:
         if deadline == self._alarm:
@@ -194,8 +206,8 @@ class Host:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
             return
         try:
-            target.peer.trust.check(self.id, self.peer.identity.credential, self.engine.now)
-            self.peer.trust.check(target.id, target.peer.identity.credential, self.engine.now)
+            target.peer.trust.check(self.id, self.peer.identity.credential, target.now)
+            self.peer.trust.check(target.id, target.peer.identity.credential, self.now)
         except RemoteProtocolError as error:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, str(error)))
             return
