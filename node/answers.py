@@ -1,0 +1,249 @@
+"""The node's answers as text for people: one function per kind of answer, each writes to the stream it is given."""
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from .api import Invitation, JobDetail, JobStatus, LogChunk, Mapped, NodeStatus, PeerStatus, Pulled, UnitStatus
+from .plain import instant_text
+from .terminal import (
+    Column,
+    Listing,
+    age_text,
+    clean,
+    clean_lines,
+    count_text,
+    seconds_text,
+    show_listing,
+    size_text,
+)
+
+PEER_COLUMNS = (
+    Column("name", flexible=True),
+    Column("id"),
+    Column("state"),
+    Column("address", minor=1),
+    Column("delay", number=True),
+    Column("cpu", number=True),
+    Column("memory", minor=5, number=True),
+    Column("running", minor=3, number=True),
+    Column("queued", minor=3, number=True),
+    Column("free in", number=True),
+    Column("age", number=True),
+    Column("delay age", minor=6, number=True),
+    Column("roles", minor=2),
+    Column("cores", minor=4, number=True),
+    Column("speed", minor=7, number=True),
+    Column("record age", minor=8, number=True),
+)
+
+JOB_COLUMNS = (
+    Column("job"),
+    Column("state"),
+    Column("done", number=True),
+    Column("elapsed", number=True),
+    Column("name", flexible=True),
+    Column("origin", minor=2, flexible=True),
+    Column("submitted", minor=1),
+    Column("reason", minor=3, flexible=True),
+)
+
+UNIT_COLUMNS = (
+    Column("task", flexible=True),
+    Column("item", number=True),
+    Column("attempt", minor=2, number=True),
+    Column("state"),
+    Column("node", flexible=True),
+    Column("waited", number=True),
+    Column("ran", number=True),
+    Column("started", minor=3),
+    Column("reason", minor=1, flexible=True),
+)
+
+REASON_CHARACTERS = 60
+"""In a table; the whole reason stands below it."""
+
+SHORT_INSTANT = len("2025-11-21T14:15:16")
+
+
+def write_status(status: NodeStatus, out: TextIO) -> None:
+    state = f"{status.state}: {clean(status.reason)}" if status.reason else status.state
+    lines = [
+        ("node", f"{clean(status.name)}  {status.id}"),
+        ("state", state),
+        ("cluster", f"{status.cluster or 'none yet'}{' (founded here)' if status.founded else ''}"),
+        ("peers", f"{status.peers} alive"),
+        ("addresses", ", ".join(status.addresses) or "none"),
+        ("roles", ", ".join(status.roles) or "none"),
+        ("running", f"for {age_text(status.uptime_s)} as process {status.pid}, version {clean(status.version)}"),
+        ("home", str(status.home)),
+    ]
+    width = max(len(title) for title, _ in lines)
+    out.writelines(f"{title.ljust(width)}  {value}\n" for title, value in lines)
+
+
+def write_peers(peers: tuple[PeerStatus, ...], out: TextIO) -> None:
+    show_listing(Listing(PEER_COLUMNS, tuple([_peer_row(peer) for peer in peers])), out)
+
+
+def _peer_row(peer: PeerStatus) -> tuple[str, ...]:
+    load = peer.load
+    return (
+        clean(peer.name) + (" (this)" if peer.this else ""),
+        peer.id,
+        peer.state,
+        clean(peer.addresses[0]) if peer.addresses else "-",
+        "-" if peer.this else seconds_text(peer.delay_s),
+        f"{load.cpu_percent:.0f}%" if load else "-",
+        f"{load.memory_percent:.0f}%" if load else "-",
+        str(load.running) if load else "-",
+        str(load.queued) if load else "-",
+        seconds_text(load.free_in_s) if load else "-",
+        age_text(load.age_s) if load else "-",
+        "-" if peer.this else age_text(peer.delay_age_s),
+        ",".join(peer.roles),
+        str(peer.cores),
+        f"{peer.speed:.2f}",
+        age_text(peer.record_age_s),
+    )
+
+
+def write_jobs(jobs: tuple[JobStatus, ...], out: TextIO) -> None:
+    if not jobs:
+        out.write("no jobs yet: 'pnode submit dag.txt' makes one\n")
+        return
+    show_listing(Listing(JOB_COLUMNS, tuple([_job_row(job) for job in jobs])), out)
+
+
+def _job_row(job: JobStatus) -> tuple[str, ...]:
+    return (
+        job.id,
+        job.state,
+        f"{job.units_done}/{job.units_total}",
+        seconds_text(job.elapsed_s),
+        clean(job.name),
+        clean(job.origin),
+        _short_instant(job.submitted_at),
+        _short_reason(job.reason),
+    )
+
+
+def write_job(job: JobDetail, out: TextIO) -> None:
+    """The job's own facts, its units, and at length why any of them failed."""
+    out.write(
+        f"job {job.id} ({clean(job.name)}): {job.state}, {job.units_done}/{job.units_total} done after"
+        f" {seconds_text(job.elapsed_s)}, submitted at {clean(job.origin)} {_short_instant(job.submitted_at)},"
+        f" mapper {clean(job.mapper)}\n"
+    )
+    show_listing(units_listing(job.units, many_items=job.items > 1, now=job.submitted_at + job.elapsed_s), out)
+    write_failures(job, out)
+
+
+def units_listing(units: Iterable[UnitStatus], *, many_items: bool, now: float) -> Listing:
+    """One row per unit; the item only where there is more than one, the attempt only if some unit had several."""
+    chosen = tuple(units)
+    several = any(unit.attempt > 1 for unit in chosen)
+    shown = {"item": many_items, "attempt": several}
+    keep = [n for n, column in enumerate(UNIT_COLUMNS) if shown.get(column.title, True)]
+    rows = tuple([tuple([row[n] for n in keep]) for row in (_unit_row(unit, now) for unit in chosen)])
+    return Listing(tuple([UNIT_COLUMNS[n] for n in keep]), rows)
+
+
+def _unit_row(unit: UnitStatus, now: float) -> tuple[str, ...]:
+    return (
+        clean(unit.task),
+        str(unit.item),
+        str(unit.attempt),
+        unit.state,
+        clean(unit.node) if unit.node else "-",
+        seconds_text(waited_s(unit, now)),
+        seconds_text(ran_s(unit, now)),
+        _short_instant(unit.started_at) if unit.started_at is not None else "-",
+        _short_reason(unit.reason),
+    )
+
+
+def waited_s(unit: UnitStatus, now: float) -> float | None:
+    """From being given to its node to its start there. Clocks of two machines differ: never less than nothing."""
+    if unit.queued_at is None:
+        return None
+    ends = (unit.started_at, unit.finished_at, now)
+    return max(0.0, next(end for end in ends if end is not None) - unit.queued_at)
+
+
+def ran_s(unit: UnitStatus, now: float) -> float | None:
+    """Its run time, so far if it still runs."""
+    if unit.seconds is not None or unit.started_at is None or unit.state != "running":
+        return unit.seconds
+    return max(0.0, now - unit.started_at)
+
+
+def write_failures(job: JobDetail, out: TextIO) -> None:
+    """Why the job has failed: task, node, reason and the last lines of what it wrote to its standard error."""
+    failed = [unit for unit in job.units if unit.state == "failed"]
+    if job.reason and not failed:  # with a failed unit, the unit's reason is the job's
+        out.write(f"{job.state}: {clean(job.reason)}\n")
+    for unit in failed:
+        out.write(
+            f"{unit_text(unit, many_items=job.items > 1)} failed on {clean(unit.node or '-')}: {clean(unit.reason)}\n"
+        )
+        if unit.stderr_tail.strip():
+            out.write("its standard error ended with\n")
+            out.writelines(f"  | {line}\n" for line in clean_lines(unit.stderr_tail).split("\n"))
+
+
+def unit_text(unit: UnitStatus, *, many_items: bool) -> str:
+    """A unit in a sentence: `task1`, or `task1[3]` in a stream."""
+    return f"{clean(unit.task)}[{unit.item}]" if many_items else clean(unit.task)
+
+
+def write_logs(chunks: Iterable[LogChunk], out: TextIO) -> None:
+    """What each unit wrote as it wrote it, under a heading wherever the source changes. A terminal's escape sequences
+    are the task's own business here, as they are with `cat`."""
+    source: tuple[str, int, int, str] | None = None
+    at_line_start = True
+    for chunk in chunks:
+        if (chunk.task, chunk.item, chunk.attempt, chunk.stream) != source:
+            source = (chunk.task, chunk.item, chunk.attempt, chunk.stream)
+            heading = (
+                f"{clean(chunk.task)}[{chunk.item}] {chunk.stream} (attempt {chunk.attempt} on {clean(chunk.node)})"
+            )
+            out.write(f"{'' if at_line_start else chr(10)}==> {heading} <==\n")
+        out.write(chunk.text)
+        at_line_start = chunk.text.endswith("\n") or (at_line_start and not chunk.text)
+    if not at_line_start:
+        out.write("\n")
+
+
+def write_mapping(mapped: Mapped, out: TextIO) -> None:
+    """Jupiter's lines, and nothing else, so that they can be put into a file of Jupiter's."""
+    out.writelines(f"{placement.task}\t{placement.node}\n" for placement in mapped.placements)
+
+
+def write_pulled(pulled: Pulled, out: TextIO) -> None:
+    if not pulled.files:
+        out.write("the job has no final outputs\n")
+        return
+    out.write(f"{count_text(len(pulled.files), 'file')} in {pulled.directory}\n")
+    out.writelines(f"  {file.path}  {size_text(file.size_bytes)}\n" for file in pulled.files)
+
+
+def write_invitation(invitation: Invitation, out: TextIO) -> None:
+    """The line to run on other hosts stands alone, to be copied."""
+    out.write(
+        f"until {_short_instant(invitation.expires_at)} another host joins cluster {invitation.cluster} by running\n"
+    )
+    out.write(f"{join_line(invitation)}\n")
+
+
+def join_line(invitation: Invitation) -> str:
+    return f"pnode start --token {invitation.token}"
+
+
+def _short_instant(instant: float) -> str:
+    """To the second."""
+    return instant_text(instant)[:SHORT_INSTANT] + "Z"
+
+
+def _short_reason(reason: str) -> str:
+    line = clean(reason)
+    return line if len(line) <= REASON_CHARACTERS else f"{line[: REASON_CHARACTERS - 1]}…"

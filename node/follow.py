@@ -1,0 +1,212 @@
+"""Following a job: the same snapshots as a live table on a terminal, and as one line per change anywhere else.
+
+A job of more units than a person can watch is summed up by task.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TextIO
+
+from .answers import ran_s, unit_text, units_listing
+from .api import JobDetail, UnitStatus
+from .plain import instant_text
+from .terminal import Column, Listing, clean, is_terminal, seconds_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Clock = Callable[[], float]
+"""Seconds since 1970 UTC."""
+
+UNITS_BY_LINE_MAX = 200
+"""With more units than this a log has one line for a finished task instead of several for each unit."""
+
+SUMMARY_PERIOD_S = 5.0
+"""How often such a log says how far the whole is."""
+
+FRAME_LINES = 4
+"""Of the terminal: titles, progress, an ellipsis and the prompt."""
+
+REFRESH_PER_S = 4
+NODES_SHOWN = 3
+
+TASK_COLUMNS = (
+    Column("task", flexible=True),
+    Column("state"),
+    Column("waiting", minor=1, number=True),
+    Column("running", number=True),
+    Column("done", number=True),
+    Column("failed", minor=2, number=True),
+    Column("nodes", flexible=True),
+    Column("ran", number=True),
+)
+
+PHRASES = {
+    "waiting": "waits",
+    "assigned": "assigned to {node}",
+    "fetching": "fetching its inputs on {node}",
+    "queued": "queued on {node}",
+    "running": "running on {node}",
+    "done": "done on {node} in {ran}",
+    "failed": "failed on {node}: {reason}",
+    "cancelled": "cancelled",
+}
+
+
+def follow_job(snapshots: Iterable[JobDetail], out: TextIO, clock: Clock = time.time) -> JobDetail:
+    """Show every snapshot as it comes and return the last one."""
+    return _follow_live(snapshots, out, clock) if is_terminal(out) else _follow_by_lines(snapshots, out, clock)
+
+
+def _follow_by_lines(snapshots: Iterable[JobDetail], out: TextIO, clock: Clock) -> JobDetail:
+    lines = JobLines(clock)
+    last = None
+    for last in snapshots:
+        out.writelines(f"{line}\n" for line in lines.changes(last))
+        out.flush()
+    assert last is not None, "a job that is followed has at least the state in which it is"
+    return last
+
+
+class JobLines:
+    """Tells what has changed since the snapshot before, in lines that begin with the time of day in UTC."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[tuple[str, int], tuple[str, str | None, int]] = {}
+        self._ended_tasks: dict[str, None] = {}
+        self._summary_s = -SUMMARY_PERIOD_S
+
+    def changes(self, job: JobDetail) -> list[str]:
+        now = self._clock()
+        told = self._by_task(job, now) if len(job.units) > UNITS_BY_LINE_MAX else self._by_unit(job, now)
+        if job.state != "running":
+            told.append(f"job {job.id} {job.state}: {progress_text(job)} after {seconds_text(job.elapsed_s)}")
+        return [f"{instant_text(now)[11:19]}Z {line}" for line in told]
+
+    def _by_unit(self, job: JobDetail, now: float) -> list[str]:
+        lines = []
+        for unit in job.units:
+            key, state = (unit.task, unit.item), (unit.state, unit.node, unit.attempt)
+            before = self._told.get(key)
+            self._told[key] = state
+            if before != state and (before is not None or unit.state != "waiting"):
+                lines.append(f"{unit_text(unit, many_items=job.items > 1)} {_phrase(unit, now)}")
+        return lines
+
+    def _by_task(self, job: JobDetail, now: float) -> list[str]:
+        lines = []
+        for task, units in _tasks(job).items():
+            states = Counter(unit.state for unit in units)
+            if task not in self._ended_tasks and states["done"] + states["failed"] == len(units):
+                self._ended_tasks[task] = None
+                failed = f", {states['failed']} failed" if states["failed"] else ""
+                lines.append(f"{clean(task)}: {states['done']}/{len(units)} done{failed}")
+        if now - self._summary_s >= SUMMARY_PERIOD_S:
+            self._summary_s = now
+            lines.append(progress_text(job))
+        return lines
+
+
+def progress_text(job: JobDetail) -> str:
+    return f"{job.units_done}/{job.units_total} tasks done"
+
+
+def _phrase(unit: UnitStatus, now: float) -> str:
+    node = clean(unit.node) if unit.node else "nobody"
+    return PHRASES[unit.state].format(node=node, ran=seconds_text(ran_s(unit, now)), reason=clean(unit.reason))
+
+
+def _tasks(job: JobDetail) -> dict[str, list[UnitStatus]]:
+    """Units by task, in the order of the DAG file."""
+    tasks: dict[str, list[UnitStatus]] = {}
+    for unit in job.units:
+        tasks.setdefault(unit.task, []).append(unit)
+    return tasks
+
+
+def tasks_listing(job: JobDetail, rows_max: int, now: float) -> Listing:
+    """One row per task, all its items together. What moves comes first if there is no room for all."""
+    tasks = _tasks(job)
+    names = list(tasks)
+    if len(names) > rows_max:
+        names = sorted(names, key=lambda task: _interest(tasks[task]))[:rows_max]
+    return Listing(TASK_COLUMNS, tuple([_task_row(task, tasks[task], now) for task in names]))
+
+
+def _interest(units: list[UnitStatus]) -> int:
+    """Failed, then under way, then done, then not begun. Sorting is stable, so the order of the file decides ties."""
+    states = {unit.state for unit in units}
+    if "failed" in states:
+        return 0
+    return 2 if states == {"done"} else 3 if states == {"waiting"} else 1
+
+
+def _task_row(task: str, units: list[UnitStatus], now: float) -> tuple[str, ...]:
+    states = Counter(unit.state for unit in units)
+    nodes = list(dict.fromkeys(clean(unit.node) for unit in units if unit.node))
+    more = f" +{len(nodes) - NODES_SHOWN}" if len(nodes) > NODES_SHOWN else ""
+    ended = states["done"] + states["failed"] + states["cancelled"]
+    begun = ended or states["running"]
+    waiting = len(units) - ended - states["running"]
+    ran = sum(ran_s(unit, now) or 0.0 for unit in units)
+    return (
+        clean(task),
+        "failed"
+        if states["failed"]
+        else "done"
+        if states["done"] == len(units)
+        else "running"
+        if begun
+        else "waiting",
+        str(waiting),
+        str(states["running"]),
+        f"{states['done']}/{len(units)}",
+        str(states["failed"]),
+        (", ".join(nodes[:NODES_SHOWN]) + more) or "-",
+        seconds_text(ran) if begun else "-",
+    )
+
+
+def _follow_live(snapshots: Iterable[JobDetail], out: TextIO, clock: Clock) -> JobDetail:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=out)
+    picture = _Picture(console, clock)
+    with Live(console=console, get_renderable=picture.draw, refresh_per_second=REFRESH_PER_S):
+        for job in snapshots:
+            picture.job = job
+    assert picture.job is not None, "a job that is followed has at least the state in which it is"
+    return picture.job
+
+
+class _Picture:
+    """The live table; drawn several times a second, so that running times count up between snapshots."""
+
+    def __init__(self, console: "Console", clock: Clock) -> None:
+        self.job: JobDetail | None = None
+        self._console = console
+        self._clock = clock
+
+    def draw(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        job = self.job
+        if job is None:
+            return Text("waiting for the node's first word about the job")
+        progress = Table.grid(padding=(0, 1))
+        share = ProgressBar(total=max(job.units_total, 1), completed=job.units_done, width=30)
+        progress.add_row(share, Text(f"{progress_text(job)}, job {job.id} {job.state}"))
+        return Group(self._listing(job).table(self._console.width), progress)
+
+    def _listing(self, job: JobDetail) -> Listing:
+        rows_max = max(1, self._console.height - FRAME_LINES)
+        now = self._clock()
+        if len(job.units) <= rows_max:
+            return units_listing(job.units, many_items=job.items > 1, now=now)
+        return tasks_listing(job, rows_max, now)

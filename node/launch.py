@@ -1,0 +1,243 @@
+"""Starting a node as a process of its own and ending it again.
+
+The process is told what it needs on its standard input, one line of JSON (`NodeOptions`): a token on a command line
+could be read by everybody on the machine. It answers through its home: `report_failure` leaves the reason behind
+before it ends, `report_ready` takes an old one away, and in between its control socket tells how far it is.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Literal
+
+from .api import NodeStatus
+from .client import NodeClient, NodeGoneError, NoNodeError
+from .home import failure_file, inhabitant, log_file, prepare_home
+from .plain import from_plain, to_plain
+
+SERVICE = (sys.executable, "-P", "-m", "pnode.node.service")
+"""-P: a directory called `pnode` where the user happens to be must not be taken for ours."""
+
+READY_S_MAX = 20.0
+"""A slow machine needs 3 s to import everything; joining gives up on silent addresses after some 10 s."""
+
+STOP_S_MAX = 20.0
+"""A node that stops ends its tasks, says goodbye and closes its store: a few seconds."""
+
+TERMINATE_S_MAX = 3.0
+"""From SIGTERM to SIGKILL."""
+
+POLL_S = 0.03
+LOG_BYTES_MAX = 10_000_000
+"""A longer log becomes `node.log.1` at the next start, in place of the one before it."""
+
+FAILURE_BYTES_MAX = 10_000
+
+Timing = Literal["lan", "wan", "fast"]
+"""Which set of periods and timeouts: for one site, for several, for trying things out on one machine."""
+
+
+class LaunchError(Exception):
+    """The node did not start, or does not stop; the message says why and what to do, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """What a person can choose about a node when starting it; None leaves it to the node."""
+
+    home: Path
+    token: str | None = None
+    seeds: tuple[str, ...] = ()
+    """`host:port` of members, to be dialled beside the addresses in the token."""
+    name: str | None = None
+    listen: str | None = None
+    """Host or address to listen on; None for all interfaces."""
+    port: int | None = None
+    cores: int | None = None
+    """How many it offers; None for all."""
+    mdns: bool = True
+    timing: Timing = "lan"
+    tied: bool = False
+    """Stop when standard input ends, that is when whoever started the node is gone, however it ended."""
+
+
+def read_options(source: IO[bytes]) -> NodeOptions:
+    """What `spawn` wrote; the rest of `source` is silence that lasts as long as the parent. Raises LaunchError."""
+    try:
+        return from_plain(NodeOptions, json.loads(source.readline()))
+    except ValueError as error:  # PlainError is one
+        raise LaunchError(
+            f"a node is started by 'pnode start', which tells it its options on standard input ({error})"
+        ) from None
+
+
+def report_ready(home: Path) -> None:
+    """The node is usable: forget why an earlier start failed."""
+    failure_file(home).unlink(missing_ok=True)
+
+
+def report_failure(home: Path, message: str) -> None:
+    """Leave behind, in one line for people, why the node ends. A home that cannot be written has no news either."""
+    with contextlib.suppress(OSError):
+        failure_file(home).write_text(" ".join(message.split())[:FAILURE_BYTES_MAX] + "\n", encoding="utf-8")
+
+
+def start_node(
+    options: NodeOptions, *, to_terminal: bool = False, service: tuple[str, ...] = SERVICE
+) -> tuple[subprocess.Popen[bytes], NodeStatus]:
+    """Start a node and wait until it is ready. Its log goes to `home.log_file`, or to our standard error.
+
+    Raises HomeError or LaunchError; no process is left then, nor if the wait is interrupted.
+    """
+    process = spawn(options, to_terminal=to_terminal, service=service)
+    try:
+        return process, wait_until_ready(process, options.home)
+    except BaseException:
+        end_process(process)
+        raise
+
+
+def spawn(
+    options: NodeOptions, *, to_terminal: bool = False, service: tuple[str, ...] = SERVICE
+) -> subprocess.Popen[bytes]:
+    """Start the process, in a session of its own out of reach of a Ctrl-C meant for us. Raises HomeError."""
+    prepare_home(options.home)
+    failure_file(options.home).unlink(missing_ok=True)
+    with _log(options.home) as log:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [*service, "--home", str(options.home)],  # the argument is for whoever reads a list of processes
+            stdin=subprocess.PIPE,
+            stdout=None if to_terminal else log,
+            stderr=None if to_terminal else log,
+            cwd=options.home,
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it ended at once: `wait_until_ready` finds out why
+        process.stdin.write(json.dumps(to_plain(NodeOptions, options)).encode() + b"\n")
+        process.stdin.flush()
+    if not options.tied:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    return process
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: float = READY_S_MAX) -> NodeStatus:
+    """Wait for a node that was spawned. Raises LaunchError with the node's own reason if it has one."""
+    client = NodeClient(home)
+    deadline = time.monotonic() + timeout_s
+    doing = "it has not opened its control socket"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LaunchError(_why_it_ended(process, home))
+        try:
+            status = client.status()
+        except (NoNodeError, NodeGoneError):
+            time.sleep(POLL_S)
+            continue
+        if status.state == "ready":
+            return status
+        if status.state == "failed":
+            raise LaunchError(status.reason)
+        doing = status.reason or status.state
+        time.sleep(POLL_S)
+    raise LaunchError(f"the node was not ready after {timeout_s:.0f} s: {doing}; its log is {log_file(home)}")
+
+
+def release(process: subprocess.Popen[bytes]) -> None:
+    """Let a node go on without us: nobody will wait for this process, and Popen shall not warn of it."""
+    if process.stdin is not None:
+        process.stdin.close()
+    process.returncode = process.poll() or 0
+
+
+def stop_node(home: Path, timeout_s: float = STOP_S_MAX) -> None:
+    """Ask the node of this home to stop and wait until it has ended. Raises NoNodeError or LaunchError."""
+    pid = inhabitant(home)
+    try:
+        NodeClient(home).stop()
+    except NoNodeError:
+        if not pid:
+            raise
+        os.kill(pid, signal.SIGTERM)  # it lives, but has not opened its socket yet or no longer
+    except NodeGoneError:
+        pass  # it was quicker than its answer
+    if not _wait_for_end(home, timeout_s):
+        raise LaunchError(f"the node is still stopping after {timeout_s:.0f} s: 'kill {pid}' ends it at once")
+
+
+def end_process(process: subprocess.Popen[bytes], timeout_s: float = TERMINATE_S_MAX) -> None:
+    """End a node that we started, whatever state it is in, and wait for it: SIGTERM, then SIGKILL to its group."""
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the block as Ctrl-C does, so that its clean-up runs."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a handler's signature
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a second Ctrl-C wait until the block, a clean-up of bounded length, has run."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _log(home: Path) -> IO[bytes]:
+    path = log_file(home)
+    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
+        path.replace(path.with_name("node.log.1"))
+    try:
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+    except OSError as error:
+        raise LaunchError(f"cannot write the log {path}: {error.strerror}; choose another --home") from None
+
+
+def _why_it_ended(process: subprocess.Popen[bytes], home: Path) -> str:
+    with contextlib.suppress(OSError):
+        return failure_file(home).read_text(encoding="utf-8", errors="replace").strip()
+    status = process.returncode
+    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+    return f"the node {how} before it was ready: its log is {log_file(home)}"
+
+
+def _wait_for_end(home: Path, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while inhabitant(home) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
