@@ -1,7 +1,7 @@
 """Task graphs: order, parents, ranks, and every way in which a graph can be wrong."""
 
 from itertools import pairwise
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -149,12 +149,12 @@ def test_what_is_printed_as_a_cycle_is_one(children: dict[str, tuple[str, ...]],
 def test_a_cycle_of_thousands_is_found_quickly_and_shortened_in_print() -> None:
     count = 20_000
     tasks = tuple(Task(f"t{i}", (f"t{(i + 1) % count}",), PROGRAM) for i in range(count))
-    begin = perf_counter()
+    begin = process_time()
 
     with pytest.raises(CycleError) as caught:
         Dag(tasks)
 
-    assert perf_counter() - begin < 2.0  # comparing every pair would take several times that
+    assert process_time() - begin < 2.0  # comparing every pair would take several times that
     assert len(caught.value.cycle) == count + 1
     words = caught.value.text.split(" -> ")
     assert len(words) == CYCLE_SHOWN_MAX + 1
