@@ -1,0 +1,152 @@
+"""Profile: all that one node has learnt about speeds, its own measurements and what others told it.
+
+A link has two figures, looked up separately, each from the best source there is:
+
+    latency     our own round trips, halved, if we are at either end; the target's row; the source's row of the
+                opposite direction (a round trip has no direction); the mean of all known links; the prior
+    bandwidth   the receiver's estimate (ours, or the target's row); the opposite direction's (in Jupiter's clusters
+                the two differed by 5-10 % at the median, jupiter.md 3.4); the mean of all known links; the prior
+
+Its confidence is the mean of the two figures' confidences; what is a mean of other links, or a prior, has none. Only
+what was measured is gossiped, with one exception: the latency of a peer that sent us data but was never probed.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pnode.protocol.ids import NodeId
+from pnode.protocol.view import Link, LinkFigure
+
+from .bandwidth import PRIOR_BYTES_PER_S, Bandwidth
+from .delay import Delay
+from .execution import Execution, RunRecord
+from .links import FIGURES_MAX, HeardLinks
+
+PRIOR_LATENCY_S = 0.0005
+"""Half the round trip of a busy switched network through two operating systems."""
+
+LATENCY_S_MIN = 1e-6
+"""Below what any network can do; keeps logarithms finite."""
+
+USUAL_PERIOD_S = 1.0
+"""How often the mean of all known links is worked out again at most: with thousands of them it takes milliseconds."""
+
+Belief = tuple[float, float]
+"""A figure and the confidence in it."""
+
+ITSELF = Link(0.0, math.inf, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """The geometric means of all known links, which do not follow a single satellite or a single loopback."""
+
+    latency_s: float
+    bandwidth_bytes_per_s: float
+    at_s: float
+
+
+class Profile:
+    """Implements `pnode.protocol.view.Profile`."""
+
+    def __init__(self, me: NodeId) -> None:
+        self.me = me
+        self.delay = Delay()
+        self.bandwidth = Bandwidth()
+        self.execution = Execution()
+        self.heard = HeardLinks()
+        self._usual: _Usual | None = None
+
+    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float) -> None:
+        if peer != self.me:
+            self.delay.observe(peer, rtt_s, now)
+
+    def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
+        if source != self.me:
+            self.bandwidth.observe(source, size_bytes, seconds, now)
+
+    def observe_run(self, program: str, node: NodeId, speed: float, seconds: float, now: float) -> None:
+        self.execution.observe(program, node, speed, seconds, now)
+
+    def hear_links(self, node: NodeId, figures: tuple[LinkFigure, ...], now: float) -> None:
+        if node != self.me:
+            self.heard.observe(node, figures, now)
+
+    def forget(self, node: NodeId) -> None:
+        self.delay.forget(node)
+        self.bandwidth.forget(node)
+        self.execution.forget(node)
+        self.heard.forget(node)
+
+    def my_figures(self, now: float) -> tuple[LinkFigure, ...]:
+        sources = dict.fromkeys((*self.delay.peers(), *self.bandwidth.peers()))
+        figures = [self._my_figure(source, now) for source in sources]
+        figures.sort(key=lambda figure: (-figure.confidence, figure.source))
+        return tuple(figures[:FIGURES_MAX])
+
+    def link(self, source: NodeId, target: NodeId, now: float) -> Link:
+        if source == target:
+            return ITSELF
+        latency = self._latency(source, target, now)
+        bandwidth = self._received(source, target, now) or self._received(target, source, now)
+        if latency is None or bandwidth is None:
+            usual = self._usual_at(now)
+            latency = latency or (usual.latency_s, 0.0)
+            bandwidth = bandwidth or (usual.bandwidth_bytes_per_s, 0.0)
+        return Link(latency[0], bandwidth[0], (latency[1] + bandwidth[1]) / 2)
+
+    def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
+        return self.execution.estimate(program, node, speed, expected_s).seconds
+
+    def run_records(self) -> tuple[RunRecord, ...]:
+        """All run times as plain values, to be kept over a restart."""
+        return self.execution.records()
+
+    def restore_runs(self, records: Iterable[RunRecord]) -> None:
+        """Take in what `run_records` gave. Raises ValueError for a row that cannot have come from there."""
+        self.execution.restore(records)
+
+    def _my_figure(self, source: NodeId, now: float) -> LinkFigure:
+        latency = self._latency(source, self.me, now) or (self._usual_at(now).latency_s, 0.0)
+        bandwidth = self._received(source, self.me, now) or (0.0, 0.0)
+        return LinkFigure(source, latency[0], bandwidth[0], (latency[1] + bandwidth[1]) / 2)
+
+    def _latency(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
+        if self.me in (source, target):
+            own = self.delay.estimate(target if source == self.me else source, now)
+            if own is not None:
+                return own.rtt_s / 2, own.confidence
+        figure = self.heard.estimate(source, target, now) or self.heard.estimate(target, source, now)
+        return None if figure is None else (figure.latency_s, figure.confidence)
+
+    def _received(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
+        """The bandwidth as the target measured it."""
+        if target == self.me:
+            own = self.bandwidth.estimate(source, now)
+            return None if own is None else (own.bytes_per_s, own.confidence)
+        figure = self.heard.estimate(source, target, now)
+        if figure is None or not figure.bandwidth_bytes_per_s:
+            return None
+        return figure.bandwidth_bytes_per_s, figure.confidence
+
+    def _usual_at(self, now: float) -> _Usual:
+        if self._usual is None or now - self._usual.at_s >= USUAL_PERIOD_S:
+            self._usual = self._work_out_usual(now)
+        return self._usual
+
+    def _work_out_usual(self, now: float) -> _Usual:
+        round_trips = (self.delay.estimate(peer, now) for peer in self.delay.peers())
+        rates = (self.bandwidth.estimate(peer, now) for peer in self.bandwidth.peers())
+        heard = tuple(self.heard.figures(now))
+        latencies = [one.rtt_s / 2 for one in round_trips if one] + [one.latency_s for one in heard]
+        bandwidths = [one.bytes_per_s for one in rates if one] + [one.bandwidth_bytes_per_s for one in heard]
+        return _Usual(
+            _geometric_mean([max(one, LATENCY_S_MIN) for one in latencies], PRIOR_LATENCY_S),
+            _geometric_mean([one for one in bandwidths if one], PRIOR_BYTES_PER_S),
+            now,
+        )
+
+
+def _geometric_mean(values: list[float], prior: float) -> float:
+    return math.exp(math.fsum(map(math.log, values)) / len(values)) if values else prior
