@@ -386,14 +386,18 @@ class Membership:
                     self._post(member.node, member.address, messages)
 
     def _measure(self, now: float) -> None:
-        for node in list(self._unmeasured)[:MEASUREMENTS_PER_TURN]:
-            tried = self._unmeasured.pop(node)
+        started = 0
+        for node, tried in list(self._unmeasured.items()):
+            if started == MEASUREMENTS_PER_TURN:
+                break
+            del self._unmeasured[node]
             member = self._roster.members.get(node)
-            if member is None or not member.present or member.measured:
+            if member is None or not member.present or member.measured or tried == MEASUREMENTS_TRIED:
                 continue
-            if tried < MEASUREMENTS_TRIED:
-                self._unmeasured[node] = tried + 1
-                self._found(self._prober.start(member, Purpose.MEASURE, now), now)
+            findings = self._prober.start(member, Purpose.MEASURE, now)
+            self._unmeasured[node] = tried + bool(findings)  # none: the last one is still waited for
+            started += bool(findings)
+            self._found(findings, now)
 
     def _probe_next(self, now: float) -> None:
         member = self._roster.next_to_probe()
