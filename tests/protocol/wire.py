@@ -14,7 +14,7 @@ from pnode.protocol.dag import Dag, Program, Task
 ANY_LENGTH = Length(0, 4)
 """What is drawn where an annotation sets no bound: short, so that messages of many fields stay quick."""
 
-TEXT = st.characters(exclude_categories=("Cs",))
+TEXT = st.characters(codec="utf-8")
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
 
 PLAIN: st.SearchStrategy[object] = st.recursive(
