@@ -87,6 +87,7 @@ def test_a_line_that_cannot_be_told_is_nought() -> None:
         (mapped("task0"), "config.json:3: taskname_map has for task0 a value of the form "),
         (mapped([]), 'task0 a value of the form []; expected ["module", true or false, argument...]'),
         (mapped(["task0"]), "config.json:3: taskname_map has for task0 a value of the form "),
+        (mapped([[[[]]], 1]), "a value of the form [list, int]; expected"),
         (mapped(["task0", 1]), "config.json:3: taskname_map has for task0 a value of the form "),
         (mapped([1, True]), "config.json:3: taskname_map has for task0 a value of the form "),
         (mapped(["task0", True, []]), "config.json:3: taskname_map has for task0 a value of the form "),
