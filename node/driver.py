@@ -117,9 +117,9 @@ class Driver:
             raise RefusedError(waiting.reply.error)
         return waiting.reply.value
 
-    async def changed(self, topic: str, subject: bytes) -> None:
-        """Return when the core next says that this has changed."""
-        await self._changes.setdefault((topic, subject), trio.Event()).wait()
+    def change(self, topic: str, subject: bytes) -> trio.Event:
+        """An event that is set when the core next says that this has changed."""
+        return self._changes.setdefault((topic, subject), trio.Event())
 
     async def serve(
         self, begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -150,7 +150,7 @@ class Driver:
             return
         self._wake = trio.Event()
         left_s = self.peer.deadline - self._clock()
-        with trio.move_on_after(left_s if left_s < math.inf else math.inf):
+        with trio.move_on_after(min(math.inf, left_s)):
             await self._wake.wait()
 
     def _perform(self, effects: list[Effect]) -> None:

@@ -80,8 +80,6 @@ class Fetch:
 
     file: FileRef
     sources: tuple[NodeId, ...]
-    load: bool = False
-    """Hand the bytes to the core as well; only for small content such as specifications."""
 
 
 @dataclass(frozen=True, slots=True)

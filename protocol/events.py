@@ -75,10 +75,10 @@ class Fetched:
     """Content is in the store."""
 
     file: FileRef
-    content: bytes | None
-    """The bytes, if they were asked for."""
     source: NodeId | None
     """Who sent it; None if it was there already."""
+    received_bytes: int
+    """What the source sent: less than the file if an earlier attempt had left something."""
     seconds: float
     """From the first byte to the last, at the receiver."""
 

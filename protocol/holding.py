@@ -58,7 +58,7 @@ class Holding:
     def fetched(self, event: Fetched, now: float) -> None:
         """Content has arrived."""
         if event.source is not None:
-            self.desk.profile.observe_transfer(event.source, event.file.size_bytes, event.seconds, now)
+            self.desk.profile.observe_transfer(event.source, event.received_bytes, event.seconds, now)
         digest = Digest(event.file.digest)
         self._here[digest] = None
         for job, key in self._waiters(digest):

@@ -171,6 +171,10 @@ class Jobs:
                 self.placing.resume(job, now)
         return self._settle(now)
 
+    def is_watching(self, job: JobId) -> bool:
+        """Whether the whole ledger of somebody else's job is kept up to date here."""
+        return job in self._watching
+
     def summaries(self) -> list[Summary]:
         """The jobs that were submitted here, oldest first."""
         return [self.summary(job) for job in self.desk.jobs.values() if job.origin == self.desk.me]

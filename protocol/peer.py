@@ -142,6 +142,12 @@ class Peer:
         return self._member is not None
 
     @property
+    def is_hopeless(self) -> bool:
+        """Whether every known address has been tried in vain."""
+        failed = {address: None for addresses in self.dial_failures for address in addresses}
+        return all(address in failed for address in self._candidates.known)
+
+    @property
     def membership(self) -> Membership | None:
         return None if self._member is None else self._member.membership
 
@@ -298,7 +304,7 @@ class Peer:
             case Refused():
                 if self._member is None:
                     self.refusal = message.reason
-                return [Notify("refused", b"")]
+                return [Notify("joining", b"")]
         if self._member is None or self.trust.standing(peer) is None:
             return []  # not acquainted: an introduction must come first
         if type(message) in MEMBERSHIP_FRAMES.values():
@@ -346,7 +352,7 @@ class Peer:
         if not standing.admitted:
             raise RemoteProtocolError("its admission of this node is worth nothing: it is not a member itself")
         self.identity = Identity(self.identity.seed, self.identity.cluster, message.credential)
-        effects: list[Effect] = [Save("credential", b"", message.credential), *self._become_member(now)]
+        effects: list[Effect] = [Save("credential", self.me, message.credential), *self._become_member(now)]
         return effects + self._acquainted(self._as_member(), peer, now, join=True)
 
     def _become_member(self, now: float) -> list[Effect]:
@@ -370,7 +376,7 @@ class Peer:
         jobs = Jobs(Desk(place, self._crypto, neighbours, self.profile, self._mappers, self._rng))
         neighbours.free_in_s = jobs.holding.bench.free_in_s
         self._member = _Member(membership, neighbours, jobs)
-        effects: list[Effect] = [Notify("members", b"")]
+        effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
         effects += jobs.restore(*self._kept, now)
         self._kept = ([], [])
         return effects

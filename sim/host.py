@@ -266,7 +266,7 @@ class Host:
 
     def _fetch(self, fetch: Fetch) -> None:
         if fetch.file.digest in self.content:
-            self.engine.after(0.0, lambda: self.deliver(Fetched(fetch.file, None, None, 0.0)))
+            self.engine.after(0.0, lambda: self.deliver(Fetched(fetch.file, None, 0, 0.0)))
             return
         hosts = (self.others.host_of(node) for node in fetch.sources)
         source = next((host for host in hosts if host is not None and fetch.file.digest in host.content), None)
@@ -279,7 +279,7 @@ class Host:
         def arrived() -> None:
             if self.up:
                 self.content[fetch.file.digest] = fetch.file
-                self.deliver(Fetched(fetch.file, None, source.id, max(seconds, 1e-6)))
+                self.deliver(Fetched(fetch.file, source.id, fetch.file.size_bytes, max(seconds, 1e-6)))
 
         self.engine.after(2 * link.latency_s + seconds, arrived)
 

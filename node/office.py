@@ -1,0 +1,339 @@
+"""The office: where a node's user gets answers. It implements `api.NodeApi` over the running node.
+
+Questions about the cluster read the core's state, which this thread owns together with the driver; everything that
+changes something goes through the driver as an event, like what comes from the network.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from pnode.mappers.catalogue import UnknownMapperError, by_name
+from pnode.mappers.imagine import UnplaceableError, imagine
+from pnode.protocol.codec import encode
+from pnode.protocol.effects import Fetch
+from pnode.protocol.events import CancelJob, FindJobs, Submit, WatchJob
+from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text, node_text
+from pnode.protocol.job import Job
+from pnode.protocol.jobs import Jobs
+from pnode.protocol.jobspec import FileRef, JobSpec
+from pnode.protocol.jobstate import Attempt, Phase, UnitKey
+from pnode.protocol.neighbours import Neighbours
+from pnode.protocol.record import NodeRecord
+from pnode.protocol.routing import RoutingError, make_items
+from pnode.protocol.view import Mapper
+
+from .api import (
+    CandidateScore,
+    Invitation,
+    JobDetail,
+    JobStatus,
+    LogChunk,
+    Mapped,
+    NodeState,
+    NodeStatus,
+    NotReadyError,
+    PeerStatus,
+    Placement,
+    Pulled,
+    PulledFile,
+    RefusedError,
+    Stream,
+    Submitted,
+    match_job,
+)
+from .application import Application, ApplicationError, load_application, pack_application
+from .enrolment import EnrolmentError, invite
+from .plain import Instant
+from .reports import job_detail, job_status, listed_status, peer_status, role_names
+from .transfer import FetchError
+
+if TYPE_CHECKING:
+    from .driver import Driver
+    from .service import Node
+
+SCORES_MAX = 10
+"""Candidates shown for a placement."""
+
+LOG_CHUNK_BYTES = 100_000
+"""Of a task's output in one piece."""
+
+LOG_FILE_BYTES_MAX = 64 * 1024 * 1024
+"""What the executor lets a task print at most."""
+
+
+class Office:
+    """`api.NodeApi` for one node."""
+
+    def __init__(self, node: "Node") -> None:
+        self.node = node
+
+    async def status(self) -> NodeStatus:
+        node = self.node
+        member = node.peer is not None and node.peer.is_member
+        record = self._neighbours().membership.record if member else None
+        state: NodeState = "ready" if member else ("starting" if node.peer is None else "joining")
+        reason = "" if member else "waiting for a member of the cluster to answer"
+        return NodeStatus(
+            state=state,
+            reason=reason,
+            name=node.name,
+            id=node_text(node.me),
+            key=node.me.hex(),
+            cluster=cluster_id(node.enrolment.cluster.authority_key).hex(),
+            founded=bool(node.enrolment.cluster.authority_seed),
+            addresses=() if node.peer is None else tuple(map(str, node.peer.facts.addresses)),
+            roles=() if record is None else role_names(record.roles),
+            peers=len(self._neighbours().membership.alive()) if member else 0,
+            version=version("pnode"),
+            pid=os.getpid(),
+            started_at=Instant(node.started_s),
+            uptime_s=node.clock() - node.started_s,
+            home=node.options.home,
+        )
+
+    async def peers(self) -> tuple[PeerStatus, ...]:
+        membership = self._neighbours().membership
+        known = [(member.node, member.record) for member in membership.members.values()]
+        known.sort(key=lambda pair: (pair[1].name, pair[0]))
+        return tuple(self._peer(node, record) for node, record in [(self.node.me, membership.record), *known])
+
+    async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
+        _mapper(mapper)
+        driver = self._driver()
+        application = await _load(dag, inputs)
+        owner = os.urandom(16)
+        files = await trio.to_thread.run_sync(self._take_in, application, owner)
+        archive = await trio.to_thread.run_sync(self._pack, application, owner)
+        try:
+            items = make_items(application.dag, files)
+        except RoutingError as error:
+            raise RefusedError(str(error)) from None
+        spec = JobSpec(name or application.name, application.dag, items, mapper, self.node.clock(), owner, archive)
+        job = JobId(await driver.ask(lambda request: Submit(request, encode(spec))))
+        return Submitted(job_text(job), job.hex(), application.notices)
+
+    async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
+        chosen = _mapper(mapper)
+        neighbours = self._neighbours()
+        application = await _load(dag, inputs)
+        sizes = [(await trio.Path(path).stat()).st_size for path in application.inputs]
+        view = neighbours.view_of(application.name, application.dag, application.dag.tasks[0], self.node.clock())
+        try:
+            placed = imagine(application.dag, view, chosen, Random(0), input_bytes=float(sum(sizes)))  # noqa: S311
+        except UnplaceableError as error:
+            raise RefusedError(str(error)) from None
+        placements = tuple(
+            Placement(
+                task,
+                neighbours.name_of(place.node),
+                node_text(place.node),
+                tuple(
+                    CandidateScore(
+                        neighbours.name_of(score.node), score.total, score.inputs_s, score.queue_s, score.run_s
+                    )
+                    for score in place.choice.ranking[:SCORES_MAX]
+                ),
+            )
+            for task, place in placed.items()
+        )
+        return Mapped(mapper, placements, application.notices)
+
+    async def jobs(self) -> tuple[JobStatus, ...]:
+        await self._driver().ask(FindJobs)
+        jobs, neighbours, now = self._jobs(), self._neighbours(), self.node.clock()
+        listed = {JobId(summary.job): listed_status(summary, neighbours, now) for summary in jobs.listed.values()}
+        own = {job.id: job_status(job, neighbours, now) for job in jobs.desk.jobs.values() if self._is_whole(job)}
+        return tuple(sorted((listed | own).values(), key=lambda status: (status.submitted_at, status.id)))
+
+    async def job(self, job: str) -> JobDetail:
+        return self._detail(await self._find(job))
+
+    async def follow(self, job: str) -> AsyncIterator[JobDetail]:
+        found = await self._find(job)
+        while True:
+            changed = self._driver().change("job", found.id)
+            yield self._detail(found)
+            if found.state.phase is not Phase.RUNNING:
+                return
+            await changed.wait()
+
+    async def logs(self, job: str, task: str | None) -> AsyncIterator[LogChunk]:
+        found = await self._find(job)
+        if task is not None and task not in found.state.index:
+            known = ", ".join(list(found.state.index)[:10])
+            raise RefusedError(f"job {job_text(found.id)} has no task {task!r}; it has {known}")
+        for key, unit in sorted(found.state.units.items()):
+            if task is not None and found.task(key).name != task:
+                continue
+            for _, attempt in sorted(unit.attempts.items()):
+                if attempt.outcome is not None:
+                    async for chunk in self._printed(found, key, attempt):
+                        yield chunk
+
+    async def pull(self, job: str, directory: Path) -> Pulled:
+        found = await self._find(job)
+        if found.state.phase is not Phase.DONE:
+            raise RefusedError(f"job {job_text(found.id)} has no results to pull: it is {found.state.phase.value}")
+        results = _results(found)
+        for _, file, holder in results:
+            await self._get(file, holder, f"the result {file.name}")
+        await trio.to_thread.run_sync(lambda: directory.mkdir(parents=True, exist_ok=True))
+        written = []
+        for place, file, _ in results:
+            target = directory / place / file.name
+            await trio.to_thread.run_sync(self._write, file, target)
+            written.append(PulledFile(target, file.size_bytes))
+        return Pulled(directory, tuple(written))
+
+    async def cancel(self, job: str) -> JobStatus:
+        found = await self._find(job)
+        if found.state.phase is Phase.RUNNING:
+            await self._driver().ask(lambda request: CancelJob(request, found.id))
+        return job_status(found, self._neighbours(), self.node.clock())
+
+    async def token(self, hours: float) -> Invitation:
+        neighbours = self._neighbours()
+        addresses = list(neighbours.membership.record.addresses)
+        for node in neighbours.membership.alive():
+            record = neighbours.membership.record_of(node)
+            if record is not None:
+                addresses.append(record.addresses[0])
+        cluster = self.node.enrolment.cluster
+        try:
+            token = invite(self.node.crypto, cluster, tuple(dict.fromkeys(addresses))[:8], hours, self.node.clock())
+        except EnrolmentError as error:
+            raise RefusedError(str(error)) from None
+        return Invitation(token.text, token.cluster.hex(), Instant(float(token.invite.admits_until_s)))
+
+    async def stop(self) -> None:
+        self.node.stopping.set()
+
+    # -- the node's parts --------------------------------------------------------------------------------------------
+
+    def _neighbours(self) -> Neighbours:
+        peer = self.node.peer
+        if peer is None or peer.neighbours is None:
+            raise NotReadyError("this node is still joining its cluster: try again in a moment")
+        return peer.neighbours
+
+    def _jobs(self) -> Jobs:
+        peer = self.node.peer
+        if peer is None or peer.jobs is None:
+            raise NotReadyError("this node is still joining its cluster: try again in a moment")
+        return peer.jobs
+
+    def _driver(self) -> "Driver":
+        self._neighbours()
+        assert self.node.driver is not None, "a member is driven"
+        return self.node.driver
+
+    def _peer(self, node: NodeId, record: NodeRecord) -> PeerStatus:
+        now = self.node.clock()
+        estimate = self.node.profile.delay.estimate(node, now)
+        delay = None if estimate is None else (estimate.rtt_s, estimate.age_s)
+        return peer_status(self._neighbours(), node, record, delay, now)
+
+    def _detail(self, job: Job) -> JobDetail:
+        return job_detail(job, self._neighbours(), self.node.clock())
+
+    def _is_whole(self, job: Job) -> bool:
+        """Whether this node sees all of a job, not only its own part in it."""
+        jobs = self._jobs()
+        return self.node.me in jobs.desk.replicas(job) or jobs.is_watching(job.id)
+
+    async def _find(self, prefix: str) -> Job:
+        """The job of that name, with its whole ledger here from now on."""
+        jobs = self._jobs()
+        known = {job_text(job.id): job.id for job in jobs.desk.jobs.values() if self._is_whole(job)}
+        if not any(name.startswith(prefix.strip().lower()) for name in known):
+            await self._driver().ask(FindJobs)
+        known.update({job_text(JobId(summary.job)): JobId(summary.job) for summary in jobs.listed.values()})
+        found = known[match_job(prefix, known)]
+        await self._driver().ask(lambda request: WatchJob(request, found))
+        return jobs.desk.jobs[found]
+
+    # -- content -----------------------------------------------------------------------------------------------------
+
+    def _take_in(self, application: Application, owner: bytes) -> tuple[FileRef, ...]:
+        return tuple(self.node.store.add_file(path, owner=owner) for path in application.inputs)
+
+    def _pack(self, application: Application, owner: bytes) -> FileRef:
+        with tempfile.TemporaryDirectory(dir=self.node.options.home) as scratch:
+            archive = Path(scratch) / "application.tar"
+            pack_application(application, archive)
+            return self.node.store.add_file(archive, move=True, owner=owner)
+
+    async def _get(self, file: FileRef, holder: NodeId, what: str) -> None:
+        """Have content here. Raises RefusedError if that cannot be."""
+        if self.node.store.has(file.digest):
+            return
+        try:
+            await self.node.fetch(Fetch(file, (holder,)))
+        except FetchError as error:
+            where = self._neighbours().name_of(holder)
+            raise RefusedError(f"{what} is on {where} and cannot be fetched: {error}") from None
+
+    async def _printed(self, job: Job, key: UnitKey, attempt: Attempt) -> AsyncIterator[LogChunk]:
+        assert attempt.outcome is not None
+        name = self._neighbours().name_of(attempt.node)
+        streams: tuple[tuple[Stream, FileRef], ...] = (
+            ("stdout", attempt.outcome.stdout),
+            ("stderr", attempt.outcome.stderr),
+        )
+        for stream, file in streams:
+            if not 0 < file.size_bytes <= LOG_FILE_BYTES_MAX:
+                continue
+            await self._get(file, attempt.node, f"{stream} of {job.task(key).name}")
+            text = (await trio.to_thread.run_sync(self.node.store.read, file.digest)).decode(errors="replace")
+            for at in range(0, len(text), LOG_CHUNK_BYTES):
+                piece = text[at : at + LOG_CHUNK_BYTES]
+                yield LogChunk(job.task(key).name, key[1], attempt.number, name, stream, piece)
+
+    def _write(self, file: FileRef, target: Path) -> None:
+        """Put a result where a person wants it, in one step, over whatever an earlier pull has left."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        incoming = target.with_name(f".{target.name}.pnode")
+        incoming.unlink(missing_ok=True)
+        self.node.store.materialise(file.digest, incoming)
+        incoming.replace(target)
+
+
+async def _load(dag: Path, inputs: tuple[Path, ...]) -> Application:
+    try:
+        return await trio.to_thread.run_sync(load_application, dag, list(inputs))
+    except ApplicationError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _mapper(name: str) -> Mapper:
+    try:
+        return by_name(name)
+    except UnknownMapperError as error:
+        raise RefusedError(str(error)) from None
+
+
+def _results(job: Job) -> list[tuple[str, FileRef, NodeId]]:
+    """(sub-directory, file, holder) of every final output.
+
+    Files lie side by side as long as their names differ; otherwise each task, and each item of a stream, has a
+    directory of its own.
+    """
+    found: list[tuple[UnitKey, FileRef, NodeId]] = []
+    for key, unit in sorted(job.state.units.items(), key=lambda pair: (pair[0][1], pair[0][0])):
+        if job.task(key).final and unit.result is not None and unit.result.outcome is not None:
+            found += [(key, file, unit.result.node) for file in unit.result.outcome.outputs]
+    if _all_differ(file.name for _, file, _ in found):
+        return [("", file, holder) for _, file, holder in found]
+    return [(f"{job.spec.items[key[1]].key}/{job.task(key).name}", file, holder) for key, file, holder in found]
+
+
+def _all_differ(names: Iterable[str]) -> bool:
+    seen = list(names)
+    return len(set(seen)) == len(seen)

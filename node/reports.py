@@ -1,0 +1,173 @@
+"""Reports: what the core knows, as the values that people and `--json` get to see."""
+
+from pnode.protocol.gossip import Load
+from pnode.protocol.ids import JobId, NodeId, job_text, node_text
+from pnode.protocol.job import Job
+from pnode.protocol.jobmessages import Summary
+from pnode.protocol.jobstate import Attempt, Phase, UnitKey
+from pnode.protocol.neighbours import Neighbours
+from pnode.protocol.record import NodeRecord, Role
+from pnode.protocol.roster import State
+
+from .api import JobDetail, JobState, JobStatus, LoadStatus, PeerState, PeerStatus, UnitState, UnitStatus
+from .plain import Instant
+
+_PEER_STATES: dict[State, PeerState] = {
+    State.ALIVE: "alive",
+    State.SUSPECT: "suspect",
+    State.DEAD: "dead",
+    State.LEFT: "left",
+}
+
+_UNIT_STATES: dict[str, UnitState] = {
+    "assigned": "assigned",
+    "accepted": "queued",
+    "started": "running",
+    "finished": "done",
+    "failed": "failed",
+    "declined": "waiting",
+    "dropped": "cancelled",
+}
+
+_JOB_STATES: dict[Phase, JobState] = {
+    Phase.RUNNING: "running",
+    Phase.DONE: "done",
+    Phase.FAILED: "failed",
+    Phase.CANCELLED: "cancelled",
+}
+
+
+def role_names(roles: int) -> tuple[str, ...]:
+    return tuple(str(role.name).lower() for role in Role if roles & role)
+
+
+def peer_status(
+    neighbours: Neighbours, node: NodeId, record: NodeRecord, delay: tuple[float, float] | None, now: float
+) -> PeerStatus:
+    """A node as this node knows it; `delay` is (round trip in seconds, its age)."""
+    membership = neighbours.membership
+    state = membership.state_of(node)
+    assert state is not None
+    return PeerStatus(
+        name=record.name,
+        id=node_text(node),
+        key=node.hex(),
+        state=_PEER_STATES[state],
+        this=node == neighbours.me,
+        roles=role_names(record.roles),
+        addresses=tuple(str(address) for address in record.addresses),
+        cores=record.cores,
+        speed=record.speed,
+        record_age_s=max(0.0, now - record.incarnation),
+        delay_s=None if delay is None else delay[0],
+        delay_age_s=None if delay is None else delay[1],
+        load=load_status(membership.load_of(node), now),
+        software=record.software,
+    )
+
+
+def load_status(load: Load | None, now: float) -> LoadStatus | None:
+    if load is None:
+        return None
+    age_s = max(0.0, now - load.measured_at)
+    return LoadStatus(
+        load.cpu_percent, load.memory_percent, load.running, load.queued, max(0.0, load.free_in_s - age_s), age_s
+    )
+
+
+def listed_status(summary: Summary, neighbours: Neighbours, now: float) -> JobStatus:
+    """A job of which only its origin's summary is known here."""
+    job = JobId(summary.job)
+    state = _JOB_STATES[Phase(summary.phase)] if summary.phase in {phase.value for phase in Phase} else "running"
+    return JobStatus(
+        id=job_text(job),
+        key=job.hex(),
+        name=summary.name,
+        state=state,
+        reason="",
+        origin=neighbours.name_of(NodeId(summary.origin)),
+        units_done=summary.done,
+        units_total=summary.size,
+        submitted_at=Instant(summary.created_s),
+        elapsed_s=max(0.0, (summary.ended_s or now) - summary.created_s),
+    )
+
+
+def job_status(job: Job, neighbours: Neighbours, now: float) -> JobStatus:
+    state = job.state
+    return JobStatus(
+        id=job_text(job.id),
+        key=job.id.hex(),
+        name=job.spec.name,
+        state=_JOB_STATES[state.phase],
+        reason=job_reason(job, neighbours),
+        origin=neighbours.name_of(job.origin),
+        units_done=state.results,
+        units_total=state.size,
+        submitted_at=Instant(job.spec.created_s),
+        elapsed_s=max(0.0, (state.ended_s or now) - job.spec.created_s),
+    )
+
+
+def job_reason(job: Job, neighbours: Neighbours) -> str:
+    """Why a job has failed or was cancelled; empty otherwise."""
+    match job.state.phase:
+        case Phase.FAILED:
+            (key, attempt), *_ = job.state.failures()
+            where = neighbours.name_of(attempt.node)
+            return f"{unit_name(job, key)} failed on {where}: {attempt.reason}"
+        case Phase.CANCELLED:
+            assert job.state.cancelled is not None
+            return job.state.cancelled[1]
+        case Phase.RUNNING | Phase.DONE:
+            return ""
+
+
+def unit_name(job: Job, key: UnitKey) -> str:
+    """The task, with its item where there are several."""
+    task = job.task(key).name
+    return task if len(job.spec.items) == 1 else f"{task}[{key[1]}]"
+
+
+def job_detail(job: Job, neighbours: Neighbours, now: float) -> JobDetail:
+    status = job_status(job, neighbours, now)
+    units = tuple(
+        _unit_status(job, (number, item), neighbours)
+        for item in range(len(job.spec.items))
+        for number in range(len(job.spec.dag.tasks))
+    )
+    return JobDetail(
+        **{name: getattr(status, name) for name in JobStatus.__slots__},
+        mapper=job.spec.mapper,
+        items=len(job.spec.items),
+        units=units,
+    )
+
+
+def _unit_status(job: Job, key: UnitKey, neighbours: Neighbours) -> UnitStatus:
+    unit = job.state.unit(key)
+    attempt = unit.result or unit.current
+    if attempt is None:
+        return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, "", "")
+    outcome = attempt.outcome
+    return UnitStatus(
+        task=job.task(key).name,
+        item=key[1],
+        attempt=attempt.number,
+        state=_UNIT_STATES[attempt.phase],
+        node=neighbours.name_of(attempt.node),
+        queued_at=_instant(attempt.accepted_s or attempt.assigned_s),
+        started_at=_instant(attempt.started_s),
+        finished_at=_instant(attempt.ended_s),
+        seconds=None if outcome is None else outcome.seconds,
+        reason=attempt.reason or _why_again(attempt),
+        stderr_tail=outcome.stderr_tail if outcome is not None and attempt.phase == "failed" else "",
+    )
+
+
+def _why_again(attempt: Attempt) -> str:
+    return attempt.why if attempt.number > 1 else ""
+
+
+def _instant(seconds: float | None) -> Instant | None:
+    return None if seconds is None else Instant(seconds)

@@ -1,0 +1,328 @@
+"""The service: the node as a process. It puts the parts together, keeps them running, and takes them apart in order.
+
+    starting -> joining -> ready -> (stopping) -> ended
+                   \\-> failed: the reason is left in the home for whoever started the node
+
+`pnode start` runs this module as a process of its own and tells it its options on standard input (see `launch`).
+"""
+
+import logging
+import os
+import platform
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from random import Random
+
+import trio
+
+from pnode.mappers.catalogue import MAPPERS
+from pnode.profilers.profile import Profile
+from pnode.profilers.resources import Sampler, machine_facts, speed_index
+from pnode.protocol.codec import decode
+from pnode.protocol.crypto import Sodium
+from pnode.protocol.effects import Effect, Fetch, Run
+from pnode.protocol.errors import RemoteProtocolError
+from pnode.protocol.events import Event, Fetched, Leave, LoadSampled, RunEnded
+from pnode.protocol.handshake import Passport
+from pnode.protocol.ids import NodeId, cluster_id
+from pnode.protocol.membership_settings import MembershipSettings
+from pnode.protocol.peer import Facts, Peer
+from pnode.protocol.peer import Identity as PeerIdentity
+from pnode.protocol.record import Address, NodeRecord
+from pnode.protocol.signed import Signed
+from pnode.protocol.trust import Trust
+
+from .control import serve_control
+from .discovery import serve_discovery
+from .driver import Driver
+from .enrolment import Enrolment, EnrolmentError, enrol
+from .executor import Executor
+from .home import HomeError, control_socket, hold_home, prepare_home
+from .identity import Identity
+from .journal import Journal, JournalError, JournalFile
+from .launch import LaunchError, NodeOptions, Timing, read_options, report_failure, report_ready
+from .limits import TransportSettings
+from .listening import CannotListenError
+from .office import Office
+from .store import Store
+from .transfer import Transfer
+from .transport import Transport
+
+logger = logging.getLogger(__name__)
+
+JOIN_S_MAX = 12.0
+"""After this a node that was invited gives up: every address has been tried twice, and a person is waiting."""
+
+HOPELESS_S = 2.0
+"""The same when nobody can be discovered and every known address has failed."""
+
+SAMPLE_S = 1.0
+"""How often the machine is looked at: the period at which load figures are gossiped."""
+
+LEAVE_S_MAX = 2.0
+"""For the farewell; a network that is gone must not hold up the end."""
+
+FAREWELL_S = 0.2
+"""For the datagrams of the farewell to go out."""
+
+_TIMINGS: dict[Timing, Callable[[], MembershipSettings]] = {
+    "lan": MembershipSettings.lan,
+    "wan": MembershipSettings.wan,
+    "fast": MembershipSettings.fast,
+}
+
+
+class StartError(Exception):
+    """The node cannot do its work; the message says why and what to do."""
+
+
+EXPECTED_ERRORS = (
+    StartError,
+    EnrolmentError,
+    HomeError,
+    LaunchError,
+    CannotListenError,
+    JournalError,
+    RemoteProtocolError,
+)
+"""What can go wrong with a start through no fault of the code: one line for people, no traceback."""
+
+
+def main() -> int:
+    """Run a node as `launch` has told on standard input; the process's exit status."""
+    options: NodeOptions | None = None
+    try:
+        options = read_options(sys.stdin.buffer)
+        level = os.environ.get("PNODE_LOG", "INFO").upper()
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=level)
+        prepare_home(options.home)
+        with hold_home(options.home):
+            trio.run(serve_node, options)
+    except (*EXPECTED_ERRORS, ExceptionGroup) as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        print(f"pnode: {reason}", file=sys.stderr)  # noqa: T201  # the log, or the terminal of --foreground
+        if options is not None:
+            report_failure(options.home, reason)
+        return 1
+    return 0
+
+
+def _reason(error: Exception) -> str | None:
+    """The message of an expected error, also from within a group of nothing else; None for a bug."""
+    if not isinstance(error, ExceptionGroup):
+        return str(error) if isinstance(error, EXPECTED_ERRORS) else None
+    reasons = [_reason(inner) for inner in error.exceptions]
+    return None if None in reasons else reasons[0]
+
+
+async def serve_node(options: NodeOptions) -> None:
+    """Be a node until told to stop. Raises EXPECTED_ERRORS, in groups."""
+    node = Node(options)
+    try:
+        await node.serve()
+    finally:
+        with trio.CancelScope(shield=True):
+            await node.journal.aclose()
+
+
+class Node:
+    """All parts of one node, put together."""
+
+    def __init__(self, options: NodeOptions) -> None:
+        self.options = options
+        self.started_s = time.time()
+        self._began_s = time.monotonic()
+        self.crypto = Sodium()
+        self.identity = Identity(options.home)
+        self.name = options.name or socket.gethostname().partition(".")[0] or "node"
+        self.enrolment: Enrolment = enrol(self.identity, self.crypto, self.name, options.token, self.started_s)
+        self.me = NodeId(self.crypto.public_key(self.identity.seed()))
+        self.boot = self.identity.next_boot(self.started_s)
+        self.journal = Journal(JournalFile(options.home / "journal.db"))
+        self.store = Store(options.home / "store")
+        self.transfer = Transfer(self.store)
+        self.executor = Executor(options.home, self.store)
+        self.profile = Profile(self.me)
+        self.trust = Trust(self.crypto, self.enrolment.cluster.authority_key)
+        self.peer: Peer | None = None
+        self.driver: Driver | None = None
+        self.failure = ""
+        self.stopping = trio.Event()
+        self.transport = self._make_transport()
+
+    def clock(self) -> float:
+        """Seconds since 1970 that never go back, whatever is done to the machine's clock meanwhile."""
+        return self.started_s + time.monotonic() - self._began_s
+
+    async def serve(self) -> None:
+        """Run every part until `stopping`, then leave the cluster in order."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_signals)
+            if self.options.tied:
+                nursery.start_soon(self._watch_parent)
+            await nursery.start(serve_control, control_socket(self.options.home), Office(self))
+            await nursery.start(self.transport.serve)
+            await nursery.start(self.transfer.serve_idle)
+            peer = self.peer = await self._make_peer()
+            driver = self.driver = self._make_driver(peer)
+            await nursery.start(driver.serve, self._begin)
+            nursery.start_soon(self._sample)
+            if self.options.mdns:
+                nursery.start_soon(self._discover)
+            await self._join(peer)
+            report_ready(self.options.home)
+            logger.info(
+                "ready: node=%s cluster=%s", self.name, cluster_id(self.enrolment.cluster.authority_key).hex()
+            )
+            await self.stopping.wait()
+            await self._leave(driver)
+            nursery.cancel_scope.cancel()
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _make_transport(self) -> Transport:
+        passport = Passport(self.identity.seed(), self.enrolment.cluster.authority_key, self._credential, self.crypto)
+        return Transport(
+            passport,
+            boot=self.boot,
+            admit=self._admit,
+            deliver=self.deliver,
+            addresses_of=lambda node: () if self.peer is None else self.peer.addresses_of(node),
+            lookup=lambda short: None if self.peer is None else self.peer.by_short(short),
+            serve_bulk=self._serve_bulk,
+            clock=self.clock,
+            settings=TransportSettings(host=self.options.listen or "", port=self.options.port or 0),
+        )
+
+    async def _make_peer(self) -> Peer:
+        facts = machine_facts(self.options.home)
+        speed = await trio.to_thread.run_sync(speed_index)
+        credential = dict(self.journal.rows("credential")).get(self.me, self.enrolment.cluster.credential)
+        peer = Peer(
+            PeerIdentity(self.identity.seed(), self.trust.cluster, credential),
+            Facts(
+                self.name,
+                self.transport.addresses()[:8],
+                self.options.cores or facts.cores,
+                facts.memory_bytes,
+                facts.disk_bytes,
+                speed,
+                f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}",
+                self.boot,
+            ),
+            self.crypto,
+            self.trust,
+            self.profile,
+            MAPPERS,
+            Random(int.from_bytes(os.urandom(16), "big")),
+            _TIMINGS[self.options.timing](),
+        )
+        rows = self.journal.rows
+        peer.restore(
+            [decode(Signed, value) for _, value in rows("job")],
+            [decode(Signed, value) for _, value in rows("segment")],
+        )
+        return peer
+
+    def _make_driver(self, peer: Peer) -> Driver:
+        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch)
+
+    def _begin(self) -> list[Effect]:
+        """The first effects: whom to dial, from all that is known."""
+        assert self.peer is not None
+        records = [(NodeId(node), decode(NodeRecord, value)) for node, value in self.journal.rows("peer")]
+        known = tuple(address for _, record in records for address in record.addresses)
+        seeds = (*map(_address, self.options.seeds), *self.enrolment.seeds, *known)
+        remembered = tuple((node, record.credential) for node, record in records)
+        return self.peer.start(tuple(dict.fromkeys(seeds)), self.clock(), remembered)
+
+    def _credential(self) -> bytes:
+        return self.enrolment.cluster.credential if self.peer is None else self.peer.identity.credential
+
+    def _admit(self, node: NodeId, credential: bytes) -> None:
+        self.trust.check(node, credential, self.clock())
+
+    def deliver(self, event: Event) -> None:
+        if self.driver is not None:
+            self.driver.deliver(event)
+
+    # -- effects that take time --------------------------------------------------------------------------------------
+
+    async def _run_unit(self, run: Run) -> RunEnded:
+        return await self.executor.run(run)
+
+    async def fetch(self, fetch: Fetch) -> Fetched:
+        """Get content into the store. Raises FetchError."""
+        arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)
+        return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
+
+    # -- services ----------------------------------------------------------------------------------------------------
+
+    async def _discover(self) -> None:
+        peer = self.peer
+        assert peer is not None
+        await serve_discovery(self.trust.cluster, self.me, peer.facts.addresses, self.deliver)
+
+    async def _sample(self) -> None:
+        """Look at the machine once a second, and at how late we are ourselves."""
+        sampler = Sampler(self.options.home)
+        due = trio.current_time()
+        while True:
+            due += SAMPLE_S
+            await trio.sleep_until(due)
+            lag_s = max(0.0, trio.current_time() - due)
+            due += max(0.0, lag_s - SAMPLE_S)
+            sample = sampler.sample()
+            self.deliver(LoadSampled(sample.cpu_percent, sample.memory_percent, lag_s))
+
+    async def _join(self, peer: Peer) -> None:
+        """Return when this node is a member. Raises StartError when that cannot be."""
+        assert self.driver is not None
+        began = trio.current_time()
+        while not peer.is_member and peer.refusal is None:
+            patience_s = JOIN_S_MAX if self.options.mdns or not peer.is_hopeless else HOPELESS_S
+            if trio.current_time() > began + patience_s:
+                break
+            with trio.move_on_after(HOPELESS_S / 4):
+                await self.driver.change("joining", b"").wait()
+        if peer.refusal is not None:
+            raise StartError(f"the cluster refused this node: {peer.refusal}")
+        if not peer.is_member:
+            tried = "; ".join(dict.fromkeys(peer.dial_failures.values())) or "no address of a member is known"
+            raise StartError(f"no member of the cluster let this node in: {tried}")
+
+    async def _leave(self, driver: Driver) -> None:
+        with trio.move_on_after(LEAVE_S_MAX):
+            await driver.ask(Leave)
+            await trio.sleep(FAREWELL_S)
+
+    async def _watch_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                logger.info("stopping: signal %s", signal.Signals(number).name)
+                self.stopping.set()
+
+    async def _watch_parent(self) -> None:
+        """Standard input ends when whoever started us is gone."""
+        descriptor = sys.stdin.fileno()
+        while await trio.to_thread.run_sync(os.read, descriptor, 4096, abandon_on_cancel=True):
+            pass
+        self.stopping.set()
+
+
+def _address(text: str) -> Address:
+    """`host:port` of a seed. Raises StartError."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise StartError(f"--seed {text!r} is not HOST:PORT, for example 192.168.1.5:4440")
+    return Address(host.strip("[]"), int(port))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
