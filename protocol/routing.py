@@ -16,6 +16,7 @@ These are the rules of Jupiter's files (reference: jupiter.md 5.1 to 5.3), used 
 A file of no bytes is a file.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from .dag import Dag, Task
@@ -37,8 +38,8 @@ def key_of(name: str) -> str:
 
 
 def is_base_name(name: str) -> bool:
-    """Whether a file may be put into a directory under this name without landing anywhere else."""
-    return name not in ("", ".", "..") and "/" not in name and "\0" not in name
+    """Whether a file may be put into a directory under this name without landing anywhere else, and be listed there."""
+    return name not in ("", ".", "..") and not _UNFIT.search(name)
 
 
 def make_items(dag: Dag, files: Sequence[FileRef], key_of: KeyOf = key_of) -> tuple[Item, ...]:
@@ -106,6 +107,9 @@ def calls_for(task: Task, inputs: Sequence[FileRef], item: str = "") -> tuple[tu
     return tuple(calls)
 
 
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/]")
+
+
 def _files_per_item(dag: Dag) -> int:
     """The largest number that an entry takes per call; the other entries are called several times per item."""
     entries = [dag.by_name[name] for name in dag.entries]
@@ -140,7 +144,9 @@ def _check_names(files: Sequence[FileRef], where: str) -> None:
     seen: dict[str, None] = {}
     for file in files:
         if not is_base_name(file.name):
-            raise RoutingError(f"{where} has a file called {file.name!r}, expected a name without a directory")
+            raise RoutingError(
+                f"{where} has a file called {file.name!r}, expected one without '/' and control characters"
+            )
         if file.name in seen:
             raise RoutingError(
                 f"{where} has two files called {file.name!r}, expected different names: files keep their names and "
