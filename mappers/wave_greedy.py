@@ -14,7 +14,6 @@ from pnode.protocol.view import Choice, Question, View
 from .candidates import hinted_first
 from .finish import expected_finishes
 
-
 HERD_SHARE = 0.1
 """Controllers that decide at the same moment see the same figures and would all choose the same node, which costs
 whole run times (scheduling.md 4.2, "the herd"). Drawing among those that are worse by a tenth of a run time at most

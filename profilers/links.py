@@ -41,13 +41,15 @@ class HeardLinks:
         sound = (figure for figure in figures[:FIGURES_MAX] if figure.source != node and _is_sound(figure))
         self._rows.put(node, _Row({figure.source: figure for figure in sound}, now))
 
-    def estimate(self, source: NodeId, target: NodeId, now: float) -> LinkFigure | None:
-        """What the target said of that way, with its confidence aged to now; None if nothing that counts."""
+    def estimate(self, source: NodeId, target: NodeId, now: float) -> tuple[LinkFigure, float] | None:
+        """What the target said of that way, and the confidence that is left of it; None if nothing that counts."""
         row = self._rows.get(target)
         if row is None or now - row.at_s > ROW_AGE_S_MAX:
             return None
         figure = row.figures.get(source)
-        return None if figure is None else _aged(figure, now - row.at_s)
+        if figure is None:
+            return None
+        return figure, figure.confidence * math.exp2(-max(0.0, now - row.at_s) / HALF_LIFE_S)
 
     def figures(self, now: float) -> Iterator[LinkFigure]:
         """Everything that counts, row by row, not aged."""
@@ -71,8 +73,3 @@ def _is_sound(figure: LinkFigure) -> bool:
         )
         and 0.0 < figure.confidence <= 1.0
     )
-
-
-def _aged(figure: LinkFigure, age_s: float) -> LinkFigure:
-    confidence = figure.confidence * math.exp2(-max(0.0, age_s) / HALF_LIFE_S)
-    return LinkFigure(figure.source, figure.latency_s, figure.bandwidth_bytes_per_s, confidence)

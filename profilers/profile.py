@@ -117,18 +117,18 @@ class Profile:
             own = self.delay.estimate(target if source == self.me else source, now)
             if own is not None:
                 return own.rtt_s / 2, own.confidence
-        figure = self.heard.estimate(source, target, now) or self.heard.estimate(target, source, now)
-        return None if figure is None else (figure.latency_s, figure.confidence)
+        heard = self.heard.estimate(source, target, now) or self.heard.estimate(target, source, now)
+        return None if heard is None else (heard[0].latency_s, heard[1])
 
     def _received(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
         """The bandwidth as the target measured it."""
         if target == self.me:
             own = self.bandwidth.estimate(source, now)
             return None if own is None else (own.bytes_per_s, own.confidence)
-        figure = self.heard.estimate(source, target, now)
-        if figure is None or not figure.bandwidth_bytes_per_s:
+        heard = self.heard.estimate(source, target, now)
+        if heard is None or not heard[0].bandwidth_bytes_per_s:
             return None
-        return figure.bandwidth_bytes_per_s, figure.confidence
+        return heard[0].bandwidth_bytes_per_s, heard[1]
 
     def _usual_at(self, now: float) -> _Usual:
         if self._usual is None or now - self._usual.at_s >= USUAL_PERIOD_S:

@@ -19,7 +19,7 @@ def heard(*figures: LinkFigure) -> HeardLinks:
 def test_a_row_speaks_of_the_ways_towards_its_author() -> None:
     links = heard(FIGURE)
 
-    assert links.estimate(A, B, 0.0) == FIGURE
+    assert links.estimate(A, B, 0.0) == (FIGURE, 0.8)
     assert links.estimate(B, A, 0.0) is None
     assert links.estimate(C, B, 0.0) is None
 
@@ -39,7 +39,7 @@ def test_an_old_row_is_trusted_less_and_eventually_not_at_all() -> None:
     aged = links.estimate(A, B, HALF_LIFE_S)
 
     assert aged is not None
-    assert aged.confidence == pytest.approx(0.4)
+    assert aged[1] == pytest.approx(0.4)
     assert links.estimate(A, B, ROW_AGE_S_MAX + 1.0) is None
     assert list(links.figures(ROW_AGE_S_MAX + 1.0)) == []
 
