@@ -38,7 +38,7 @@ def key_of(name: str) -> str:
 
 
 def is_base_name(name: str) -> bool:
-    """Whether a file may be put into a directory under this name without landing anywhere else, and be listed there."""
+    """Whether a file may be put into a directory under this name and nowhere else, and be listed."""
     return name not in ("", ".", "..") and not _UNFIT.search(name)
 
 
