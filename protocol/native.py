@@ -34,6 +34,9 @@ ARGUMENT_BYTES_MAX = 4096
 
 ENVIRONMENT_MAX = 256
 
+SECONDS_MAX = 1e9
+"""Thirty years."""
+
 KEYS = (
     "command", "module", "children", "after", "inputs_per_call", "broadcast", "final", "cores", "memory", "walltime",
     "environment",
@@ -200,7 +203,7 @@ class _Table:
 
     def _seconds(self, key: str) -> float:
         value = self._table.get(key, 0)
-        if type(value) not in (int, float) or not 0 <= value <= 1e9:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= SECONDS_MAX:
             raise self.error(key, f"is {_worth(value)}", "seconds, 0 for no limit")
         return float(value)
 

@@ -133,9 +133,9 @@ def test_memory_is_bytes_or_a_text(memory: str, size: int) -> None:
         (task("command = ['x']\nmemory = '999999999 TB'"), "task.a.memory is '999999999 TB'; expected bytes"),
         (task("command = ['x']\nmemory = 1.5"), "dag.toml:1: task.a.memory is 1.5; expected bytes"),
         (task("command = ['x']\nenvironment = 1"), "dag.toml:1: task.a.environment is 1; expected"),
-        (task("command = ['x']\nenvironment = {PNODE_X = '1'}"), "dag.toml:1: task.a.environment sets PNODE_X; expected"),
+        (task("command = ['x']\nenvironment = {PNODE_X = '1'}"), "task.a.environment sets PNODE_X; expected"),
         (task("command = ['x']\nenvironment = {'A=' = '1'}"), "dag.toml:1: task.a.environment sets A=; expected"),
-        (task("command = ['x']\nenvironment = {A = 1}"), "dag.toml:1: task.a.environment has something other than a text"),
+        (task("command = ['x']\nenvironment = {A = 1}"), "task.a.environment has something other than a text"),
         (
             SURVEY + "inputs_per_call = 1",
             "dag.toml:19: task.join.inputs_per_call is 1, and each of 2 parents sends at least one file; expected",
