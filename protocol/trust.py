@@ -35,7 +35,6 @@ from dataclasses import dataclass
 from math import inf
 
 from .certificate import (
-    TOLERANCE_S,
     Admission,
     Credential,
     EscalationError,
@@ -285,7 +284,7 @@ class Trust:
         member = self._member(me, now)
         if node == me:
             raise CannotVouchError("a node cannot vouch for itself; another member has to")
-        if member is None or self._path_ends_s(member) + TOLERANCE_S < now:
+        if member is None or self._path_ends_s(member) < now:
             raise CannotVouchError(
                 "this node's own admission cannot be shown to strangers; join through another member"
             )

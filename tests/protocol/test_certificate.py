@@ -106,6 +106,12 @@ def test_an_admin_can_be_made_that_lets_others_in_as_long_as_itself_may_stay() -
     assert own.not_after_s == NOW + YEAR  # cut to what its issuer has left
 
 
+def test_a_deputy_lets_others_in_no_longer_than_it_may_stay_itself() -> None:
+    *_, own = certificates(certify(CRYPTO, ADMIN, node("deputy"), "deputy", NOW, grants=MEMBER_ROLES))
+
+    assert own.admits_until_s == own.not_after_s == NOW + YEAR
+
+
 def test_periods_are_cut_to_those_of_the_issuer() -> None:
     late = NOW + AUTHORITY_VALIDITY_S - HOUR
 
@@ -301,6 +307,8 @@ def test_a_chain_of_four_is_no_credential() -> None:
 def test_a_credential_beyond_its_bound_is_not_even_decoded() -> None:
     with pytest.raises(ForgedError, match="901 bytes"):
         read_credential(bytes(901))
+    with pytest.raises(ForgedError, match="no credential"):
+        read_credential(bytes(900))
 
 
 @given(st.binary(max_size=400))
@@ -334,6 +342,15 @@ def test_an_admission_counts_while_the_invite_is_open_and_the_certificate_valid(
         check_admission(chain, START + DAY + 3 * HOUR)
     with pytest.raises(NotYetValidError):
         check_admission(chain, START + HOUR - 301)
+
+
+def test_an_admission_needs_every_issuer_in_the_chain_to_be_open() -> None:
+    guest = invite(CRYPTO, ADMIN, seed("another invite"), NOW)
+    chain = certificates(certify(CRYPTO, guest, node("b"), "b", NOW))
+
+    check_admission(chain, START + DAY)
+    with pytest.raises(InviteOverError):
+        check_admission(chain, START + DAY + 1)
 
 
 def test_an_admission_of_what_the_authority_signed_is_never_late() -> None:

@@ -341,7 +341,11 @@ def test_a_row_of_witnesses_ends_before_its_path_becomes_too_long(monkeypatch: p
     assert [who for who, _ in beliefs.learn_many([(node("zeta"), too_long)], NOW)] == [node("zeta")]
     everybody = [*beliefs.paths(), (node("zeta"), too_long)]
     assert [who for who, _ in stranger().learn_many(everybody, NOW)] == [node("zeta")]
+    beliefs.witness(node("eta"), invited("eta"), NOW, seed("founder"))
+    beliefs.witness(node("theta"), invited("theta"), NOW, seed("eta"))
+    beliefs.revoke([node("eta")], NOW, seed("founder"))
     assert beliefs.upkeep(NOW, seed("epsilon")) == []
+    assert beliefs.upkeep(NOW, seed("delta")) == [node("theta")]
 
 
 def test_the_longest_path_fits_one_control_frame() -> None:
@@ -661,6 +665,19 @@ def test_who_has_no_sound_path_itself_adopts_nobody() -> None:
 
     assert beliefs.upkeep(NOW, seed("gamma")) == []
     assert beliefs.upkeep(NOW, seed("no member")) == []
+
+
+def test_who_is_an_orphan_adopts_no_other_orphan() -> None:
+    """Both witnesses have run out, one after the other: the later path is of no more use than the earlier."""
+    beliefs = member()
+    for i, (witness, name) in enumerate([("w1", "beta"), ("w2", "gamma")]):
+        beliefs.witness(node(witness), invited(witness, now=NOW + i), NOW + i, seed("founder"))
+        beliefs.witness(node(name), invited(name, now=NOW + DAY), NOW + DAY, seed(witness))
+    later = NOW + YEAR + HOUR
+
+    assert beliefs.upkeep(later, seed("gamma")) == []
+    assert beliefs.upkeep(later, seed("beta")) == []
+    assert beliefs.upkeep(later, seed("founder")) == sorted([node("beta"), node("gamma")])
 
 
 # -- across restarts
