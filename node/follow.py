@@ -6,10 +6,11 @@ A job of more units than a person can watch is summed up by task.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from .answers import ran_s, unit_text, units_listing
-from .api import JobDetail, UnitStatus
+from .answers import ran_s, unit_text, units_listing, write_failures, write_pulled
+from .api import JobDetail, Pulled, UnitStatus
 from .plain import instant_text
 from .terminal import Column, Listing, clean, is_terminal, seconds_text
 
@@ -52,6 +53,23 @@ PHRASES = {
     "failed": "failed on {node}: {reason}",
     "cancelled": "cancelled",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A job that was followed to its end."""
+
+    job: JobDetail
+    results: Pulled | None
+    """None unless the job is done."""
+
+
+def write_followed(followed: Followed, out: TextIO) -> None:
+    """Where the results are, or why there are none."""
+    if followed.results is not None:
+        write_pulled(followed.results, out)
+    else:
+        write_failures(followed.job, out)
 
 
 def follow_job(snapshots: Iterable[JobDetail], out: TextIO, clock: Clock = time.time) -> JobDetail:

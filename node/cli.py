@@ -1,0 +1,285 @@
+"""The command line: `pnode COMMAND`. Parse, call, print.
+
+The commands about the node are here, those about jobs in `cli_jobs`. Most of them ask the node that runs in the home
+(see `client`) and print its answer; exit status 0 means done, 1 failed, 2 used wrongly, and of a command that waits
+for a job it is the job's. An error that was foreseen is one line; any other is one line as well, and a bug.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import cli_jobs
+from .cli_answer import Answer, print_answer
+from .cli_options import (
+    AbsolutePath,
+    home_option,
+    host_and_port,
+    input_option,
+    json_option,
+    mapper_option,
+    output_option,
+    wants_json,
+)
+from .home import default_home, log_file
+
+if TYPE_CHECKING:
+    from .launch import Timing
+
+DEBUG_VARIABLE = "PNODE_DEBUG"
+FAILED = 1
+USED_WRONGLY = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status."""
+    try:
+        status: int = cli.main(args=argv, prog_name="pnode", standalone_mode=False)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "pnode"
+        return _complain(f"{error.format_message()} (see '{command} --help')", USED_WRONGLY)
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return cli_jobs.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  # the last line of defence: a person gets a line, not a page
+        return _explain(error)
+    return status
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong: in its own words if it was foreseen."""
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    if isinstance(error, _troubles()):
+        return _complain(str(error), FAILED)
+    if isinstance(error, _mistakes()):
+        return _complain(str(error), USED_WRONGLY)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    where = f"{DEBUG_VARIABLE}=1 shows where, the node's log is {log_file(default_home())}"
+    return _complain(f"this is a mistake in pnode itself: {what} ({where})", FAILED)
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    """What can go wrong with a node and a disk."""
+    from .api import ApiError
+    from .demo import DemoError
+    from .home import HomeError
+    from .launch import LaunchError
+
+    return (ApiError, DemoError, HomeError, LaunchError, OSError)
+
+
+def _mistakes() -> tuple[type[Exception], ...]:
+    """What a person gave us is wrong, and nothing was begun."""
+    from pnode.protocol.token import TokenError
+
+    from .application import ApplicationError
+
+    return (ApplicationError, TokenError)
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(f"pnode: {message}", err=True)
+    return status
+
+
+class _InOrder(click.Group):
+    """Lists its commands in the order in which one meets them, not by letter."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pnode", message="pnode %(version)s")
+def cli() -> None:
+    """Run task graphs on any machines that you have: every node is equal, none is the head.
+
+    \b
+    On the first machine:   pnode start
+    On every other one:     the line that it prints
+    On any of them:         pnode submit dag.txt --follow
+
+    'pnode demo' shows all of it on this machine alone.
+    """
+
+
+@cli.result_callback()
+def _deliver(outcome: Answer | int | None) -> int:
+    """Print what a command answered; its exit status."""
+    if not isinstance(outcome, Answer):
+        return outcome or 0
+    print_answer(outcome, as_json=wants_json())
+    return outcome.status
+
+
+@cli.command()
+@click.option("--token", envvar="PNODE_TOKEN", metavar="TOKEN", help="Join the cluster that made this token.")
+@click.option(
+    "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT", help="Where a member listens."
+)
+@click.option("--name", metavar="NAME", help="What people call this node.  [default: the host's name]")
+@click.option("--listen", metavar="HOST", help="Listen on this address only.  [default: all]")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="TCP and UDP port; 0 for any free one.")
+@click.option("--cores", type=click.IntRange(1, 65535), metavar="N", help="Cores to offer.  [default: all]")
+@click.option("--no-mdns", is_flag=True, help="Neither look for nodes on the local network nor announce this one.")
+@click.option("--foreground", is_flag=True, help="Stay, log to the terminal, stop on Ctrl-C.")
+@click.option(
+    "--timing", type=click.Choice(["lan", "wan", "fast"]), default="lan", show_default=True,
+    help="How patient to be: machines of one site, of several, or all of them this one.",
+)  # fmt: skip
+@home_option
+@json_option
+def start(
+    token: str | None,
+    seeds: tuple[str, ...],
+    name: str | None,
+    listen: str | None,
+    port: int | None,
+    cores: int | None,
+    no_mdns: bool,
+    foreground: bool,
+    timing: "Timing",
+    home: Path,
+) -> Answer | int:
+    """Start a node on this machine, in the background.
+
+    The first one founds a cluster and prints the line that makes another machine join it. A node that was stopped
+    comes back with its identity and its work.
+
+    \b
+    Examples:
+      pnode start
+      pnode start --token pnode1-...
+      pnode start --token pnode1-... --seed 192.0.2.7:4747
+    """
+    from .cli_start import start_here
+    from .launch import NodeOptions
+
+    options = NodeOptions(home, token, seeds, name, listen, port, cores, not no_mdns, timing)
+    return start_here(options, foreground=foreground, as_json=wants_json())
+
+
+@cli.command()
+@home_option
+def stop(home: Path) -> None:
+    """Stop the node on this machine. What it was running is done elsewhere.
+
+    \b
+    Example:
+      pnode stop
+    """
+    from .launch import stop_node
+
+    stop_node(home)
+    click.echo("stopped")
+
+
+@cli.command()
+@home_option
+@json_option
+def status(home: Path) -> Answer:
+    """Show how the node on this machine is.
+
+    \b
+    Example:
+      pnode status
+    """
+    from .answers import write_status
+    from .api import NodeStatus
+    from .client import NodeClient
+
+    found = NodeClient(home).status()
+    return Answer(NodeStatus, found, lambda out: write_status(found, out))
+
+
+@cli.command()
+@home_option
+@json_option
+def peers(home: Path) -> Answer:
+    """List the nodes of the cluster and how loaded they are.
+
+    State, delay from here, load, time until a core is free, and the age of the figures.
+    A narrow terminal gets the most important columns, a pipe all of them.
+
+    \b
+    Example:
+      pnode peers
+    """
+    from .answers import write_peers
+    from .api import PeerStatus
+    from .client import NodeClient
+
+    found = NodeClient(home).peers()
+    return Answer(tuple[PeerStatus, ...], found, lambda out: write_peers(found, out))
+
+
+@cli.command()
+@click.option(
+    "--hours", type=click.FloatRange(0, 8760, min_open=True), default=24, show_default=True, metavar="N",
+    help="How long it can be used.",
+)  # fmt: skip
+@home_option
+@json_option
+def token(hours: float, home: Path) -> Answer:
+    """Make a new line that lets other machines join.
+
+    Whoever sees it can join: pass it on with care.
+
+    \b
+    Example:
+      pnode token --hours 1
+    """
+    from .answers import write_invitation
+    from .api import Invitation
+    from .client import NodeClient
+
+    invitation = NodeClient(home).token(hours)
+    return Answer(Invitation, invitation, lambda out: write_invitation(invitation, out))
+
+
+for command in (
+    cli_jobs.submit,
+    cli_jobs.jobs,
+    cli_jobs.job,
+    cli_jobs.logs,
+    cli_jobs.pull,
+    cli_jobs.cancel,
+    cli_jobs.map_command,
+):
+    cli.add_command(command)
+
+
+@cli.command()
+@click.argument("dag", required=False, metavar="[DAG]", type=AbsolutePath(exists=True, dir_okay=False))
+@click.option(
+    "--nodes", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="How many nodes."
+)
+@input_option
+@mapper_option
+@output_option
+@click.option("--keep", is_flag=True, help="Keep the nodes' directories, with their logs.")
+def demo(dag: Path | None, nodes: int, inputs: tuple[Path, ...], mapper: str, output: Path | None, keep: bool) -> int:
+    """Run a DAG on a throw-away cluster on this machine.
+
+    Real nodes, each a process with its own key and directory; they are gone when the command ends. Without DAG the
+    example that comes with pnode is run.
+
+    \b
+    Examples:
+      pnode demo
+      pnode demo dag.txt --nodes 6 --input photos/
+    """
+    from .demo import DemoSettings, run_demo
+
+    return run_demo(DemoSettings(dag, nodes, inputs, mapper, output, keep), sys.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""The commands about jobs: submit, map, jobs, job, logs, pull, cancel."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from .cli_answer import Answer, notice, notices
+from .cli_options import (
+    dag_argument,
+    home_option,
+    input_option,
+    json_option,
+    mapper_option,
+    output_option,
+    results_directory,
+    wants_json,
+)
+
+if TYPE_CHECKING:  # a command imports what it needs: `pnode --help` should not wait for the others' modules
+    from .api import JobStatus
+    from .client import NodeClient
+
+INTERRUPTED = 130
+"""What shells give to a command that Ctrl-C ended: 128 + SIGINT."""
+
+
+@click.command()
+@dag_argument
+@input_option
+@mapper_option
+@click.option("--name", metavar="NAME", help="What to call the job.  [default: the directory of DAG]")
+@output_option
+@click.option("--follow", is_flag=True, help="Show every task until the job has ended, then fetch the results.")
+@home_option
+@json_option
+def submit(
+    dag: Path,
+    inputs: tuple[Path, ...],
+    mapper: str,
+    name: str | None,
+    output: Path | None,
+    follow: bool,
+    home: Path,
+) -> Answer | int:
+    """Run the tasks of the file DAG on the cluster.
+
+    Without --follow the command ends as soon as the job is safe; with it the exit status is the job's. Ctrl-C only
+    ends the watching.
+
+    \b
+    Examples:
+      pnode submit dag.txt --follow
+      pnode submit dag.txt --input photos/ --output results --follow
+    """
+    from .api import Submitted
+
+    if output is not None and not follow:
+        raise click.UsageError("--output needs --follow; fetch the results later with 'pnode pull JOB --output DIR'")
+    node = _checked_node(home, dag, inputs)
+    submitted = node.submit(dag, inputs, mapper, name)
+    notices(submitted.notices)
+    if follow:
+        return _followed(node, submitted.id, output)
+    text = f"job {submitted.id} submitted: 'pnode job {submitted.id}' shows how far it is"
+    return Answer(Submitted, submitted, lambda out: click.echo(text, out))
+
+
+@click.command("map")
+@dag_argument
+@input_option
+@mapper_option
+@home_option
+@json_option
+def map_command(dag: Path, inputs: tuple[Path, ...], mapper: str, home: Path) -> Answer:
+    """Show where the tasks of DAG would go, without running them.
+
+    Prints one line per task: its name, a tab, the name of the node.
+
+    \b
+    Example:
+      pnode map dag.txt --mapper wave-random
+    """
+    from .answers import write_mapping
+    from .api import Mapped
+
+    mapped = _checked_node(home, dag, inputs).map(dag, inputs, mapper)
+    notices(mapped.notices)
+    return Answer(Mapped, mapped, lambda out: write_mapping(mapped, out))
+
+
+@click.command()
+@home_option
+@json_option
+def jobs(home: Path) -> Answer:
+    """List the jobs of the cluster, the latest last.
+
+    \b
+    Example:
+      pnode jobs
+    """
+    from .answers import write_jobs
+    from .api import JobStatus
+    from .client import NodeClient
+
+    found = NodeClient(home).jobs()
+    return Answer(tuple[JobStatus, ...], found, lambda out: write_jobs(found, out))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@home_option
+@json_option
+def job(job: str, home: Path) -> Answer:
+    """Show one job: every task, its node, its state and times.
+
+    JOB is the beginning of an id that 'pnode jobs' lists; as many letters as tell it from the others are enough.
+
+    \b
+    Example:
+      pnode job k3vq
+    """
+    from .answers import write_job
+    from .api import JobDetail
+    from .client import NodeClient
+
+    found = NodeClient(home).job(job)
+    return Answer(JobDetail, found, lambda out: write_job(found, out))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.argument("task", metavar="[TASK]", required=False)
+@home_option
+@json_option
+def logs(job: str, task: str | None, home: Path) -> Answer:
+    """Print what the tasks of a job wrote.
+
+    Standard output and standard error of every task, or of TASK alone.
+
+    \b
+    Examples:
+      pnode logs k3vq
+      pnode logs k3vq merge
+    """
+    from .answers import write_logs
+    from .api import LogChunk
+    from .client import NodeClient
+
+    chunks = NodeClient(home).logs(job, task)
+    return Answer(tuple[LogChunk, ...], chunks, lambda out: write_logs(chunks, out))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@output_option
+@home_option
+@json_option
+def pull(job: str, output: Path | None, home: Path) -> Answer:
+    """Fetch the results of a job that is done.
+
+    \b
+    Example:
+      pnode pull k3vq --output results
+    """
+    from .answers import write_pulled
+    from .api import Pulled
+    from .client import NodeClient
+
+    node = NodeClient(home)
+    pulled = node.pull(job, output or results_directory(node.job(job).id))
+    return Answer(Pulled, pulled, lambda out: write_pulled(pulled, out))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@home_option
+@json_option
+def cancel(job: str, home: Path) -> Answer:
+    """End a job: what runs is killed, what waits does not begin.
+
+    \b
+    Example:
+      pnode cancel k3vq
+    """
+    from .api import JobStatus
+    from .client import NodeClient
+
+    cancelled = NodeClient(home).cancel(job)
+    return Answer(JobStatus, cancelled, lambda out: _write_cancelled(cancelled, out))
+
+
+def _write_cancelled(job: "JobStatus", out: TextIO) -> None:
+    how_far = f"{job.units_done}/{job.units_total} tasks were done"
+    already = "" if job.state == "cancelled" else " already"
+    out.write(f"job {job.id} is {job.state}{already}: {how_far}\n")
+
+
+def _checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClient":
+    """The node, once the application is known to be sound: what is wrong with a DAG is told before the node."""
+    from .application import load_application
+    from .client import NodeClient
+
+    load_application(dag, inputs)
+    return NodeClient(home)
+
+
+def _followed(node: "NodeClient", job: str, output: Path | None) -> Answer | int:
+    """Watch a job to its end and fetch its results; the exit status is the job's."""
+    from .follow import Followed, follow_job, write_followed
+
+    screen = sys.stderr if wants_json() else sys.stdout
+    click.echo(f"job {job}", file=screen)
+    try:
+        ended = follow_job(node.follow(job), screen)
+    except KeyboardInterrupt:
+        notice(f"the job goes on: 'pnode job {job}' shows it, 'pnode pull {job}' fetches its results")
+        return INTERRUPTED
+    results = node.pull(job, output or results_directory(job)) if ended.state == "done" else None
+    followed = Followed(ended, results)
+    return Answer(Followed, followed, lambda out: write_followed(followed, out), int(results is None))

@@ -1,0 +1,128 @@
+"""Options that several commands share, and how their words become values."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from .home import HOME_VARIABLE, default_home
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+AS_JSON = "pnode.json"
+"""Where the context remembers that --json was given."""
+
+PORT_MAX = 65535
+
+
+def mapper_name(value: str) -> str:
+    """The name of a mapper that there is."""
+    from pnode.mappers.catalogue import UnknownMapperError, by_name
+
+    try:
+        return by_name(value).name
+    except UnknownMapperError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def host_and_port(value: str) -> str:
+    """An address as people write it: `host:port`, `[2001:db8::1]:port`."""
+    host, _, port = value.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    bracketed = host == f"[{bare}]"
+    if not bare or (":" in bare and not bracketed) or not port.isascii() or not port.isdigit():
+        raise click.BadParameter(f"{value!r} is no address: give host:port, and an IPv6 host in brackets")
+    if not 1 <= int(port) <= PORT_MAX:
+        raise click.BadParameter(f"{value!r} has no port between 1 and {PORT_MAX}")
+    return value
+
+
+class AbsolutePath(click.Path):
+    """A path from where the user is: nodes have working directories of their own. Links stay links."""
+
+    def convert(
+        self, value: "str | os.PathLike[str]", param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        super().convert(value, param, ctx)
+        return Path(value).expanduser().absolute()
+
+
+def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.meta[AS_JSON] = value
+
+
+def wants_json() -> bool:
+    """Whether the command that runs was given --json."""
+    return bool(click.get_current_context().meta.get(AS_JSON))
+
+
+def home_option(command: F) -> F:
+    return click.option(
+        "--home",
+        type=AbsolutePath(file_okay=False),
+        default=default_home,
+        metavar="DIR",
+        help=f"The node's directory.  [default: ${HOME_VARIABLE}, else {_tilde(default_home())}]",
+    )(command)
+
+
+def _tilde(path: Path) -> str:
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
+def json_option(command: F) -> F:
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_json,
+        help="Print one JSON value instead of text.",
+    )(command)
+
+
+def dag_argument(command: F) -> F:
+    return click.argument(
+        "dag",
+        metavar="DAG",
+        type=AbsolutePath(exists=True, dir_okay=False),
+    )(command)
+
+
+def input_option(command: F) -> F:
+    return click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        type=AbsolutePath(exists=True),
+        metavar="FILE-OR-DIR",
+        help="An input of the first tasks; may be given several times.  [default: the application's sample_input/]",
+    )(command)
+
+
+def mapper_option(command: F) -> F:
+    return click.option(
+        "--mapper",
+        type=mapper_name,
+        default="wave-greedy",
+        show_default=True,
+        metavar="NAME",
+        help="Who chooses the node for a task: wave-greedy (earliest expected finish), wave-random, "
+        "or one of them followed by -classic for Jupiter's rule to the letter.",
+    )(command)
+
+
+def output_option(command: F) -> F:
+    return click.option(
+        "--output",
+        type=AbsolutePath(file_okay=False),
+        metavar="DIR",
+        help="Where the results go.  [default: ./pnode-JOB/]",
+    )(command)
+
+
+def results_directory(job: str) -> Path:
+    """Where results go when nobody says: next to where the user is, named after the job."""
+    return Path.cwd() / f"pnode-{job}"

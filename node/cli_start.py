@@ -1,0 +1,102 @@
+"""`pnode start`: the node's process is started, waited for, and introduced to the person who started it."""
+
+import time
+from dataclasses import dataclass
+from subprocess import Popen
+from typing import TextIO
+
+from .answers import write_invitation
+from .api import ApiError, Invitation, NodeStatus
+from .cli_answer import Answer, notice, print_answer
+from .client import NodeClient, NoNodeError
+from .home import inhabitant
+from .launch import LaunchError, NodeOptions, interrupted_by_signals, release, start_node, stop_node
+from .terminal import clean, count_text
+
+INVITATION_HOURS = 24.0
+"""Long enough to walk to the other machines, short enough for a line that stays in a terminal's history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A node that runs."""
+
+    node: NodeStatus
+    already: bool
+    """Whether it was running before."""
+    invitation: Invitation | None
+    """What other hosts need to join; only the founder of a cluster offers it unasked."""
+
+
+def start_here(options: NodeOptions, *, foreground: bool, as_json: bool) -> Answer | int:
+    """Start a node unless it runs already. Raises TokenError, HomeError, LaunchError or ApiError."""
+    cluster = _cluster_of(options.token) if options.token is not None else None
+    if inhabitant(options.home) is not None:
+        return _answer(_found_running(options, cluster))
+    with interrupted_by_signals():
+        process, status = start_node(options, to_terminal=foreground)
+        answer = _answer(Started(status, False, _invitation(status)))
+        if not foreground:
+            release(process)
+            return answer
+        print_answer(answer, as_json=as_json)
+        return _stay(process, options)
+
+
+def _cluster_of(token: str) -> str:
+    """The cluster that a token invites to. Raises TokenError: a token that is of no use should not cost a start."""
+    from pnode.protocol.crypto import Sodium
+    from pnode.protocol.token import parse_token
+
+    parsed = parse_token(Sodium(), token)
+    parsed.check(time.time())
+    return parsed.cluster.hex()
+
+
+def _found_running(options: NodeOptions, cluster: str | None) -> Started:
+    try:
+        status = NodeClient(options.home).status()
+    except NoNodeError:
+        raise LaunchError(f"a node is just starting or stopping in {options.home}: try again in a moment") from None
+    if cluster is not None and cluster != status.cluster:
+        raise LaunchError(
+            f"the node here belongs to cluster {status.cluster} and the token is of {cluster}:"
+            " start another node with a --home of its own"
+        )
+    return Started(status, True, _invitation(status))
+
+
+def _invitation(status: NodeStatus) -> Invitation | None:
+    if not status.founded or status.state != "ready":
+        return None
+    return NodeClient(status.home).token(INVITATION_HOURS)
+
+
+def _stay(process: "Popen[bytes]", options: NodeOptions) -> int:
+    """Wait for the node's end, or for Ctrl-C and then for its end."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        notice("stopping")
+        try:
+            stop_node(options.home)
+        except ApiError:
+            process.terminate()  # it has closed its socket already
+        return process.wait()
+
+
+def _answer(started: Started) -> Answer:
+    return Answer(Started, started, lambda out: _write_started(started, out))
+
+
+def _write_started(started: Started, out: TextIO) -> None:
+    """What a newcomer needs to see, the line to copy last and by itself."""
+    status = started.node
+    state = "runs already" if started.already else "is ready"
+    if status.state != "ready":
+        state += f" ({status.state})"
+    whose = ", founded here" if status.founded else ""
+    out.write(f"node {clean(status.name)} ({status.id}) {state} in cluster {status.cluster or 'none yet'}{whose}\n")
+    out.write(f"it listens at {', '.join(status.addresses)} and sees {count_text(status.peers, 'other node')}\n")
+    if started.invitation is not None:
+        write_invitation(started.invitation, out)
