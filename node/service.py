@@ -243,7 +243,7 @@ class Node:
         return self.peer.start(tuple(dict.fromkeys(seeds)), self.clock(), remembered)
 
     def _credential(self) -> bytes:
-        return self.enrolment.cluster.credential if self.peer is None else self.peer.identity.credential
+        return self.enrolment.cluster.credential if self.peer is None else self.peer.joining.credential
 
     def _admit(self, node: NodeId, credential: bytes) -> None:
         self.trust.check(node, credential, self.clock())
@@ -285,16 +285,16 @@ class Node:
         """Return when this node is a member. Raises StartError when that cannot be."""
         assert self.driver is not None
         began = trio.current_time()
-        while not peer.is_member and peer.refusal is None:
-            patience_s = JOIN_S_MAX if self.options.mdns or not peer.is_hopeless else HOPELESS_S
+        while not peer.is_member and peer.joining.refusal is None:
+            patience_s = JOIN_S_MAX if self.options.mdns or not peer.joining.is_hopeless else HOPELESS_S
             if trio.current_time() > began + patience_s:
                 break
             with trio.move_on_after(HOPELESS_S / 4):
                 await self.driver.change("joining", b"").wait()
-        if peer.refusal is not None:
-            raise StartError(f"the cluster refused this node: {peer.refusal}")
+        if peer.joining.refusal is not None:
+            raise StartError(f"the cluster refused this node: {peer.joining.refusal}")
         if not peer.is_member:
-            tried = "; ".join(dict.fromkeys(peer.dial_failures.values())) or "no address of a member is known"
+            tried = "; ".join(dict.fromkeys(peer.joining.dial_failures.values())) or "no address of a member is known"
             raise StartError(f"no member of the cluster let this node in: {tried}")
 
     async def _leave(self, driver: Driver) -> None:

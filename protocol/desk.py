@@ -41,6 +41,9 @@ class Neighbourhood(Protocol):
     def name_of(self, node: NodeId) -> str:
         """What people call it."""
 
+    def speed_of(self, node: NodeId) -> float:
+        """Of one core, relative to the reference machine; 1 when unknown."""
+
     def is_certified(self, node: NodeId) -> bool:
         """Whether it is, or was, a member of the cluster."""
 

@@ -1,25 +1,31 @@
 """Joining: how a node gets from knowing a few addresses to being a member.
 
-    apart --session with a member, certificate already admitted--> member
-    apart --session with a member, only invited--> asking
+    apart --session with a member--> asking
     asking --Admitted--> member
-    asking --Refused--> refused (the node cannot become a member with this token)
+    asking --Refused--> refused (with this token the node cannot become a member)
     asking --session lost--> apart
 
-While apart, and while a member has lost sight of everybody else, the known addresses are dialled again and again,
-each with a growing pause. Discovery adds addresses; being discovered is never more than a reason to dial.
+A node that was admitted in an earlier life begins as a member. While apart, and while a member has lost sight of
+everybody else, the known addresses are dialled again and again, each with a growing pause. Discovery adds addresses;
+being discovered is never more than a reason to dial.
 
-What a newcomer can prove depends on whom the other side knows. So whoever dials first introduces itself with the
-credentials that lead from its own to one certified by the authority (`Introduction`), and whoever admits answers with
-its own such path.
+What a newcomer can prove depends on whom the other side knows. So two members that meet for the first time show each
+other the credentials that lead from their own to one certified by the authority (`Introduction`), and whoever admits
+somebody shows the credentials of all.
 """
 
 import math
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Annotated
 
 from .codec import Bytes32, Length, Seconds, Text
+from .effects import Dial, Effect, Notify, Save, Send
+from .errors import RemoteProtocolError
+from .frames import Frames
+from .ids import NodeId
 from .record import CREDENTIAL_BYTES_MAX, Address
+from .trust import Trust
 
 PATH_MAX = 4096
 """Whoever admits shows the newcomer everybody's credentials: the size of the member table."""
@@ -30,6 +36,11 @@ CANDIDATES_MAX = 256
 PAUSE_S = 1.0
 PAUSE_S_MAX = 30.0
 """Doubling from one to the other: a machine that is switched on later is found within half a minute."""
+
+CLOCK_TOLERANCE_S = 300.0
+"""Certificates are judged with this much tolerance (membership.md 5, row 16)."""
+
+REASON_MAX = 1000
 
 CredentialBytes = Annotated[bytes, Length(1, CREDENTIAL_BYTES_MAX)]
 Path = Annotated[tuple[tuple[Bytes32, CredentialBytes], ...], Length(0, PATH_MAX)]
@@ -104,3 +115,185 @@ class Candidates:
         """These are our own, or not worth dialling again."""
         for address in addresses:
             self.known.pop(address, None)
+
+
+class Stage(Enum):
+    """How far a node is on its way in."""
+
+    APART = "apart"
+    ASKING = "asking"
+    MEMBER = "member"
+    REFUSED = "refused"
+
+
+class Step(Enum):
+    """What can happen on the way in."""
+
+    MET = "a session with a member opened"
+    LOST = "that session ended"
+    ADMITTED = "a member countersigned our certificate"
+    REFUSED = "a member said no"
+
+
+WAY_IN: dict[Stage, dict[Step, Stage]] = {
+    Stage.APART: {Step.MET: Stage.ASKING},
+    Stage.ASKING: {
+        Step.MET: Stage.ASKING,
+        Step.LOST: Stage.APART,
+        Step.ADMITTED: Stage.MEMBER,
+        Step.REFUSED: Stage.REFUSED,
+    },
+    Stage.MEMBER: {},
+    Stage.REFUSED: {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BecameMember:
+    """This node has been admitted; everything of a member's life begins here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquainted:
+    """There is a session with a certified member whom we did not know before."""
+
+    peer: NodeId
+    join: bool
+    """Whether it is on us to exchange what we know."""
+
+
+Output = Effect | BecameMember | Acquainted
+
+
+class Joining:
+    """The way in of one node, and the door that it holds open for others once it is a member."""
+
+    def __init__(self, me: NodeId, seed: bytes, credential: bytes, trust: Trust, own: tuple[Address, ...]) -> None:
+        self.me = me
+        self.credential = credential
+        self.trust = trust
+        self.stage = Stage.APART
+        self.refusal: str | None = None
+        """Why this node was refused; None while there is hope."""
+        self.dial_failures: dict[tuple[Address, ...], str] = {}
+        """Why nobody could be talked to, per group of addresses last tried."""
+        self._seed = seed
+        self._own = own
+        self._candidates = Candidates()
+        self._frames = Frames(FRAMES)
+
+    @property
+    def deadline(self) -> float:
+        """When somebody is to be dialled, for a node that sees nobody else."""
+        return math.inf if self.stage is Stage.REFUSED else self._candidates.deadline
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether every known address has been tried in vain."""
+        failed = {address: None for addresses in self.dial_failures for address in addresses}
+        return all(address in failed for address in self._candidates.known)
+
+    def begin(
+        self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...], now: float
+    ) -> list[Output]:
+        """Dial the seeds; a member at once if admitted before. Raises RemoteProtocolError for a useless credential."""
+        self._candidates.add(seeds, now)
+        self._candidates.drop(self._own)
+        self.trust.check(self.me, self.credential, now)
+        self.trust.recall([*remembered, (self.me, self.credential)], (), now)
+        if self.trust.standing(self.me) is None:
+            return [*self.seek(now)]
+        self.stage = Stage.MEMBER
+        return [BecameMember(), *self.seek(now)]
+
+    def seek(self, now: float) -> list[Dial]:
+        """Dial what is due among the known addresses."""
+        return (
+            [] if self.stage is Stage.REFUSED else [Dial((address,), None) for address in self._candidates.due(now)]
+        )
+
+    def discovered(
+        self, addresses: tuple[Address, ...], known: tuple[Address, ...], now: float
+    ) -> tuple[Address, ...]:
+        """Somebody announces a member at addresses; returns those at which nobody known listens."""
+        met = dict.fromkeys((*self._own, *known))
+        news = tuple(address for address in addresses if address not in met)
+        self._candidates.add(news, now)
+        return news
+
+    def dial_failed(self, addresses: tuple[Address, ...], reason: str) -> list[Output]:
+        self.dial_failures[addresses] = reason
+        return [Notify("joining", b"")]
+
+    def session_opened(self, peer: NodeId, now: float) -> list[Output]:
+        """There is a session with somebody who is not in our member table."""
+        if self.stage is Stage.MEMBER:
+            return [self._send(peer, Introduction(tuple(self.trust.path(self.me))))]
+        if self.stage is Stage.REFUSED:
+            return []
+        self.stage = WAY_IN[self.stage][Step.MET]
+        return [self._send(peer, JoinRequest(self.credential, now))]
+
+    def session_closed(self) -> None:
+        self.stage = WAY_IN[self.stage].get(Step.LOST, self.stage)
+
+    def message(
+        self, peer: NodeId, message: Introduction | JoinRequest | Admitted | Refused, known: bool, now: float
+    ) -> list[Output]:
+        """A message of FRAMES; `known` tells whether the sender is in our member table. Raises RemoteProtocolError."""
+        match message:
+            case Introduction():
+                return self._introduced(peer, message, known, now)
+            case JoinRequest():
+                return self._asked_to_admit(peer, message, now)
+            case Admitted():
+                return self._admitted(peer, message, now)
+            case Refused():
+                return self._refused(message)
+
+    def _introduced(self, peer: NodeId, message: Introduction, known: bool, now: float) -> list[Output]:
+        self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
+        if self.stage is not Stage.MEMBER or known or self.trust.standing(peer) is None:
+            return []
+        return [Acquainted(peer, join=True)]
+
+    def _asked_to_admit(self, peer: NodeId, message: JoinRequest, now: float) -> list[Output]:
+        if self.stage is not Stage.MEMBER:
+            return [self._send(peer, Refused("this node is not a member itself yet; try another address"))]
+        ahead_s = message.clock_s - now
+        if abs(ahead_s) > CLOCK_TOLERANCE_S:
+            return [self._send(peer, Refused(_clock_refusal(ahead_s)))]
+        try:
+            credential = self.trust.witness(peer, message.credential, now, self._seed)
+        except RemoteProtocolError as error:
+            return [self._send(peer, Refused(str(error)[:REASON_MAX]))]
+        return [self._send(peer, Admitted(credential, tuple(self.trust.paths()))), Acquainted(peer, join=False)]
+
+    def _admitted(self, peer: NodeId, message: Admitted, now: float) -> list[Output]:
+        following = WAY_IN[self.stage].get(Step.ADMITTED)
+        if following is None:
+            return []
+        self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
+        standing = self.trust.learn(self.me, message.credential, now)
+        if not standing.admitted:
+            raise RemoteProtocolError("its admission of this node is worth nothing: it is not a member itself")
+        self.stage = following
+        self.credential = message.credential
+        return [Save("credential", self.me, message.credential), BecameMember(), Acquainted(peer, join=True)]
+
+    def _refused(self, message: Refused) -> list[Output]:
+        following = WAY_IN[self.stage].get(Step.REFUSED)
+        if following is None:
+            return []
+        self.stage = following
+        self.refusal = message.reason
+        return [Notify("joining", b"")]
+
+    def _send(self, peer: NodeId, message: object) -> Send:
+        return Send(peer, self._frames.encode(message))
+
+
+def _clock_refusal(ahead_s: float) -> str:
+    direction = "ahead of" if ahead_s > 0 else "behind"
+    minutes = f"{abs(ahead_s) / 60:.0f} minutes"
+    return f"this machine's clock is {minutes} {direction} the cluster's: set it (compare `date -u`) and try again"

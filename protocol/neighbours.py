@@ -63,6 +63,10 @@ class Neighbours:
         record = self.membership.record_of(node)
         return record.name if record is not None else node_text(node)
 
+    def speed_of(self, node: NodeId) -> float:
+        record = self.membership.record_of(node)
+        return 1.0 if record is None else record.speed
+
     def is_certified(self, node: NodeId) -> bool:
         return self.trust.standing(node) is not None
 

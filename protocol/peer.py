@@ -46,7 +46,8 @@ from .ids import ClusterId, NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
 from .jobs import Jobs
 from .joining import FRAMES as JOINING_FRAMES
-from .joining import Admitted, Candidates, Introduction, JoinRequest, Refused
+from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
+from .joining import Output as JoiningOutput
 from .membership import MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
@@ -57,12 +58,6 @@ from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
 from .view import Mapper, Profile
-
-SEPARATION_S = 5.0
-"""How often somebody who sees no other member looks at its known addresses again."""
-
-CLOCK_TOLERANCE_S = 300.0
-"""Certificates are judged with this much tolerance (membership.md 5, row 16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +114,16 @@ class Peer:
         self.me = NodeId(crypto.public_key(identity.seed))
         self.trust = trust
         self.profile = profile
-        self.refusal: str | None = None
-        """Why this node was refused; None while there is hope."""
-        self.dial_failures: dict[tuple[Address, ...], str] = {}
-        """Why nobody could be talked to, per group of addresses last tried."""
         self._crypto = crypto
         self._mappers = dict(mappers)
         self._rng = rng
         self._settings = settings
+        self._joining = Joining(self.me, identity.seed, identity.credential, trust, facts.addresses)
         self._frames = Frames(JOINING_FRAMES, MEMBERSHIP_FRAMES, JOB_FRAMES)
-        self._candidates = Candidates()
         self._sessions: dict[NodeId, bytes] = {}
         """Open sessions and the credential each showed."""
         self._member: _Member | None = None
         self._kept: tuple[list[Signed], list[Signed]] = ([], [])
-        self._look_s = -math.inf
 
     # -- what the shell may ask --------------------------------------------------------------------------------------
 
@@ -142,10 +132,8 @@ class Peer:
         return self._member is not None
 
     @property
-    def is_hopeless(self) -> bool:
-        """Whether every known address has been tried in vain."""
-        failed = {address: None for addresses in self.dial_failures for address in addresses}
-        return all(address in failed for address in self._candidates.known)
+    def joining(self) -> Joining:
+        return self._joining
 
     @property
     def membership(self) -> Membership | None:
@@ -178,13 +166,7 @@ class Peer:
         `remembered` are the credentials of members that an earlier run of this node knew. Raises RemoteProtocolError
         if this node's own credential is no longer good for anything.
         """
-        self._candidates.add(seeds, now)
-        self._candidates.drop(self.facts.addresses)
-        self.trust.check(self.me, self.identity.credential, now)
-        self.trust.recall([*remembered, (self.me, self.identity.credential)], (), now)
-        if self.trust.standing(self.me) is not None:
-            return [*self._become_member(now), *self._seek(now)]
-        return self._seek(now)
+        return self._joined(self._joining.begin(seeds, remembered, now), now)
 
     def restore(self, jobs: list[Signed], segments: list[Signed]) -> None:
         """What the journal of an earlier run holds; taken up once this node is a member. Call before `start`."""
@@ -193,12 +175,12 @@ class Peer:
     @property
     def deadline(self) -> float:
         if self._member is None:
-            return math.inf if self.refusal else self._candidates.deadline
-        others = self._candidates.deadline if self._is_lonely() else math.inf
+            return self._joining.deadline
+        others = self._joining.deadline if self._is_lonely() else math.inf
         return min(self._member.membership.deadline, self._member.jobs.deadline, others)
 
     def tick(self, now: float) -> list[Effect]:
-        effects = self._seek(now) if self._is_lonely() else []
+        effects: list[Effect] = [*self._joining.seek(now)] if self._is_lonely() else []
         if self._member is not None:
             effects += self._outputs(self._member.membership.tick(now), now)
             effects += self._member.jobs.tick(now)
@@ -242,47 +224,38 @@ class Peer:
             case Received():
                 return self._received(event, now)
 
-    def _seek(self, now: float) -> list[Effect]:
-        """Dial what is due among the known addresses."""
-        return [] if self.refusal else [Dial((address,), None) for address in self._candidates.due(now)]
-
     def _is_lonely(self) -> bool:
         return self._member is None or not self._member.membership.alive()
 
     def _session_opened(self, event: SessionOpened, now: float) -> list[Effect]:
         self._sessions[event.peer] = event.credential
-        if self._member is None:
-            return [self._send(event.peer, JoinRequest(self.identity.credential, now))]
-        if event.peer in self._member.membership.members:
-            return self._acquainted(
-                self._member, event.peer, now, join=event.address is not None and self._is_lonely()
-            )
-        return [self._send(event.peer, self._introduction())]
+        if self._member is not None and event.peer in self._member.membership.members:
+            join = event.address is not None and self._is_lonely()
+            return self._acquainted(self._member, event.peer, now, join=join)
+        return self._joined(self._joining.session_opened(event.peer, now), now)
 
     def _session_closed(self, event: SessionClosed, now: float) -> list[Effect]:
         self._sessions.pop(event.peer, None)
+        self._joining.session_closed()
         if self._member is None or event.orderly:
             return []
         return self._outputs(self._member.membership.session_lost(event.peer, now), now)
 
     def _dial_failed(self, event: DialFailed, now: float) -> list[Effect]:
-        self.dial_failures[event.addresses] = event.reason
+        effects = self._joined(self._joining.dial_failed(event.addresses, event.reason), now)
         if self._member is None or event.peer is None:
-            return []
-        effects = self._outputs(self._member.membership.session_lost(event.peer, now), now)
+            return effects
+        effects += self._outputs(self._member.membership.session_lost(event.peer, now), now)
         return effects + self._member.jobs.unreachable(event.peer, event.reason, now)
 
     def _discovered(self, event: Discovered, now: float) -> list[Effect]:
         """Somebody announces a member. Those we know already are not dialled for it."""
-        known = dict.fromkeys(self.facts.addresses)
-        if self._member is not None:
-            members = self._member.membership.members
-            known.update(dict.fromkeys(address for member in members.values() for address in member.record.addresses))
-        news = tuple(address for address in event.addresses if address not in known)
-        self._candidates.add(news, now)
+        members = () if self._member is None else self._member.membership.members.values()
+        known = tuple(address for member in members for address in member.record.addresses)
+        news = self._joining.discovered(event.addresses, known, now)
         if not news:
             return []
-        return self._seek(now) if self._is_lonely() else [Dial(news, None)]
+        return [*self._joining.seek(now)] if self._is_lonely() else [Dial(news, None)]
 
     def _received(self, event: Received, now: float) -> list[Effect]:
         try:
@@ -294,17 +267,9 @@ class Peer:
             return [Disconnect(event.peer, f"it broke the protocol: {error}")]
 
     def _take(self, peer: NodeId, message: object, now: float) -> list[Effect]:
-        match message:
-            case Introduction():
-                return self._introduced(peer, message, now)
-            case JoinRequest():
-                return self._asked_to_admit(peer, message, now)
-            case Admitted():
-                return self._admitted(peer, message, now)
-            case Refused():
-                if self._member is None:
-                    self.refusal = message.reason
-                return [Notify("joining", b"")]
+        if isinstance(message, Introduction | JoinRequest | Admitted | Refused):
+            known = self._member is not None and peer in self._member.membership.members
+            return self._joined(self._joining.message(peer, message, known, now), now)
         if self._member is None or self.trust.standing(peer) is None:
             return []  # not acquainted: an introduction must come first
         if type(message) in MEMBERSHIP_FRAMES.values():
@@ -312,15 +277,18 @@ class Peer:
             return self._outputs(outputs, now)
         return self._member.jobs.message(peer, message, now)
 
-    def _introduction(self) -> Introduction:
-        return Introduction(tuple(self.trust.path(self.me)))
-
-    def _introduced(self, peer: NodeId, message: Introduction, now: float) -> list[Effect]:
-        known = peer in (self._member.membership.members if self._member is not None else {})
-        self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
-        if self._member is None or known or self.trust.standing(peer) is None:
-            return []
-        return self._acquainted(self._member, peer, now, join=True)
+    def _joined(self, outputs: list[JoiningOutput], now: float) -> list[Effect]:
+        """Take in what joining found out; what is left are effects."""
+        effects: list[Effect] = []
+        for output in outputs:
+            match output:
+                case BecameMember():
+                    effects += self._become_member(now)
+                case Acquainted():
+                    effects += self._acquainted(self._as_member(), output.peer, now, join=output.join)
+                case _:
+                    effects.append(output)
+        return effects
 
     def _acquainted(self, member: _Member, peer: NodeId, now: float, *, join: bool) -> list[Effect]:
         """There is a session with a certified member."""
@@ -330,39 +298,14 @@ class Peer:
             effects += self._outputs(member.membership.join(peer, now), now)
         return effects
 
-    def _asked_to_admit(self, peer: NodeId, message: JoinRequest, now: float) -> list[Effect]:
-        if self._member is None:
-            return [self._send(peer, Refused("this node is not a member itself yet; try another address"))]
-        ahead_s = message.clock_s - now
-        if abs(ahead_s) > CLOCK_TOLERANCE_S:
-            return [self._send(peer, Refused(_clock_refusal(ahead_s)))]
-        try:
-            credential = self.trust.witness(peer, message.credential, now, self.identity.seed)
-            self.trust.learn(peer, credential, now)
-        except RemoteProtocolError as error:
-            return [self._send(peer, Refused(str(error)[:1000]))]
-        effects: list[Effect] = [self._send(peer, Admitted(credential, tuple(self.trust.paths())))]
-        return effects + self._acquainted(self._member, peer, now, join=False)
-
-    def _admitted(self, peer: NodeId, message: Admitted, now: float) -> list[Effect]:
-        if self._member is not None:
-            return []
-        self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
-        standing = self.trust.learn(self.me, message.credential, now)
-        if not standing.admitted:
-            raise RemoteProtocolError("its admission of this node is worth nothing: it is not a member itself")
-        self.identity = Identity(self.identity.seed, self.identity.cluster, message.credential)
-        effects: list[Effect] = [Save("credential", self.me, message.credential), *self._become_member(now)]
-        return effects + self._acquainted(self._as_member(), peer, now, join=True)
-
     def _become_member(self, now: float) -> list[Effect]:
         facts = self.facts
-        roles = self.trust.check(self.me, self.identity.credential, now).roles
+        roles = self.trust.check(self.me, self._joining.credential, now).roles
         if not facts.computes:
             roles &= ~Role.COMPUTE
         record = NodeRecord(
             facts.boot, facts.name, facts.addresses, int(roles), facts.cores, facts.memory_bytes, facts.disk_bytes,
-            facts.speed, facts.gpus, facts.software, facts.boot, self.identity.credential,
+            facts.speed, facts.gpus, facts.software, facts.boot, self._joining.credential,
         )  # fmt: skip
         identity = self.identity
         membership = Membership(
@@ -436,9 +379,3 @@ class Peer:
 
     def _send(self, peer: NodeId, message: object) -> Send:
         return Send(peer, self._frames.encode(message))
-
-
-def _clock_refusal(ahead_s: float) -> str:
-    direction = "ahead of" if ahead_s > 0 else "behind"
-    minutes = f"{abs(ahead_s) / 60:.0f} minutes"
-    return f"this machine's clock is {minutes} {direction} the cluster's: set it (compare `date -u`) and try again"

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from .desk import Desk
 from .ids import JobId, NodeId
-from .job import HandOff, Job
-from .jobstate import ENDED, Attempt, Phase, UnitKey
+from .job import HandOff, Job, program_name
+from .jobstate import Attempt, Phase, UnitKey
 from .ledger import ANY_QUEUE, Statement, StatementKind
 from .routing import RoutingError, outputs_for
 from .view import Parent, Question, View
@@ -86,10 +86,18 @@ class Placing:
             case StatementKind.FINISHED | StatementKind.FAILED | StatementKind.DROPPED:
                 self.desk.bindings.end((job.id, key, statement.attempt))
                 job.handoffs.pop(key, None)
+                self._learn(job, author, statement, now)
                 self._parent_started(job, key, now)
             case StatementKind.CANCELLED:
                 job.handoffs.clear()
                 job.unplaced.clear()
+
+    def _learn(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
+        """Others' run times tell how fast their nodes are."""
+        if statement.kind == StatementKind.FINISHED and statement.outcome is not None and author != self.desk.me:
+            program = program_name(job.spec.name, job.spec.dag.tasks[statement.task].name)
+            speed = self.desk.near.speed_of(author)
+            self.desk.profile.observe_run(program, author, speed, statement.outcome.seconds, now)
 
     def resume(self, job: Job, now: float) -> None:
         """After a restart: wait again for answers, and place what was not yet placed."""
@@ -130,33 +138,33 @@ class Placing:
                 self._elsewhere(job, key, f"{self.desk.near.name_of(node)} cannot be reached: {reason}", now)
 
     def gone(self, node: NodeId, now: float) -> None:
-        """A node has died or left: place again what it had promised, as far as that is our business."""
+        """A node has died or left: place again what was lost with it, as far as that is our business."""
+        del node  # what is lost follows from who is gone, and responsibility may have moved for more than its units
         for job in self.desk.jobs.values():
-            if job.state.phase is not Phase.RUNNING:
-                continue
-            for key, unit in list(job.state.units.items()):
-                current = unit.current
-                lost = current is not None and current.node == node and current.phase not in ENDED
-                if (lost or self._result_lost(job, key, node)) and self._responsible(job, key) == self.desk.me:
-                    self._elsewhere(job, key, f"{self.desk.near.name_of(node)} is gone", now)
-            for child in [child for child in self._open_children(job) if job.handoffs.get(child) is None]:
-                self._consider(job, child, now)
+            if job.state.phase is Phase.RUNNING:
+                known = dict.fromkeys(job.state.units)
+                known.update((child, None) for key in job.state.units for child in job.children(key))
+                for key in known:
+                    self._consider(job, key, now)
 
-    def _result_lost(self, job: Job, key: UnitKey, node: NodeId) -> bool:
-        """Whether the outputs of a unit were on that node and are still needed."""
+    def _needs_placing(self, job: Job, key: UnitKey) -> bool:
+        """Whether nobody has the unit, or whoever had it has taken it along."""
+        unit = job.state.unit(key)
+        if key in job.handoffs or key in job.unplaced:
+            return False
+        if unit.result is not None:
+            return self._is_lost(job, key)
+        current = unit.current
+        if current is None or current.phase in ("declined", "dropped"):
+            return True
+        return current.phase != "failed" and self.desk.near.is_gone(current.node)
+
+    def _is_lost(self, job: Job, key: UnitKey) -> bool:
+        """Whether the outputs of a unit were on a node that is gone and are still needed."""
         result = job.state.unit(key).result
-        if result is None or result.node != node or job.state.unit(key).current is not result:
+        if result is None or not self.desk.near.is_gone(result.node):
             return False
         return any(job.state.unit(child).result is None for child in job.children(key))
-
-    def _open_children(self, job: Job) -> list[UnitKey]:
-        """Units that could be placed and were given to nobody yet."""
-        return [
-            child
-            for key in list(job.state.units)
-            for child in job.children(key)
-            if not job.state.unit(child).attempts
-        ]
 
     def _parent_started(self, job: Job, key: UnitKey, now: float) -> None:
         first = key not in job.begun
@@ -170,13 +178,22 @@ class Placing:
                 self._consider(job, child, now)
 
     def _consider(self, job: Job, key: UnitKey, now: float) -> None:
-        """Place a unit if that is our business, has not been done, and all its parents have started."""
-        if job.state.unit(key).attempts or key in job.unplaced or job.state.phase is not Phase.RUNNING:
+        """Place a unit if it needs that, if it is our business, and if all its parents have started."""
+        if job.state.phase is not Phase.RUNNING or not self._needs_placing(job, key):
             return
         if self._responsible(job, key) != self.desk.me:
             return
-        if all(_under_way(job, parent) for parent in job.parents(key)):
-            self._place(job, key, now)
+        if all(self._is_under_way(job, parent) for parent in job.parents(key)):
+            current = job.state.unit(key).current
+            why = "" if current is None else f"{self.desk.near.name_of(current.node)} is gone"
+            self._place(job, key, now, why)
+
+    def _is_under_way(self, job: Job, key: UnitKey) -> bool:
+        unit = job.state.unit(key)
+        if unit.result is not None:
+            return not self._is_lost(job, key)
+        current = unit.current
+        return current is not None and current.phase == "started" and not self.desk.near.is_gone(current.node)
 
     def _responsible(self, job: Job, key: UnitKey) -> NodeId | None:
         """Who places this unit: the holder of its appointed parent, or else the first living replica."""
@@ -252,11 +269,6 @@ class Placing:
             for name, unit in known
             if unit.current is not None
         )
-
-
-def _under_way(job: Job, key: UnitKey) -> bool:
-    unit = job.state.unit(key)
-    return unit.result is not None or (unit.current is not None and unit.current.phase == "started")
 
 
 def _parent(job: Job, name: str, attempt: Attempt | None, child: str, view: View, now: float) -> Parent:

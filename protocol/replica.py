@@ -45,11 +45,13 @@ class Replica:
         ) and self.desk.me in self.desk.replicas(job)
 
     def _introduce_holder(self, job: Job, key: UnitKey, holder: NodeId) -> None:
-        """A unit has a new holder: show it what its parents and its children's other parents have done."""
+        """A unit has a new holder: show it what is known of its parents, of the children that it will place, and of
+        their other parents."""
         for parent in job.parents(key):
             self._show(job, holder, parent)
         for child in job.children(key):
             if job.controllers[job.task(child).name] == job.task(key).name:
+                self._show(job, holder, child)
                 for other in job.parents(child):
                     if other != key:
                         self._show(job, holder, other)

@@ -106,7 +106,9 @@ class Choice:
 class Mapper(Protocol):
     """Chooses the node for a task from what the deciding node knows."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What jobs and people call it."""
 
     def choose(self, question: Question, view: View, rng: Random) -> Choice:
         """Rank the eligible candidates. Pure: the same arguments and generator state give the same answer."""

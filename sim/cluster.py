@@ -1,7 +1,7 @@
 """A simulated cluster: real Peer cores with their certificates on one engine and one network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pnode.mappers.catalogue import NAMES, by_name
 from pnode.profilers.profile import Profile
@@ -115,7 +115,7 @@ class Cluster:
             facts.software, boot,
         )  # fmt: skip
         host.peer = Peer(
-            old.identity, facts, self.crypto, trust, Profile(old.me), {name: by_name(name) for name in NAMES}, rng,
+            replace(old.identity, credential=old.joining.credential), facts, self.crypto, trust, Profile(old.me), {name: by_name(name) for name in NAMES}, rng,
             self.settings,
         )  # fmt: skip
         host.peer.restore(_rows(host.disk, "job"), _rows(host.disk, "segment"))

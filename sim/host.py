@@ -206,16 +206,16 @@ class Host:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
             return
         try:
-            target.peer.trust.check(self.id, self.peer.identity.credential, target.now)
-            self.peer.trust.check(target.id, target.peer.identity.credential, self.now)
+            target.peer.trust.check(self.id, self.peer.joining.credential, target.now)
+            self.peer.trust.check(target.id, target.peer.joining.credential, self.now)
         except RemoteProtocolError as error:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, str(error)))
             return
         self._epoch = target._epoch = max(self._epoch, target._epoch) + 1
         self.pipes[target.id] = Pipe(target.id, self._epoch)
         target.pipes[self.id] = Pipe(self.id, self._epoch)
-        target.deliver(SessionOpened(self.id, self.peer.identity.credential, None))
-        self.deliver(SessionOpened(target.id, target.peer.identity.credential, dial.addresses[0]))
+        target.deliver(SessionOpened(self.id, self.peer.joining.credential, None))
+        self.deliver(SessionOpened(target.id, target.peer.joining.credential, dial.addresses[0]))
         for payload in self._outbox.pop(target.id, []):
             self._send(target.id, payload)
 

@@ -212,7 +212,7 @@ def test_a_clock_an_hour_ahead_is_refused_with_the_reason() -> None:
     cluster.engine.run_for(5.0)
 
     assert not early.peer.is_member
-    reasons = [early.peer.refusal or "", *early.peer.dial_failures.values()]
+    reasons = [early.peer.joining.refusal or "", *early.peer.joining.dial_failures.values()]
     assert any("clock" in reason for reason in reasons), reasons
 
 
