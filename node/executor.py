@@ -1,0 +1,333 @@
+"""The executor: runs units, each call in a fresh process, and brings what they wrote into the store.
+
+A unit's calls run one after the other in its workplace (see `workplace`), a private directory that is removed in the
+end. The application is unpacked once, shared by all units and read-only (see `unpacked`). A call is complete when its
+process has ended, and then the rest of its process tree is ended, too (see `processes`). What it prints goes straight
+into files, with no pipe through the node; how much that is, and how much the outputs are, is looked at every
+`poll_s`, and the kernel's limit on file sizes is the backstop.
+
+Nothing here has an opinion on how many units run at a time: the core starts them as cores get free.
+"""
+
+import itertools
+import logging
+import math
+import os
+import re
+import secrets
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from pnode.protocol.dag import Task
+from pnode.protocol.effects import Run, Unit
+from pnode.protocol.events import RunEnded
+from pnode.protocol.ids import job_text
+from pnode.protocol.jobspec import FileRef
+
+from .outputs import CloseOrder, Output, find_outputs
+from .processes import Command, Ended, Processes, end_leftovers
+from .store import Store, StoreError
+from .unpacked import Unpacked, UnpackError, remove_tree
+from .workplace import NOT_EXECUTABLE, NOT_FOUND, UnitError, Workplace
+
+logger = logging.getLogger(__name__)
+
+STDERR_TAIL_CHARACTERS_MAX = 2000
+STDERR_TAIL_BYTES_MAX = 4000
+"""A text in a statement has at most 4,096 bytes."""
+
+WORKPLACE_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
+"""Nothing else is ever cleared away."""
+
+OUTPUTS_LOOK = 5
+"""The outputs, of which there may be thousands, are looked at every fifth time only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """How units are run, and what they may use up."""
+
+    python: str = sys.executable
+    """Runs MODULE tasks: the one that has the user's packages."""
+    log_bytes_max: int = 64 * 2**20
+    """Of stdout and stderr each."""
+    output_bytes_max: int = 10 * 2**30
+    """Of all outputs of a unit, and of any file it writes (Linux)."""
+    outputs_max: int = 10_000
+    """Their names travel in one signed statement, of at most 4 MiB."""
+    poll_s: float = 0.2
+    grace_s: float = 2.0
+    """From SIGTERM to SIGKILL."""
+    keep: bool = False
+    """Leave workplaces where they are, for finding out what a task did."""
+
+
+class Executor:
+    """Runs units for one node."""
+
+    def __init__(
+        self,
+        home: Path,
+        store: Store,
+        settings: ExecutorSettings | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Workplaces are made in `<home>/work`, applications unpacked in `<home>/apps`.
+
+        What an earlier process of this node left in its workplaces, and what of it still runs, is cleared away, which
+        may block for a second.
+        """
+        self._work = home / "work"
+        self._store = store
+        self._unpacked = Unpacked(home / "apps", store)
+        self._settings = settings or ExecutorSettings()
+        self._environment = environment
+        self._processes = Processes()
+        self._scopes: dict[Unit, trio.CancelScope] = {}
+        self._numbers = itertools.count(1)
+        self._nothing = store.add_bytes(b"", "nothing")
+        self._work.mkdir(mode=0o700, exist_ok=True)
+        end_leftovers(self._work)
+        for remains in self._work.iterdir():
+            if WORKPLACE_NAME.fullmatch(remains.name):
+                remove_tree(remains)
+
+    async def run(self, run: Run) -> RunEnded:
+        """Run a unit to its end, whatever that is; its inputs and its application are in the store.
+
+        What it wrote and printed is in the store afterwards, pinned for its job. If the caller is cancelled, the
+        unit's processes are ended before that gets through.
+        """
+        place = Workplace(self._work / f"{next(self._numbers)}-{secrets.token_hex(4)}", run)
+        progress = _Progress()
+        failure: UnitError | None = None
+        pins = place.path.name.encode()
+        self._store.pin(pins, [file.digest for call in run.calls for file in call])
+        try:
+            with trio.CancelScope() as scope:
+                self._scopes[run.unit] = scope
+                try:
+                    await self._work_at(place, run, progress)
+                except UnitError as error:
+                    failure = error
+            if scope.cancelled_caught:
+                failure = UnitError("cancelled", -signal.SIGTERM)
+            return await trio.to_thread.run_sync(self._collect, place, run, progress, failure)
+        finally:
+            del self._scopes[run.unit]
+            self._store.unpin(pins)
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._clear, place, progress)
+
+    def cancel(self, unit: Unit) -> None:
+        """End a unit that is being run; its `run` returns soon, with what it has printed."""
+        if unit in self._scopes:
+            self._scopes[unit].cancel()
+
+    async def _work_at(self, place: Workplace, run: Run, progress: "_Progress") -> None:
+        """All calls of the unit. Raises UnitError."""
+        async with AsyncExitStack() as stack:
+            application = None
+            try:
+                if run.application is not None:
+                    application = await stack.enter_async_context(self._unpacked.use(run.application))
+                await trio.to_thread.run_sync(place.furnish, application)
+            except (OSError, UnpackError) as error:
+                raise UnitError(f"cannot prepare a directory to work in: {error}") from None
+            progress.order = CloseOrder(place.outputs)
+            watch = _Limits(place, run.task, self._settings, progress.order)
+            for number, call in enumerate(run.calls, 1):
+                try:
+                    await self._call(place, call, watch, progress)
+                except UnitError as error:
+                    told = f" (call {number} of {len(run.calls)})" if len(run.calls) > 1 else ""
+                    raise UnitError(f"{error}{told}", error.exit_status) from None
+
+    async def _call(
+        self, place: Workplace, call: tuple[FileRef, ...], watch: "_Limits", progress: "_Progress"
+    ) -> None:
+        """One call. Raises UnitError unless it ended well and within its limits."""
+        environment = place.environment(self._environment)
+        try:
+            environment |= await trio.to_thread.run_sync(place.put_inputs, self._store, call)
+        except OSError as error:
+            raise UnitError(f"cannot lay out the inputs: {error}") from None
+        words = place.words(self._settings.python, environment)
+        ended = await self._start(Command(words, place.here, environment, place.stdout, place.stderr), watch)
+        progress.seconds += ended.seconds
+        raised, returned = place.result()
+        progress.returned += returned
+        reason = ended.reason or raised or _why(ended.status, self._settings) or watch.size()
+        if reason:
+            raise UnitError(reason, ended.status)
+
+    async def _start(self, command: Command, watch: "_Limits") -> Ended:
+        settings = self._settings
+        try:
+            return await self._processes.run(
+                command,
+                watch,
+                file_bytes_max=settings.output_bytes_max,
+                poll_s=settings.poll_s,
+                grace_s=settings.grace_s,
+            )
+        except PermissionError:
+            raise UnitError(f"the command {command.words[0]} is not executable", NOT_EXECUTABLE) from None
+        except OSError as error:
+            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+            hint = "; does it begin with #! and the path of its interpreter?"
+            raise UnitError(f"cannot start {command.words[0]}: {error.strerror}{hint}", status) from None
+
+    def _collect(self, place: Workplace, run: Run, progress: "_Progress", failure: UnitError | None) -> RunEnded:
+        """Bring what the unit wrote into the store, and tell how it ended."""
+        outputs: tuple[FileRef, ...] = ()
+        if failure is None:
+            try:
+                outputs = self._keep_outputs(place, run, progress)
+            except UnitError as error:
+                failure = error
+        tail = _tail(place.stderr)
+        return RunEnded(
+            unit=run.unit,
+            failure=str(failure) if failure else "",
+            exit_status=failure.exit_status if failure else 0,
+            outputs=outputs,
+            stdout=self._keep_log(place.stdout, run),
+            stderr=self._keep_log(place.stderr, run),
+            stderr_tail=tail,
+            seconds=progress.seconds,
+        )
+
+    def _keep_outputs(self, place: Workplace, run: Run, progress: "_Progress") -> tuple[FileRef, ...]:
+        """Raises UnitError when there is nothing for those who wait for it, or no room for what there is."""
+        closed = progress.order.names() if progress.order else []
+        found, notices = find_outputs(place.outputs, progress.returned, closed)
+        place.note(notices)
+        waiting = ", ".join(dict.fromkeys(run.task.children))
+        if not found and waiting:
+            raise UnitError(f"wrote no output although {waiting} {_has(run.task)} to be fed")
+        if not found and run.task.final:
+            raise UnitError("wrote no output although its outputs are results of the job")
+        try:
+            return tuple(self._keep_output(output, run) for output in found)
+        except (OSError, StoreError) as error:
+            raise UnitError(f"cannot keep its outputs: {error}") from None
+
+    def _keep_output(self, output: Output, run: Run) -> FileRef:
+        output.path.chmod(0o600)  # whatever mode the task has given it, it is ours to read
+        return self._store.add_file(output.path, move=True, owner=run.unit.job)
+
+    def _keep_log(self, log: Path, run: Run) -> FileRef:
+        """A log without what is beyond its bound; nothing if there is no room even for that."""
+        try:
+            if log.stat().st_size > self._settings.log_bytes_max:
+                os.truncate(log, self._settings.log_bytes_max)
+            return self._store.add_file(log, move=True, owner=run.unit.job)
+        except (OSError, StoreError) as error:
+            logger.warning(
+                "job=%s task=%s cannot keep %s: %s", job_text(run.unit.job), run.unit.task, log.name, error
+            )
+            return FileRef(log.name, 0, self._nothing.digest)
+
+    def _clear(self, place: Workplace, progress: "_Progress") -> None:
+        if progress.order is not None:
+            progress.order.close()
+        if not self._settings.keep:
+            remove_tree(place.path)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a unit while it runs."""
+
+    seconds: float = 0.0
+    returned: list[str] = field(default_factory=list)
+    """Paths that its calls returned."""
+    order: CloseOrder | None = None
+
+
+class _Limits:
+    """Looks at a unit that runs, and says why it must not go on."""
+
+    def __init__(self, place: Workplace, task: Task, settings: ExecutorSettings, order: CloseOrder) -> None:
+        self._place = place
+        self._settings = settings
+        self._order = order
+        self._walltime_s = task.walltime_s
+        self._until = trio.current_time() + (task.walltime_s or math.inf)
+        self._looks = 0
+
+    def __call__(self) -> str:
+        if trio.current_time() >= self._until:
+            return f"ran longer than its walltime of {self._walltime_s:g} s"
+        self._looks += 1
+        return self._logs() if self._looks % OUTPUTS_LOOK else self.size()
+
+    def size(self) -> str:
+        """What is too much of all that it has written so far; empty if nothing is."""
+        return self._logs() or self._outputs()
+
+    def _logs(self) -> str:
+        for log in (self._place.stdout, self._place.stderr):
+            if log.stat().st_size > self._settings.log_bytes_max:
+                return f"printed more than {_size(self._settings.log_bytes_max)} to {log.name}"
+        return ""
+
+    def _outputs(self) -> str:
+        self._order.drain()
+        count = size = 0
+        with os.scandir(self._place.outputs) as entries:
+            for entry in entries:
+                count += 1
+                with suppress(FileNotFoundError):  # the task has removed it meanwhile
+                    size += entry.stat(follow_symlinks=False).st_size
+        if count > self._settings.outputs_max:
+            return f"wrote more than {self._settings.outputs_max} files into its output directory"
+        if size > self._settings.output_bytes_max:
+            return f"wrote more than {_size(self._settings.output_bytes_max)} into its output directory"
+        return ""
+
+
+def _why(status: int, settings: ExecutorSettings) -> str:
+    """What an exit status says; nothing if it is 0."""
+    if status == -signal.SIGXFSZ:
+        return f"wrote a file of more than {_size(settings.output_bytes_max)}"
+    if status < 0:
+        return f"killed by signal {-status} ({_signal_name(-status)})"
+    return f"exit status {status}" if status else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def _size(size_bytes: int) -> str:
+    """A bound, which is a round number, as people say it."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size_bytes % factor == 0:
+            return f"{size_bytes // factor} {unit}"
+    return f"{size_bytes} bytes"
+
+
+def _has(task: Task) -> str:
+    return "has" if len(set(task.children)) == 1 else "have"
+
+
+def _tail(log: Path) -> str:
+    """The end of a log as text, within both bounds."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - 4 * STDERR_TAIL_CHARACTERS_MAX, 0))
+            text = file.read().decode(errors="replace")[-STDERR_TAIL_CHARACTERS_MAX:]
+    except FileNotFoundError:
+        return ""
+    return text.encode()[-STDERR_TAIL_BYTES_MAX:].decode(errors="ignore")

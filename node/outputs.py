@@ -1,0 +1,135 @@
+"""Outputs: what a unit has written into its output directory, in the order in which it goes to children.
+
+Only regular files with plain names count. Whatever else lies there (directories, links, pipes) is left out, with a
+line about it in the unit's stderr: a task may use its output directory for scratch, but nothing is sent that it did
+not put there as a file.
+
+The order is that of the list that the task returned, as far as it names files. For the rest it is the order in which
+files were last closed, as CIRCE had it (IN_CLOSE_WRITE; reference: jupiter.md 5.4), which on Linux the kernel tells
+by inotify. Elsewhere, and when the kernel has lost count, it is the time of modification, then the name; that is too
+coarse for a task that writes several files within 4 ms, which should return its list.
+"""
+
+import ctypes
+import os
+import stat
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_Q_OVERFLOW = 0x8, 0x80, 0x100, 0x4000
+EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
+READ_BYTES = 64 * 1024
+
+NAME_BYTES_MAX = 255
+"""Of a file in any common file system, and of a FileRef."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file that a unit wrote."""
+
+    path: Path
+    size_bytes: int
+    changed_ns: int
+
+
+def base_name_problem(name: str) -> str:
+    """Why a file cannot travel under this name; empty if it can.
+
+    Names come from other nodes and end up in paths here, and in lists of one path per line.
+    """
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        return "is not a base name"
+    if "\n" in name:
+        return "has a line break"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return "" if size <= NAME_BYTES_MAX else f"is longer than {NAME_BYTES_MAX} bytes"
+
+
+def find_outputs(directory: Path, returned: Sequence[str], closed: Sequence[str]) -> tuple[list[Output], list[str]]:
+    """(outputs in order, a notice for each entry that is left out).
+
+    `returned` are the paths that the task named, `closed` the names in the order in which they were last closed.
+    """
+    found: dict[str, Output] = {}
+    notices: list[str] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            problem = base_name_problem(entry.name) if stat.S_ISREG(status.st_mode) else _not_regular(status.st_mode)
+            if problem:
+                notices.append(f"output {os.fsencode(entry.name)!r} is left out: it {problem}")
+            else:
+                found[entry.name] = Output(Path(entry.path), status.st_size, status.st_mtime_ns)
+    last = len(closed)
+    rank = {name: number for number, name in enumerate(closed)}
+    by_time = sorted(found, key=lambda name: (rank.get(name, last), found[name].changed_ns, name))
+    named = [path.name for path in map(Path, returned) if path.name in found]
+    return [found[name] for name in dict.fromkeys([*named, *by_time])], sorted(notices)
+
+
+def _not_regular(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "is a directory"
+    return "is a symbolic link" if stat.S_ISLNK(mode) else "is not a regular file"
+
+
+class CloseOrder:
+    """Listens to one directory, and knows in which order the files in it were last closed after writing."""
+
+    def __init__(self, directory: Path) -> None:
+        """Does nothing where the platform has no inotify, or the user's share of it is used up."""
+        self._order: dict[str, None] = {}
+        self._file = _watch(directory)
+
+    def drain(self) -> None:
+        """Take in what the kernel has noted, before its queue overflows."""
+        while self._file >= 0:
+            try:
+                events = os.read(self._file, READ_BYTES)
+            except BlockingIOError:
+                return
+            self._note(events)
+
+    def names(self) -> list[str]:
+        """Files by their last closing, the earliest first; empty when that is not known."""
+        self.drain()
+        return list(self._order)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _note(self, events: bytes) -> None:
+        at = 0
+        while at < len(events):
+            _, mask, _, length = EVENT.unpack_from(events, at)
+            name = events[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0")
+            at += EVENT.size + length
+            if mask & IN_Q_OVERFLOW:  # some closings are lost: half an order would be worse than none
+                self._order.clear()
+                self.close()
+                return
+            self._order.pop(os.fsdecode(name), None)
+            self._order[os.fsdecode(name)] = None
+
+
+def _watch(directory: Path) -> int:
+    """A file descriptor for events of the directory; -1 if there is none to be had."""
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "inotify_init1"):
+        return -1
+    file: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    if (
+        file >= 0
+        and libc.inotify_add_watch(file, os.fsencode(directory), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0
+    ):
+        os.close(file)
+        return -1
+    return file

@@ -1,0 +1,263 @@
+"""Process trees: a command in a session of its own, and everything that it has started, until the last of it is gone.
+
+The leader is started in a new session, so that one signal reaches its whole process group. A descendant may leave the
+group (`setsid`, a shell with job control, a daemon). On Linux it does not get away with that: this process is a
+sub-reaper, so what loses its parent becomes our child instead of init's, and is recognised as part of a tree by its
+session or by the tree's mark, an environment variable that descendants inherit.
+
+Limits: a descendant that leaves the session *and* clears its environment is not recognised. On other systems than
+Linux whatever leaves the process group is out of reach.
+"""
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+log = logging.getLogger(__name__)
+
+MARK = "PNODE_WORK_DIR"
+"""The variable by which a process is known as part of a tree: its value is the tree's own directory."""
+
+PR_SET_CHILD_SUBREAPER = 36
+
+ROUNDS_MAX = 50
+"""Of looking for orphans and ending them; each may set free the children of the last. A fork bomb may win."""
+
+END_S_MAX = 5.0
+"""From SIGKILL to the end: longer only for a process that hangs in the kernel, on a dead file server say."""
+
+LEFTOVERS_S_MAX = 1.0
+"""For ending what an earlier node left; what is still there then hangs in the kernel."""
+
+LINUX = sys.platform == "linux"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start, and where."""
+
+    words: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str]
+    """Complete; has the tree's MARK in it."""
+    stdout: Path
+    stderr: Path
+    """Files that are appended to."""
+
+
+Watch = Callable[[], str]
+"""Looked at again and again: why the tree must be ended now, empty while it may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a tree ended."""
+
+    status: int
+    """Of the leader: its exit status, or the negative number of the signal that killed it."""
+    reason: str
+    """Why we ended it; empty if it ended by itself."""
+    seconds: float
+
+
+class Processes:
+    """The process trees of this node. One per process, and nobody else in it starts children in sessions of their
+    own: a child that it has not started is an orphan of some tree."""
+
+    def __init__(self) -> None:
+        self._leaders: set[int] = set()
+        self._starting = 0
+        if LINUX:
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    async def run(
+        self, command: Command, watch: Watch, *, file_bytes_max: int, poll_s: float, grace_s: float
+    ) -> Ended:
+        """Run a command to its end and see to it that nothing of its tree is left.
+
+        When `watch` says so or the caller is cancelled, the group gets SIGTERM and, `grace_s` later, SIGKILL. What
+        the leader leaves behind when it ends by itself gets SIGKILL at once: the call is over.
+        No process of the tree can write a file longer than `file_bytes_max` (Linux). Raises OSError if the command
+        cannot be started.
+        """
+        process = await self._start(command)
+        started = trio.current_time()
+        leader = _Leader(process)
+        reason, seconds = "", 0.0
+        try:
+            _limit_files(process.pid, file_bytes_max)
+            while not reason and not await leader.ended_within(poll_s):
+                reason = watch()
+            seconds = trio.current_time() - started
+        finally:
+            with trio.CancelScope(shield=True):
+                await leader.end(grace_s)
+                self._leaders.discard(process.pid)
+                await self._end_orphans(process.pid, command.environment[MARK])
+        return Ended(leader.status, reason, seconds)
+
+    async def _start(self, command: Command) -> trio.Process:
+        self._starting += 1
+        try:
+            with command.stdout.open("ab") as stdout, command.stderr.open("ab") as stderr:
+                process = await trio.lowlevel.open_process(
+                    list(command.words),
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    cwd=command.directory,
+                    env=command.environment,
+                    start_new_session=True,
+                )
+            self._leaders.add(process.pid)
+        finally:
+            self._starting -= 1
+        return process
+
+    async def _end_orphans(self, leader: int, mark: str) -> None:
+        """End what has left the process group, round by round, since every end may set free further children."""
+        for _ in range(ROUNDS_MAX):
+            found = [pid for pid in _children() if pid not in self._leaders and _belongs(pid, leader, mark)]
+            if not found:
+                break
+            for pid in found:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in found:
+                await _reap(pid)
+        if not self._starting:  # a leader whose number we do not know yet is not ours to reap
+            self._reap_strays()
+
+    def _reap_strays(self) -> None:
+        """Let go what has left its tree and died by itself, as a daemon does that has nothing more to do."""
+        own = os.getsid(0)
+        for pid in _children():
+            if pid not in self._leaders and _session(pid) not in (own, None):
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+
+class _Leader:
+    """The first process of a tree. It is not reaped before its group has been ended, so that its number, which is the
+    group's, cannot have become somebody else's."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self._process = process
+        self._ended = False
+        self._watch = _watch_end(process.pid)
+
+    @property
+    def status(self) -> int:
+        """As in `Ended`; a leader that hangs in the kernel counts as killed."""
+        status = self._process.returncode
+        return -signal.SIGKILL if status is None else status
+
+    async def ended_within(self, seconds: float) -> bool:
+        with trio.move_on_after(seconds):
+            if self._watch >= 0:
+                await trio.lowlevel.wait_readable(self._watch)
+            else:
+                await self._process.wait()
+            self._ended = True
+        return self._ended
+
+    async def end(self, grace_s: float) -> None:
+        """End the whole group, gently first if the leader still runs."""
+        if not self._ended:
+            self._signal(signal.SIGTERM)
+            await self.ended_within(grace_s)
+        self._signal(signal.SIGKILL)
+        if await self.ended_within(END_S_MAX):
+            await self._process.wait()
+        else:
+            log.warning("process %d does not end, it hangs in the kernel", self._process.pid)
+        if self._watch >= 0:
+            os.close(self._watch)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # gone; or a program that runs as somebody else
+            os.killpg(self._process.pid, number)
+
+
+def end_leftovers(directory: Path) -> int:
+    """End trees that an earlier process of this node left when it was killed: those whose own directories lie in
+    `directory`. Returns how many processes were ended. Blocks, a second at most. Does nothing but on Linux."""
+    mark = f"{MARK}={directory}/"
+    ended: set[int] = set()
+    until = time.monotonic() + LEFTOVERS_S_MAX
+    while time.monotonic() < until:
+        found = [int(path.name) for path in Path("/proc").glob("[0-9]*") if _has_mark(int(path.name), mark)]
+        if not found:
+            break
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        ended.update(found)
+        time.sleep(0.01)
+    return len(ended)
+
+
+def _watch_end(pid: int) -> int:
+    """A file descriptor that becomes readable when the process ends, and does not reap it; -1 if there is none."""
+    if not hasattr(os, "pidfd_open"):
+        return -1
+    try:
+        return os.pidfd_open(pid)
+    except OSError:  # an old kernel, or no descriptors left
+        return -1
+
+
+def _limit_files(pid: int, size_bytes: int) -> None:
+    """From outside, as anything done in the child between fork and exec would need a fork of the whole node."""
+    if LINUX:
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
+
+
+def _children() -> list[int]:
+    """Children of this process, dead ones that nobody has reaped included."""
+    found: list[int] = []
+    for thread in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended meanwhile
+            found.extend(int(pid) for pid in thread.read_bytes().split())
+    return found
+
+
+def _belongs(pid: int, leader: int, mark: str) -> bool:
+    return _session(pid) == leader or _has_mark(pid, f"{MARK}={mark}\0")
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    """Whether a process has a variable that begins so in its environment."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:  # it has ended, or belongs to somebody else
+        return False
+    return b"\0" + os.fsencode(mark) in b"\0" + environment
+
+
+async def _reap(pid: int) -> None:
+    """Wait for the end of a child that has been killed, and let it go."""
+    pause_s = 0.0005
+    with suppress(ChildProcessError), trio.move_on_after(END_S_MAX):
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            await trio.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.1)

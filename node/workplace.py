@@ -1,0 +1,180 @@
+"""A workplace: the private directory of one unit, and what a task finds there and in its environment.
+
+    in/      the inputs of one call under their own names, as copies that the task may do with what it likes; made
+             anew for every call
+    out/     where all calls of the unit write their outputs (see `outputs`)
+    here/    the current directory. It is the unit's own and begins with links to what lies beside the module (for a
+             command: at the top of the application), so that data files are found by their relative names, as they
+             were when Jupiter ran tasks in their scripts directory
+    stdout, stderr, inputs (one path per line), result (of the worker)
+
+Beside the node's own environment without PNODE_ variables, facts about the job (PNODE_JOB, PNODE_NODE and others) and
+the task's own variables, a task finds:
+
+    PNODE_TASK, PNODE_ITEM, PNODE_ATTEMPT   which unit this is
+    PNODE_APP_DIR       the application's directory; empty if the job has none
+    PNODE_INPUT_DIR     where the inputs are
+    PNODE_INPUTS        how many there are
+    PNODE_INPUT         the path of the one input; empty if there is another number of them
+    PNODE_INPUT_LIST    a file with one input path per line, in order
+    PNODE_OUTPUT_DIR    where outputs belong
+    PNODE_WORK_DIR      the workplace
+    TASK, NODE_NAME     as Jupiter had them
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from pnode.protocol.dag import ProgramKind
+from pnode.protocol.effects import Run
+from pnode.protocol.ids import job_text
+from pnode.protocol.jobspec import FileRef
+
+from .outputs import base_name_problem
+from .processes import MARK
+from .store import MissingContentError, Store
+from .unpacked import remove_tree
+
+WORKER = Path(__file__).with_name("worker.py")
+
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+"""Exit statuses, as POSIX shells have them."""
+
+
+class UnitError(Exception):
+    """The unit has failed; the message says why, to the person who submitted the job."""
+
+    def __init__(self, reason: str, exit_status: int = 0) -> None:
+        super().__init__(reason)
+        self.exit_status = exit_status
+
+
+class Workplace:
+    """The directory of one unit. Methods block on the disk."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self.path = path
+        self.inputs = path / "in"
+        self.outputs = path / "out"
+        self.here = path / "here"
+        self.stdout = path / "stdout"
+        self.stderr = path / "stderr"
+        self._list = path / "inputs"
+        self._result = path / "result"
+        self._run = run
+        self._application: Path | None = None
+
+    def furnish(self, application: Path | None) -> None:
+        """Make everything but the inputs, for a job with this application or none."""
+        self._application = application
+        for directory in (self.path, self.outputs, self.here):
+            directory.mkdir(mode=0o700)
+        for log in (self.stdout, self.stderr):
+            log.touch(mode=0o600)
+        if self._application is not None:
+            module = self._run.task.program.kind == ProgramKind.MODULE
+            beside = self._in_application(self._run.task.program.arguments[0]) if module else None
+            for path in (beside.parent if beside else self._application).iterdir():
+                (self.here / path.name).symlink_to(path)
+
+    def put_inputs(self, store: Store, call: tuple[FileRef, ...]) -> dict[str, str]:
+        """Lay out the inputs of one call; the variables that tell the task about them. Raises UnitError."""
+        remove_tree(self.inputs)
+        self.inputs.mkdir(mode=0o700)
+        self._result.unlink(missing_ok=True)
+        files: dict[str, bytes] = {}
+        for file in call:
+            problem = base_name_problem(file.name)
+            if problem:
+                raise UnitError(f"the input {file.name!r} {problem}")
+            if files.setdefault(file.name, file.digest) != file.digest:
+                raise UnitError(f"two different inputs are called {file.name!r}")
+        for name, digest in files.items():
+            try:
+                store.materialise(digest, self.inputs / name)
+            except MissingContentError as error:
+                raise UnitError(f"the input {name!r} is gone: {error}") from None
+        paths = [str(self.inputs / file.name) for file in call]
+        self._list.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+        return {
+            "PNODE_INPUT_DIR": str(self.inputs),
+            "PNODE_INPUTS": str(len(paths)),
+            "PNODE_INPUT": paths[0] if len(paths) == 1 else "",
+            "PNODE_INPUT_LIST": str(self._list),
+        }
+
+    def environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """What the task finds in its environment but for its inputs; `own` is the node's."""
+        run = self._run
+        facts = {"PNODE_JOB": job_text(run.unit.job), **dict(run.environment)}
+        return {
+            **{name: value for name, value in own.items() if not name.startswith("PNODE_")},
+            "TASK": run.unit.task,
+            "NODE_NAME": facts.get("PNODE_NODE", ""),
+            **facts,
+            **dict(run.task.environment),
+            "PNODE_TASK": run.unit.task,
+            "PNODE_ITEM": str(run.unit.item),
+            "PNODE_ATTEMPT": str(run.unit.attempt),
+            "PNODE_APP_DIR": str(self._application or ""),
+            "PNODE_OUTPUT_DIR": str(self.outputs),
+            MARK: str(self.path),
+        }
+
+    def words(self, python: str, environment: Mapping[str, str]) -> list[str]:
+        """The command for one call. Raises UnitError if there is nothing that could be run."""
+        program = self._run.task.program
+        if program.kind == ProgramKind.COMMAND:
+            return [*self._program(program.arguments[0], environment), *program.arguments[1:]]
+        if program.kind != ProgramKind.MODULE:
+            raise UnitError(f"this node does not know programs of kind {program.kind}", NOT_EXECUTABLE)
+        module = self._in_application(program.arguments[0])
+        if module is None:
+            raise UnitError(f"the application has no file {program.arguments[0]}", NOT_FOUND)
+        shape = "string" if self._run.task.inputs_per_call == 1 else "list"
+        paths = (module, self._application, self.inputs, self.outputs, self._list)
+        # -P: the worker's own directory, which is the node's code, must not be on the task's path.
+        return [python, "-P", str(WORKER), *map(str, paths), shape, str(self._result)]
+
+    def result(self) -> tuple[str, list[str]]:
+        """What the worker tells of the call: (exception or empty, paths that the task returned)."""
+        try:
+            kind, *fields = self._result.read_bytes().split(b"\0")
+        except FileNotFoundError:
+            return "", []
+        if kind == b"raised":
+            return b" ".join(fields).decode(errors="replace"), []
+        return "", [os.fsdecode(field) for field in fields]
+
+    def note(self, notices: list[str]) -> None:
+        """Add lines of ours to the unit's stderr."""
+        with self.stderr.open("a", encoding="utf-8") as log:
+            log.writelines(f"pnode: {notice}\n" for notice in notices)
+
+    def _in_application(self, name: str) -> Path | None:
+        """A file of the application; None if it has none of that name."""
+        path = PurePosixPath(name)
+        if self._application is None or path.is_absolute() or ".." in path.parts:
+            return None
+        file = self._application / path
+        return file if file.is_file() else None
+
+    def _program(self, name: str, environment: Mapping[str, str]) -> list[str]:
+        """How to start a command's first word."""
+        file = self._in_application(name)
+        if file is None:
+            found = shutil.which(name, path=environment.get("PATH"))
+            if found is not None and ("/" not in name or Path(name).is_absolute()):
+                return [found]
+            if Path(name).is_absolute() and Path(name).exists():
+                raise UnitError(f"the command {name} is not executable", NOT_EXECUTABLE)
+            place = "neither a file of the application nor" if self._application else "not"
+            raise UnitError(f"the command {name!r} is {place} on this node's PATH", NOT_FOUND)
+        if os.access(file, os.X_OK):
+            return [str(file)]
+        if file.suffix == ".sh":
+            return ["/bin/sh", str(file)]
+        file.chmod(0o555)  # it lost its mode on the way, or never had it: to be named as a command says enough
+        return [str(file)]
