@@ -46,7 +46,6 @@ from .certificate import (
 from .claim import Claim, Claims
 from .codec import MalformedError, decode, encode
 from .crypto import Crypto
-from .errors import LocalProtocolError
 from .ids import NodeId, cluster_id, node_text
 from .record import Role
 from .revocation import Revocation, Revocations
@@ -77,8 +76,8 @@ class TableFullError(TrustError):
     """It belongs here, but we know as many members as we can."""
 
 
-class CannotVouchError(LocalProtocolError):
-    """We were asked to witness and have no standing that would help: another member has to."""
+class CannotVouchError(TrustError):
+    """We were asked to witness and have no standing that would help: whoever asked has to ask another member."""
 
 
 @dataclass(frozen=True, slots=True)

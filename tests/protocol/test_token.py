@@ -175,6 +175,8 @@ def test_a_token_cut_anywhere_is_called_cut(end: int) -> None:
 def test_a_cut_token_says_how_much_is_missing() -> None:
     with pytest.raises(CutTokenError, match=f"100 of its {len(TOKEN.text)} characters are here"):
         parse_token(CRYPTO, TOKEN.text[:100])
+    with pytest.raises(CutTokenError, match=f"11 of its {len(TOKEN.text)} characters are here"):
+        parse_token(CRYPTO, TOKEN.text[:11])
 
 
 @pytest.mark.parametrize("at", range(7, len(TOKEN.text)))
