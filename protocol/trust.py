@@ -120,6 +120,8 @@ class Trust:
         self.cluster = cluster_id(authority)
         self._crypto = crypto
         self._members: dict[NodeId, _Member] = {}
+        self._rootless: dict[NodeId, None] = {}
+        """Members recalled whose witness has not turned up again yet; they have no path until then."""
         self._revocations = Revocations(authority)
         self._claims = Claims(crypto, authority, self._revocations)
 
@@ -137,11 +139,13 @@ class Trust:
         if not self._is_admitted(claim, now):
             return _standing(claim, admitted=False)
         self._remember(claim, now)
+        self._reunite(now)
         return _standing(claim, admitted=True)
 
     def learn_many(self, shown: Iterable[Shown], now: float) -> Refused:
         """Learn a table whose nodes witnessed each other, in any order; returns whom it could not learn, and why."""
         refused, left = self._spread(shown, now)
+        self._reunite(now)
         return refused + [(claim.node, _not_admitted(claim)) for claim in left]
 
     def recall(self, shown: Iterable[Shown], revocations: Iterable[Signed], now: float) -> Refused:
@@ -157,6 +161,7 @@ class Trust:
                 if claim.admitted_at_s is None:
                     raise _not_admitted(claim)
                 self._put(_Member(claim, None, 1), now)
+                self._rootless[claim.node] = None
             except TrustError as error:
                 refused.append((claim.node, error))
         for signed in revocations:
@@ -338,6 +343,18 @@ class Trust:
             if self._members[claim.node].depth < PATH_MAX:
                 established += waiting.pop(claim.node, ())
         return refused, [claim for claims in waiting.values() for claim in claims]
+
+    def _reunite(self, now: float) -> None:
+        """Give those recalled without a path the one that leads through their witness, where it is known by now."""
+        before = -1
+        while before != len(self._rootless):
+            before = len(self._rootless)
+            for node in tuple(self._rootless):
+                member = self._member(node, now)
+                if member is not None:
+                    self._remember(member.claim, now)
+                if member is None or self._members[node].witness is not None:
+                    del self._rootless[node]
 
     def _remember(self, claim: Claim, now: float) -> None:
         """Take an established claim into the table, unless what is there says more. Raises TableFullError."""

@@ -714,6 +714,35 @@ def test_a_member_recalls_orphans_and_lists_whose_authors_have_gone() -> None:
     assert stranger().learn_many(after.paths(), NOW) == []
 
 
+def test_who_recalled_only_itself_gets_its_path_back_when_it_meets_its_witnesses_again() -> None:
+    before = line()
+    after = stranger()
+    assert after.recall(before.path(node("delta"))[3:] + before.path(node("gamma"))[2:], (), NOW) == []
+    assert names(after) == {"gamma", "delta"}
+    assert after.path(node("delta")) == before.path(node("delta"))[3:]
+    with pytest.raises(CannotVouchError):
+        after.witness(node("zeta"), invited("zeta"), NOW, seed("delta"))
+
+    after.learn_many(before.path(node("beta")), NOW)
+
+    assert after.path(node("delta")) == before.path(node("delta"))
+    assert after.witness(node("zeta"), invited("zeta"), NOW, seed("delta"))
+
+
+def test_who_was_recalled_and_revoked_or_ran_out_before_its_witness_came_back_does_not_come_back_with_it() -> None:
+    before = line()
+    after = stranger()
+    rows = [before.path(node(name))[-1] for name in ("gamma", "delta")]
+    revoked = before.revoke([node("gamma")], NOW, seed("founder"))
+    assert after.recall(rows, [revoked], NOW) == []
+    assert names(after) == {"delta"}
+
+    assert after.learn(node("founder"), FOUNDER, NOW + 2 * YEAR).admitted
+    after.upkeep(NOW + 2 * YEAR, seed("founder"))
+
+    assert names(after) == {"founder"}
+
+
 def test_what_was_never_admitted_or_no_longer_counts_is_not_recalled() -> None:
     after = stranger()
     rows = [(node("founder"), FOUNDER), (node("beta"), invited("beta")), (node("gamma"), b"")]
