@@ -33,7 +33,7 @@ class Neighbourhood(Protocol):
         """This node's beliefs, with those peers that may and can run the task."""
 
     def is_gone(self, node: NodeId) -> bool:
-        """Dead, left or never heard of: nothing it has promised will happen."""
+        """Dead or left: nothing it has promised will happen. Who is not known (yet) is not gone."""
 
     def is_doubtful(self, node: NodeId) -> bool:
         """Suspected or gone: nothing new is placed there."""

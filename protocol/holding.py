@@ -59,11 +59,7 @@ class Holding:
         """Content has arrived."""
         if event.source is not None:
             self.desk.profile.observe_transfer(event.source, event.received_bytes, event.seconds, now)
-        digest = Digest(event.file.digest)
-        self._here[digest] = None
-        for job, key in self._waiters(digest):
-            job.held[key].missing.pop(digest, None)
-            self._advance(job, key)
+        self._arrived(Digest(event.file.digest))
 
     def fetch_failed(self, event: FetchFailed, now: float) -> None:
         """A source could not deliver: ask again, wait for a new result, or give the unit up."""
@@ -100,7 +96,8 @@ class Holding:
             self.desk.profile.observe_run(
                 program_name(job.spec.name, event.unit.task), self.desk.me, self.desk.place.speed, event.seconds, now
             )
-        self._here.update(dict.fromkeys(Digest(file.digest) for file in event.outputs))
+        for file in event.outputs:
+            self._arrived(Digest(file.digest))
         recipients = [held.assigner]
         for child in job.children(key):
             child_attempt = job.state.unit(child).current
@@ -221,9 +218,17 @@ class Holding:
         for file in files:
             self._want(job, key, file, result.node)
 
+    def _arrived(self, digest: Digest) -> None:
+        """Content is in our store: fetched, or written by a unit of ours."""
+        self._here[digest] = None
+        for job, key in self._waiters(digest):
+            job.held[key].missing.pop(digest, None)
+            self._advance(job, key)
+
     def _want(self, job: Job, key: UnitKey, file: FileRef, source: NodeId) -> None:
         digest = Digest(file.digest)
         if source == self.desk.me or digest in self._here:
+            job.held[key].missing.pop(digest, None)
             return
         job.held[key].missing[digest] = source
         waiting = self._waiting.setdefault(digest, {})

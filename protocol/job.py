@@ -86,6 +86,10 @@ class Job:
     """Units that are known to have started at some time."""
     unstarted: dict[UnitKey, int] = field(default_factory=dict)
     """How many parents of a unit have never started; only units of which one has are listed."""
+    suffered: bool = False
+    """Whether a node that had a part in it is gone."""
+    lost: dict[UnitKey, None] = field(default_factory=dict)
+    """Units whose results went with a node and are needed again."""
     concluded: bool = False
     """The origin has told everybody that it is over."""
 

@@ -145,6 +145,16 @@ class Jobs:
         self.placing.unreachable(peer, reason, now)
         return self._settle(now)
 
+    def member_back(self, peer: NodeId) -> list[Effect]:
+        """A member has appeared or come back: ask for what it has to say about its jobs in which we have a part.
+
+        While we were away, or thought that it was, others' words for us were dropped.
+        """
+        for job in self.desk.jobs.values():
+            if job.origin == peer and job.state.phase is Phase.RUNNING and (job.held or job.id in self._watching):
+                self._send(peer, LedgerWanted(job.id, job.ledger.vector()))
+        return self._drain()
+
     def member_gone(self, peer: NodeId, now: float) -> list[Effect]:
         """A member has died or left."""
         self.desk.delivery.forget_peer(peer)

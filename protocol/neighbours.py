@@ -54,7 +54,7 @@ class Neighbours:
         return View(self.me, peers, link, run_s)
 
     def is_gone(self, node: NodeId) -> bool:
-        return node != self.me and self.membership.state_of(node) not in (State.ALIVE, State.SUSPECT)
+        return node != self.me and self.membership.state_of(node) in (State.DEAD, State.LEFT)
 
     def is_doubtful(self, node: NodeId) -> bool:
         return node != self.me and self.membership.state_of(node) is not State.ALIVE

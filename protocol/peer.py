@@ -373,8 +373,8 @@ class Peer:
             effects += member.jobs.member_gone(change.node, now)
         elif change.new is State.ALIVE:
             effects.append(Save("peer", change.node, encode(member.membership.members[change.node].record)))
-            if change.node in self._sessions and change.old is None:
-                member.jobs.session_opened(change.node, now)
+            if change.old is not State.SUSPECT:
+                effects += member.jobs.member_back(change.node)
         return effects
 
     def _send(self, peer: NodeId, message: object) -> Send:

@@ -71,6 +71,9 @@ class Placing:
         """React to a statement, whoever made it."""
         key = (statement.task, statement.item)
         match statement.kind:
+            case StatementKind.ASSIGNED:
+                if statement.attempt > 1:
+                    self._recover(job, now)
             case StatementKind.ACCEPTED:
                 handoff = job.handoffs.get(key)
                 if handoff is not None and (handoff.attempt, handoff.node) == (statement.attempt, author):
@@ -139,32 +142,47 @@ class Placing:
 
     def gone(self, node: NodeId, now: float) -> None:
         """A node has died or left: place again what was lost with it, as far as that is our business."""
-        del node  # what is lost follows from who is gone, and responsibility may have moved for more than its units
         for job in self.desk.jobs.values():
-            if job.state.phase is Phase.RUNNING:
-                known = dict.fromkeys(job.state.units)
-                known.update((child, None) for key in job.state.units for child in job.children(key))
-                for key in known:
-                    self._consider(job, key, now)
+            if node in job.participants():
+                job.suffered = True
+            self._recover(job, now)
+
+    def _recover(self, job: Job, now: float) -> None:
+        """Look at every unit: what is lost follows from who is gone, and losing one unit may make others needed
+        again whose results nobody missed before."""
+        if job.state.phase is not Phase.RUNNING or not job.suffered:
+            return
+        job.lost = self._find_lost(job)
+        known = dict.fromkeys(job.state.units)
+        known.update((child, None) for key in job.state.units for child in job.children(key))
+        for key in known:
+            self._consider(job, key, now)
+
+    def _find_lost(self, job: Job) -> dict[UnitKey, None]:
+        """Units whose outputs were on a node that is gone and are still needed: some child has no result, is being
+        run again, or is lost itself."""
+        lost: dict[UnitKey, None] = {}
+        for item in range(len(job.spec.items)):
+            for task in reversed(job.spec.dag.order):
+                key = job.key(task, item)
+                result = job.state.unit(key).result
+                if result is None or not self.desk.near.is_gone(result.node):
+                    continue
+                if any(child in lost or _is_open(job, child) for child in job.children(key)):
+                    lost[key] = None
+        return lost
 
     def _needs_placing(self, job: Job, key: UnitKey) -> bool:
         """Whether nobody has the unit, or whoever had it has taken it along."""
         unit = job.state.unit(key)
         if key in job.handoffs or key in job.unplaced:
             return False
-        if unit.result is not None:
-            return self._is_lost(job, key)
         current = unit.current
-        if current is None or current.phase in ("declined", "dropped"):
+        if current is None:
             return True
+        if current.phase in ("finished", "declined", "dropped"):
+            return unit.result is None or key in job.lost
         return current.phase != "failed" and self.desk.near.is_gone(current.node)
-
-    def _is_lost(self, job: Job, key: UnitKey) -> bool:
-        """Whether the outputs of a unit were on a node that is gone and are still needed."""
-        result = job.state.unit(key).result
-        if result is None or not self.desk.near.is_gone(result.node):
-            return False
-        return any(job.state.unit(child).result is None for child in job.children(key))
 
     def _parent_started(self, job: Job, key: UnitKey, now: float) -> None:
         first = key not in job.begun
@@ -191,7 +209,7 @@ class Placing:
     def _is_under_way(self, job: Job, key: UnitKey) -> bool:
         unit = job.state.unit(key)
         if unit.result is not None:
-            return not self._is_lost(job, key)
+            return key not in job.lost
         current = unit.current
         return current is not None and current.phase == "started" and not self.desk.near.is_gone(current.node)
 
@@ -269,6 +287,12 @@ class Placing:
             for name, unit in known
             if unit.current is not None
         )
+
+
+def _is_open(job: Job, key: UnitKey) -> bool:
+    """Whether a unit still has to be run, for the first time or again."""
+    unit = job.state.unit(key)
+    return unit.result is None or unit.current is not unit.result
 
 
 def _parent(job: Job, name: str, attempt: Attempt | None, child: str, view: View, now: float) -> Parent:

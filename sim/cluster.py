@@ -14,7 +14,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Identity, Peer
-from pnode.protocol.record import Address
+from pnode.protocol.record import Address, NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
 
@@ -120,7 +120,11 @@ class Cluster:
         )  # fmt: skip
         host.peer.restore(_rows(host.disk, "job"), _rows(host.disk, "segment"))
         host.up = True
-        host.begin(tuple(other.address for other in self.hosts if other is not host))
+        records = [
+            (NodeId(key), decode(NodeRecord, row)) for (table, key), row in host.disk.items() if table == "peer"
+        ]
+        remembered = tuple((node, record.credential) for node, record in records)
+        host.begin(tuple(other.address for other in self.hosts if other is not host), remembered)
         return host
 
     def submit(self, host: Host, spec: JobSpec) -> JobId:

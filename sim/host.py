@@ -120,9 +120,9 @@ class Host:
         for effect in effects:
             self._perform(effect)
 
-    def begin(self, seeds: tuple[Address, ...]) -> None:
-        """Switch the node on."""
-        self.perform(self.peer.start(seeds, self.now))
+    def begin(self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...] = ()) -> None:
+        """Switch the node on, with the credentials of the members that it remembers."""
+        self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle()
         self._sample()
 
