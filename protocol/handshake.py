@@ -113,8 +113,8 @@ Check = Callable[[NodeId, bytes, Purpose], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """Who we are: what a handshake needs of it."""
+class Passport:
+    """What a node shows, and proves, to say who it is."""
 
     seed: bytes
     """32 bytes: the node's secret key."""
@@ -157,7 +157,7 @@ class Handshake:
 
     def __init__(
         self,
-        identity: Identity,
+        passport: Passport,
         check: Check,
         ephemeral_seed: bytes,
         *,
@@ -172,8 +172,8 @@ class Handshake:
         self.result: Established | None = None
         """Not None when the state is ESTABLISHED."""
         self.deadline = inf
-        self._identity = identity
-        self._credential = identity.credential()
+        self._passport = passport
+        self._credential = passport.credential()
         assert len(self._credential) <= CREDENTIAL_BYTES_MAX, "no handshake can carry such a credential"
         self._check = check
         self._initiator = initiator
@@ -199,7 +199,7 @@ class Handshake:
             return b""
         self.state = State.AWAIT_ANSWER
         self._asked_at = now
-        return self._exchange.say(hello_frame(self._versions, self._exchange.public, self._identity.authority_key))
+        return self._exchange.say(hello_frame(self._versions, self._exchange.public, self._passport.authority_key))
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take bytes as they come; returns what to send, also when that is the last word before FAILED."""
@@ -255,7 +255,7 @@ class Handshake:
 
     def _read_hello(self, frame: bytes, now: float) -> bytes:
         try:
-            hello = read_hello(frame, self._identity.authority_key)
+            hello = read_hello(frame, self._passport.authority_key)
             self._version = self._versions.highest_common(hello.versions)
         except OtherClusterError:
             self._parting = refusal_frame(Refusal.OTHER_CLUSTER, self._versions)
@@ -308,9 +308,9 @@ class Handshake:
     def _prove(self, kind: Kind, opening: bytes, choice: int, now: float) -> bytes:
         """An ANSWER or a PROOF: `opening` in the clear; encrypted, our signature over all that was said and the
         fields: a choice, our clock, id and credential."""
-        fields = PROOF.pack(choice, int(now * 1000), self._identity.node) + self._credential
+        fields = PROOF.pack(choice, int(now * 1000), self._passport.node) + self._credential
         head = frame_head(kind, len(opening) + SIGNATURE_BYTES + len(fields) + TAG_BYTES) + opening
-        signature = self._identity.crypto.sign(self._identity.seed, self._signed_bytes(kind, head, fields))
+        signature = self._passport.crypto.sign(self._passport.seed, self._signed_bytes(kind, head, fields))
         return self._exchange.say(head + self._exchange.seal(LABELS[kind], head, signature + fields))
 
     def _verify(self, kind: Kind, frame: bytes, opening_end: int, now: float) -> int:
@@ -319,10 +319,10 @@ class Handshake:
         opened = self._exchange.open(LABELS[kind], head, frame[opening_end:])
         signature, fields = opened[:SIGNATURE_BYTES], opened[SIGNATURE_BYTES:]
         choice, clock_ms, node = PROOF.unpack_from(fields)
-        if not self._identity.crypto.verify(node, self._signed_bytes(kind, head, fields), signature):
+        if not self._passport.crypto.verify(node, self._signed_bytes(kind, head, fields), signature):
             raise BadHandshakeError("does not hold the key of the node that it claims to be")
         self._exchange.say(frame)
-        if node == self._identity.node:
+        if node == self._passport.node:
             raise SelfConnectionError("is this node itself")
         if self._expected is not None and node != self._expected:
             raise WrongPeerError(f"is node {node_text(node)}, not {node_text(self._expected)} as expected")
@@ -332,7 +332,7 @@ class Handshake:
         return int(choice)
 
     def _signed_bytes(self, kind: Kind, head: bytes, fields: bytes) -> bytes:
-        return ROLES[kind] + self._identity.cluster + self._exchange.digest(head, fields)
+        return ROLES[kind] + self._passport.cluster + self._exchange.digest(head, fields)
 
     def _rejected(self, error: RemoteProtocolError) -> HandshakeError:
         """What we say when `check` has said no."""

@@ -31,7 +31,7 @@ from pnode.protocol.handshake import (
     Check,
     Established,
     Handshake,
-    Identity,
+    Passport,
     State,
 )
 from pnode.protocol.ids import NodeId, node_text
@@ -54,9 +54,9 @@ AUTHORITY = Sodium().public_key(b"authority".ljust(32))
 NOW = 1_700_000_000.0
 
 
-def identity(name: str, authority: bytes = AUTHORITY, credential: bytes | None = None) -> Identity:
+def identity(name: str, authority: bytes = AUTHORITY, credential: bytes | None = None) -> Passport:
     shown = name.encode() if credential is None else credential
-    return Identity(name.encode().ljust(32), authority, lambda: shown, Sodium())
+    return Passport(name.encode().ljust(32), authority, lambda: shown, Sodium())
 
 
 ANN, BOB, EVE = identity("ann"), identity("bob"), identity("eve")
@@ -73,11 +73,11 @@ def nobody(reason: str, error: type[RemoteProtocolError] = RemoteProtocolError) 
     return check
 
 
-def initiator(who: Identity = ANN, check: Check = anybody, seed: bytes = b"i", **settings: object) -> Handshake:
+def initiator(who: Passport = ANN, check: Check = anybody, seed: bytes = b"i", **settings: object) -> Handshake:
     return Handshake(who, check, seed.ljust(32), initiator=True, **settings)  # type: ignore[arg-type]
 
 
-def responder(who: Identity = BOB, check: Check = anybody, seed: bytes = b"r", **settings: object) -> Handshake:
+def responder(who: Passport = BOB, check: Check = anybody, seed: bytes = b"r", **settings: object) -> Handshake:
     return Handshake(who, check, seed.ljust(32), initiator=False, **settings)  # type: ignore[arg-type]
 
 
@@ -617,7 +617,7 @@ class OtherCluster(Sodium):
 
 @pytest.mark.parametrize("crypto", [ForeignSignature(), OtherRole(), OtherCluster()])
 def test_a_signature_by_another_or_for_another_use_proves_nothing(crypto: Sodium) -> None:
-    cheat = Identity(EVE.seed, AUTHORITY, lambda: b"eve", crypto)
+    cheat = Passport(EVE.seed, AUTHORITY, lambda: b"eve", crypto)
     asked, asking = (initiator(BOB), responder(cheat)), (initiator(cheat), responder(BOB))
 
     drive(*asked)

@@ -1,0 +1,156 @@
+"""A connection: a stream to a peer with which the handshake is done, sealed in both directions.
+
+The pure machines `Handshake` and `Session` decide everything; here they get their bytes, their clock and their
+deadlines. One task may read while another writes.
+"""
+
+import errno
+import socket
+from collections.abc import Callable, Iterable
+
+import trio
+
+from pnode.protocol.handshake import Established, Handshake
+from pnode.protocol.refusals import HandshakeTimeoutError
+from pnode.protocol.session import Purpose, Session, SessionError
+
+Stream = trio.abc.Stream
+Clock = Callable[[], float]
+
+RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 256 * 1024}
+"""Per read; more does not make bulk faster (performance.md 2), and a read buffer is allocated for each."""
+
+HANDSHAKE_RECEIVE_BYTES = 4096
+
+HOST_TIMEOUT_S = 20
+"""A host that is silent for so long has vanished. The members' probes find it out earlier; this frees the socket."""
+
+
+class ConnectionLostError(Exception):
+    """The connection broke, or the other side broke the protocol; the text says which. Drop the connection."""
+
+
+async def greet(stream: Stream, handshake: Handshake, clock: Clock) -> Established:
+    """Carry a handshake through over a stream, within its deadline.
+
+    Raises a HandshakeError; then the stream is of no further use, and whoever called closes it.
+    """
+    reply = handshake.start(clock())
+    with trio.move_on_after(max(0.0, handshake.deadline - clock())) as patience:
+        try:
+            while True:
+                if reply:
+                    await stream.send_all(reply)
+                if handshake.result is not None or handshake.failure is not None:
+                    break
+                data = await stream.receive_some(HANDSHAKE_RECEIVE_BYTES)
+                if data:
+                    reply = handshake.receive(bytes(data), clock())
+                else:
+                    handshake.receive_eof()
+                    reply = b""
+        except trio.BrokenResourceError:
+            handshake.receive_eof()
+    handshake.tick(clock())
+    if handshake.failure is not None:
+        raise handshake.failure
+    if handshake.result is None or patience.cancelled_caught:  # the two clocks disagree, or our last word is stuck
+        raise HandshakeTimeoutError("did not finish the handshake in time")
+    return handshake.result
+
+
+class Connection:
+    """Messages to and from one authenticated peer."""
+
+    def __init__(self, stream: Stream, established: Established, clock: Clock, stall_s: float) -> None:
+        self.peer = established.peer
+        self.credential = established.credential
+        self.purpose = established.purpose
+        self.clock_offset_s = established.clock_offset_s
+        self._stream = stream
+        self._session = Session(established.keys, established.purpose, clock())
+        self._leftover = established.leftover
+        self._receive_bytes = RECEIVE_BYTES[established.purpose]
+        self._clock = clock
+        self._stall_s = stall_s
+        self._torn = False
+
+    @property
+    def message_bytes_max(self) -> int:
+        return self._session.message_bytes_max
+
+    @property
+    def end_reason(self) -> str:
+        """Why the other side ended it, once `receive` has returned nothing."""
+        return self._session.end_reason
+
+    async def send(self, payloads: Iterable[bytes]) -> None:
+        """All these messages in one write. Raises ConnectionLostError."""
+        self._check_whole()
+        await self._write(self._session.seal_many(payloads, self._clock()))
+
+    async def receive(self) -> list[bytes]:
+        """The next messages, at least one; an empty list at the orderly end. Raises ConnectionLostError."""
+        data, self._leftover = self._leftover, b""
+        try:
+            while True:
+                if data and (messages := self._session.receive(data)):
+                    return messages
+                if self._session.ended:
+                    return []
+                data = bytes(await self._stream.receive_some(self._receive_bytes))
+                if not data:
+                    self._session.receive_eof()
+        except SessionError as error:
+            raise ConnectionLostError(str(error)) from None
+        except trio.BrokenResourceError as error:
+            raise ConnectionLostError(_explain(error)) from None
+
+    async def end(self, reason: str) -> None:
+        """Say that we are finished, and why; nothing can be sent afterwards. Raises ConnectionLostError."""
+        self._check_whole()
+        await self._write(self._session.close(reason))
+
+    async def aclose(self) -> None:
+        """Close the stream without a word."""
+        self._torn = True
+        await trio.aclose_forcefully(self._stream)
+
+    async def _write(self, data: bytes) -> None:
+        self._torn = True  # until it is all out: nothing that follows a part could be read
+        try:
+            with trio.fail_after(self._stall_s):
+                await self._stream.send_all(data)
+        except trio.TooSlowError:
+            raise ConnectionLostError(f"it took no data for {self._stall_s:g} s") from None
+        except trio.BrokenResourceError as error:
+            raise ConnectionLostError(_explain(error)) from None
+        self._torn = False
+
+    def _check_whole(self) -> None:
+        if self._torn:
+            raise ConnectionLostError("the connection is closed, or an earlier message went out in part only")
+
+
+def watch_host(stream: trio.SocketStream) -> None:
+    """Have the kernel break the connection when the other side's host has vanished: by keep-alive probes while
+    nothing is sent, and by a limit on unacknowledged data while something is."""
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": HOST_TIMEOUT_S // 2,
+        "TCP_KEEPINTVL": HOST_TIMEOUT_S // 6,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": HOST_TIMEOUT_S * 1000,
+    }
+    for name, value in options.items():
+        if hasattr(socket, name):  # each platform has its own selection
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _explain(error: BaseException) -> str:
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno == errno.ETIMEDOUT:
+        return "its host does not answer any more"
+    if isinstance(cause, ConnectionError):
+        return "the other side reset the connection"
+    return "the connection broke"

@@ -1,0 +1,93 @@
+"""Dialling: finding out at which of several addresses somebody answers who is fit to talk to."""
+
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import trio
+
+from pnode.protocol.record import Address
+from pnode.protocol.refusals import HandshakeError, SessionExistsError
+
+from .connection import watch_host
+
+T = TypeVar("T")
+Attempt = Callable[[Address], Awaitable[T]]
+"""Raises NoAnswerError or a HandshakeError."""
+
+PARALLEL_MAX = 4
+"""Attempts at once per dial."""
+
+ADDRESSES_MAX = 16
+"""Twice as many as a node record holds; the rest would never be reached in time."""
+
+
+class NoAnswerError(Exception):
+    """No connection to an address; like a HandshakeError, the text continues a sentence that begins with it."""
+
+
+class UnreachableError(Exception):
+    """Nobody fit to talk to answered; the text names every address and what happened there."""
+
+    def __init__(self, failures: Sequence[tuple[Address, NoAnswerError | HandshakeError]]) -> None:
+        super().__init__("; ".join(f"{address} {error}" for address, error in failures) or "no address is known")
+        self.session_exists = any(isinstance(error, SessionExistsError) for _, error in failures)
+        """One of them leads to a node with which there is, or is about to be, a session already."""
+
+
+async def race(addresses: Sequence[Address], attempt: Attempt[T], stagger_s: float) -> T:
+    """The first success among attempts at all addresses, each started a little after the one before, or at once when
+    that has failed. The others are cancelled; that no two succeed is up to the attempts.
+
+    Raises UnreachableError.
+    """
+    addresses = tuple(dict.fromkeys(addresses))[:ADDRESSES_MAX]
+    failures: dict[Address, NoAnswerError | HandshakeError] = {}
+    winners: list[T] = []
+    limit = trio.CapacityLimiter(PARALLEL_MAX)
+
+    async def run(address: Address, failed: trio.Event) -> None:
+        try:
+            async with limit:
+                winners.append(await attempt(address))
+            nursery.cancel_scope.cancel()
+        except (NoAnswerError, HandshakeError) as error:
+            failures[address] = error
+            failed.set()
+
+    async with trio.open_nursery() as nursery:
+        for address in addresses:
+            failed = trio.Event()
+            nursery.start_soon(run, address, failed)
+            with trio.move_on_after(stagger_s):
+                await failed.wait()
+    if not winners:
+        raise UnreachableError([(address, failures[address]) for address in addresses])
+    return winners[0]
+
+
+async def connect_tcp(address: Address) -> trio.SocketStream:
+    """A TCP connection. Raises NoAnswerError; the deadline is the caller's."""
+    try:
+        stream = await trio.open_tcp_stream(address.host, address.port)
+    except socket.gaierror as error:
+        raise NoAnswerError(f"cannot be looked up ({error.strerror}): is the name right?") from None
+    except ValueError:  # the name cannot even be asked for: it came from somebody's record, or was mistyped
+        raise NoAnswerError("is no address and no host name") from None
+    except OSError as error:
+        raise NoAnswerError(_explain(error)) from None
+    watch_host(stream)
+    return stream
+
+
+def _explain(error: OSError) -> str:
+    """trio tries all addresses behind a name and keeps its findings in a group; the first stands for all."""
+    cause = error.__cause__
+    first = cause.exceptions[0] if isinstance(cause, ExceptionGroup) else cause
+    found = first if isinstance(first, OSError) else error
+    if isinstance(found, ConnectionRefusedError):
+        return "refused the connection"
+    if found.errno == errno.ETIMEDOUT:
+        return "did not answer"
+    return f"cannot be reached: {found.strerror or found}"

@@ -1,0 +1,93 @@
+"""The greeter: makes authenticated connections out of bare ones, those we open and those that others open."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from pnode.protocol.errors import RemoteProtocolError
+from pnode.protocol.handshake import Check, Handshake, Passport
+from pnode.protocol.ids import NodeId
+from pnode.protocol.record import Address
+from pnode.protocol.refusals import CredentialRefusedError, HandshakeError, VersionError
+from pnode.protocol.session import Purpose
+
+from .connection import Clock, Connection, Stream, greet
+from .dialing import NoAnswerError
+from .door import Door, DoorFullError
+from .limits import TransportSettings
+
+logger = logging.getLogger(__name__)
+
+Admit = Callable[[NodeId, bytes], None]
+"""(node, credential): raises a RemoteProtocolError, worded for people, unless it may talk to us."""
+
+Decide = Callable[[NodeId, Purpose], None]
+"""Asked about a node that was admitted: raises SessionExistsError or BusyError unless we want this connection."""
+
+Connect = Callable[[Address], Awaitable[Stream]]
+"""Raises NoAnswerError; the deadline is the caller's."""
+
+
+class BusyError(RemoteProtocolError):
+    """We have as many sessions or streams as we can bear. Nobody is to blame."""
+
+
+class Greeter:
+    """Shakes hands on behalf of one node."""
+
+    def __init__(
+        self, passport: Passport, admit: Admit, connect: Connect, settings: TransportSettings, clock: Clock
+    ) -> None:
+        self.me = passport.node
+        self._passport = passport
+        self._admit = admit
+        self._connect = connect
+        self._settings = settings
+        self._clock = clock
+        self._door = Door(settings)
+
+    async def reach(self, address: Address, decide: Decide, purpose: Purpose, expected: NodeId | None) -> Connection:
+        """Connect to an address and shake hands. Raises NoAnswerError or a HandshakeError."""
+        try:
+            with trio.fail_after(self._settings.connect_timeout_s):
+                stream = await self._connect(address)
+        except trio.TooSlowError:
+            raise NoAnswerError(f"did not answer within {self._settings.connect_timeout_s:g} s") from None
+        check = self._checked(decide)
+        handshake = Handshake(
+            self._passport, check, os.urandom(32), initiator=True, purpose=purpose, expected=expected
+        )
+        return await self._shake_hands(stream, handshake)
+
+    async def welcome(self, stream: Stream, host: str, decide: Decide) -> Connection | None:
+        """Shake hands with whoever has connected from `host`; None, and the stream closed, if that leads nowhere."""
+        try:
+            with self._door.stand(host):
+                handshake = Handshake(self._passport, self._checked(decide), os.urandom(32), initiator=False)
+                return await self._shake_hands(stream, handshake)
+        except DoorFullError as error:
+            await trio.aclose_forcefully(stream)
+            logger.debug("hung up: host=%s reason=%s", host, error)
+        except HandshakeError as error:
+            # Strangers are no news, or they could fill the log; those whom somebody can help are.
+            level = logging.INFO if isinstance(error, CredentialRefusedError | VersionError) else logging.DEBUG
+            logger.log(level, "turned away: host=%s reason=%s", host, error)
+        return None
+
+    def _checked(self, decide: Decide) -> Check:
+        def check(node: NodeId, credential: bytes, purpose: Purpose) -> None:
+            self._admit(node, credential)
+            decide(node, purpose)
+
+        return check
+
+    async def _shake_hands(self, stream: Stream, handshake: Handshake) -> Connection:
+        try:
+            established = await greet(stream, handshake, self._clock)
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        stall_s = self._settings.stall_s if established.purpose is Purpose.CONTROL else self._settings.bulk_stall_s
+        return Connection(stream, established, self._clock, stall_s)

@@ -1,0 +1,160 @@
+"""The transport: everything a node says to others goes out here, and everything it hears comes in here.
+
+It carries out the core's effects on the network and delivers its events. Sessions over TCP, datagrams over UDP, one
+port; strangers end with their connection (see `sessions`, `datagrams`, `listening`).
+"""
+
+import errno
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import NoReturn, assert_never
+
+import trio
+
+from pnode.protocol.datagram import DatagramBox
+from pnode.protocol.effects import Dial, Disconnect, Send, SendDatagram
+from pnode.protocol.events import Event
+from pnode.protocol.handshake import Passport
+from pnode.protocol.ids import NodeId
+from pnode.protocol.record import Address
+from pnode.protocol.session import Purpose
+
+from .bulk import BulkStream, BulkStreams, ServeBulk
+from .connection import Clock, Stream, watch_host
+from .datagrams import Datagrams
+from .dialing import connect_tcp
+from .greeter import Admit, Connect, Greeter
+from .limits import TransportSettings
+from .listening import Doors, listen
+from .sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+ACCEPT_PAUSE_S = 0.1
+"""Until then some connection may have been closed."""
+
+
+class Transport:
+    """A node's link to all others.
+
+    `deliver` is called from tasks of the thread that runs `serve`, never from within `perform`. `boot` must be
+    greater than at every earlier start with the same seed, see `protocol.datagram`.
+    """
+
+    def __init__(
+        self,
+        passport: Passport,
+        *,
+        boot: int,
+        admit: Admit,
+        deliver: Callable[[Event], None],
+        addresses_of: Callable[[NodeId], tuple[Address, ...]],
+        lookup: Callable[[bytes], NodeId | None],
+        serve_bulk: ServeBulk,
+        clock: Clock,
+        settings: TransportSettings,
+        connect: Connect = connect_tcp,
+    ) -> None:
+        self._settings = settings
+        self._greeter = Greeter(passport, admit, connect, settings, clock)
+        self._sessions = Sessions(self._greeter, deliver, addresses_of, settings)
+        self._bulk = BulkStreams(self._greeter, serve_bulk, settings)
+        self._box = DatagramBox(passport.seed, passport.cluster, boot, lookup)
+        self._deliver = deliver
+        self._doors: Doors | None = None
+        self._datagrams: Datagrams | None = None
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
+        """Listen, and carry everything until cancelled; then what waits is still sent, within a bounded time.
+
+        Raises CannotListenError at the start. Afterwards peers' errors end with their connection.
+        """
+        doors = self._doors = listen(self._settings.host, self._settings.port)
+        try:
+            datagrams = self._datagrams = Datagrams(doors.datagram_sockets, self._box, self._deliver)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._sessions.run)
+                nursery.start_soon(datagrams.run)
+                for sock in doors.stream_sockets:
+                    listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+                    nursery.start_soon(self._accept, listener, nursery)
+                logger.info("listening: addresses=%s", " ".join(map(str, self.addresses())))
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            doors.close()
+
+    @property
+    def port(self) -> int:
+        """Where we listen, for TCP and UDP; once `serve` has started."""
+        assert self._doors is not None, "the transport does not serve yet"
+        return self._doors.port
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Where others can reach us as of now; loopback only if there is nothing else. Once `serve` has started."""
+        assert self._doors is not None, "the transport does not serve yet"
+        return self._doors.addresses()
+
+    @property
+    def peers(self) -> tuple[NodeId, ...]:
+        """With whom there is a session."""
+        return self._sessions.peers
+
+    def perform(self, effect: Dial | Send | SendDatagram | Disconnect) -> None:
+        """Carry out what the core asks for. Never blocks; what comes of it is delivered as events."""
+        match effect:
+            case Send(peer, payload):
+                self._sessions.send(peer, payload)
+            case SendDatagram(peer, address, payload):
+                assert self._datagrams is not None, "the transport does not serve yet"
+                self._datagrams.send(peer, address, payload)
+            case Dial(addresses, peer):
+                self._sessions.dial(addresses, peer)
+            case Disconnect(peer, reason):
+                self._sessions.disconnect(peer, reason)
+            case _:
+                assert_never(effect)
+
+    async def open_bulk(self, peer: NodeId, addresses: tuple[Address, ...]) -> BulkStream:
+        """A fresh connection for content; whoever opens it closes it. Raises UnreachableError."""
+        return await self._bulk.open(peer, addresses)
+
+    async def answer(self, stream: Stream, host: str) -> None:
+        """Serve a connection that somebody at `host` has opened: one for bulk until it ends, one for control until
+        its session has begun."""
+        arrived_at = trio.current_time()
+        with ExitStack() as held:
+
+            def decide(peer: NodeId, purpose: Purpose) -> None:
+                control = purpose is Purpose.CONTROL
+                held.enter_context(
+                    self._sessions.admitted(peer, arrived_at) if control else self._bulk.admitted(peer)
+                )
+
+            connection = await self._greeter.welcome(stream, host, decide)
+            if connection is None:
+                return
+            if connection.purpose is Purpose.CONTROL:
+                self._sessions.begin(connection, None)
+            else:
+                await self._bulk.answer(connection)
+
+    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> NoReturn:
+        """Accept connections for ever. (`trio.serve_listeners` would close each when its handshake is done.)"""
+        while True:
+            try:
+                stream = await listener.accept()
+                host = str(stream.socket.getpeername()[0])
+            except OSError as error:
+                if error.errno in OUT_OF_RESOURCES:
+                    logger.warning(
+                        "cannot accept connections: %s; is the limit of open files too low?", error.strerror
+                    )
+                    await trio.sleep(ACCEPT_PAUSE_S)
+                elif error.errno != errno.ENOTCONN:  # that one has gone again already
+                    raise
+                continue
+            watch_host(stream)
+            nursery.start_soon(self.answer, stream, host)
