@@ -26,7 +26,7 @@ from pnode.protocol.jobspec import FileRef, JobSpec
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord
-from pnode.protocol.routing import RoutingError, make_items
+from pnode.protocol.routing import RoutingError
 from pnode.protocol.view import Mapper
 
 from .api import (
@@ -112,7 +112,7 @@ class Office:
         files = await trio.to_thread.run_sync(self._take_in, application, owner)
         archive = await trio.to_thread.run_sync(self._pack, application, owner)
         try:
-            items = make_items(application.dag, files)
+            items = application.items(files)
         except RoutingError as error:
             raise RefusedError(str(error)) from None
         spec = JobSpec(name or application.name, application.dag, items, mapper, self.node.clock(), owner, archive)
@@ -159,8 +159,9 @@ class Office:
         found = await self._find(job)
         while True:
             changed = self._driver().change("job", found.id)
-            yield self._detail(found)
-            if found.state.phase is not Phase.RUNNING:
+            detail = self._detail(found)
+            yield detail
+            if detail.state != "running":  # what was shown, not what has become of it since
                 return
             await changed.wait()
 

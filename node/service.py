@@ -36,7 +36,9 @@ from pnode.protocol.record import Address, NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
 
+from .bulk import BulkStream
 from .control import serve_control
+from .dialing import UnreachableError
 from .discovery import serve_discovery
 from .driver import Driver
 from .enrolment import Enrolment, EnrolmentError, enrol
@@ -49,6 +51,7 @@ from .limits import TransportSettings
 from .listening import CannotListenError
 from .office import Office
 from .store import Store
+from .streams import StreamError
 from .transfer import Transfer
 from .transport import Transport
 
@@ -261,6 +264,17 @@ class Node:
         """Get content into the store. Raises FetchError."""
         arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)
         return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
+
+    async def _serve_bulk(self, peer: NodeId, stream: BulkStream) -> None:
+        if self.trust.standing(peer) is not None:  # only members get content, invited strangers do not
+            await self.transfer.serve(peer, stream)
+
+    async def open_stream(self, node: NodeId) -> BulkStream:
+        """A stream for content to a member. Raises StreamError."""
+        try:
+            return await self.transport.open_bulk(node, () if self.peer is None else self.peer.addresses_of(node))
+        except UnreachableError as error:
+            raise StreamError(str(error)) from None
 
     # -- services ----------------------------------------------------------------------------------------------------
 
