@@ -13,7 +13,6 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 FILES_MAX = 10_000
 """An application with more is a data set; those travel as inputs."""
@@ -167,19 +166,10 @@ def _unpack_members(members: tarfile.TarFile, target: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             # "x": a second entry of the same name, or one that takes a directory for a file, must not pass.
             with path.open("xb") as file:
-                _copy(content, file, member.size)
+                shutil.copyfileobj(content, file, BLOCK_BYTES)  # never more than the size; less is a TarError
                 os.fchmod(file.fileno(), 0o755 if member.mode & 0o100 else 0o644)
         except (FileExistsError, NotADirectoryError):
             raise ArchiveError(f"the application has two entries in one place: {member.name!r}") from None
-
-
-def _copy(content: IO[bytes], file: IO[bytes], size_bytes: int) -> None:
-    while size_bytes:
-        block = content.read(min(size_bytes, BLOCK_BYTES))
-        if not block:
-            raise ArchiveError("the application's archive is cut short")
-        file.write(block)
-        size_bytes -= len(block)
 
 
 def _size(name: str) -> int:
