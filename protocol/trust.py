@@ -32,7 +32,6 @@ original date, because it knows, and from then on gives strangers that path. So 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf
 
 from .certificate import (
     Admission,
@@ -47,6 +46,7 @@ from .claim import Claim, Claims
 from .codec import MalformedError, decode, encode
 from .crypto import Crypto
 from .ids import NodeId, cluster_id, node_text
+from .lineage import Lineage, TableFullError
 from .record import Role
 from .revocation import Revocation, Revocations
 from .signed import BadSignatureError, Kind, Signed, sign, verify
@@ -57,23 +57,12 @@ Shown = tuple[NodeId, bytes]
 Refused = list[tuple[NodeId, TrustError]]
 """Who was not believed, and why."""
 
-MEMBERS_MAX = 4096
-"""As for the table of members (reference: membership.md 4.8)."""
-
-PATH_MAX = 64
-"""Credentials on a path; that many fit one control frame. When newcomers pick random members as their witnesses, the
-longest path among n is about e ln n, which is 23 for a full table."""
-
 ADOPTION_AHEAD_S = 30 * 86_400
 """Orphans are adopted that long before their path ends, since those with a better one may be away for a while."""
 
 
 class NotAdmittedError(TrustError):
     """Genuine, but nobody known here has witnessed it: ask for its path, or witness it."""
-
-
-class TableFullError(TrustError):
-    """It belongs here, but we know as many members as we can."""
 
 
 class CannotVouchError(TrustError):
@@ -94,24 +83,6 @@ class Standing:
     """Who admitted it; None if the authority itself did or nobody has yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A claim that was established, with the witness as it stood then, so that following witnesses never goes round
-    in a circle even after they renewed their certificates through each other."""
-
-    claim: Claim
-    witness: "_Member | None"
-    depth: int
-    """Credentials on its path, its own included."""
-
-    def path(self) -> "list[_Member]":
-        """From itself up to a node certified by the authority."""
-        members = [self]
-        while members[-1].witness is not None:
-            members.append(members[-1].witness)
-        return members
-
-
 class Trust:
     """One node's beliefs about who belongs to the cluster. Starts with the authority's key and nothing else."""
 
@@ -119,11 +90,9 @@ class Trust:
         self.authority = authority
         self.cluster = cluster_id(authority)
         self._crypto = crypto
-        self._members: dict[NodeId, _Member] = {}
-        self._rootless: dict[NodeId, None] = {}
-        """Members recalled whose witness has not turned up again yet; they have no path until then."""
         self._revocations = Revocations(authority)
         self._claims = Claims(crypto, authority, self._revocations)
+        self._lineage = Lineage(self._revocations)
 
     def check(self, node: NodeId, credential: bytes, now: float) -> Standing:
         """What the credential shown by `node` is worth now. Changes no belief.
@@ -138,14 +107,14 @@ class Trust:
         claim = self._claims.read(node, credential, now)
         if not self._is_admitted(claim, now):
             return _standing(claim, admitted=False)
-        self._remember(claim, now)
-        self._reunite(now)
+        self._lineage.remember(claim, now)
+        self._lineage.reunite(now)
         return _standing(claim, admitted=True)
 
     def learn_many(self, shown: Iterable[Shown], now: float) -> Refused:
         """Learn a table whose nodes witnessed each other, in any order; returns whom it could not learn, and why."""
         refused, left = self._spread(shown, now)
-        self._reunite(now)
+        self._lineage.reunite(now)
         return refused + [(claim.node, _not_admitted(claim)) for claim in left]
 
     def recall(self, shown: Iterable[Shown], revocations: Iterable[Signed], now: float) -> Refused:
@@ -160,8 +129,7 @@ class Trust:
             try:
                 if claim.admitted_at_s is None:
                     raise _not_admitted(claim)
-                self._put(_Member(claim, None, 1), now)
-                self._rootless[claim.node] = None
+                self._lineage.recall(claim, now)
             except TrustError as error:
                 refused.append((claim.node, error))
         for signed in revocations:
@@ -178,7 +146,7 @@ class Trust:
         self._must_be_able_to_vouch(me, node, now)
         claim = self._claims.read(node, credential, now)
         if claim.direct:
-            self._remember(claim, now)
+            self._lineage.remember(claim, now)
             return credential
         known = self._known(claim, now)
         if known is None or known.admitted_at_s is None:
@@ -194,44 +162,38 @@ class Trust:
     def standing(self, node: NodeId) -> Standing | None:
         """What is believed of a node; None for strangers and the revoked. Mind `not_after_s`: those who have run out
         stay here until the next `upkeep`, although nothing else in this class relies on them any longer."""
-        member = self._members.get(node)
+        member = self._lineage.get(node)
         return None if member is None else _standing(member.claim, admitted=True)
 
     def known(self) -> list[NodeId]:
         """Everybody who has a standing, in ascending order."""
-        return sorted(self._members)
+        return list(self._lineage)
 
     def upkeep(self, now: float, seed: bytes) -> list[NodeId]:
         """Forget who has run out, and adopt orphans; returns the adopted. `seed` is our node's key.
 
         To be called after a revocation was heard and every hour or so; cheap when there is nothing to do.
         """
-        self._forget_ended(now)
-        me = self._members.get(NodeId(self._crypto.public_key(seed)))
-        if me is None or me.depth >= PATH_MAX or self._path_ends_s(me) < now:
+        self._lineage.forget_ended(now)
+        me = self._lineage.voice(NodeId(self._crypto.public_key(seed)), now)
+        if me is None:
             return []
-        ends_s = self._path_ends_s(me)
-        orphans = [
-            member.claim
-            for member in self._members.values()
-            if self._path_ends_s(member) < min(member.claim.own.not_after_s, now + ADOPTION_AHEAD_S, ends_s)
-        ]
+        ends_s = self._lineage.path_ends_s(me)
+        if ends_s < now:
+            return []
+        orphans = [orphan.claim for orphan in self._lineage.orphans(min(now + ADOPTION_AHEAD_S, ends_s))]
         for claim in orphans:
             self.witness(claim.node, claim.credential, now, seed)
         return sorted(claim.node for claim in orphans)
 
     def path(self, node: NodeId) -> list[Shown]:
-        """What a stranger needs to establish a member: at most PATH_MAX credentials, from one certified by the
-        authority down to the node's own. Empty for a node that is not known."""
-        member = self._members.get(node)
-        if member is None:
-            return []
-        return [(link.claim.node, link.claim.credential) for link in reversed(member.path())]
+        """What a stranger needs to establish a member: at most `lineage.PATH_MAX` credentials, from one certified by
+        the authority down to the node's own. Empty for a node that is not known."""
+        return [(claim.node, claim.credential) for claim in self._lineage.path(node)]
 
     def paths(self) -> list[Shown]:
         """What a newcomer needs to establish everybody, each credential once."""
-        links = [link.claim for node in self.known() for link in reversed(self._members[node].path())]
-        return list(dict.fromkeys((claim.node, claim.credential) for claim in links))
+        return list(dict.fromkeys(shown for node in self._lineage for shown in self.path(node)))
 
     @property
     def revocations(self) -> tuple[Signed, ...]:
@@ -267,16 +229,16 @@ class Trust:
             revocation = decode(Revocation, signed.body)
         except (BadSignatureError, MalformedError) as error:
             raise ForgedError(f"a list of revocations is not genuine: {error}") from None
-        author = self._members.get(NodeId(signed.author))
+        author = self._lineage.get(NodeId(signed.author))
         rests_on = () if author is None else tuple([certificate.subject for certificate in author.claim.chain])
         news = self._revocations.hear(signed, revocation, rests_on)
-        self._members = {node: member for node, member in self._members.items() if not self._is_revoked(member)}
+        self._lineage.forget_revoked()
         return news
 
     def _must_be_able_to_revoke(self, author: bytes, now: float) -> None:
         if author == self.authority:
             return
-        member = self._member(NodeId(author), now)
+        member = self._lineage.member(NodeId(author), now)
         if member is None:
             raise NotAdmittedError(f"{node_text(NodeId(author))} revokes keys, but is no member known here")
         if not member.claim.own.roles & Role.ADMIN:
@@ -285,36 +247,28 @@ class Trust:
             )
 
     def _must_be_able_to_vouch(self, me: NodeId, node: NodeId, now: float) -> None:
-        member = self._member(me, now)
         if node == me:
             raise CannotVouchError("a node cannot vouch for itself; another member has to")
-        if member is None or self._path_ends_s(member) < now:
+        member = self._lineage.member(me, now)
+        if member is None or self._lineage.path_ends_s(member) < now:
             raise CannotVouchError(
                 "this node's own admission cannot be shown to strangers; join through another member"
             )
-        if member.depth >= PATH_MAX:
+        if self._lineage.voice(me, now) is None:
             raise CannotVouchError(
-                f"{PATH_MAX} nodes admitted one another in a row; join through the founder instead"
+                f"{member.depth} nodes admitted one another in a row; join through the founder instead"
             )
-
-    def _member(self, node: NodeId | None, now: float) -> _Member | None:
-        member = None if node is None else self._members.get(node)
-        return member if member is not None and member.claim.own.covers(now) else None
 
     def _is_admitted(self, claim: Claim, now: float) -> bool:
         """By the authority itself, because we know so already, or because its witness counts."""
         if claim.direct or self._known(claim, now) is not None:
             return True
-        return self._witness_of(claim, now) is not None
+        return self._lineage.voice(claim.witness, now) is not None
 
     def _known(self, claim: Claim, now: float) -> Claim | None:
         """The claim by which we believe in the same certificate already."""
-        member = self._member(claim.node, now)
+        member = self._lineage.member(claim.node, now)
         return member.claim if member is not None and member.claim.digest == claim.digest else None
-
-    def _witness_of(self, claim: Claim, now: float) -> _Member | None:
-        witness = self._member(claim.witness, now)
-        return witness if witness is not None and witness.depth < PATH_MAX else None
 
     def _spread(self, shown: Iterable[Shown], now: float) -> tuple[Refused, list[Claim]]:
         """Verify every credential once, then let belief spread from witnesses to those who wait for them.
@@ -336,60 +290,13 @@ class Trust:
                 waiting.setdefault(claim.witness, []).append(claim)
         for claim in established:  # which grows meanwhile
             try:
-                self._remember(claim, now)
+                self._lineage.remember(claim, now)
             except TableFullError as error:
                 refused.append((claim.node, error))
                 continue
-            if self._members[claim.node].depth < PATH_MAX:
+            if self._lineage.voice(claim.node, now) is not None:
                 established += waiting.pop(claim.node, ())
         return refused, [claim for claims in waiting.values() for claim in claims]
-
-    def _reunite(self, now: float) -> None:
-        """Give those recalled without a path the one that leads through their witness, where it is known by now."""
-        before = -1
-        while before != len(self._rootless):
-            before = len(self._rootless)
-            for node in tuple(self._rootless):
-                member = self._member(node, now)
-                if member is not None:
-                    self._remember(member.claim, now)
-                if member is None or self._members[node].witness is not None:
-                    del self._rootless[node]
-
-    def _remember(self, claim: Claim, now: float) -> None:
-        """Take an established claim into the table, unless what is there says more. Raises TableFullError."""
-        witness = None if claim.direct else self._witness_of(claim, now)
-        member = _Member(claim, witness, 1 if witness is None else witness.depth + 1)
-        old = self._member(claim.node, now)
-        if old is None:
-            self._put(member, now)
-        elif old.claim.digest != claim.digest:
-            if claim.own.not_before_s >= old.claim.own.not_before_s:
-                self._put(member, now)
-        elif (self._path_ends_s(member), -member.depth) > (self._path_ends_s(old), -old.depth):
-            self._put(member, now)
-
-    def _put(self, member: _Member, now: float) -> None:
-        if member.claim.node not in self._members and len(self._members) >= MEMBERS_MAX:
-            self._forget_ended(now)
-            if len(self._members) >= MEMBERS_MAX:
-                raise TableFullError(
-                    f"{MEMBERS_MAX} members are known here already, which is as many as there can be"
-                )
-        self._members[member.claim.node] = member
-
-    def _is_revoked(self, member: _Member) -> bool:
-        return self._revocations.strikes(member.claim.chain, member.claim.admitted_at_s) is not None
-
-    def _forget_ended(self, now: float) -> None:
-        self._members = {node: member for node, member in self._members.items() if member.claim.own.covers(now)}
-
-    def _path_ends_s(self, member: _Member) -> float:
-        """Until when a stranger can follow the path to a member; minus infinity if it cannot even now."""
-        path = member.path()
-        if not path[-1].claim.direct or any(self._is_revoked(link) for link in path):
-            return -inf
-        return min(link.claim.own.not_after_s for link in path)
 
 
 def _standing(claim: Claim, admitted: bool) -> Standing:

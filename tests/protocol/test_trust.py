@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.protocol import revocation, trust
+from pnode.protocol import lineage, revocation
 from pnode.protocol.certificate import (
     ALL_ROLES,
     MEMBER_ROLES,
@@ -23,17 +23,16 @@ from pnode.protocol.certificate import (
 from pnode.protocol.claim import RevokedError, WrongSubjectError
 from pnode.protocol.codec import encode
 from pnode.protocol.ids import NodeId, cluster_id
+from pnode.protocol.lineage import PATH_MAX, TableFullError
 from pnode.protocol.record import CREDENTIAL_BYTES_MAX, Role
 from pnode.protocol.revocation import ListFullError
 from pnode.protocol.signed import Kind, Signed, sign
 from pnode.protocol.token import make_token, parse_token
 from pnode.protocol.trust import (
     ADOPTION_AHEAD_S,
-    PATH_MAX,
     CannotVouchError,
     NotAdmittedError,
     Standing,
-    TableFullError,
     Trust,
 )
 
@@ -330,7 +329,7 @@ def test_a_node_whose_own_witness_was_revoked_cannot_witness() -> None:
 
 
 def test_a_row_of_witnesses_ends_before_its_path_becomes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust, "PATH_MAX", 5)
+    monkeypatch.setattr(lineage, "PATH_MAX", 5)
     beliefs = line()
     assert len(beliefs.path(node("epsilon"))) == 5
 
@@ -443,7 +442,7 @@ def test_a_shorter_path_is_preferred() -> None:
 
 
 def test_a_full_table_takes_nobody_new_but_still_learns_about_those_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust, "MEMBERS_MAX", 3)
+    monkeypatch.setattr(lineage, "MEMBERS_MAX", 3)
     beliefs = member("beta", "gamma")
 
     with pytest.raises(TableFullError):
@@ -457,7 +456,7 @@ def test_a_full_table_takes_nobody_new_but_still_learns_about_those_in_it(monkey
 
 
 def test_a_full_table_forgets_those_who_have_run_out_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust, "MEMBERS_MAX", 3)
+    monkeypatch.setattr(lineage, "MEMBERS_MAX", 3)
     beliefs = member("beta", "gamma")
     later = NOW + YEAR + DAY
     again = invite(CRYPTO, AUTHORITY, seed("second invite"), later)
@@ -758,7 +757,7 @@ def test_what_was_never_admitted_or_no_longer_counts_is_not_recalled() -> None:
 
 def test_no_more_is_recalled_than_the_table_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(node(name), vouched(invited(name), "gone", NOW)) for name in NAMES]
-    monkeypatch.setattr(trust, "MEMBERS_MAX", 3)
+    monkeypatch.setattr(lineage, "MEMBERS_MAX", 3)
     after = stranger()
 
     refused = after.recall(rows, (), NOW)
