@@ -53,7 +53,9 @@ class Broadcasts(Generic[T]):
     def take(self, room_bytes: int, count: int, limit: int) -> list[T]:
         """At most `count` pieces that fit the room together, each counted as sent once more; a piece that was sent
         `limit` times is forgotten."""
-        pieces = []
+        pieces: list[T] = []
+        if not self._tier_of:
+            return pieces
         for subject in self._choose(room_bytes, count):
             tier = self._tier_of.pop(subject)
             entry = self._tiers[tier].pop(subject)

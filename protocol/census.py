@@ -24,7 +24,7 @@ from .membership_settings import MembershipSettings
 from .record import NodeRecord
 from .roster import MEMBERS_MAX, Happening, Member, Roster, State
 from .signed import Kind, Signed, sign, verify
-from .suspicion import QUORUM, Cases, proof, quorum
+from .suspicion import QUORUM, Cases, quorum
 from .swim import MESSAGE_HEAD_BYTES, PACKET_ROOM_BYTES, Alive, Dead, Leave, Left, Suspect, Suspicion, spell
 
 VERIFICATIONS_PER_S = 500
@@ -159,7 +159,7 @@ class Census:
         case = self.cases.get(dead.accused)
         known = case.accusations if case else {}
         fresh = {NodeId(signed.author): signed for signed in dead.evidence if signed.author not in known}
-        if len(known) + len(fresh) < proof(self.roster.size):
+        if len(known) + len(fresh) < quorum(self.roster.size):
             return
         for signed in fresh.values():
             self._check_accusation(signed, dead.accused, dead.incarnation, relay, now)
@@ -242,9 +242,13 @@ class Census:
     # ---- inside
 
     def _hear_accused(self, signed: Signed, incarnation: int, relay: NodeId, now: float) -> None:
-        """We are accused. Only our present incarnation can be: an earlier one is refuted, a later one is a lie."""
-        if incarnation == self.record.incarnation and self.farewell is None:
-            self._check_accusation(signed, self.me, incarnation, relay, now)
+        """We are accused. An earlier incarnation was refuted, but somebody has missed it; a later one is a lie."""
+        if incarnation > self.record.incarnation or self.farewell is not None:
+            return
+        self._check_accusation(signed, self.me, incarnation, relay, now)
+        if incarnation < self.record.incarnation:
+            self.announce()
+        else:
             self._awareness.add(1)
             self.renew(self.record)
 
@@ -299,7 +303,7 @@ class Census:
 
     def _condemn(self, member: Member, now: float) -> None:
         """Without enough accusers for a proof the accusations themselves go on travelling, and everybody looks."""
-        needed = proof(self.roster.size)
+        needed = quorum(self.roster.size)
         evidence = self.cases.evidence(member.node)
         self.cases.settle(member.node)
         old = self.roster.turn(member, Happening.CONDEMNED, now)

@@ -156,8 +156,15 @@ class _Shelf:
             del self._known[held.body]
             self._queue.drop(node)
 
+    @property
+    def waiting(self) -> int:
+        """How many are to be passed on."""
+        return len(self._queue)
+
     def take(self, room_bytes: int, limit: int, now: float) -> tuple[Aged, ...]:
         """Figures to pass on in a message of at most so many bytes."""
+        if not self._queue:
+            return ()
         room_bytes -= MESSAGE_HEAD_BYTES + FIGURES_HEAD_BYTES
         return tuple([held.aged(now) for held in self._queue.take(room_bytes, MESSAGES_MAX, limit)])
 
@@ -249,6 +256,11 @@ class Figures:
         measured_at = now - news.age_ms / 1000
         self._link_shelf.put(node, _Held(row.boot, row.version, news.body, measured_at), spread=spread)
         return LinksHeard(Links(node, row.version, self._figures(row), measured_at))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to pass on."""
+        return bool(self._load_shelf.waiting or self._link_shelf.waiting)
 
     def take(self, room_bytes: int, limit: int, now: float) -> list[bytes]:
         """Figures for the rest of a packet, encoded: at most one message of each kind, loads first."""

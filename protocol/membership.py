@@ -232,10 +232,7 @@ class Membership:
     def message(self, peer: NodeId, message: Message, now: float) -> list[Output]:
         """One message of the FRAMES table that came over a session."""
         try:
-            if isinstance(message, Ping):
-                self._send(peer, Ack(message.nonce, message.index))
-            else:
-                self._hear(peer, message, now, by_session=True)
+            self._hear(peer, message, now, by_session=True)
         except RemoteProtocolError:
             self.refused += 1
         return self._flush()
@@ -267,8 +264,9 @@ class Membership:
     # ---- what the owner wants
 
     def join(self, peer: NodeId, now: float) -> list[Output]:
-        """AntiEntropy everything with a peer to which there is a session."""
-        self._push_pull(peer, now)
+        """Exchange everything with a peer to which there is a session; a moment later if too much is under way."""
+        if not self._push_pull(peer, now):
+            self._again.set(peer, now + EAGER_S)
         return self._flush()
 
     def leave(self, now: float) -> list[Output]:
@@ -377,7 +375,9 @@ class Membership:
     def _gossip(self, nodes: int, now: float) -> None:
         self._figures.publish()
         self._figures.next_turn()
-        for member in self._roster.pick_listeners(nodes, now):
+        if not (self._census.news or self._census.long_news or self._figures.waiting):
+            return
+        for member in self._roster.next_listeners(nodes, now):
             for data in self._census.long_news.take(MESSAGE_BYTES_MAX, 1, self._limit):
                 self._output.append(Send(member.node, data))
             *full, last = bundles(self._census.news.take(TURN_BYTES_MAX, TURN_MESSAGES_MAX, self._limit))
@@ -404,10 +404,11 @@ class Membership:
         if member is not None:
             self._found(self._prober.start(member, Purpose.CHECK, now), now)
 
-    def _push_pull(self, peer: NodeId, now: float) -> None:
+    def _push_pull(self, peer: NodeId, now: float) -> bool:
         message = self._anti_entropy.begin(peer, now)
         if message is not None:
             self._send(peer, message)
+        return message is not None
 
     def _reconnect(self, now: float) -> None:
         for member in self._roster.gone_since(now - self._settings.tombstone_s):
@@ -418,8 +419,11 @@ class Membership:
     # ---- hearing
 
     def _hear(self, peer: NodeId, message: Message, now: float, *, by_session: bool) -> None:
-        """Hand a message to the machine it belongs to; raises RemoteProtocolError."""
+        """Hand a message to the machine it belongs to; raises RemoteProtocolError. Pings that came as datagrams do not
+        get here: those of one packet are answered together."""
         match message:
+            case Ping():
+                self._send(peer, Ack(message.nonce, message.index))
             case Ack():
                 self._found(self._prober.ack(peer, message, now, by_session=by_session), now)
             case IndirectAck():
@@ -444,8 +448,6 @@ class Membership:
                 self._output += [row for row in links if row is not None]
             case PushPull():
                 self._hear_everything(peer, message, now, by_session=by_session)
-            case Ping():
-                raise AssertionError("pings are answered where they come in")
             case _:
                 assert_never(message)
 
@@ -549,7 +551,7 @@ class Membership:
     def _flush(self) -> list[Output]:
         for change in self._census.take_changes():
             self._output.append(change)
-            if change.new is None:
+            if change.new in (None, State.DEAD, State.LEFT):
                 self._figures.forget(change.node)
             elif change.new is State.ALIVE and not self._roster.members[change.node].measured:
                 self._unmeasured.setdefault(change.node, 0)

@@ -122,6 +122,7 @@ class Roster:
         self._shorts: dict[bytes, NodeId] = {}
         self._ring: list[Member] = []
         self._next = 0
+        self._listener = 0
         self._fresh_dead: dict[NodeId, Member] = {}
         self._gossip_to_dead_s = gossip_to_dead_s
 
@@ -192,15 +193,20 @@ class Roster:
         """At most `count` distinct present members at random, but not `avoid`."""
         return self._draw(self._ring, count, avoid)
 
-    def pick_listeners(self, count: int, now: float) -> list[Member]:
-        """The same for gossip: those who died lately still hear what is said about them."""
+    def next_listeners(self, count: int, now: float) -> list[Member]:
+        """For gossip: whoever comes next in the ring, those who died lately included, since they should hear what is said
+        about them. memberlist draws at random; in turn, a piece that is sent four times reaches four, and fewer members
+        of a small cluster miss it."""
         while self._fresh_dead:
             oldest = next(iter(self._fresh_dead.values()))
             if oldest.since + self._gossip_to_dead_s > now:
                 break
             del self._fresh_dead[oldest.node]
         candidates = [*self._ring, *self._fresh_dead.values()] if self._fresh_dead else self._ring
-        return self._draw(candidates, count, None)
+        size = len(candidates)
+        listeners = [candidates[(self._listener + step) % size] for step in range(min(count, size))]
+        self._listener = (self._listener + len(listeners)) % max(1, size)
+        return listeners
 
     def pick_dead(self, count: int) -> list[Member]:
         """Some of the dead, to be looked for. Linear in the table: for use once in a reconnect interval."""

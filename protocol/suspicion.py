@@ -16,9 +16,9 @@ from .timers import Timers
 QUORUM = 3
 """Distinct accusers whose word is enough without an own look (membership.md 4.6)."""
 
-PROOF_MIN = 2
-"""A Dead message needs the quorum and at least so many accusers. In a cluster of three the quorum is one, and one
-accuser proves nothing to somebody who can wait and look for himself."""
+QUORUM_MIN = 2
+"""The reference asks for min(3, N - 2), which is one in a cluster of three. But one accuser, who may be the one that
+cannot hear, proves nothing to somebody who can look for himself."""
 
 
 def suspicion_min_s(multiplier: int, members: int, probe_interval_s: float) -> float:
@@ -41,13 +41,8 @@ def suspicion_timeout_s(confirmations: int, expected: int, min_s: float, max_s: 
 
 
 def quorum(members: int) -> int:
-    """Distinct accusers that make a case that has run out a death: min(3, N - 2), and never none."""
-    return max(1, min(QUORUM, members - 2))
-
-
-def proof(members: int) -> int:
-    """Distinct accusers that make a Dead message believed at once."""
-    return max(PROOF_MIN, quorum(members))
+    """Distinct accusers that prove a death to whoever has not looked himself."""
+    return max(QUORUM_MIN, min(QUORUM, members - 2))
 
 
 class Case:

@@ -197,6 +197,16 @@ class Network:
     def heal(self) -> None:
         self.cut = lambda one, other: False
 
+    def alone(self, size: int) -> Host:
+        """One host, number 1, that believes in `size - 1` others; what it sends them goes to `tap` and nowhere else."""
+        host = self.add(1)
+        for number in range(2, size + 1):
+            self.do(host, host.membership.learn(signed_record(self.crypto, number), self.now))
+        return host
+
+    def id_of(self, number: int) -> NodeId:
+        return NodeId(self.crypto.public_key(seed_of(number)))
+
     # ---- time
 
     def run(self, seconds: float) -> None:

@@ -1,0 +1,236 @@
+"""One prober, spoken to by hand."""
+
+from random import Random
+
+import pytest
+
+from pnode.protocol.awareness import Awareness
+from pnode.protocol.ids import NodeId
+from pnode.protocol.membership_settings import MembershipSettings
+from pnode.protocol.probe import (
+    HELP_MAX,
+    HELP_PER_PEER_MAX,
+    Answered,
+    Finding,
+    Prober,
+    Purpose,
+    RoundTrip,
+    Tell,
+    Unanswered,
+)
+from pnode.protocol.roster import Member, Roster
+from pnode.protocol.signed import Signed
+from pnode.protocol.swim import Ack, IndirectAck, Nack, Ping, PingRequest
+
+from .members import record_of
+
+NOW = 1000.0
+
+
+def node(number: int) -> NodeId:
+    return NodeId(number.to_bytes(4, "big") * 8)
+
+
+class Bench:
+    """A prober among so many members."""
+
+    def __init__(self, size: int = 8) -> None:
+        self.roster = Roster(node(1), Random(1), 30.0)
+        self.members = [
+            Member(node(number), record_of(number), Signed(node(number), b"s" * 64, b""), 1, NOW)
+            for number in range(2, size + 1)
+        ]
+        for member in self.members:
+            self.roster.add(member)
+        self.awareness = Awareness(8)
+        self.prober = Prober(MembershipSettings(), self.roster, self.awareness, Random(2))
+
+
+def nonce_of(findings: list[Finding]) -> int:
+    (first, *_) = [finding.message for finding in findings if isinstance(finding, Tell)]
+    assert isinstance(first, Ping)
+    return first.nonce
+
+
+def test_a_burst_is_three_pings_and_its_least_round_trip_is_reported() -> None:
+    bench = Bench()
+    member = bench.members[0]
+    findings = bench.prober.start(member, Purpose.CHECK, NOW)
+    nonce = nonce_of(findings)
+    assert findings == [Tell(member.node, Ping(nonce, index), member.address) for index in range(3)]
+
+    assert bench.prober.ack(member.node, Ack(nonce, 1), NOW + 0.003, by_session=False) == [
+        Answered(member, Purpose.CHECK)
+    ]
+    assert bench.prober.ack(member.node, Ack(nonce, 1), NOW + 0.003, by_session=False) == []
+    assert bench.prober.ack(member.node, Ack(nonce, 0), NOW + 0.004, by_session=False) == []
+    assert bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.005, by_session=False) == [
+        RoundTrip(member.node, pytest.approx(0.003))
+    ]
+    assert member.measured
+    assert bench.prober.deadline == float("inf")
+    assert bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.006, by_session=False) == []
+
+
+def test_a_burst_with_losses_is_reported_when_its_time_is_up() -> None:
+    bench = Bench()
+    member = bench.members[0]
+    nonce = nonce_of(bench.prober.start(member, Purpose.CHECK, NOW))
+    bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.1, by_session=False)
+
+    assert bench.prober.deadline == NOW + 0.5
+    assert bench.prober.tick(NOW + 0.5) == [RoundTrip(member.node, pytest.approx(0.1))]
+
+
+def test_nobody_answers_for_another() -> None:
+    bench = Bench()
+    nonce = nonce_of(bench.prober.start(bench.members[0], Purpose.CHECK, NOW))
+
+    assert bench.prober.ack(bench.members[1].node, Ack(nonce, 0), NOW, by_session=False) == []
+    assert bench.prober.ack(bench.members[0].node, Ack(nonce + 1, 0), NOW, by_session=False) == []
+    assert bench.prober.indirect_ack(bench.members[1].node, nonce) == []
+
+
+def asked(findings: list[Finding]) -> list[NodeId]:
+    return [tell.peer for tell in findings if isinstance(tell, Tell) and isinstance(tell.message, PingRequest)]
+
+
+def test_after_silence_others_are_asked_and_the_session_is_tried() -> None:
+    bench = Bench()
+    member = bench.members[0]
+    nonce = nonce_of(bench.prober.start(member, Purpose.CHECK, NOW))
+    findings = bench.prober.tick(NOW + 0.5)
+
+    helpers = asked(findings)
+    assert len(set(helpers)) == 3
+    assert member.node not in helpers
+    assert findings[-1] == Tell(member.node, Ping(nonce, 0), None)
+    assert bench.prober.tick(NOW + 0.99) == []
+    assert bench.prober.tick(NOW + 1.0) == [Unanswered(member, Purpose.CHECK)]
+    assert bench.prober.deadline == float("inf")
+
+
+@pytest.mark.parametrize("way", ["session", "helper", "late"])
+def test_an_answer_by_whatever_way_ends_a_check(way: str) -> None:
+    bench = Bench()
+    member = bench.members[0]
+    bench.awareness.add(3)
+    nonce = nonce_of(bench.prober.start(member, Purpose.CHECK, NOW))
+    (helper, *_) = asked(bench.prober.tick(NOW + 0.5))
+    answers = {
+        "session": lambda: bench.prober.ack(member.node, Ack(nonce, 0), NOW + 0.6, by_session=True),
+        "helper": lambda: bench.prober.indirect_ack(helper, nonce),
+        "late": lambda: bench.prober.ack(member.node, Ack(nonce, 0), NOW + 0.6, by_session=False),
+    }
+    findings = answers[way]()
+
+    assert findings[0] == Answered(member, Purpose.CHECK)
+    assert findings[1:] == ([RoundTrip(member.node, pytest.approx(0.6))] if way == "late" else [])
+    assert member.measured is (way == "late")
+    assert bench.awareness.score == 2
+    assert bench.prober.tick(NOW + 9.0) == []
+
+
+@pytest.mark.parametrize(("nacks", "score"), [(0, 3), (2, 1), (3, 0)])
+def test_missing_nacks_make_a_node_doubt_itself(nacks: int, score: int) -> None:
+    bench = Bench()
+    nonce = nonce_of(bench.prober.start(bench.members[0], Purpose.CHECK, NOW))
+    helpers = asked(bench.prober.tick(NOW + 0.5))
+    for helper in helpers[:nacks]:
+        bench.prober.nack(helper, nonce)
+        bench.prober.nack(helper, nonce)
+    bench.prober.nack(bench.members[0].node, nonce)
+    bench.prober.nack(helpers[0], nonce + 1)
+    bench.prober.tick(NOW + 1.0)
+
+    assert bench.awareness.score == score
+
+
+def test_a_failed_check_without_anybody_to_ask_makes_a_node_doubt_itself() -> None:
+    bench = Bench(size=2)
+    bench.prober.start(bench.members[0], Purpose.CHECK, NOW)
+    assert asked(bench.prober.tick(NOW + 0.5)) == []
+    bench.prober.tick(NOW + 1.0)
+
+    assert bench.awareness.score == 1
+
+
+def test_who_doubts_itself_gives_others_more_time_but_not_for_a_verdict() -> None:
+    bench = Bench()
+    bench.awareness.add(2)
+    bench.prober.start(bench.members[0], Purpose.CHECK, NOW)
+    bench.prober.start(bench.members[1], Purpose.VERDICT, NOW)
+    bench.prober.tick(NOW + 0.5)
+
+    assert bench.prober.tick(NOW + 1.0) == [Unanswered(bench.members[1], Purpose.VERDICT)]
+    assert bench.prober.deadline == NOW + 3.0
+    assert bench.awareness.score == 2
+
+
+@pytest.mark.parametrize(
+    ("purpose", "silence_s"), [(Purpose.QUICK, 0.2), (Purpose.MEASURE, 0.5), (Purpose.RECONNECT, 0.5)]
+)
+def test_other_probes_end_after_their_burst(purpose: Purpose, silence_s: float) -> None:
+    bench = Bench()
+    findings = bench.prober.start(bench.members[0], purpose, NOW)
+    sessions = [tell for tell in findings if isinstance(tell, Tell) and tell.address is None]
+    assert len(sessions) == (purpose is Purpose.RECONNECT)
+
+    assert bench.prober.deadline == pytest.approx(NOW + silence_s)
+    assert bench.prober.tick(NOW + silence_s) == [Unanswered(bench.members[0], purpose)]
+    assert bench.awareness.score == 0
+
+
+def test_one_probe_at_a_time_for_a_purpose() -> None:
+    bench = Bench()
+    assert bench.prober.start(bench.members[0], Purpose.CHECK, NOW) != []
+    assert bench.prober.start(bench.members[0], Purpose.CHECK, NOW) == []
+    assert bench.prober.start(bench.members[0], Purpose.QUICK, NOW) != []
+    assert bench.prober.start(bench.members[1], Purpose.CHECK, NOW) != []
+
+
+def test_help_is_given_and_its_end_reported_to_whoever_asked() -> None:
+    bench = Bench()
+    requester, lively, mute = bench.members[:3]
+    nonce = nonce_of(bench.prober.help(requester, PingRequest(71, lively.node), lively, NOW))
+    bench.prober.help(requester, PingRequest(72, mute.node), mute, NOW)
+
+    assert bench.prober.ack(lively.node, Ack(nonce, 0), NOW + 0.1, by_session=False) == [
+        Tell(requester.node, IndirectAck(71), requester.address)
+    ]
+    assert bench.prober.tick(NOW + 0.5) == [
+        RoundTrip(lively.node, pytest.approx(0.1)),
+        Tell(requester.node, Nack(72), requester.address),
+    ]
+    assert bench.prober.deadline == float("inf")
+
+
+def test_help_is_bounded_for_each_peer_and_for_all() -> None:
+    bench = Bench(size=200)
+    given = [
+        bench.prober.help(requester, PingRequest(1, target.node), target, NOW) != []
+        for requester in bench.members[:30]
+        for target in bench.members[100:110]
+    ]
+
+    assert given[:10] == [True] * HELP_PER_PEER_MAX + [False] * (10 - HELP_PER_PEER_MAX)
+    assert sum(given) == HELP_MAX
+
+
+def test_help_about_one_target_is_given_once_at_a_time() -> None:
+    bench = Bench()
+    requester, target = bench.members[:2]
+    assert bench.prober.help(requester, PingRequest(1, target.node), target, NOW) != []
+    assert bench.prober.help(requester, PingRequest(2, target.node), target, NOW) == []
+
+
+def test_time_in_which_we_did_not_listen_does_not_count() -> None:
+    bench = Bench()
+    member = bench.members[0]
+    nonce = nonce_of(bench.prober.start(member, Purpose.CHECK, NOW))
+    bench.prober.postpone(5.0)
+
+    assert bench.prober.tick(NOW + 5.4) == []
+    assert Answered(member, Purpose.CHECK) in bench.prober.ack(
+        member.node, Ack(nonce, 0), NOW + 5.4, by_session=False
+    )

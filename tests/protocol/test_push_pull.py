@@ -1,0 +1,256 @@
+"""Everything at once, between two members or one and a script."""
+
+import dataclasses
+
+import pytest
+
+from pnode.protocol import push_pull
+from pnode.protocol.effects import Send, SendDatagram
+from pnode.protocol.ids import NodeId
+from pnode.protocol.push_pull import ANSWERS_BURST, EXCHANGES_MAX, scaled_interval_s
+from pnode.protocol.roster import State
+from pnode.protocol.signed import Kind, Signed, sign
+from pnode.protocol.swim import Aged, Entry, Leave, PushPull, Suspect, Suspicion, read, spell
+
+from .members import CLUSTER, OUTSIDER, START, Host, Network, seed_of, signed_record
+
+
+@pytest.mark.parametrize(
+    ("members", "factor"), [(1, 1), (32, 1), (33, 2), (64, 2), (65, 3), (128, 3), (129, 4), (10_000, 10)]
+)
+def test_the_interval_grows_as_memberlists_does(members: int, factor: int) -> None:
+    assert scaled_interval_s(30.0, members) == 30.0 * factor
+
+
+def entry(network: Network, number: int, state: State = State.ALIVE, evidence: tuple[Signed, ...] = ()) -> Entry:
+    return Entry(signed_record(network.crypto, number), state.value, evidence)
+
+
+def accusation(network: Network, accuser: int, accused: int) -> Signed:
+    body = Suspicion(network.id_of(accused), 1)
+    return sign(network.crypto, seed_of(accuser), Kind.SUSPICION, CLUSTER, body)
+
+
+def request(*entries: Entry, reply_wanted: bool = True, loads: tuple[Aged, ...] = ()) -> PushPull:
+    return PushPull(reply_wanted, entries, loads, loads)
+
+
+def answer_of(outputs: list[object]) -> PushPull:
+    (send,) = [output for output in outputs if isinstance(output, Send)]
+    message = read(send.payload)
+    assert isinstance(message, PushPull)
+    return message
+
+
+def ask(network: Network, host: Host, peer: int, message: PushPull) -> list[object]:
+    return list(host.membership.message(network.id_of(peer), message, network.now))
+
+
+def test_an_answer_tells_what_the_other_side_does_not_know() -> None:
+    network = Network()
+    host = network.alone(5)
+    answer = answer_of(ask(network, host, 2, request(entry(network, 2), entry(network, 4))))
+
+    assert not answer.reply_wanted
+    assert answer.entries[0] == Entry(host.membership.signed_record, State.ALIVE.value, ())
+    assert {each.record.author for each in answer.entries} == {network.id_of(number) for number in (1, 3, 5)}
+
+
+def test_a_state_that_differs_is_told_with_its_evidence() -> None:
+    network = Network()
+    host = network.alone(6)
+    accused = accusation(network, 2, 3)
+    host.membership.message(network.id_of(2), Suspect(accused), network.now)
+    farewell = sign(network.crypto, seed_of(4), Kind.LEAVE, CLUSTER, Leave(1))
+    ask(network, host, 4, request(entry(network, 4, State.LEFT, (farewell,)), reply_wanted=True))
+    answer = answer_of(ask(network, host, 2, request(*(entry(network, number) for number in range(2, 7)))))
+
+    assert set(answer.entries[1:]) == {
+        Entry(signed_record(network.crypto, 3), State.SUSPECT.value, (accused,)),
+        Entry(signed_record(network.crypto, 4), State.LEFT.value, (farewell,)),
+    }
+
+
+def test_a_remote_dead_is_a_suspect_here() -> None:
+    network = Network()
+    host = network.alone(8)
+    evidence = tuple(accusation(network, accuser, 3) for accuser in (4, 5, 6))
+    ask(network, host, 2, request(entry(network, 2), entry(network, 3, State.DEAD, evidence)))
+
+    assert host.membership.state_of(network.id_of(3)) is State.SUSPECT
+
+
+def test_a_dead_or_suspect_without_signed_evidence_is_hearsay() -> None:
+    network = Network()
+    host = network.alone(8)
+    forged = dataclasses.replace(accusation(network, 4, 3), signature=b"x" * 64)
+    ask(
+        network,
+        host,
+        2,
+        request(entry(network, 2), entry(network, 3, State.DEAD, (forged,)), entry(network, 4, State.DEAD)),
+    )
+
+    assert host.membership.state_of(network.id_of(3)) is State.ALIVE
+    assert host.membership.state_of(network.id_of(4)) is State.ALIVE
+
+
+def test_of_a_state_of_a_later_version_only_the_record_is_believed() -> None:
+    network = Network()
+    host = network.alone(3)
+    strange = Entry(signed_record(network.crypto, 3, incarnation=2), 17, (accusation(network, 2, 3),))
+    ask(network, host, 2, request(entry(network, 2), strange))
+
+    member = host.membership.members[network.id_of(3)]
+    assert (member.state, member.incarnation) == (State.ALIVE, 2)
+
+
+def test_who_is_gone_before_we_ever_met_is_not_taken_in() -> None:
+    network = Network()
+    host = network.alone(2)
+    ask(network, host, 2, request(entry(network, 3, State.DEAD), entry(network, 4, State.LEFT), entry(network, 5)))
+
+    assert sorted(host.membership.members) == sorted([network.id_of(2), network.id_of(5)])
+
+
+def test_forged_and_uncertified_entries_spoil_nothing_but_themselves() -> None:
+    network = Network()
+    host = network.alone(2)
+    forged = Entry(dataclasses.replace(signed_record(network.crypto, 3), signature=b"x" * 64), 0, ())
+    malformed = Entry(Signed(network.id_of(4), b"x" * 64, b"?"), 0, ())
+    stranger = Entry(signed_record(network.crypto, 5, credential=OUTSIDER), 0, ())
+    ask(network, host, 2, request(forged, malformed, stranger, entry(network, 6)))
+
+    assert sorted(host.membership.members) == sorted([network.id_of(2), network.id_of(6)])
+
+
+def test_all_credentials_are_shown_at_once_since_they_may_witness_each_other() -> None:
+    network = Network()
+    host = network.alone(2)
+    before = network.vouch.asked
+    shown: list[list[NodeId]] = []
+    learn_many = network.vouch.learn_many
+
+    def listen(pairs, now):  # type: ignore[no-untyped-def]
+        pairs = list(pairs)
+        shown.append([node for node, _ in pairs])
+        return learn_many(pairs, now)
+
+    network.vouch.learn_many = listen  # type: ignore[method-assign]
+    ask(network, host, 2, request(entry(network, 2), entry(network, 3), entry(network, 4, State.DEAD)))
+
+    assert shown == [[network.id_of(3), network.id_of(4)]]
+    assert network.vouch.asked == before + 2
+
+
+def test_what_the_peers_side_knows_already_is_not_broadcast() -> None:
+    network = Network()
+    joiner = network.alone(2)
+    ask(network, joiner, 2, request(*(entry(network, number) for number in range(2, 6))))
+    sent: list[bytes] = []
+    network.tap = lambda host, effect: sent.append(effect.payload) if isinstance(effect, SendDatagram) else None
+    network.run(1.0)
+
+    about_five = signed_record(network.crypto, 5).signature
+    assert sent
+    assert not any(about_five in payload for payload in sent)
+
+
+def test_what_our_other_members_may_not_know_is_broadcast() -> None:
+    network = Network()
+    host = network.alone(4)
+    ask(network, host, 9, request(entry(network, 9)))
+    sent: list[bytes] = []
+    network.tap = lambda host, effect: sent.append(effect.payload) if isinstance(effect, SendDatagram) else None
+    network.run(1.0)
+
+    about_nine = signed_record(network.crypto, 9).signature
+    assert any(about_nine in payload for payload in sent)
+
+
+def test_an_answer_that_was_not_asked_for_is_refused() -> None:
+    network = Network()
+    host = network.alone(2)
+    ask(network, host, 3, request(entry(network, 3), reply_wanted=False))
+    assert list(host.membership.members) == [network.id_of(2)]
+    assert host.membership.refused == 1
+    network.do(host, host.membership.join(network.id_of(2), network.now))
+    for _ in range(2):
+        ask(network, host, 2, request(entry(network, 2), reply_wanted=False))
+
+    assert host.membership.refused == 2
+
+
+def test_a_peer_may_ask_for_everything_only_so_often() -> None:
+    network = Network()
+    host = network.alone(3)
+    answers = [bool(ask(network, host, 2, request(entry(network, 2)))) for _ in range(ANSWERS_BURST + 2)]
+
+    assert answers == [True] * ANSWERS_BURST + [False] * 2
+    assert host.membership.refused == 2
+
+
+def test_only_so_many_exchanges_are_begun_at_a_time_and_the_rest_a_little_later() -> None:
+    network = Network()
+    host = network.alone(2)
+    began: list[tuple[float, NodeId]] = []
+    network.tap = lambda host, effect: began.append((network.now, effect.peer)) if isinstance(effect, Send) else None
+    peers = [NodeId(bytes([number]) * 32) for number in range(EXCHANGES_MAX + 1)]
+    for peer in peers:
+        network.do(host, host.membership.join(peer, network.now))
+    assert [peer for _, peer in began] == peers[:EXCHANGES_MAX]
+    network.do(host, host.membership.session_lost(peers[0], network.now))
+    network.run(0.6)
+
+    assert (pytest.approx(START + 0.5), peers[-1]) in began
+
+
+def test_a_table_too_long_for_a_message_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network()
+    host = network.alone(40)
+    network.do(host, host.membership.set_load(1, 1, 1, 1, 1, 0, network.now))
+    network.run(2.0)
+    monkeypatch.setattr(push_pull, "MESSAGE_BYTES_MAX", 10_000)
+    answer = answer_of(ask(network, host, 50, request(entry(network, 50))))
+
+    assert 8 < len(answer.entries) < 15
+    assert len(spell(answer)) < 10_000
+    own_entry_bytes = push_pull.ENTRY_HEAD_BYTES + len(host.membership.signed_record.body)
+    monkeypatch.setattr(push_pull, "MESSAGE_BYTES_MAX", own_entry_bytes + 20)
+    answer = answer_of(ask(network, host, 50, request(entry(network, 50))))
+    assert (len(answer.entries), answer.loads) == (1, ())
+    monkeypatch.setattr(push_pull, "MESSAGE_BYTES_MAX", 4 * 2**20)
+    answer = answer_of(ask(network, host, 50, request(entry(network, 50))))
+    assert (len(answer.entries), len(answer.loads)) == (40, 1)
+
+
+def test_figures_in_a_push_pull_are_heard_and_not_passed_on() -> None:
+    network = Network()
+    one, other = network.cluster(2)
+    network.do(other, other.membership.set_load(50, 50, 1, 0, 1.0, 0.0, network.now))
+    network.loss = 1.0
+    network.run(61.0)
+
+    load = one.membership.load_of(other.node)
+    assert load is not None
+    assert load.cpu_percent == 50
+    assert load.measured_at == pytest.approx(START + 3.0, abs=0.01)
+
+
+def test_malformed_figures_in_a_push_pull_are_skipped() -> None:
+    network = Network()
+    host = network.alone(2)
+    ask(network, host, 2, request(entry(network, 2), loads=(Aged(b"?", 0),)))
+
+    assert host.membership.refused == 0
+    assert host.membership.load_of(network.id_of(2)) is None
+
+
+def test_a_leaver_says_so_in_push_pulls_too() -> None:
+    network = Network()
+    host = network.alone(2)
+    network.do(host, host.membership.leave(network.now))
+    answer = answer_of(ask(network, host, 2, request(entry(network, 2))))
+
+    assert answer.entries[0].state == State.LEFT.value
+    assert len(answer.entries[0].evidence) == 1
