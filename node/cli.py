@@ -60,7 +60,7 @@ def _explain(error: Exception) -> int:
         return _complain(str(error), FAILED)
     if isinstance(error, _mistakes()):
         return _complain(str(error), USED_WRONGLY)
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = f"{type(error).__name__}: {error}"
     where = f"{DEBUG_VARIABLE}=1 shows where, the node's log is {log_file(default_home())}"
     return _complain(f"this is a mistake in pnode itself: {what} ({where})", FAILED)
 
@@ -85,7 +85,8 @@ def _mistakes() -> tuple[type[Exception], ...]:
 
 
 def _complain(message: str, status: int) -> int:
-    click.echo(f"pnode: {message}", err=True)
+    line = " ".join(part.strip() for part in message.splitlines())
+    click.echo(f"pnode: {line}", err=True)
     return status
 
 

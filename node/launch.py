@@ -143,6 +143,9 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: fl
         except (NoNodeError, NodeGoneError):
             time.sleep(POLL_S)
             continue
+        if status.pid != process.pid:  # another node lives there: ours will find out and end
+            time.sleep(POLL_S)
+            continue
         if status.state == "ready":
             return status
         if status.state == "failed":

@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NewType, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def read_instant(plain: Plain) -> Instant:
     """The inverse of `instant_text`. Raises PlainError."""
     try:
         return Instant(datetime.fromisoformat(_exact(str, plain)).timestamp())
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # PlainError is a ValueError
         raise PlainError(f"{plain!r} is not an instant in ISO 8601") from None
 
 
@@ -78,7 +78,7 @@ def _rule(kind: Any) -> _Rule:
         return _Rule(lambda _: None, lambda plain: _exact(types.NoneType, plain))
     if origin is Literal:
         return _literal(get_args(kind))
-    if origin is types.UnionType:
+    if origin in (types.UnionType, Union):  # the latter from `Instant | None`
         return _optional(get_args(kind))
     if origin is tuple:
         return _array(get_args(kind))

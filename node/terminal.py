@@ -153,7 +153,7 @@ def size_text(size_bytes: int) -> str:
         size /= 1000
         if size < 999.5:
             return f"{size:.3g} {unit}"
-    return f"{size / 1000:.3g} TB"
+    return f"{size / 1000:.4g} TB"
 
 
 def count_text(count: int, noun: str) -> str:

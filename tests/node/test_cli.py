@@ -1,0 +1,437 @@
+"""The commands, each run in this process against a node behind a real control socket: what they print, and how they
+end."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from pnode.node import cli, follow
+from pnode.node.api import JobDetail, JobStatus, NodeStatus, PeerStatus
+from pnode.node.client import NodeClient
+from pnode.node.home import hold_home
+from pnode.node.plain import from_plain
+
+from .fake_node import ENDED, FAILED_JOB, JOB, FakeNode, running
+
+DIAMOND = Path(__file__).parents[2] / "examples" / "diamond" / "dag.txt"
+
+
+class Shell:
+    """Runs commands in a home and hands out what they printed."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._home = home
+        self._capsys = capsys
+
+    def __call__(self, *words: object) -> tuple[int, str, str]:
+        """(exit status, standard output, standard error)"""
+        status = cli.main([*map(str, words), "--home", str(self._home)])
+        out, err = self._capsys.readouterr()
+        return status, out, err
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path, capsys)
+
+
+@pytest.fixture
+def node(tmp_path):
+    with running(FakeNode(tmp_path)) as node:
+        yield node
+
+
+def test_status_shows_how_the_node_is(shell, node):
+    status, out, err = shell("status")
+
+    assert (status, err) == (0, "")
+    assert "alpha  k3vq7x2m-4f\n" in out
+    assert "192.0.2.5:4747, [2001:db8::5]:4747\n" in out
+    assert "for 61s as process 4711, version 0.1.0\n" in out
+
+
+def test_peers_shows_every_figure_and_its_age(shell, node):
+    status, out, err = shell("peers")
+
+    assert (status, err) == (0, "")
+    titles, alpha, beta = out.splitlines()
+    assert titles.split("  ")[0] == "name"
+    assert alpha.split() == [
+        "alpha", "(this)", "k3vq7x2m-4f", "alive", "192.0.2.5:4747", "-", "12%", "40%", "1", "2", "3.21s", "0s", "-",
+        "compute,submit,admin", "4", "1.00", "12s",
+    ]  # fmt: skip
+    assert beta.split()[:4] == ["beta", "zzzzyyyy-ab", "suspect", "192.0.2.5:4747"]
+    assert "0.0012s" in beta
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["status"], NodeStatus),
+        (["peers"], tuple[PeerStatus, ...]),
+        (["jobs"], tuple[JobStatus, ...]),
+        (["job", "abcd"], JobDetail),
+    ],
+)
+def test_json_is_exactly_one_value_that_can_be_read_back(shell, node, words, kind):
+    status, out, err = shell(*words, "--json")
+
+    assert (status, err) == (0, "")
+    assert from_plain(kind, json.loads(out)) == getattr(NodeClient(node.home), words[0])(*words[1:])
+
+
+def test_instants_are_iso_8601_in_json(shell, node):
+    assert json.loads(shell("jobs", "--json")[1])[0]["submitted_at"] == "2025-11-21T12:00:00.000Z"
+
+
+def test_jobs_lists_them_or_says_how_to_make_one(shell, node):
+    status, out, _ = shell("jobs")
+
+    assert status == 0
+    assert out.splitlines()[2].split()[:5] == ["abcdefgh", "done", "2/2", "4.20s", "diamond"]
+    node.listed = ()
+    assert "'pnode submit dag.txt'" in shell("jobs")[1]
+    assert json.loads(shell("jobs", "--json")[1]) == []
+
+
+def test_job_shows_its_tasks(shell, node):
+    status, out, _ = shell("job", "abcd")
+
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("job abcdefgh (diamond): done, 2/2 done after 4.20s, submitted at alpha 2025-11-21T12")
+    assert lines[2].split() == ["split", "done", "beta", "0.50s", "2.00s", "2025-11-21T12:00:00Z"]
+
+
+def test_job_shows_at_length_why_it_failed(shell, node):
+    node.listed = (FAILED_JOB,)
+
+    status, out, _ = shell("job", "abcd")
+
+    assert status == 0
+    assert "split failed on beta: exit status 3\n" in out
+    assert out.endswith("  | Traceback\n  |   boom\n  | ValueError: [no]\n")
+
+
+@pytest.mark.parametrize("command", ["job", "logs", "pull", "cancel"])
+@pytest.mark.parametrize(
+    ("prefix", "words"),
+    [("zz", "no job has the id 'zz'"), ("abc", "'abc' could be any of 2 jobs (abcdefgh, abcwxyz2)")],
+)
+def test_an_id_that_does_not_name_one_job_is_refused(shell, node, command, prefix, words):
+    status, out, err = shell(command, prefix)
+
+    assert (status, out) == (1, "")
+    assert err.startswith("pnode: ")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_logs_prints_what_all_tasks_wrote(shell, node):
+    status, out, _ = shell("logs", "abcd")
+
+    assert status == 0
+    assert out.startswith("==> split[0] stdout (attempt 1 on beta) <==\none\ntwo\n==> split[0] stderr")
+    assert out.endswith("careful\n==> merge[0] stdout (attempt 1 on gamma) <==\nmerged\n")
+
+
+def test_logs_of_one_task_and_as_json(shell, node):
+    status, out, _ = shell("logs", "abcd", "merge", "--json")
+
+    assert status == 0
+    assert [chunk["text"] for chunk in json.loads(out)] == ["merged\n"]
+
+
+def test_pull_puts_results_beside_the_user_unless_told(shell, node, tmp_path):
+    assert shell("pull", "abcd") == (
+        0, f"1 file in {tmp_path}/pnode-abcdefgh\n  {tmp_path}/pnode-abcdefgh/merge_result.txt  3 B\n", "",
+    )  # fmt: skip
+    status, out, _ = shell("pull", "abcd", "--output", "deep/results", "--json")
+
+    assert status == 0
+    assert json.loads(out)["directory"] == f"{tmp_path}/deep/results"
+
+
+def test_pull_of_a_job_that_runs_is_refused(shell, node):
+    status, _, err = shell("pull", "abcw")
+
+    assert status == 1
+    assert "is not done" in err
+
+
+def test_cancel_tells_how_far_the_job_was(shell, node):
+    assert shell("cancel", "abcw") == (0, "job abcwxyz2 is cancelled: 0/2 tasks were done\n", "")
+    assert shell("cancel", "abcd") == (0, "job abcdefgh is done already: 2/2 tasks were done\n", "")
+
+
+def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell, node):
+    status, out, _ = shell("token", "--hours", "1")
+
+    assert status == 0
+    assert out.splitlines()[-1] == "pnode start --token pnode1-secret"
+    assert "2025-11-21T13:00:00Z" in out
+
+
+def test_map_prints_jupiters_lines_and_nothing_else(shell, node):
+    status, out, err = shell("map", DIAMOND, "--mapper", "wave-random")
+
+    assert (status, out) == (0, "split\tbeta\nmerge\talpha\n")
+    assert err == "note: nodes.txt is a hint\n"
+    assert node.asked == [("map", DIAMOND, (), "wave-random")]
+
+
+def test_map_gives_the_scores_in_json(shell, node):
+    assert json.loads(shell("map", DIAMOND, "--json")[1])["placements"][0]["scores"][0]["total_s"] == 3.0
+
+
+def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell, node, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "words.txt").write_text("a b")
+
+    status, out, err = shell("submit", DIAMOND, "--input", "data", "--name", "try")
+
+    assert (status, err) == (0, "note: sample_input/ is the input\n")
+    assert out == "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is\n"
+    assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-greedy", "try")]
+
+
+def test_submit_as_json(shell, node):
+    assert json.loads(shell("submit", DIAMOND, "--json")[1])["id"] == "abcdefgh"
+
+
+def test_following_on_a_pipe_tells_changes_and_then_fetches_the_results(shell, node, tmp_path):
+    status, out, _ = shell("submit", DIAMOND, "--follow")
+
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == "job abcdefgh"
+    assert [line[10:] for line in lines[1:4]] == [
+        "split running on beta", "split done on beta in 2.00s", "merge done on gamma in 2.00s",
+    ]  # fmt: skip
+    assert (tmp_path / "pnode-abcdefgh" / "merge_result.txt").read_text() == "42\n"
+    assert lines[-1].endswith("merge_result.txt  3 B")
+
+
+def test_following_with_json_prints_one_value_at_the_end(shell, node, tmp_path):
+    status, out, err = shell("submit", DIAMOND, "--follow", "--json", "--output", "results")
+
+    followed = from_plain(follow.Followed, json.loads(out))
+    assert status == 0
+    assert followed.job == ENDED
+    assert followed.results is not None
+    assert followed.results.files[0].path == tmp_path / "results" / "merge_result.txt"
+    assert "split running on beta" in err
+
+
+def test_the_exit_status_is_the_jobs_and_the_reason_is_told(shell, node):
+    node.story = (JOB, FAILED_JOB)
+
+    status, out, _ = shell("submit", DIAMOND, "--follow")
+
+    assert status == 1
+    assert "split failed on beta: exit status 3\nits standard error ended with\n  | Traceback\n" in out
+    node.story = (JOB, replace(JOB, state="cancelled", reason="cancelled at beta"))
+    status, out, _ = shell("submit", DIAMOND, "--follow")
+    assert status == 1
+    assert out.endswith("cancelled: cancelled at beta\n")
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_job(shell, node, monkeypatch):
+    def interrupted(snapshots, out):
+        next(snapshots)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(follow, "follow_job", interrupted)
+
+    status, _, err = shell("submit", DIAMOND, "--follow")
+
+    assert status == 130
+    assert "the job goes on: 'pnode job abcdefgh' shows it" in err
+
+
+def test_a_node_that_goes_away_while_followed_is_told(shell, tmp_path):
+    class Leaving(FakeNode):
+        async def follow(self, job):
+            yield JOB
+            self.stopped.set()
+            await trio.sleep_forever()
+
+    with running(Leaving(tmp_path)):
+        status, _, err = shell("submit", DIAMOND, "--follow")
+
+    assert status == 1
+    assert "the node ended in the middle of 'follow'" in err
+
+
+def test_output_without_follow_is_a_mistake(shell, node):
+    status, _, err = shell("submit", DIAMOND, "--output", "x")
+
+    assert status == 2
+    assert "--output needs --follow" in err
+    assert node.asked == []
+
+
+def test_a_bad_dag_is_told_without_asking_any_node(shell, tmp_path):
+    (tmp_path / "dag.txt").write_text("2\na 1 true b\nb 1 true a\n")
+
+    for command in ("submit", "map"):
+        status, out, err = shell(command, "dag.txt")
+
+        assert (status, out) == (2, "")
+        assert err.startswith("pnode: ")
+        assert "dag.txt" in err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["peers"], ["jobs"], ["job", "a"], ["logs", "a"], ["pull", "a"], ["cancel", "a"], ["token"],
+     ["stop"], ["submit", DIAMOND], ["map", DIAMOND]],
+)  # fmt: skip
+def test_without_a_node_every_command_says_how_to_start_one(shell, tmp_path, words):
+    assert shell(*words) == (
+        1, "", f"pnode: no node is running here (looked at {tmp_path}/control.sock): start one with 'pnode start'\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "words_told"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["job"], "Missing argument 'JOB'"),
+        (["submit", "absent.txt"], "'absent.txt' does not exist"),
+        (["submit", DIAMOND, "--input", "absent"], "'absent' does not exist"),
+        (["map", DIAMOND, "--mapper", "psychic"], "there is no mapper 'psychic'; known are wave-greedy"),
+        (["start", "--seed", "nowhere"], "'nowhere' is no address"),
+        (["start", "--seed", "::1:80"], "an IPv6 host in brackets"),
+        (["start", "--seed", "host:0"], "between 1 and 65535"),
+        (["start", "--cores", "0"], "--cores"),
+        (["token", "--hours", "0"], "--hours"),
+    ],
+)
+def test_a_command_used_wrongly_ends_with_2_and_says_where_help_is(shell, words, words_told):
+    status, out, err = shell(*words)
+
+    assert (status, out) == (2, "")
+    assert words_told in err
+    assert "--help')" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["host:1", "192.0.2.1:65535", "[::1]:4747"])
+def test_addresses_are_understood(address):
+    from pnode.node.cli_options import host_and_port
+
+    assert host_and_port(address) == address
+
+
+def test_every_command_has_an_example_in_its_help(capsys):
+    for name, command in cli.cli.commands.items():
+        assert cli.main([name, "--help"]) == 0
+
+        help_text = capsys.readouterr().out
+        assert f"  pnode {name}" in help_text.partition("Example")[2], name
+        assert command.get_short_help_str(200) in cli_help(capsys)
+
+
+def cli_help(capsys) -> str:
+    assert cli.main(["--help"]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_bug_is_one_line_that_says_where_more_is(shell, node, monkeypatch):
+    def broken(self):
+        raise ZeroDivisionError("a\nbug")
+
+    monkeypatch.setattr(NodeClient, "jobs", broken)
+
+    status, out, err = shell("jobs")
+
+    assert (status, out) == (1, "")
+    assert err.startswith("pnode: this is a mistake in pnode itself: ZeroDivisionError: a bug (PNODE_DEBUG=1 shows")
+    assert err.count("\n") == 1
+    monkeypatch.setenv("PNODE_DEBUG", "1")
+    assert "Traceback" in shell("jobs")[2]
+
+
+def test_the_home_can_come_from_the_environment(shell, node, monkeypatch, capsys):
+    monkeypatch.setenv("PNODE_HOME", str(node.home))
+
+    assert cli.main(["status"]) == 0
+
+
+def test_stop_waits_until_the_home_is_free(shell, tmp_path):
+    with running(FakeNode(tmp_path)) as node:
+        assert shell("stop") == (0, "stopped\n", "")
+
+        assert node.stopped.is_set()
+
+
+def test_a_start_beside_a_running_node_says_so(shell, node, tmp_path):
+    with hold_home(tmp_path):
+        status, out, _ = shell("start")
+
+        assert status == 0
+        assert "node alpha (k3vq7x2m-4f) runs already in cluster efefefef" in out
+        assert out.splitlines()[-1] == "pnode start --token pnode1-secret"
+        assert json.loads(shell("start", "--json")[1])["already"] is True
+
+
+def test_a_start_where_a_node_is_just_starting_asks_for_patience(shell, tmp_path):
+    with hold_home(tmp_path):
+        status, _, err = shell("start")
+
+    assert status == 1
+    assert "try again in a moment" in err
+
+
+@pytest.mark.parametrize("token", ["pnode1-AAAA", "rubbish", "pnode9-xyz"])
+def test_a_token_of_no_use_is_told_before_anything_is_started(shell, tmp_path, token):
+    status, out, err = shell("start", "--token", token)
+
+    assert (status, out) == (2, "")
+    assert err.startswith("pnode: ")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_home_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+
+    assert cli.main(["start", "--home", str(tmp_path / "file" / "home")]) == 1
+
+    assert "cannot make the home directory" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error_to_speak_of(tmp_path):
+    with running(FakeNode(tmp_path)):
+        command = [sys.executable, "-m", "pnode.node.cli", "peers", "--home", str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.close()
+        _, err = process.communicate(timeout=20)
+
+    assert b"Traceback" not in err
+    assert process.returncode != 0
+
+
+def test_commands_start_without_what_only_nodes_need(tmp_path):
+    with running(FakeNode(tmp_path)):
+        program = (
+            "import sys; from pnode.node.cli import main; status = main(sys.argv[1:]);"
+            "print(sorted({'trio', 'rich', 'nacl', 'scipy', 'zeroconf', 'msgpack', 'numpy'} & set(sys.modules)),"
+            " file=sys.stderr); sys.exit(status)"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", program, "jobs", "--home", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, "[]\n")

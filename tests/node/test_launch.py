@@ -1,0 +1,388 @@
+"""Starting and stopping nodes as real processes, with a fake service in the place of the real one."""
+
+import io
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pnode.node import cli, launch
+from pnode.node.client import NoNodeError
+from pnode.node.demo import DemoError, DemoSettings, LocalCluster, run_demo
+from pnode.node.home import (
+    HomeError,
+    HomeInUseError,
+    control_socket,
+    default_home,
+    failure_file,
+    hold_home,
+    inhabitant,
+    log_file,
+    prepare_home,
+)
+from pnode.node.launch import (
+    LaunchError,
+    NodeOptions,
+    end_process,
+    read_options,
+    report_failure,
+    report_ready,
+    spawn,
+    start_node,
+    stop_node,
+    wait_until_ready,
+)
+from pnode.node.plain import to_plain
+
+ROOT = Path(__file__).parents[2]
+DIAMOND = ROOT / "examples" / "diamond" / "dag.txt"
+FAKE = (sys.executable, "-m", "tests.node.fake_service")
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture(autouse=True)
+def _fake_service_can_be_imported(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@contextmanager
+def started(options: NodeOptions):
+    process, status = start_node(options, service=FAKE)
+    try:
+        yield status
+    finally:
+        end_process(process)
+
+
+def test_options_arrive_as_they_were_given(tmp_path):
+    options = NodeOptions(
+        tmp_path, "pnode1-x", ("h:1", "[::1]:2"), "n", "127.0.0.1", 0, 2, mdns=False, timing="fast", tied=True
+    )
+    line = json.dumps(to_plain(NodeOptions, options)).encode() + b"\n"
+
+    assert read_options(io.BytesIO(line + b"more")) == options
+
+
+@pytest.mark.parametrize("line", [b"", b"rubbish\n", b"[]\n", b'{"home": 1}\n'])
+def test_a_service_that_was_not_started_by_pnode_says_who_starts_it(line):
+    with pytest.raises(LaunchError, match="'pnode start'"):
+        read_options(io.BytesIO(line))
+
+
+def test_a_node_that_is_ready_can_be_asked_and_stopped(tmp_path):
+    home = tmp_path / "deep" / "home"
+    with started(NodeOptions(home, name="alpha")) as status:
+        assert status.name == "alpha"
+        assert inhabitant(home) == status.pid
+        assert log_file(home).read_text() == "ready\n"
+        assert stat.S_IMODE(log_file(home).stat().st_mode) == 0o600
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+        stop_node(home)
+
+    assert inhabitant(home) is None
+    assert not control_socket(home).exists()
+    with pytest.raises(NoNodeError):
+        stop_node(home)
+
+
+def test_the_token_is_on_no_command_line(tmp_path):
+    with started(NodeOptions(tmp_path, token="pnode1-secret")) as status:
+        words = Path(f"/proc/{status.pid}/cmdline")
+        if not words.exists():
+            pytest.skip("no /proc here")
+
+        assert b"pnode1-secret" not in words.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("refused", "the port 4747 is in use: choose another with --port"),
+        ("failing", "nobody answered at 192.0.2.7:4747"),
+        ("crashing", "the node ended with status 7 before it was ready: its log is .*node.log"),
+        ("killed", "the node was ended by signal 9 before it was ready"),
+    ],
+)
+def test_a_node_that_does_not_start_says_why_and_is_gone(tmp_path, name, words):
+    with pytest.raises(LaunchError, match=words):
+        start_node(NodeOptions(tmp_path, name=name), service=FAKE)
+
+    assert inhabitant(tmp_path) is None
+
+
+def test_a_node_that_takes_too_long_says_what_it_is_doing(tmp_path):
+    process = spawn(NodeOptions(tmp_path, name="slow"), service=FAKE)
+    try:
+        with pytest.raises(LaunchError, match=r"not ready after 2 s: asking 192.0.2.7:4747; its log"):
+            wait_until_ready(process, tmp_path, timeout_s=2)
+    finally:
+        end_process(process)
+
+    assert inhabitant(tmp_path) is None
+
+
+def test_an_old_failure_is_forgotten(tmp_path):
+    report_failure(tmp_path, "long ago")
+    assert failure_file(tmp_path).read_text() == "long ago\n"
+    with pytest.raises(LaunchError, match="status 7"):
+        start_node(NodeOptions(tmp_path, name="crashing"), service=FAKE)
+
+    report_failure(tmp_path, "again")
+    report_ready(tmp_path)
+
+    assert not failure_file(tmp_path).exists()
+
+
+def test_a_node_that_does_not_listen_is_ended_all_the_same(tmp_path):
+    process = spawn(NodeOptions(tmp_path, name="deaf"), service=FAKE)
+    while not inhabitant(tmp_path):
+        time.sleep(0.01)
+    time.sleep(0.2)  # for it to ignore SIGTERM
+
+    with pytest.raises(LaunchError, match=f"still stopping after 0 s: 'kill {process.pid}'"):
+        stop_node(tmp_path, timeout_s=0.2)
+    end_process(process, timeout_s=0.2)
+
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_two_nodes_do_not_share_a_home(tmp_path):
+    with started(NodeOptions(tmp_path)) as first:
+        with pytest.raises(LaunchError, match=r"a node is running in .* already"):
+            start_node(NodeOptions(tmp_path), service=FAKE)
+
+        assert inhabitant(tmp_path) == first.pid
+
+
+def test_a_home_is_held_by_one_at_a_time(tmp_path):
+    with hold_home(tmp_path):
+        assert inhabitant(tmp_path) == os.getpid()
+        with pytest.raises(HomeInUseError), hold_home(tmp_path):
+            pass
+
+    assert inhabitant(tmp_path) is None
+
+
+def test_a_look_at_the_lock_does_not_stop_a_node_that_starts(tmp_path):
+    import fcntl
+    import threading
+
+    (tmp_path / "lock").touch()
+    with (tmp_path / "lock").open() as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        threading.Timer(0.05, fcntl.flock, (looked_at, fcntl.LOCK_UN)).start()
+
+        with hold_home(tmp_path):
+            assert inhabitant(tmp_path) == os.getpid()
+
+
+def test_a_home_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError, match="Not a directory; choose another with --home"):
+        prepare_home(tmp_path / "file" / "home")
+    with pytest.raises(HomeError, match="at most 103"):
+        prepare_home(tmp_path / ("long" * 30))
+
+
+def test_the_home_follows_the_platform_unless_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert default_home() == tmp_path / ".local" / "share" / "pnode"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    assert default_home() == tmp_path / ".local" / "share" / "pnode"
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_home() == Path("/data/pnode")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert default_home() == tmp_path / "Library" / "Application Support" / "pnode"
+    monkeypatch.setenv("PNODE_HOME", "~/mine")
+    assert default_home() == tmp_path / "mine"
+
+
+def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "LOG_BYTES_MAX", 10)
+    log_file(tmp_path).write_text("long enough to be put aside\n")
+
+    with started(NodeOptions(tmp_path)):
+        assert log_file(tmp_path).read_text() == "ready\n"
+        assert log_file(tmp_path).with_name("node.log.1").read_text().startswith("long enough")
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Commands start the fake service."""
+    monkeypatch.setattr(launch.start_node, "__kwdefaults__", {"to_terminal": False, "service": FAKE})
+
+
+def test_pnode_start_founds_and_its_last_line_is_for_the_others(tmp_path, faked, capsys):
+    try:
+        assert cli.main(["start", "--home", str(tmp_path), "--name", "alpha"]) == 0
+
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"node alpha (k3vq7x2m-4f) is ready in cluster {'ef' * 16}, founded here"
+        assert lines[1] == "it listens at 192.0.2.5:4747 and sees 1 other node"
+        assert lines[-1] == "pnode start --token pnode1-secret"
+        assert cli.main(["start", "--home", str(tmp_path)]) == 0
+        assert "runs already" in capsys.readouterr().out
+    finally:
+        assert cli.main(["stop", "--home", str(tmp_path)]) == 0
+
+    assert inhabitant(tmp_path) is None
+
+
+def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path):
+    program = (
+        "import sys; from pnode.node import cli, launch;"
+        f"launch.start_node.__kwdefaults__ = {{'to_terminal': False, 'service': {FAKE!r}}};"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "start", "--foreground", "--home", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        lines = [process.stdout.readline() for _ in range(5)]
+        assert lines[-1] == "pnode start --token pnode1-secret\n"
+        assert inhabitant(tmp_path)
+
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert (process.returncode, err) == (0, "stopping\n")
+    assert inhabitant(tmp_path) is None
+
+
+def settings(tmp_path: Path, **changes: object) -> DemoSettings:
+    values = {
+        "dag": DIAMOND,
+        "nodes": 2,
+        "inputs": (),
+        "mapper": "wave-greedy",
+        "output": tmp_path / "out",
+        "keep": False,
+    }
+    return DemoSettings(**{**values, **changes})
+
+
+@pytest.fixture
+def workplaces(tmp_path, monkeypatch):
+    """Where demos put their nodes' homes."""
+    place = tmp_path / "t"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    return place
+
+
+def test_a_demo_runs_a_dag_from_nothing_to_its_result_and_leaves_nothing(tmp_path, workplaces):
+    out = io.StringIO()
+
+    status = run_demo(settings(tmp_path), out, FAKE)
+
+    assert status == 0
+    text = out.getvalue()
+    assert "alpha (k3vq7x2m-4f) founded a cluster" in text
+    assert "beta (k3vq7x2m-4f) joined it" in text
+    assert "split running on beta" in text
+    assert "beta       1  2.00s  split" in text
+    assert "4.00s of tasks in" in text
+    assert "--- merge_result.txt ---\n42\n" in text
+    assert text.endswith("2 nodes stopped\n")
+    assert list(workplaces.iterdir()) == []
+
+
+def test_a_demo_makes_the_input_where_the_application_can(tmp_path, workplaces):
+    dag = tmp_path / "app" / "dag.txt"
+    dag.parent.mkdir()
+    dag.write_text(DIAMOND.read_text())
+    maker = dag.with_name("make_input.py")
+    maker.write_text("import sys, pathlib\npathlib.Path(sys.argv[1], 'made.txt').write_text('x')\n")
+    maker.chmod(0o755)
+    (dag.parent / "scripts").symlink_to(DIAMOND.parent / "scripts")
+    out = io.StringIO()
+
+    assert run_demo(settings(tmp_path, dag=dag, nodes=1), out, FAKE) == 0
+    assert "making the input with" in out.getvalue()
+    assert "/input\n" in out.getvalue()
+
+    maker.write_text("import sys; print('what a pity', file=sys.stderr); sys.exit(3)\n")
+    with pytest.raises(DemoError, match=r"make_input.py failed: what a pity; give the input with --input"):
+        run_demo(settings(tmp_path, dag=dag), out, FAKE)
+    assert list(workplaces.iterdir()) == []
+
+
+def test_a_demo_can_leave_the_homes_behind(tmp_path, workplaces):
+    out = io.StringIO()
+
+    run_demo(settings(tmp_path, nodes=1, keep=True), out, FAKE)
+
+    (place,) = workplaces.iterdir()
+    assert log_file(place / "alpha").exists()
+    assert f"kept in {place}" in out.getvalue()
+
+
+def test_a_demo_whose_nodes_do_not_start_says_why(tmp_path, workplaces):
+    crash = (sys.executable, "-c", "import sys; print('oh dear', file=sys.stderr); sys.exit(9)")
+
+    with pytest.raises(DemoError, match=r"node alpha: the node ended with status 9 .*oh dear"):
+        run_demo(settings(tmp_path), io.StringIO(), crash)
+
+    assert list(workplaces.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_cluster_ends_however_the_demo_ends(tmp_path, number):
+    place = tmp_path / "c"
+    place.mkdir()
+    program = (
+        "import sys, time; from pathlib import Path; from pnode.node.demo import LocalCluster;"
+        "from pnode.node.launch import interrupted_by_signals\n"
+        "with interrupted_by_signals(), LocalCluster(Path(sys.argv[1]), 2, sys.stdout, tuple(sys.argv[2:])):\n"
+        "    print('up', flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(place), *FAKE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        while process.stdout.readline() not in ("up\n", ""):
+            pass
+        homes = [place / "alpha", place / "beta"]
+        assert all(inhabitant(home) for home in homes)
+
+        process.send_signal(number)
+        process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+
+    deadline = time.monotonic() + 10
+    while any(inhabitant(home) is not None for home in homes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [inhabitant(home) for home in homes] == [None, None]
+
+
+def test_a_demo_without_a_dag_needs_the_source_tree(tmp_path, monkeypatch):
+    monkeypatch.setattr("pnode.node.demo.EXAMPLE", tmp_path / "absent")
+
+    with pytest.raises(DemoError, match=r"'pnode demo dag.txt'"):
+        run_demo(settings(tmp_path, dag=None), io.StringIO(), FAKE)
+
+
+def test_a_cluster_that_is_left_by_an_error_stops(tmp_path):
+    def fail_inside() -> None:
+        with LocalCluster(tmp_path, 1, io.StringIO(), FAKE) as cluster:
+            assert cluster.founder.status().name == "alpha"
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail_inside()
+    assert inhabitant(tmp_path / "alpha") is None
