@@ -30,7 +30,7 @@ def find_inputs(root: Path, given: Sequence[Path]) -> tuple[tuple[Path, ...], li
     if not sample.is_dir():
         return (), ["no input is given, and the application has no sample_input"]
     files, notices = _input_files([sample])
-    return files, [f"no input is given: taking the sample input ({len(files)} files of {sample})", *notices]
+    return files, [f"no input is given: taking the sample input, {len(files)} from {sample}", *notices]
 
 
 def _input_files(given: Sequence[Path]) -> tuple[tuple[Path, ...], list[str]]:
