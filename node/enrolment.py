@@ -35,11 +35,16 @@ class Enrolment:
     """Whether this very start has founded the cluster."""
 
 
-def enrol(identity: Identity, crypto: Crypto, name: str, token_text: str | None, now: float) -> Enrolment:
-    """Found a cluster, accept an invitation, or come back. Raises EnrolmentError, HomeError or TokenError."""
+def enrol(
+    identity: Identity, crypto: Crypto, name: str, token_text: str | None, now: float, *, admitted: bool
+) -> Enrolment:
+    """Found a cluster, accept an invitation, or come back. Raises EnrolmentError, HomeError or TokenError.
+
+    `admitted` tells whether an earlier run of this home was admitted and still is: then a token only adds addresses.
+    """
     cluster = identity.cluster()
     if token_text is not None:
-        return _accept(identity, crypto, name, cluster, parse_token(crypto, token_text), now)
+        return _accept(identity, crypto, name, cluster, parse_token(crypto, token_text), now, admitted=admitted)
     if cluster is not None:
         return Enrolment(cluster, _seeds(crypto, cluster), founded=False)
     return _found(identity, crypto, name, now)
@@ -70,7 +75,14 @@ def _found(identity: Identity, crypto: Crypto, name: str, now: float) -> Enrolme
 
 
 def _accept(
-    identity: Identity, crypto: Crypto, name: str, cluster: Cluster | None, token: Token, now: float
+    identity: Identity,
+    crypto: Crypto,
+    name: str,
+    cluster: Cluster | None,
+    token: Token,
+    now: float,
+    *,
+    admitted: bool,
 ) -> Enrolment:
     if cluster is not None and cluster.authority_key != token.authority:
         ours, theirs = cluster_id(cluster.authority_key).hex()[:8], token.cluster.hex()[:8]
@@ -78,7 +90,7 @@ def _accept(
             f"this home belongs to cluster {ours}, the token is for cluster {theirs}: start without --token, "
             "or give a new home with --home"
         )
-    if cluster is not None and cluster.authority_seed:
+    if cluster is not None and (cluster.authority_seed or admitted):
         return Enrolment(cluster, token.addresses, founded=False)
     token.check(now)
     node = NodeId(crypto.public_key(identity.seed()))

@@ -78,8 +78,8 @@ class Office:
         node = self.node
         member = node.peer is not None and node.peer.is_member
         record = self._neighbours().membership.record if member else None
-        state: NodeState = "ready" if member else ("starting" if node.peer is None else "joining")
-        reason = "" if member else "waiting for a member of the cluster to answer"
+        state: NodeState = "ready" if node.ready else ("starting" if node.peer is None else "joining")
+        reason = "" if node.ready else "waiting for a member of the cluster to answer"
         return NodeStatus(
             state=state,
             reason=reason,

@@ -22,6 +22,7 @@ import trio
 from pnode.mappers.catalogue import MAPPERS
 from pnode.profilers.profile import Profile
 from pnode.profilers.resources import Sampler, machine_facts, speed_index
+from pnode.protocol.certificate import TrustError
 from pnode.protocol.codec import decode
 from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
@@ -48,7 +49,7 @@ from .identity import Identity
 from .journal import Journal, JournalError, JournalFile
 from .launch import LaunchError, NodeOptions, Timing, read_options, report_failure, report_ready
 from .limits import TransportSettings
-from .listening import CannotListenError
+from .listening import CannotListenError, PortInUseError
 from .office import Office
 from .store import Store
 from .streams import StreamError
@@ -57,11 +58,17 @@ from .transport import Transport
 
 logger = logging.getLogger(__name__)
 
+PORT = 4747
+"""Where a node listens unless told otherwise; not registered for anything."""
+
 JOIN_S_MAX = 12.0
 """After this a node that was invited gives up: every address has been tried twice, and a person is waiting."""
 
 HOPELESS_S = 2.0
 """The same when nobody can be discovered and every known address has failed."""
+
+LOOK_ROUND_S = 1.0
+"""For the exchange of tables after the admission."""
 
 SAMPLE_S = 1.0
 """How often the machine is looked at: the period at which load figures are gossiped."""
@@ -143,11 +150,14 @@ class Node:
         self._began_s = time.monotonic()
         self.crypto = Sodium()
         self.identity = Identity(options.home)
-        self.name = options.name or socket.gethostname().partition(".")[0] or "node"
-        self.enrolment: Enrolment = enrol(self.identity, self.crypto, self.name, options.token, self.started_s)
         self.me = NodeId(self.crypto.public_key(self.identity.seed()))
-        self.boot = self.identity.next_boot(self.started_s)
         self.journal = Journal(JournalFile(options.home / "journal.db"))
+        self.name = self._name()
+        self._admission = self._earlier_admission()
+        self.enrolment: Enrolment = enrol(
+            self.identity, self.crypto, self.name, options.token, self.started_s, admitted=bool(self._admission)
+        )
+        self.boot = self.identity.next_boot(self.started_s)
         self.store = Store(options.home / "store")
         self.transfer = Transfer(self.store)
         self.executor = Executor(options.home, self.store)
@@ -155,9 +165,9 @@ class Node:
         self.trust = Trust(self.crypto, self.enrolment.cluster.authority_key)
         self.peer: Peer | None = None
         self.driver: Driver | None = None
-        self.failure = ""
+        self.ready = False
         self.stopping = trio.Event()
-        self.transport = self._make_transport()
+        self.transport = self._make_transport(0)
 
     def clock(self) -> float:
         """Seconds since 1970 that never go back, whatever is done to the machine's clock meanwhile."""
@@ -170,7 +180,7 @@ class Node:
             if self.options.tied:
                 nursery.start_soon(self._watch_parent)
             await nursery.start(serve_control, control_socket(self.options.home), Office(self))
-            await nursery.start(self.transport.serve)
+            await self._listen(nursery)
             await nursery.start(self.transfer.serve_idle)
             peer = self.peer = await self._make_peer()
             driver = self.driver = self._make_driver(peer)
@@ -179,6 +189,8 @@ class Node:
             if self.options.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
+            await self._look_round(peer)
+            self.ready = True
             report_ready(self.options.home)
             logger.info(
                 "ready: node=%s cluster=%s", self.name, cluster_id(self.enrolment.cluster.authority_key).hex()
@@ -187,9 +199,43 @@ class Node:
             await self._leave(driver)
             nursery.cancel_scope.cancel()
 
+    def _name(self) -> str:
+        """As the person says, else as at the last start, else as the host is called."""
+        last = dict(self.journal.rows("place")).get(b"name", b"").decode(errors="replace")
+        return self.options.name or last or socket.gethostname().partition(".")[0] or "node"
+
+    def _earlier_admission(self) -> bytes:
+        """The credential with which an earlier run of this home was admitted; empty if it is good for nothing now."""
+        cluster, credential = self.identity.cluster(), dict(self.journal.rows("credential")).get(self.me, b"")
+        if cluster is None or not credential:
+            return b""
+        try:
+            Trust(self.crypto, cluster.authority_key).check(self.me, credential, self.started_s)
+        except TrustError as error:
+            logger.warning("the admission from an earlier start is void: %s", error)
+            return b""
+        return credential
+
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _make_transport(self) -> Transport:
+    async def _listen(self, nursery: trio.Nursery) -> None:
+        """Listen where the person says, else where this node listened last, else at the usual port, else anywhere:
+        tokens and the memories of others carry our address. Raises CannotListenError."""
+        last = int.from_bytes(dict(self.journal.rows("place")).get(b"port", b""), "big")
+        wanted = (self.options.port,) if self.options.port is not None else (last or PORT, 0)
+        for port in wanted:
+            self.transport = self._make_transport(port)
+            try:
+                await nursery.start(self.transport.serve)
+            except PortInUseError:
+                if port == wanted[-1]:
+                    raise
+            else:
+                break
+        port_bytes = self.transport.port.to_bytes(2, "big")
+        await self.journal.save([("place", b"port", port_bytes), ("place", b"name", self.name.encode())])
+
+    def _make_transport(self, port: int) -> Transport:
         passport = Passport(self.identity.seed(), self.enrolment.cluster.authority_key, self._credential, self.crypto)
         return Transport(
             passport,
@@ -200,13 +246,13 @@ class Node:
             lookup=lambda short: None if self.peer is None else self.peer.by_short(short),
             serve_bulk=self._serve_bulk,
             clock=self.clock,
-            settings=TransportSettings(host=self.options.listen or "", port=self.options.port or 0),
+            settings=TransportSettings(host=self.options.listen or "", port=port),
         )
 
     async def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
         speed = await trio.to_thread.run_sync(speed_index)
-        credential = dict(self.journal.rows("credential")).get(self.me, self.enrolment.cluster.credential)
+        credential = self._admission or self.enrolment.cluster.credential
         peer = Peer(
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),
             Facts(
@@ -223,7 +269,7 @@ class Node:
             self.trust,
             self.profile,
             MAPPERS,
-            Random(int.from_bytes(os.urandom(16), "big")),
+            Random(int.from_bytes(os.urandom(16), "big")),  # noqa: S311  # for spreading load, not for secrets
             _TIMINGS[self.options.timing](),
         )
         rows = self.journal.rows
@@ -308,8 +354,15 @@ class Node:
         if peer.joining.refusal is not None:
             raise StartError(f"the cluster refused this node: {peer.joining.refusal}")
         if not peer.is_member:
-            tried = "; ".join(dict.fromkeys(peer.joining.dial_failures.values())) or "no address of a member is known"
+            failures = dict.fromkeys(peer.joining.dial_failures.values())
+            tried = "; ".join(failures) or "no address of a member is known: name one with --seed HOST:PORT"
             raise StartError(f"no member of the cluster let this node in: {tried}")
+
+    async def _look_round(self, peer: Peer) -> None:
+        """Somebody who has just been let in sees the others a moment later; who asks at once should see them, too."""
+        with trio.move_on_after(0 if self.enrolment.cluster.authority_seed else LOOK_ROUND_S):
+            while peer.membership is not None and not peer.membership.alive():
+                await trio.sleep(LOOK_ROUND_S / 20)
 
     async def _leave(self, driver: Driver) -> None:
         with trio.move_on_after(LEAVE_S_MAX):

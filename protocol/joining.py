@@ -3,7 +3,7 @@
     apart --session with a member--> asking
     asking --Admitted--> member
     asking --Refused--> refused (with this token the node cannot become a member)
-    asking --session lost--> apart
+    asking --session lost, or this member cannot admit anybody--> apart
 
 A node that was admitted in an earlier life begins as a member. While apart, and while a member has lost sight of
 everybody else, the known addresses are dialled again and again, each with a growing pause. Discovery adds addresses;
@@ -20,12 +20,12 @@ from enum import Enum
 from typing import Annotated
 
 from .codec import Bytes32, Length, Seconds, Text
-from .effects import Dial, Effect, Notify, Save, Send
+from .effects import Dial, Disconnect, Effect, Notify, Save, Send
 from .errors import RemoteProtocolError
 from .frames import Frames
 from .ids import NodeId
 from .record import CREDENTIAL_BYTES_MAX, Address
-from .trust import Trust
+from .trust import CannotVouchError, Trust
 
 PATH_MAX = 4096
 """Whoever admits shows the newcomer everybody's credentials: the size of the member table."""
@@ -75,6 +75,8 @@ class Refused:
     """You are not, and this is why."""
 
     reason: Text
+    final: bool
+    """Whether asking another member would be in vain."""
 
 
 FRAMES: dict[int, type] = {40: Introduction, 41: JoinRequest, 42: Admitted, 43: Refused}
@@ -130,7 +132,7 @@ class Step(Enum):
     """What can happen on the way in."""
 
     MET = "a session with a member opened"
-    LOST = "that session ended"
+    LOST = "that session ended, or that member cannot help"
     ADMITTED = "a member countersigned our certificate"
     REFUSED = "a member said no"
 
@@ -180,6 +182,7 @@ class Joining:
         self._seed = seed
         self._own = own
         self._candidates = Candidates()
+        self._introduced_to: dict[NodeId, None] = {}
         self._frames = Frames(FRAMES)
 
     @property
@@ -196,8 +199,11 @@ class Joining:
     def begin(
         self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...], now: float
     ) -> list[Output]:
-        """Dial the seeds; a member at once if admitted before. Raises RemoteProtocolError for a useless credential."""
+        """Dial the seeds; a member at once if admitted before. Raises RemoteProtocolError for a void credential."""
         self._candidates.add(seeds, now)
+        for address in self._own:
+            if address in self._candidates.known:
+                self.dial_failures[(address,)] = f"{address} is where this node itself listens"
         self._candidates.drop(self._own)
         self.trust.check(self.me, self.credential, now)
         self.trust.recall([*remembered, (self.me, self.credential)], (), now)
@@ -228,19 +234,20 @@ class Joining:
     def session_opened(self, peer: NodeId, now: float) -> list[Output]:
         """There is a session with somebody who is not in our member table."""
         if self.stage is Stage.MEMBER:
-            return [self._send(peer, Introduction(tuple(self.trust.path(self.me))))]
+            return self._introduce(peer)
         if self.stage is Stage.REFUSED:
             return []
         self.stage = WAY_IN[self.stage][Step.MET]
         return [self._send(peer, JoinRequest(self.credential, now))]
 
-    def session_closed(self) -> None:
+    def session_closed(self, peer: NodeId) -> None:
+        self._introduced_to.pop(peer, None)
         self.stage = WAY_IN[self.stage].get(Step.LOST, self.stage)
 
     def message(
         self, peer: NodeId, message: Introduction | JoinRequest | Admitted | Refused, known: bool, now: float
     ) -> list[Output]:
-        """A message of FRAMES; `known` tells whether the sender is in our member table. Raises RemoteProtocolError."""
+        """A message of FRAMES; `known`: whether the sender is in our member table. Raises RemoteProtocolError."""
         match message:
             case Introduction():
                 return self._introduced(peer, message, known, now)
@@ -249,24 +256,34 @@ class Joining:
             case Admitted():
                 return self._admitted(peer, message, now)
             case Refused():
-                return self._refused(message)
+                return self._refused(peer, message)
 
     def _introduced(self, peer: NodeId, message: Introduction, known: bool, now: float) -> list[Output]:
         self.trust.learn_many([(NodeId(node), credential) for node, credential in message.path], now)
-        if self.stage is not Stage.MEMBER or known or self.trust.standing(peer) is None:
+        if self.stage is not Stage.MEMBER or self.trust.standing(peer) is None:
             return []
-        return [Acquainted(peer, join=True)]
+        # Somebody whom we know may not know us (any more): it has lost its table in a restart.
+        return [*self._introduce(peer), Acquainted(peer, join=not known)]
+
+    def _introduce(self, peer: NodeId) -> list[Output]:
+        """Show a member, once in a session, how to establish us."""
+        if peer in self._introduced_to:
+            return []
+        self._introduced_to[peer] = None
+        return [self._send(peer, Introduction(tuple(self.trust.path(self.me))))]
 
     def _asked_to_admit(self, peer: NodeId, message: JoinRequest, now: float) -> list[Output]:
         if self.stage is not Stage.MEMBER:
-            return [self._send(peer, Refused("this node is not a member itself yet; try another address"))]
+            return [self._send(peer, Refused("this node is not a member itself yet", final=False))]
         ahead_s = message.clock_s - now
         if abs(ahead_s) > CLOCK_TOLERANCE_S:
-            return [self._send(peer, Refused(_clock_refusal(ahead_s)))]
+            return [self._send(peer, Refused(_clock_refusal(ahead_s), final=True))]
         try:
             credential = self.trust.witness(peer, message.credential, now, self._seed)
         except RemoteProtocolError as error:
-            return [self._send(peer, Refused(str(error)[:REASON_MAX]))]
+            return [self._send(peer, Refused(str(error)[:REASON_MAX], final=True))]
+        except CannotVouchError as error:
+            return [self._send(peer, Refused(str(error)[:REASON_MAX], final=False))]
         return [self._send(peer, Admitted(credential, tuple(self.trust.paths()))), Acquainted(peer, join=False)]
 
     def _admitted(self, peer: NodeId, message: Admitted, now: float) -> list[Output]:
@@ -281,13 +298,13 @@ class Joining:
         self.credential = message.credential
         return [Save("credential", self.me, message.credential), BecameMember(), Acquainted(peer, join=True)]
 
-    def _refused(self, message: Refused) -> list[Output]:
-        following = WAY_IN[self.stage].get(Step.REFUSED)
+    def _refused(self, peer: NodeId, message: Refused) -> list[Output]:
+        following = WAY_IN[self.stage].get(Step.REFUSED if message.final else Step.LOST)
         if following is None:
             return []
         self.stage = following
-        self.refusal = message.reason
-        return [Notify("joining", b"")]
+        self.refusal = message.reason if message.final else None
+        return [Notify("joining", b""), Disconnect(peer, "it cannot admit this node")]
 
     def _send(self, peer: NodeId, message: object) -> Send:
         return Send(peer, self._frames.encode(message))

@@ -59,6 +59,9 @@ from .swim import Message as MembershipMessage
 from .trust import Trust
 from .view import Mapper, Profile
 
+UPKEEP_S = 3600.0
+"""How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every 200 ms anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -123,6 +126,7 @@ class Peer:
         self._sessions: dict[NodeId, bytes] = {}
         """Open sessions and the credential each showed."""
         self._member: _Member | None = None
+        self._upkeep_s = math.inf
         self._kept: tuple[list[Signed], list[Signed]] = ([], [])
 
     # -- what the shell may ask --------------------------------------------------------------------------------------
@@ -182,6 +186,9 @@ class Peer:
     def tick(self, now: float) -> list[Effect]:
         effects: list[Effect] = [*self._joining.seek(now)] if self._is_lonely() else []
         if self._member is not None:
+            if self._upkeep_s <= now:
+                self._upkeep_s = now + UPKEEP_S
+                self.trust.upkeep(now, self.identity.seed)
             effects += self._outputs(self._member.membership.tick(now), now)
             effects += self._member.jobs.tick(now)
         return effects
@@ -236,7 +243,7 @@ class Peer:
 
     def _session_closed(self, event: SessionClosed, now: float) -> list[Effect]:
         self._sessions.pop(event.peer, None)
-        self._joining.session_closed()
+        self._joining.session_closed(event.peer)
         if self._member is None or event.orderly:
             return []
         return self._outputs(self._member.membership.session_lost(event.peer, now), now)
@@ -319,6 +326,7 @@ class Peer:
         jobs = Jobs(Desk(place, self._crypto, neighbours, self.profile, self._mappers, self._rng))
         neighbours.free_in_s = jobs.holding.bench.free_in_s
         self._member = _Member(membership, neighbours, jobs)
+        self._upkeep_s = now + UPKEEP_S
         effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
         effects += jobs.restore(*self._kept, now)
         self._kept = ([], [])

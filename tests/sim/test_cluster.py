@@ -5,7 +5,7 @@ import pytest
 from pnode.protocol.certificate import NotYetValidError
 from pnode.protocol.dag import Dag
 from pnode.protocol.effects import Run, Unit
-from pnode.protocol.events import CancelJob, FindJobs, WatchJob
+from pnode.protocol.events import CancelJob, FindJobs, Leave, WatchJob
 from pnode.protocol.ids import JobId
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.jobstate import Phase
@@ -232,3 +232,15 @@ def test_an_engine_without_events_stands_still() -> None:
     assert not network.reaches(0, 1)
     network.heal(0, 1)
     assert network.reaches(0, 1)
+
+
+def test_a_node_that_left_in_order_and_comes_back_is_seen_by_all_again() -> None:
+    cluster = make_cluster(3, 1)
+    leaver = cluster.hosts[0]
+    cluster.request(leaver, Leave)
+    leaver.crash()
+    cluster.engine.run_for(3.0)
+
+    cluster.restart(leaver)
+
+    assert cluster.engine.run_until(cluster.everyone_knows_everyone, 10.0)
