@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -113,8 +113,8 @@ class NodeClient:
     def job(self, job: str) -> JobDetail:
         return self._call(JobDetail, "job", {"job": job})
 
-    def follow(self, job: str) -> Iterator[JobDetail]:
-        """Waits as long as the job takes: it ends with the job."""
+    def follow(self, job: str) -> Generator[JobDetail, None, None]:
+        """Waits as long as the job takes: it ends with the job. Closing it ends the request."""
         snapshot: JobDetail | None = None
         for change in self._stream(JobChange, "follow", {"job": job}, None):
             try:

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -43,7 +44,7 @@ class Member(FakeNode):
         this, other = await super().peers()
         return (this, replace(other, state="alive", load=this.load))
 
-    async def submit(self, dag, inputs, mapper, name) -> Submitted:
+    async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
         submitted = await super().submit(dag, inputs, mapper, name)
         return replace(submitted, notices=tuple([str(path) for path in inputs]))
 

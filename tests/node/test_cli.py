@@ -4,8 +4,10 @@ end."""
 import json
 import subprocess
 import sys
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 import pytest
 import trio
@@ -36,18 +38,18 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path, monkeypatch, capsys):
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path, capsys)
 
 
 @pytest.fixture
-def node(tmp_path):
+def node(tmp_path: Path) -> Iterator[FakeNode]:
     with running(FakeNode(tmp_path)) as node:
         yield node
 
 
-def test_status_shows_how_the_node_is(shell, node):
+def test_status_shows_how_the_node_is(shell: Shell, node: FakeNode) -> None:
     status, out, err = shell("status")
 
     assert (status, err) == (0, "")
@@ -56,7 +58,7 @@ def test_status_shows_how_the_node_is(shell, node):
     assert "for 61s as process 4711, version 0.1.0\n" in out
 
 
-def test_peers_shows_every_figure_and_its_age(shell, node):
+def test_peers_shows_every_figure_and_its_age(shell: Shell, node: FakeNode) -> None:
     status, out, err = shell("peers")
 
     assert (status, err) == (0, "")
@@ -79,18 +81,20 @@ def test_peers_shows_every_figure_and_its_age(shell, node):
         (["job", "abcd"], JobDetail),
     ],
 )
-def test_json_is_exactly_one_value_that_can_be_read_back(shell, node, words, kind):
+def test_json_is_exactly_one_value_that_can_be_read_back(
+    shell: Shell, node: FakeNode, words: list[str], kind: Any
+) -> None:
     status, out, err = shell(*words, "--json")
 
     assert (status, err) == (0, "")
     assert from_plain(kind, json.loads(out)) == getattr(NodeClient(node.home), words[0])(*words[1:])
 
 
-def test_instants_are_iso_8601_in_json(shell, node):
+def test_instants_are_iso_8601_in_json(shell: Shell, node: FakeNode) -> None:
     assert json.loads(shell("jobs", "--json")[1])[0]["submitted_at"] == "2025-11-21T12:00:00.000Z"
 
 
-def test_jobs_lists_them_or_says_how_to_make_one(shell, node):
+def test_jobs_lists_them_or_says_how_to_make_one(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("jobs")
 
     assert status == 0
@@ -100,7 +104,7 @@ def test_jobs_lists_them_or_says_how_to_make_one(shell, node):
     assert json.loads(shell("jobs", "--json")[1]) == []
 
 
-def test_job_shows_its_tasks(shell, node):
+def test_job_shows_its_tasks(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("job", "abcd")
 
     assert status == 0
@@ -109,7 +113,7 @@ def test_job_shows_its_tasks(shell, node):
     assert lines[2].split() == ["split", "done", "beta", "0.50s", "2.00s", "2025-11-21T12:00:00Z"]
 
 
-def test_job_shows_at_length_why_it_failed(shell, node):
+def test_job_shows_at_length_why_it_failed(shell: Shell, node: FakeNode) -> None:
     node.listed = (FAILED_JOB,)
 
     status, out, _ = shell("job", "abcd")
@@ -124,7 +128,9 @@ def test_job_shows_at_length_why_it_failed(shell, node):
     ("prefix", "words"),
     [("zz", "no job has the id 'zz'"), ("abc", "'abc' could be any of 2 jobs (abcdefgh, abcwxyz2)")],
 )
-def test_an_id_that_does_not_name_one_job_is_refused(shell, node, command, prefix, words):
+def test_an_id_that_does_not_name_one_job_is_refused(
+    shell: Shell, node: FakeNode, command: str, prefix: str, words: str
+) -> None:
     status, out, err = shell(command, prefix)
 
     assert (status, out) == (1, "")
@@ -133,7 +139,7 @@ def test_an_id_that_does_not_name_one_job_is_refused(shell, node, command, prefi
     assert err.count("\n") == 1
 
 
-def test_logs_prints_what_all_tasks_wrote(shell, node):
+def test_logs_prints_what_all_tasks_wrote(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("logs", "abcd")
 
     assert status == 0
@@ -141,14 +147,14 @@ def test_logs_prints_what_all_tasks_wrote(shell, node):
     assert out.endswith("careful\n==> merge[0] stdout (attempt 1 on gamma) <==\nmerged\n")
 
 
-def test_logs_of_one_task_and_as_json(shell, node):
+def test_logs_of_one_task_and_as_json(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("logs", "abcd", "merge", "--json")
 
     assert status == 0
     assert [chunk["text"] for chunk in json.loads(out)] == ["merged\n"]
 
 
-def test_pull_puts_results_beside_the_user_unless_told(shell, node, tmp_path):
+def test_pull_puts_results_beside_the_user_unless_told(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
     assert shell("pull", "abcd") == (
         0, f"1 file in {tmp_path}/pnode-abcdefgh\n  {tmp_path}/pnode-abcdefgh/merge_result.txt  3 B\n", "",
     )  # fmt: skip
@@ -158,19 +164,19 @@ def test_pull_puts_results_beside_the_user_unless_told(shell, node, tmp_path):
     assert json.loads(out)["directory"] == f"{tmp_path}/deep/results"
 
 
-def test_pull_of_a_job_that_runs_is_refused(shell, node):
+def test_pull_of_a_job_that_runs_is_refused(shell: Shell, node: FakeNode) -> None:
     status, _, err = shell("pull", "abcw")
 
     assert status == 1
     assert "is not done" in err
 
 
-def test_cancel_tells_how_far_the_job_was(shell, node):
+def test_cancel_tells_how_far_the_job_was(shell: Shell, node: FakeNode) -> None:
     assert shell("cancel", "abcw") == (0, "job abcwxyz2 is cancelled: 0/2 tasks were done\n", "")
     assert shell("cancel", "abcd") == (0, "job abcdefgh is done already: 2/2 tasks were done\n", "")
 
 
-def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell, node):
+def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("token", "--hours", "1")
 
     assert status == 0
@@ -178,7 +184,7 @@ def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell, node):
     assert "2025-11-21T13:00:00Z" in out
 
 
-def test_map_prints_jupiters_lines_and_nothing_else(shell, node):
+def test_map_prints_jupiters_lines_and_nothing_else(shell: Shell, node: FakeNode) -> None:
     status, out, err = shell("map", DIAMOND, "--mapper", "wave-random")
 
     assert (status, out) == (0, "split\tbeta\nmerge\talpha\n")
@@ -186,11 +192,11 @@ def test_map_prints_jupiters_lines_and_nothing_else(shell, node):
     assert node.asked == [("map", DIAMOND, (), "wave-random")]
 
 
-def test_map_gives_the_scores_in_json(shell, node):
+def test_map_gives_the_scores_in_json(shell: Shell, node: FakeNode) -> None:
     assert json.loads(shell("map", DIAMOND, "--json")[1])["placements"][0]["scores"][0]["total_s"] == 3.0
 
 
-def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell, node, tmp_path):
+def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "words.txt").write_text("a b")
 
@@ -201,11 +207,13 @@ def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell, node, tmp_p
     assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-greedy", "try")]
 
 
-def test_submit_as_json(shell, node):
+def test_submit_as_json(shell: Shell, node: FakeNode) -> None:
     assert json.loads(shell("submit", DIAMOND, "--json")[1])["id"] == "abcdefgh"
 
 
-def test_following_on_a_pipe_tells_changes_and_then_fetches_the_results(shell, node, tmp_path):
+def test_following_on_a_pipe_tells_changes_and_then_fetches_the_results(
+    shell: Shell, node: FakeNode, tmp_path: Path
+) -> None:
     status, out, _ = shell("submit", DIAMOND, "--follow")
 
     assert status == 0
@@ -218,7 +226,7 @@ def test_following_on_a_pipe_tells_changes_and_then_fetches_the_results(shell, n
     assert lines[-1].endswith("merge_result.txt  3 B")
 
 
-def test_following_with_json_prints_one_value_at_the_end(shell, node, tmp_path):
+def test_following_with_json_prints_one_value_at_the_end(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
     status, out, err = shell("submit", DIAMOND, "--follow", "--json", "--output", "results")
 
     followed = from_plain(follow.Followed, json.loads(out))
@@ -229,7 +237,7 @@ def test_following_with_json_prints_one_value_at_the_end(shell, node, tmp_path):
     assert "split running on beta" in err
 
 
-def test_the_exit_status_is_the_jobs_and_the_reason_is_told(shell, node):
+def test_the_exit_status_is_the_jobs_and_the_reason_is_told(shell: Shell, node: FakeNode) -> None:
     node.story = (JOB, FAILED_JOB)
 
     status, out, _ = shell("submit", DIAMOND, "--follow")
@@ -242,8 +250,10 @@ def test_the_exit_status_is_the_jobs_and_the_reason_is_told(shell, node):
     assert out.endswith("cancelled: cancelled at beta\n")
 
 
-def test_ctrl_c_ends_the_watching_and_not_the_job(shell, node, monkeypatch):
-    def interrupted(snapshots, out):
+def test_ctrl_c_ends_the_watching_and_not_the_job(
+    shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(snapshots: Iterator[JobDetail], out: TextIO) -> JobDetail:
         next(snapshots)
         raise KeyboardInterrupt
 
@@ -255,9 +265,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(shell, node, monkeypatch):
     assert "the job goes on: 'pnode job abcdefgh' shows it" in err
 
 
-def test_a_node_that_goes_away_while_followed_is_told(shell, tmp_path):
+def test_a_node_that_goes_away_while_followed_is_told(shell: Shell, tmp_path: Path) -> None:
     class Leaving(FakeNode):
-        async def follow(self, job):
+        async def follow(self, job: str) -> AsyncGenerator[JobDetail, None]:
             yield JOB
             self.stopped.set()
             await trio.sleep_forever()
@@ -269,7 +279,7 @@ def test_a_node_that_goes_away_while_followed_is_told(shell, tmp_path):
     assert "the node ended in the middle of 'follow'" in err
 
 
-def test_output_without_follow_is_a_mistake(shell, node):
+def test_output_without_follow_is_a_mistake(shell: Shell, node: FakeNode) -> None:
     status, _, err = shell("submit", DIAMOND, "--output", "x")
 
     assert status == 2
@@ -277,7 +287,7 @@ def test_output_without_follow_is_a_mistake(shell, node):
     assert node.asked == []
 
 
-def test_a_bad_dag_is_told_without_asking_any_node(shell, tmp_path):
+def test_a_bad_dag_is_told_without_asking_any_node(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "dag.txt").write_text("2\na 1 true b\nb 1 true a\n")
 
     for command in ("submit", "map"):
@@ -294,7 +304,9 @@ def test_a_bad_dag_is_told_without_asking_any_node(shell, tmp_path):
     [["status"], ["peers"], ["jobs"], ["job", "a"], ["logs", "a"], ["pull", "a"], ["cancel", "a"], ["token"],
      ["stop"], ["submit", DIAMOND], ["map", DIAMOND]],
 )  # fmt: skip
-def test_without_a_node_every_command_says_how_to_start_one(shell, tmp_path, words):
+def test_without_a_node_every_command_says_how_to_start_one(
+    shell: Shell, tmp_path: Path, words: list[object]
+) -> None:
     assert shell(*words) == (
         1, "", f"pnode: no node is running here (looked at {tmp_path}/control.sock): start one with 'pnode start'\n",
     )  # fmt: skip
@@ -315,7 +327,9 @@ def test_without_a_node_every_command_says_how_to_start_one(shell, tmp_path, wor
         (["token", "--hours", "0"], "--hours"),
     ],
 )
-def test_a_command_used_wrongly_ends_with_2_and_says_where_help_is(shell, words, words_told):
+def test_a_command_used_wrongly_ends_with_2_and_says_where_help_is(
+    shell: Shell, words: list[object], words_told: str
+) -> None:
     status, out, err = shell(*words)
 
     assert (status, out) == (2, "")
@@ -325,13 +339,13 @@ def test_a_command_used_wrongly_ends_with_2_and_says_where_help_is(shell, words,
 
 
 @pytest.mark.parametrize("address", ["host:1", "192.0.2.1:65535", "[::1]:4747"])
-def test_addresses_are_understood(address):
+def test_addresses_are_understood(address: str) -> None:
     from pnode.node.cli_options import host_and_port
 
     assert host_and_port(address) == address
 
 
-def test_every_command_has_an_example_in_its_help(capsys):
+def test_every_command_has_an_example_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     for name, command in cli.cli.commands.items():
         assert cli.main([name, "--help"]) == 0
 
@@ -340,13 +354,15 @@ def test_every_command_has_an_example_in_its_help(capsys):
         assert command.get_short_help_str(200) in cli_help(capsys)
 
 
-def cli_help(capsys) -> str:
+def cli_help(capsys: pytest.CaptureFixture[str]) -> str:
     assert cli.main(["--help"]) == 0
     return capsys.readouterr().out
 
 
-def test_a_bug_is_one_line_that_says_where_more_is(shell, node, monkeypatch):
-    def broken(self):
+def test_a_bug_is_one_line_that_says_where_more_is(
+    shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: NodeClient) -> NoReturn:
         raise ZeroDivisionError("a\nbug")
 
     monkeypatch.setattr(NodeClient, "jobs", broken)
@@ -360,20 +376,22 @@ def test_a_bug_is_one_line_that_says_where_more_is(shell, node, monkeypatch):
     assert "Traceback" in shell("jobs")[2]
 
 
-def test_the_home_can_come_from_the_environment(shell, node, monkeypatch, capsys):
+def test_the_home_can_come_from_the_environment(
+    shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("PNODE_HOME", str(node.home))
 
     assert cli.main(["status"]) == 0
 
 
-def test_stop_waits_until_the_home_is_free(shell, tmp_path):
+def test_stop_waits_until_the_home_is_free(shell: Shell, tmp_path: Path) -> None:
     with running(FakeNode(tmp_path)) as node:
         assert shell("stop") == (0, "stopped\n", "")
 
         assert node.stopped.is_set()
 
 
-def test_a_start_beside_a_running_node_says_so(shell, node, tmp_path):
+def test_a_start_beside_a_running_node_says_so(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
     with hold_home(tmp_path):
         status, out, _ = shell("start")
 
@@ -383,7 +401,7 @@ def test_a_start_beside_a_running_node_says_so(shell, node, tmp_path):
         assert json.loads(shell("start", "--json")[1])["already"] is True
 
 
-def test_a_start_where_a_node_is_just_starting_asks_for_patience(shell, tmp_path):
+def test_a_start_where_a_node_is_just_starting_asks_for_patience(shell: Shell, tmp_path: Path) -> None:
     with hold_home(tmp_path):
         status, _, err = shell("start")
 
@@ -392,7 +410,7 @@ def test_a_start_where_a_node_is_just_starting_asks_for_patience(shell, tmp_path
 
 
 @pytest.mark.parametrize("token", ["pnode1-AAAA", "rubbish", "pnode9-xyz"])
-def test_a_token_of_no_use_is_told_before_anything_is_started(shell, tmp_path, token):
+def test_a_token_of_no_use_is_told_before_anything_is_started(shell: Shell, tmp_path: Path, token: str) -> None:
     status, out, err = shell("start", "--token", token)
 
     assert (status, out) == (2, "")
@@ -401,7 +419,7 @@ def test_a_token_of_no_use_is_told_before_anything_is_started(shell, tmp_path, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unwritable_home_is_told(tmp_path, capsys):
+def test_an_unwritable_home_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
 
     assert cli.main(["start", "--home", str(tmp_path / "file" / "home")]) == 1
@@ -409,10 +427,11 @@ def test_an_unwritable_home_is_told(tmp_path, capsys):
     assert "cannot make the home directory" in capsys.readouterr().err
 
 
-def test_a_reader_that_leaves_early_is_no_error_to_speak_of(tmp_path):
+def test_a_reader_that_leaves_early_is_no_error_to_speak_of(tmp_path: Path) -> None:
     with running(FakeNode(tmp_path)):
         command = [sys.executable, "-m", "pnode.node.cli", "peers", "--home", str(tmp_path)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
         process.stdout.close()
         _, err = process.communicate(timeout=20)
 
@@ -420,7 +439,7 @@ def test_a_reader_that_leaves_early_is_no_error_to_speak_of(tmp_path):
     assert process.returncode != 0
 
 
-def test_commands_start_without_what_only_nodes_need(tmp_path):
+def test_commands_start_without_what_only_nodes_need(tmp_path: Path) -> None:
     with running(FakeNode(tmp_path)):
         program = (
             "import sys; from pnode.node.cli import main; status = main(sys.argv[1:]);"

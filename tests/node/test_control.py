@@ -4,8 +4,10 @@ import contextlib
 import json
 import socket
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import trio
@@ -27,13 +29,13 @@ from pnode.node.api import (
 from pnode.node.client import REQUEST_BYTES_MAX, JobChange, NodeClient, NodeGoneError, NoNodeError
 from pnode.node.control import CLIENTS_MAX, METHODS, REQUEST_S_MAX, serve_control
 from pnode.node.home import control_socket
-from pnode.node.plain import PlainError, from_plain, to_plain
+from pnode.node.plain import Instant, Plain, PlainError, from_plain, to_plain
 
 from .fake_node import DONE, ENDED, JOB, RUNNING, STORY, FakeNode, running
 
 
 @pytest.fixture
-def node(tmp_path):
+def node(tmp_path: Path) -> Iterator[FakeNode]:
     with running(FakeNode(tmp_path)) as node:
         yield node
 
@@ -45,7 +47,7 @@ def connected(node: FakeNode) -> socket.socket:
     return connection
 
 
-def answer_to(node: FakeNode, line: bytes) -> list[object]:
+def answer_to(node: FakeNode, line: bytes) -> list[Any]:
     """Everything that the node says to a raw line before it closes."""
     replies = []
     with connected(node) as connection, connection.makefile("rb") as lines:
@@ -58,14 +60,14 @@ def answer_to(node: FakeNode, line: bytes) -> list[object]:
     return replies
 
 
-def test_only_its_user_can_open_the_control_socket(node):
+def test_only_its_user_can_open_the_control_socket(node: FakeNode) -> None:
     mode = control_socket(node.home).stat().st_mode
 
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_every_answer_reaches_the_client_as_the_node_gave_it(node):
+def test_every_answer_reaches_the_client_as_the_node_gave_it(node: FakeNode) -> None:
     client = NodeClient(node.home)
 
     assert client.status() == trio.run(node.status)
@@ -79,13 +81,13 @@ def test_every_answer_reaches_the_client_as_the_node_gave_it(node):
     assert tuple(client.logs("abcd", None)) == node.chunks
 
 
-def test_arguments_reach_the_node_with_their_types(node):
+def test_arguments_reach_the_node_with_their_types(node: FakeNode) -> None:
     NodeClient(node.home).submit(Path("/a/dag.txt"), (Path("/b"), Path("/c")), "wave-random", None)
 
     assert node.asked == [("submit", Path("/a/dag.txt"), (Path("/b"), Path("/c")), "wave-random", None)]
 
 
-def test_a_follower_sees_every_snapshot_though_only_changes_travel(node):
+def test_a_follower_sees_every_snapshot_though_only_changes_travel(node: FakeNode) -> None:
     snapshots = list(NodeClient(node.home).follow("abcd"))
 
     assert snapshots == list(STORY)
@@ -94,7 +96,7 @@ def test_a_follower_sees_every_snapshot_though_only_changes_travel(node):
     assert replies[-1] == {"end": True}
 
 
-def test_a_follower_that_leaves_ends_its_request(tmp_path):
+def test_a_follower_that_leaves_ends_its_request(tmp_path: Path) -> None:
     with running(FakeNode(tmp_path, lasts=True)) as node:
         client = NodeClient(node.home)
         snapshots = client.follow("abcd")
@@ -123,12 +125,12 @@ def wait_until_set(event: trio.Event) -> bool:
         ("abcw", RefusedError, "not done"),
     ],
 )
-def test_a_refusal_reaches_the_client_as_the_same_error(node, prefix, kind, words):
+def test_a_refusal_reaches_the_client_as_the_same_error(node: FakeNode, prefix: str, kind: Any, words: str) -> None:
     with pytest.raises(kind, match=words):
         NodeClient(node.home).pull(prefix, node.home / "out")
 
 
-def test_trouble_with_the_callers_files_is_a_refusal_that_names_the_file(node):
+def test_trouble_with_the_callers_files_is_a_refusal_that_names_the_file(node: FakeNode) -> None:
     blocked = node.home / "blocked"
     blocked.write_text("")
 
@@ -151,7 +153,7 @@ def test_trouble_with_the_callers_files_is_a_refusal_that_names_the_file(node):
         (b"x" * (REQUEST_BYTES_MAX + 100_000), "at most"),
     ],
 )
-def test_what_is_no_request_is_refused_and_the_node_goes_on(node, line, words):
+def test_what_is_no_request_is_refused_and_the_node_goes_on(node: FakeNode, line: bytes, words: str) -> None:
     replies = answer_to(node, line)
 
     assert len(replies) == 1
@@ -160,7 +162,7 @@ def test_what_is_no_request_is_refused_and_the_node_goes_on(node, line, words):
     assert NodeClient(node.home).status().state == "ready"
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_line_is_forgotten(node):
+def test_a_client_that_leaves_in_the_middle_of_its_line_is_forgotten(node: FakeNode) -> None:
     for beginning in (b"", b'{"method": "sta'):
         with connected(node) as connection:
             connection.sendall(beginning)
@@ -168,7 +170,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_line_is_forgotten(node):
     assert NodeClient(node.home).status().state == "ready"
 
 
-def test_more_clients_than_one_person_has_terminals_are_refused_until_one_leaves(node):
+def test_more_clients_than_one_person_has_terminals_are_refused_until_one_leaves(node: FakeNode) -> None:
     idle = [connected(node) for _ in range(CLIENTS_MAX)]
     with pytest.raises(RefusedError, match="32 commands"):
         NodeClient(node.home).status()
@@ -185,7 +187,7 @@ def test_more_clients_than_one_person_has_terminals_are_refused_until_one_leaves
     assert status.state == "ready"
 
 
-def test_a_client_that_says_nothing_is_hung_up_on(tmp_path):
+def test_a_client_that_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
     async def wait_silently() -> float:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_control, control_socket(tmp_path), FakeNode(tmp_path))
@@ -200,12 +202,12 @@ def test_a_client_that_says_nothing_is_hung_up_on(tmp_path):
     assert waited_s == pytest.approx(REQUEST_S_MAX)
 
 
-def test_without_a_node_the_client_says_how_to_start_one(tmp_path):
+def test_without_a_node_the_client_says_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(NoNodeError, match=f"looked at {control_socket(tmp_path)}.*'pnode start'"):
         NodeClient(tmp_path).status()
 
 
-def test_the_socket_of_a_node_that_died_is_replaced(tmp_path):
+def test_the_socket_of_a_node_that_died_is_replaced(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(control_socket(tmp_path)))
     with pytest.raises(NoNodeError):
@@ -216,9 +218,9 @@ def test_the_socket_of_a_node_that_died_is_replaced(tmp_path):
     assert not control_socket(tmp_path).exists()
 
 
-def test_a_mistake_of_the_node_itself_is_not_hidden(tmp_path):
+def test_a_mistake_of_the_node_itself_is_not_hidden(tmp_path: Path) -> None:
     class Broken(FakeNode):
-        async def jobs(self):
+        async def jobs(self) -> NoReturn:
             raise KeyError("a bug")
 
     async def serve() -> None:
@@ -232,18 +234,18 @@ def test_a_mistake_of_the_node_itself_is_not_hidden(tmp_path):
         trio.run(serve)
 
 
-def test_the_client_offers_every_method_of_the_node():
+def test_the_client_offers_every_method_of_the_node() -> None:
     assert METHODS.keys() == {name for name in vars(NodeClient) if not name.startswith("_")}
 
 
 @pytest.mark.parametrize(
     ("prefix", "found"), [("abc", "abcdefgh"), (" ABC ", "abcdefgh"), ("zz", "zz"), ("zzz", "zzzz")]
 )
-def test_a_job_is_found_by_the_beginning_of_its_id(prefix, found):
+def test_a_job_is_found_by_the_beginning_of_its_id(prefix: str, found: str) -> None:
     assert match_job(prefix, ["abcdefgh", "zz", "zzzz"]) == found
 
 
-def test_a_change_holds_only_the_units_that_differ():
+def test_a_change_holds_only_the_units_that_differ() -> None:
     after = replace(JOB, units=(RUNNING, JOB.units[1], DONE))
 
     change = JobChange.between(JOB, after)
@@ -252,15 +254,15 @@ def test_a_change_holds_only_the_units_that_differ():
     assert change.applied_to(JOB) == after
 
 
-def test_a_change_that_does_not_follow_on_is_an_error():
+def test_a_change_that_does_not_follow_on_is_an_error() -> None:
     change = JobChange.between(JOB, replace(JOB, units=(*JOB.units, DONE)))
 
     with pytest.raises(PlainError, match="unit 2 follows on 0"):
         change.applied_to(None)
 
 
-def test_values_of_a_neighbouring_version_are_understood():
-    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", 1, 2, 0.0, 1.5))
+def test_values_of_a_neighbouring_version_are_understood() -> None:
+    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", 1, 2, Instant(0.0), 1.5))
     assert isinstance(plain, dict)
 
     assert from_plain(JobStatus, {**plain, "colour": "blue", "elapsed_s": 1}).elapsed_s == 1.0
@@ -275,15 +277,15 @@ def test_values_of_a_neighbouring_version_are_understood():
         ({"submitted_at": 5}, "5 is not an instant"),
     ],
 )
-def test_values_that_do_not_fit_are_named(change, words):
-    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", 1, 2, 0.0, 1.5))
+def test_values_that_do_not_fit_are_named(change: Any, words: str) -> None:
+    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", 1, 2, Instant(0.0), 1.5))
     assert isinstance(plain, dict)
 
     with pytest.raises(PlainError, match=words):
         from_plain(JobStatus, {**plain, **change})
 
 
-def test_a_value_that_is_missing_is_named():
+def test_a_value_that_is_missing_is_named() -> None:
     with pytest.raises(PlainError, match="JobStatus lacks id, key"):
         from_plain(JobStatus, {})
 
@@ -299,7 +301,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
         max_leaves=8,
     )
 )
-def test_no_plain_value_surprises_the_reader(plain):
+def test_no_plain_value_surprises_the_reader(plain: Plain) -> None:
     for kind in (NodeStatus, PeerStatus, JobDetail, tuple[JobStatus, ...]):
         try:
             from_plain(kind, plain)
@@ -308,10 +310,11 @@ def test_no_plain_value_surprises_the_reader(plain):
         assert plain == []
 
 
-def test_an_answer_that_makes_no_sense_is_an_error_and_no_crash(tmp_path):
+def test_an_answer_that_makes_no_sense_is_an_error_and_no_crash(tmp_path: Path) -> None:
     class Odd(FakeNode):
-        async def status(self):
-            return replace(await super().status(), state="asleep")
+        async def status(self) -> NodeStatus:
+            asleep: Any = "asleep"
+            return replace(await super().status(), state=asleep)
 
     with running(Odd(tmp_path)), pytest.raises(ApiError, match="another version"):
         NodeClient(tmp_path).status()

@@ -3,17 +3,21 @@
 import io
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pnode.node import cli, launch
+from pnode.node.api import NodeStatus
 from pnode.node.client import NoNodeError
 from pnode.node.demo import DemoError, DemoSettings, LocalCluster, run_demo
 from pnode.node.home import (
@@ -49,12 +53,12 @@ pytestmark = pytest.mark.processes
 
 
 @pytest.fixture(autouse=True)
-def _fake_service_can_be_imported(monkeypatch):
+def _fake_service_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 @contextmanager
-def started(options: NodeOptions):
+def started(options: NodeOptions) -> Iterator[NodeStatus]:
     process, status = start_node(options, service=FAKE)
     try:
         yield status
@@ -62,7 +66,7 @@ def started(options: NodeOptions):
         end_process(process)
 
 
-def test_options_arrive_as_they_were_given(tmp_path):
+def test_options_arrive_as_they_were_given(tmp_path: Path) -> None:
     options = NodeOptions(
         tmp_path, "pnode1-x", ("h:1", "[::1]:2"), "n", "127.0.0.1", 0, 2, mdns=False, timing="fast", tied=True
     )
@@ -72,12 +76,12 @@ def test_options_arrive_as_they_were_given(tmp_path):
 
 
 @pytest.mark.parametrize("line", [b"", b"rubbish\n", b"[]\n", b'{"home": 1}\n'])
-def test_a_service_that_was_not_started_by_pnode_says_who_starts_it(line):
+def test_a_service_that_was_not_started_by_pnode_says_who_starts_it(line: bytes) -> None:
     with pytest.raises(LaunchError, match="'pnode start'"):
         read_options(io.BytesIO(line))
 
 
-def test_a_node_that_is_ready_can_be_asked_and_stopped(tmp_path):
+def test_a_node_that_is_ready_can_be_asked_and_stopped(tmp_path: Path) -> None:
     home = tmp_path / "deep" / "home"
     with started(NodeOptions(home, name="alpha")) as status:
         assert status.name == "alpha"
@@ -94,7 +98,7 @@ def test_a_node_that_is_ready_can_be_asked_and_stopped(tmp_path):
         stop_node(home)
 
 
-def test_the_token_is_on_no_command_line(tmp_path):
+def test_the_token_is_on_no_command_line(tmp_path: Path) -> None:
     with started(NodeOptions(tmp_path, token="pnode1-secret")) as status:
         words = Path(f"/proc/{status.pid}/cmdline")
         if not words.exists():
@@ -112,14 +116,14 @@ def test_the_token_is_on_no_command_line(tmp_path):
         ("killed", "the node was ended by signal 9 before it was ready"),
     ],
 )
-def test_a_node_that_does_not_start_says_why_and_is_gone(tmp_path, name, words):
+def test_a_node_that_does_not_start_says_why_and_is_gone(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(LaunchError, match=words):
         start_node(NodeOptions(tmp_path, name=name), service=FAKE)
 
     assert inhabitant(tmp_path) is None
 
 
-def test_a_node_that_takes_too_long_says_what_it_is_doing(tmp_path):
+def test_a_node_that_takes_too_long_says_what_it_is_doing(tmp_path: Path) -> None:
     process = spawn(NodeOptions(tmp_path, name="slow"), service=FAKE)
     try:
         with pytest.raises(LaunchError, match=r"not ready after 2 s: asking 192.0.2.7:4747; its log"):
@@ -130,7 +134,7 @@ def test_a_node_that_takes_too_long_says_what_it_is_doing(tmp_path):
     assert inhabitant(tmp_path) is None
 
 
-def test_an_old_failure_is_forgotten(tmp_path):
+def test_an_old_failure_is_forgotten(tmp_path: Path) -> None:
     report_failure(tmp_path, "long ago")
     assert failure_file(tmp_path).read_text() == "long ago\n"
     with pytest.raises(LaunchError, match="status 7"):
@@ -142,7 +146,7 @@ def test_an_old_failure_is_forgotten(tmp_path):
     assert not failure_file(tmp_path).exists()
 
 
-def test_a_node_that_does_not_listen_is_ended_all_the_same(tmp_path):
+def test_a_node_that_does_not_listen_is_ended_all_the_same(tmp_path: Path) -> None:
     process = spawn(NodeOptions(tmp_path, name="deaf"), service=FAKE)
     while not inhabitant(tmp_path):
         time.sleep(0.01)
@@ -155,7 +159,7 @@ def test_a_node_that_does_not_listen_is_ended_all_the_same(tmp_path):
     assert process.returncode == -signal.SIGKILL
 
 
-def test_two_nodes_do_not_share_a_home(tmp_path):
+def test_two_nodes_do_not_share_a_home(tmp_path: Path) -> None:
     with started(NodeOptions(tmp_path)) as first:
         with pytest.raises(LaunchError, match=r"a node is running in .* already"):
             start_node(NodeOptions(tmp_path), service=FAKE)
@@ -163,7 +167,7 @@ def test_two_nodes_do_not_share_a_home(tmp_path):
         assert inhabitant(tmp_path) == first.pid
 
 
-def test_a_home_is_held_by_one_at_a_time(tmp_path):
+def test_a_home_is_held_by_one_at_a_time(tmp_path: Path) -> None:
     with hold_home(tmp_path):
         assert inhabitant(tmp_path) == os.getpid()
         with pytest.raises(HomeInUseError), hold_home(tmp_path):
@@ -172,7 +176,7 @@ def test_a_home_is_held_by_one_at_a_time(tmp_path):
     assert inhabitant(tmp_path) is None
 
 
-def test_a_look_at_the_lock_does_not_stop_a_node_that_starts(tmp_path):
+def test_a_look_at_the_lock_does_not_stop_a_node_that_starts(tmp_path: Path) -> None:
     import fcntl
     import threading
 
@@ -185,7 +189,7 @@ def test_a_look_at_the_lock_does_not_stop_a_node_that_starts(tmp_path):
             assert inhabitant(tmp_path) == os.getpid()
 
 
-def test_a_home_that_cannot_be_is_refused(tmp_path):
+def test_a_home_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HomeError, match="Not a directory; choose another with --home"):
         prepare_home(tmp_path / "file" / "home")
@@ -193,7 +197,7 @@ def test_a_home_that_cannot_be_is_refused(tmp_path):
         prepare_home(tmp_path / ("long" * 30))
 
 
-def test_the_home_follows_the_platform_unless_told(monkeypatch, tmp_path):
+def test_the_home_follows_the_platform_unless_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
@@ -208,7 +212,7 @@ def test_the_home_follows_the_platform_unless_told(monkeypatch, tmp_path):
     assert default_home() == tmp_path / "mine"
 
 
-def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
+def test_a_long_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "LOG_BYTES_MAX", 10)
     log_file(tmp_path).write_text("long enough to be put aside\n")
 
@@ -218,12 +222,14 @@ def test_a_long_log_is_put_aside(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def faked(monkeypatch):
+def faked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands start the fake service."""
     monkeypatch.setattr(launch.start_node, "__kwdefaults__", {"to_terminal": False, "service": FAKE})
 
 
-def test_pnode_start_founds_and_its_last_line_is_for_the_others(tmp_path, faked, capsys):
+def test_pnode_start_founds_and_its_last_line_is_for_the_others(
+    tmp_path: Path, faked: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
         assert cli.main(["start", "--home", str(tmp_path), "--name", "alpha"]) == 0
 
@@ -239,7 +245,7 @@ def test_pnode_start_founds_and_its_last_line_is_for_the_others(tmp_path, faked,
     assert inhabitant(tmp_path) is None
 
 
-def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path):
+def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
     program = (
         "import sys; from pnode.node import cli, launch;"
         f"launch.start_node.__kwdefaults__ = {{'to_terminal': False, 'service': {FAKE!r}}};"
@@ -248,6 +254,7 @@ def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path):
     command = [sys.executable, "-c", program, "start", "--foreground", "--home", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
+        assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(5)]
         assert lines[-1] == "pnode start --token pnode1-secret\n"
         assert inhabitant(tmp_path)
@@ -263,7 +270,7 @@ def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path):
 
 
 def settings(tmp_path: Path, **changes: object) -> DemoSettings:
-    values = {
+    values: dict[str, Any] = {
         "dag": DIAMOND,
         "nodes": 2,
         "inputs": (),
@@ -275,7 +282,7 @@ def settings(tmp_path: Path, **changes: object) -> DemoSettings:
 
 
 @pytest.fixture
-def workplaces(tmp_path, monkeypatch):
+def workplaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where demos put their nodes' homes."""
     place = tmp_path / "t"
     place.mkdir()
@@ -283,7 +290,7 @@ def workplaces(tmp_path, monkeypatch):
     return place
 
 
-def test_a_demo_runs_a_dag_from_nothing_to_its_result_and_leaves_nothing(tmp_path, workplaces):
+def test_a_demo_runs_a_dag_from_nothing_to_its_result_and_leaves_nothing(tmp_path: Path, workplaces: Path) -> None:
     out = io.StringIO()
 
     status = run_demo(settings(tmp_path), out, FAKE)
@@ -300,14 +307,14 @@ def test_a_demo_runs_a_dag_from_nothing_to_its_result_and_leaves_nothing(tmp_pat
     assert list(workplaces.iterdir()) == []
 
 
-def test_a_demo_makes_the_input_where_the_application_can(tmp_path, workplaces):
+def test_a_demo_makes_the_input_where_the_application_can(tmp_path: Path, workplaces: Path) -> None:
     dag = tmp_path / "app" / "dag.txt"
     dag.parent.mkdir()
     dag.write_text(DIAMOND.read_text())
     maker = dag.with_name("make_input.py")
     maker.write_text("import sys, pathlib\npathlib.Path(sys.argv[1], 'made.txt').write_text('x')\n")
     maker.chmod(0o755)
-    (dag.parent / "scripts").symlink_to(DIAMOND.parent / "scripts")
+    shutil.copytree(DIAMOND.parent / "scripts", dag.parent / "scripts")
     out = io.StringIO()
 
     assert run_demo(settings(tmp_path, dag=dag, nodes=1), out, FAKE) == 0
@@ -320,7 +327,7 @@ def test_a_demo_makes_the_input_where_the_application_can(tmp_path, workplaces):
     assert list(workplaces.iterdir()) == []
 
 
-def test_a_demo_can_leave_the_homes_behind(tmp_path, workplaces):
+def test_a_demo_can_leave_the_homes_behind(tmp_path: Path, workplaces: Path) -> None:
     out = io.StringIO()
 
     run_demo(settings(tmp_path, nodes=1, keep=True), out, FAKE)
@@ -330,7 +337,7 @@ def test_a_demo_can_leave_the_homes_behind(tmp_path, workplaces):
     assert f"kept in {place}" in out.getvalue()
 
 
-def test_a_demo_whose_nodes_do_not_start_says_why(tmp_path, workplaces):
+def test_a_demo_whose_nodes_do_not_start_says_why(tmp_path: Path, workplaces: Path) -> None:
     crash = (sys.executable, "-c", "import sys; print('oh dear', file=sys.stderr); sys.exit(9)")
 
     with pytest.raises(DemoError, match=r"node alpha: the node ended with status 9 .*oh dear"):
@@ -340,7 +347,7 @@ def test_a_demo_whose_nodes_do_not_start_says_why(tmp_path, workplaces):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_cluster_ends_however_the_demo_ends(tmp_path, number):
+def test_a_cluster_ends_however_the_demo_ends(tmp_path: Path, number: signal.Signals) -> None:
     place = tmp_path / "c"
     place.mkdir()
     program = (
@@ -353,6 +360,7 @@ def test_a_cluster_ends_however_the_demo_ends(tmp_path, number):
         [sys.executable, "-c", program, str(place), *FAKE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
+        assert process.stdout is not None
         while process.stdout.readline() not in ("up\n", ""):
             pass
         homes = [place / "alpha", place / "beta"]
@@ -370,14 +378,14 @@ def test_a_cluster_ends_however_the_demo_ends(tmp_path, number):
     assert [inhabitant(home) for home in homes] == [None, None]
 
 
-def test_a_demo_without_a_dag_needs_the_source_tree(tmp_path, monkeypatch):
+def test_a_demo_without_a_dag_needs_the_source_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pnode.node.demo.EXAMPLE", tmp_path / "absent")
 
     with pytest.raises(DemoError, match=r"'pnode demo dag.txt'"):
         run_demo(settings(tmp_path, dag=None), io.StringIO(), FAKE)
 
 
-def test_a_cluster_that_is_left_by_an_error_stops(tmp_path):
+def test_a_cluster_that_is_left_by_an_error_stops(tmp_path: Path) -> None:
     def fail_inside() -> None:
         with LocalCluster(tmp_path, 1, io.StringIO(), FAKE) as cluster:
             assert cluster.founder.status().name == "alpha"

@@ -7,7 +7,8 @@ import pytest
 
 from pnode.node.answers import ran_s, units_listing, waited_s, write_logs
 from pnode.node.api import JobDetail, LogChunk, UnitStatus
-from pnode.node.follow import UNITS_BY_LINE_MAX, JobLines, follow_job, tasks_listing
+from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, JobLines, follow_job, tasks_listing
+from pnode.node.plain import Instant
 from pnode.node.terminal import (
     Column,
     Listing,
@@ -43,7 +44,7 @@ class Screen(io.StringIO):
 
 
 @pytest.fixture
-def screen(monkeypatch):
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
@@ -51,7 +52,7 @@ def screen(monkeypatch):
     return Screen()
 
 
-def ticking(*seconds: float):
+def ticking(*seconds: float) -> Clock:
     """A clock that shows these times after noon, then stays at the last."""
     times = list(seconds)
     return lambda: NOON + (times.pop(0) if len(times) > 1 else times[0])
@@ -62,7 +63,7 @@ def ticking(*seconds: float):
     [(None, "-"), (0, "0.0000s"), (0.00123, "0.0012s"), (0.4, "0.40s"), (9.994, "9.99s"), (12.34, "12.3s"),
      (99.99, "100s"), (4321, "4321s")],
 )  # fmt: skip
-def test_seconds_have_about_three_digits(seconds, text):
+def test_seconds_have_about_three_digits(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
 
 
@@ -70,7 +71,7 @@ def test_seconds_have_about_three_digits(seconds, text):
     ("seconds", "text"),
     [(None, "-"), (-0.3, "0s"), (2.2, "2s"), (119, "119s"), (120, "2m"), (7200, "2h"), (200_000, "2d")],
 )
-def test_ages_have_one_unit(seconds, text):
+def test_ages_have_one_unit(seconds: float | None, text: str) -> None:
     assert age_text(seconds) == text
 
 
@@ -79,20 +80,20 @@ def test_ages_have_one_unit(seconds, text):
     [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1_234_567, "1.23 MB"), (999_499, "999 kB"), (999_600, "1 MB"),
      (5e9, "5 GB"), (5e15, "5000 TB")],
 )  # fmt: skip
-def test_sizes_have_the_unit_that_fits(size, text):
+def test_sizes_have_the_unit_that_fits(size: float, text: str) -> None:
     assert size_text(int(size)) == text
 
 
-def test_one_of_a_thing_is_singular():
+def test_one_of_a_thing_is_singular() -> None:
     assert [count_text(n, "node") for n in (0, 1, 2)] == ["0 nodes", "1 node", "2 nodes"]
 
 
-def test_nothing_from_another_machine_steers_the_terminal():
+def test_nothing_from_another_machine_steers_the_terminal() -> None:
     assert clean("a\x1b[2Jb\nc\x07\u202e") == "a [2Jb c"
     assert clean_lines("one\x1b]0;x\x07\n\ttwo\r\nthree") == "one�]0;x�\n\ttwo\nthree"
 
 
-def test_a_pipe_gets_aligned_text_with_every_column():
+def test_a_pipe_gets_aligned_text_with_every_column() -> None:
     out = io.StringIO()
 
     show_listing(PEOPLE, out)
@@ -104,7 +105,7 @@ def test_a_pipe_gets_aligned_text_with_every_column():
     ]
 
 
-def test_a_terminal_gets_colours_unless_it_asks_for_none(screen, monkeypatch):
+def test_a_terminal_gets_colours_unless_it_asks_for_none(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     show_listing(PEOPLE, screen)
     assert "\x1b[32malive" in screen.getvalue()
 
@@ -115,13 +116,15 @@ def test_a_terminal_gets_colours_unless_it_asks_for_none(screen, monkeypatch):
     assert "\x1b[3" not in plain.getvalue()
 
 
-def test_a_dumb_terminal_is_none(screen, monkeypatch):
+def test_a_dumb_terminal_is_none(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
 
     assert not is_terminal(screen)
 
 
-def test_a_narrow_terminal_loses_minor_columns_and_never_cuts_an_id(screen, monkeypatch):
+def test_a_narrow_terminal_loses_minor_columns_and_never_cuts_an_id(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "30")
 
     show_listing(PEOPLE, screen)
@@ -130,21 +133,21 @@ def test_a_narrow_terminal_loses_minor_columns_and_never_cuts_an_id(screen, monk
     assert "abcdefgh-xy" in screen.getvalue()
 
 
-def test_a_listing_keeps_what_is_not_minor_however_narrow():
+def test_a_listing_keeps_what_is_not_minor_however_narrow() -> None:
     fitted = PEOPLE.fitted(5)
 
     assert [column.title for column in fitted.columns] == ["name", "id", "age", "state"]
     assert fitted.rows[0] == ("ada", "abcdefgh-xy", "9", "alive")
 
 
-def test_square_brackets_are_no_markup(screen):
+def test_square_brackets_are_no_markup(screen: Screen) -> None:
     show_listing(replace(PEOPLE, rows=(("task[0]", "[red]", "1", "[/]", "done"),)), screen)
 
     assert "task[0]" in screen.getvalue()
     assert "[red]" in screen.getvalue()
 
 
-def test_times_count_from_queueing_and_starting():
+def test_times_count_from_queueing_and_starting() -> None:
     assert waited_s(WAITING, NOON) is None
     assert waited_s(RUNNING, NOON + 9) == pytest.approx(0.5)
     assert waited_s(replace(RUNNING, started_at=None, state="queued"), NOON + 9) == pytest.approx(9)
@@ -153,12 +156,12 @@ def test_times_count_from_queueing_and_starting():
     assert ran_s(WAITING, NOON) is None
 
 
-def test_a_clock_that_is_behind_shows_no_negative_times():
-    assert waited_s(replace(RUNNING, started_at=NOON - 5), NOON) == 0.0
+def test_a_clock_that_is_behind_shows_no_negative_times() -> None:
+    assert waited_s(replace(RUNNING, started_at=Instant(NOON - 5)), NOON) == 0.0
     assert ran_s(RUNNING, NOON - 100) == 0.0
 
 
-def test_item_and_attempt_are_shown_where_there_are_several():
+def test_item_and_attempt_are_shown_where_there_are_several() -> None:
     alone = units_listing([DONE], many_items=False, now=NOON)
     several = units_listing([DONE, replace(DONE, attempt=2)], many_items=True, now=NOON)
 
@@ -166,7 +169,7 @@ def test_item_and_attempt_are_shown_where_there_are_several():
     assert {"item", "attempt"} <= {column.title for column in several.columns}
 
 
-def test_a_pipe_gets_one_line_per_change():
+def test_a_pipe_gets_one_line_per_change() -> None:
     out = io.StringIO()
 
     last = follow_job(STORY, out, ticking(0, 1, 2, 3))
@@ -180,7 +183,7 @@ def test_a_pipe_gets_one_line_per_change():
     ]
 
 
-def test_a_task_that_goes_back_to_waiting_is_told():
+def test_a_task_that_goes_back_to_waiting_is_told() -> None:
     lines = JobLines(ticking(0))
     lines.changes(replace(JOB, units=(RUNNING,)))
 
@@ -188,7 +191,7 @@ def test_a_task_that_goes_back_to_waiting_is_told():
     assert lines.changes(replace(JOB, units=(WAITING,))) == []
 
 
-def test_the_items_of_a_stream_are_told_apart():
+def test_the_items_of_a_stream_are_told_apart() -> None:
     units = (RUNNING, replace(RUNNING, item=1, node="gamma"))
 
     lines = JobLines(ticking(0)).changes(replace(JOB, items=2, units=units))
@@ -196,7 +199,7 @@ def test_the_items_of_a_stream_are_told_apart():
     assert lines == ["12:00:00Z split[0] running on beta", "12:00:00Z split[1] running on gamma"]
 
 
-def test_a_failure_tells_its_reason():
+def test_a_failure_tells_its_reason() -> None:
     assert "12:00:00Z split failed on beta: exit status 3" in JobLines(ticking(0)).changes(FAILED_JOB)
 
 
@@ -206,7 +209,7 @@ def many(done: int, count: int = UNITS_BY_LINE_MAX + 1) -> JobDetail:
     return replace(JOB, items=count, units=units, units_done=done, units_total=count)
 
 
-def test_a_long_stream_is_summed_up_by_task():
+def test_a_long_stream_is_summed_up_by_task() -> None:
     lines = JobLines(ticking(0, 1, 7, 8))
 
     assert lines.changes(many(0)) == ["12:00:00Z 0/201 tasks done"]
@@ -215,7 +218,7 @@ def test_a_long_stream_is_summed_up_by_task():
     assert lines.changes(many(201)) == ["12:00:08Z split: 201/201 done"]
 
 
-def test_tasks_that_move_are_shown_before_those_that_do_not():
+def test_tasks_that_move_are_shown_before_those_that_do_not() -> None:
     units: list[UnitStatus] = [replace(WAITING, task=f"late{n}") for n in range(5)]
     units += [replace(DONE, task="early"), replace(RUNNING, task="now"), replace(FAILED_JOB.units[0], task="bad")]
 
@@ -226,7 +229,7 @@ def test_tasks_that_move_are_shown_before_those_that_do_not():
     ]  # fmt: skip
 
 
-def test_a_task_on_many_nodes_names_the_first_few():
+def test_a_task_on_many_nodes_names_the_first_few() -> None:
     units = tuple([replace(DONE, item=n, node=f"n{n}") for n in range(5)])
 
     (row,) = tasks_listing(replace(JOB, items=5, units=units), 9, NOON).rows
@@ -234,7 +237,7 @@ def test_a_task_on_many_nodes_names_the_first_few():
     assert row == ("split", "done", "0", "0", "5/5", "0", "n0, n1, n2 +2", "10.0s")
 
 
-def test_a_terminal_gets_a_live_table_that_ends_with_the_last_state(screen):
+def test_a_terminal_gets_a_live_table_that_ends_with_the_last_state(screen: Screen) -> None:
     last = follow_job(STORY, screen, ticking(3))
 
     assert last == ENDED
@@ -244,13 +247,13 @@ def test_a_terminal_gets_a_live_table_that_ends_with_the_last_state(screen):
     assert "2/2 tasks done, job abcdefgh done" in final
 
 
-def test_a_live_table_of_more_units_than_lines_is_summed_up_by_task(screen):
+def test_a_live_table_of_more_units_than_lines_is_summed_up_by_task(screen: Screen) -> None:
     follow_job([many(7, 60)], screen, ticking(3))
 
     assert "7/60" in screen.getvalue()
 
 
-def test_logs_have_a_heading_wherever_the_source_changes():
+def test_logs_have_a_heading_wherever_the_source_changes() -> None:
     out = io.StringIO()
     chunks = [
         LogChunk("a", 0, 1, "n1", "stdout", "no end"),
