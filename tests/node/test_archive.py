@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -188,7 +189,7 @@ def test_a_file_that_shrinks_while_it_is_packed_is_named(tmp_path: Path, monkeyp
         found[6] = 20
         return os.stat_result(found)
 
-    monkeypatch.setattr(archives.os, "fstat", earlier)
+    monkeypatch.setattr("pnode.node.archive.os.fstat", earlier)
 
     with pytest.raises(ArchiveError, match="a became shorter while it was packed"):
         pack([ShippedFile("a", source, False)], tmp_path / "app.tar")
@@ -302,6 +303,6 @@ def test_an_archive_with_any_bytes_changed_is_unpacked_inside_or_refused(tmp_pat
         except ArchiveError:
             assert not (tmp_path / "out").exists()
         else:
-            archives.shutil.rmtree(tmp_path / "out")
+            shutil.rmtree(tmp_path / "out")
 
     assert [path.name for path in tmp_path.iterdir()] == ["app.tar"]

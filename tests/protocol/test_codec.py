@@ -77,7 +77,7 @@ WIRE_CLASSES: list[type] = [
     *(wire_class for table in TABLES for wire_class in table.values()),
 ]  # fmt: skip
 
-few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 """Per class; there are some forty."""
 
 

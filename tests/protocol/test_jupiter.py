@@ -4,7 +4,7 @@ import random
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol.dag import Dag, Program, ProgramKind
@@ -466,7 +466,6 @@ WORDS = st.sampled_from(
 ALMOST = st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=8).map("\n".join)
 
 
-@settings(deadline=None)
 @given(st.text() | ALMOST | st.builds("{}\n{}".format, st.integers(0, 6), ALMOST))
 def test_any_text_is_a_graph_or_a_format_error(text: str) -> None:
     try:
@@ -506,7 +505,6 @@ def valid(draw: st.DrawFn) -> tuple[Entry, ...]:
 BLANKS = st.sampled_from([" ", "  ", "\t", " \t "])
 
 
-@settings(deadline=None)
 @given(valid(), st.sampled_from(["\n", "\r\n"]), BLANKS, st.sampled_from(["", " ", "\t"]), st.booleans())
 def test_a_written_graph_is_read_back(
     entries: tuple[Entry, ...], newline: str, blank: str, trailing: str, final_newline: bool

@@ -1,7 +1,7 @@
 """The native form of a task graph."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
@@ -161,7 +161,6 @@ TABLE = st.dictionaries(KEY, VALUE, max_size=4).map(
 )
 
 
-@settings(deadline=None)
 @given(
     st.text() | st.lists(TABLE, max_size=3).map(lambda tables: "".join(map("[task.{}]\n{}\n".format, "abc", tables)))
 )
