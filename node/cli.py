@@ -7,9 +7,9 @@ for a job it is the job's. An error that was foreseen is one line; any other is 
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +37,7 @@ USED_WRONGLY = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status."""
+    """Run one command and give its exit status. What is raised is a bug, and then the process says so in one line."""
     try:
         status: int = cli.main(args=argv, prog_name="pnode", standalone_mode=False)
     except click.UsageError as error:
@@ -47,26 +47,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return cli_jobs.INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the last line of defence: a person gets a line, not a page
-        return _explain(error)
+    except _troubles() as error:
+        return _complain(str(error), FAILED)
+    except _mistakes() as error:
+        return _complain(str(error), USED_WRONGLY)
+    except Exception:
+        if not os.environ.get(DEBUG_VARIABLE):
+            sys.excepthook = _confess
+        raise
     return status
 
 
-def _explain(error: Exception) -> int:
-    """Say what went wrong: in its own words if it was foreseen."""
-    if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exception(error)
-    if isinstance(error, _troubles()):
-        return _complain(str(error), FAILED)
-    if isinstance(error, _mistakes()):
-        return _complain(str(error), USED_WRONGLY)
-    what = f"{type(error).__name__}: {error}"
+def _confess(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    """Stands in for the interpreter's traceback: a person gets a line, not a page."""
     where = f"{DEBUG_VARIABLE}=1 shows where, the node's log is {log_file(default_home())}"
-    return _complain(f"this is a mistake in pnode itself: {what} ({where})", FAILED)
+    _complain(f"this is a mistake in pnode itself: {kind.__name__}: {error} ({where})", FAILED)
 
 
 def _troubles() -> tuple[type[Exception], ...]:
-    """What can go wrong with a node and a disk."""
+    """What can go wrong with a node and a disk. Called, and its modules imported, only when something has."""
     from .api import ApiError
     from .demo import DemoError
     from .home import HomeError
