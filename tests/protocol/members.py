@@ -7,6 +7,7 @@ Datagrams may be lost and overtake each other; frames of a session arrive in ord
 import hashlib
 import heapq
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from random import Random
 
 from pnode.protocol.effects import Send, SendDatagram
@@ -121,6 +122,9 @@ class Host:
     def sees(self, other: "Host") -> State | None:
         return self.membership.state_of(other.node)
 
+    def calls_dead(self, other: "Host") -> bool:
+        return self.sees(other) is State.DEAD
+
     def when(self, other: "Host", state: State) -> float | None:
         """When this host last took the other one for that."""
         times = [at for at, change in self.changes if change.node == other.node and change.new is state]
@@ -194,11 +198,15 @@ class Network:
         for pair in [pair for pair in self._sessions if len([node for node in pair if node in names]) == 1]:
             self._break(pair, silent=True)
 
+    def isolate(self, host: Host) -> None:
+        """Let nothing through to or from a host."""
+        self.split([host])
+
     def heal(self) -> None:
         self.cut = lambda one, other: False
 
     def alone(self, size: int) -> Host:
-        """One host, number 1, that believes in `size - 1` others; what it sends them goes to `tap` and nowhere else."""
+        """One host that believes in `size - 1` others; what it sends them goes to `tap` and nowhere else."""
         host = self.add(1)
         for number in range(2, size + 1):
             self.do(host, host.membership.learn(signed_record(self.crypto, number), self.now))
@@ -303,7 +311,7 @@ class Network:
         if pair not in self._sessions:
             self._sessions[pair] = opened = self.now + self._delay()
             for host, peer in ((one, other), (other, one)):
-                self.at(opened, lambda host=host, peer=peer: self._opened(host, peer))
+                self.at(opened, partial(self._opened, host, peer))
         return pair
 
     def _opened(self, host: Host, peer: Host) -> None:
@@ -315,10 +323,7 @@ class Network:
             return
         for node in sorted(pair):
             (peer,) = (other for other in pair if other != node)
-            host = self.hosts[node]
-            self.at(
-                self.now + self._delay(),
-                lambda host=host, peer=peer: self._deliver(
-                    host, lambda: host.membership.session_lost(peer, self.now)
-                ),
-            )
+            self.at(self.now + self._delay(), partial(self._lost, self.hosts[node], peer))
+
+    def _lost(self, host: Host, peer: NodeId) -> None:
+        self._deliver(host, lambda: host.membership.session_lost(peer, self.now))

@@ -250,14 +250,14 @@ def test_who_was_cleared_is_accused_anew_only_by_somebody_else_or_ourselves() ->
     census.expire(NOW + 24.0)
     census.decide(member, answered=True, now=NOW + 24.5)
     census.hear_suspicion(accusation(5, 3), RELAY, NOW + 30.0)
-    assert member.state is State.ALIVE
+    assert member_of(census, 3).state is State.ALIVE
     census.accuse(member, NOW + 31.0)
-    assert member.state is State.SUSPECT
+    assert member_of(census, 3).state is State.SUSPECT
     census.expire(NOW + 100.0)
     census.decide(member, answered=True, now=NOW + 100.0)
     census.accuse(member, NOW + 101.0)
 
-    assert member.state is State.SUSPECT
+    assert member_of(census, 3).state is State.SUSPECT
     assert census.cases.deadline < NOW + 130.0
 
 

@@ -59,7 +59,8 @@ def publish_load(figures: Figures, now: float, *, free_in_s: float = 2.5) -> Non
 
 
 def taken(figures: Figures, now: float, limit: int = 4) -> tuple[list[Aged], list[Aged]]:
-    loads, rows = [], []
+    loads: list[Aged] = []
+    rows: list[Aged] = []
     for data in figures.take(PACKET_ROOM_BYTES, limit, now):
         message = read(data)
         if isinstance(message, LoadNews):
@@ -156,6 +157,7 @@ def test_figures_of_strangers_of_ourselves_of_the_gone_and_of_earlier_lives_are_
     assert figures.hear_load(delta(3, 1), node(1), NOW, spread=True) is None
     assert figures.hear_load(delta(2, 1), node(1), NOW, spread=True) is None
     assert figures.hear_load(delta(1, 1, boot=7), node(1), NOW, spread=True) is None
+    assert figures.hear_links(Aged(encode(LinkRow(node(9)[:8], 1, 1, ())), 0), node(1), NOW, spread=True) is None
     assert not figures.waiting
 
 

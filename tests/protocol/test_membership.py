@@ -3,6 +3,7 @@
 import dataclasses
 import statistics
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import LocalProtocolError
-from pnode.protocol.gossip import LoadHeard
+from pnode.protocol.gossip import LinksHeard, LoadHeard
 from pnode.protocol.ids import NodeId
 from pnode.protocol.membership import (
     DATAGRAMS_BURST,
@@ -42,6 +43,7 @@ from pnode.protocol.swim import (
     spell,
     unseal,
 )
+from pnode.protocol.view import LinkFigure
 
 from .members import CLUSTER, OUTSIDER, Host, Network, record_of, seed_of, signed_record
 
@@ -152,7 +154,7 @@ def test_a_crash_is_suspected_soon_and_a_death_in_the_time_of_the_formula(size: 
 
 def test_crashes_in_a_cluster_of_sixteen_are_suspected_by_all_within_two_seconds_at_the_median() -> None:
     times_s = []
-    for seed in range(6):
+    for seed in range(5):
         network = Network(seed=seed)
         hosts = network.cluster(16)
         victim, crashed_at = hosts[5], network.now
@@ -187,10 +189,10 @@ def test_a_broken_session_to_a_healthy_member_means_nothing() -> None:
     assert one.membership.session_lost(NodeId(b"?" * 32), network.now) == []
 
 
-@pytest.mark.parametrize(("loss", "minutes"), [(0.05, 3), (0.25, 3)])
+@pytest.mark.parametrize(("loss", "minutes"), [(0.05, 2), (0.25, 2)])
 def test_lost_datagrams_kill_nobody(loss: float, minutes: int) -> None:
     network = Network(seed=8, loss=loss)
-    hosts = network.cluster(12)
+    hosts = network.cluster(10)
     network.run(60.0 * minutes)
 
     assert deaths(hosts) == []
@@ -301,16 +303,60 @@ def test_three_accusers_shorten_the_time_to_answer() -> None:
         hosts = network.cluster(16)
         judge, accused = hosts[0], hosts[9]
         network.crash(accused)
-        network.cut = lambda one, other, judge=judge: judge in (one, other)
+        network.isolate(judge)
         for number in range(2, 2 + accusers):
             lie = Suspect(accusation(network, number, accused, 1))
             network.do(judge, judge.membership.message(hosts[1].node, lie, network.now))
         began = network.now
-        network.run(60.0)
-        died_after_s.append((judge.when(accused, State.DEAD) or 0) - began)
+        network.run_until(partial(judge.calls_dead, accused), 60.0)
+        died_after_s.append(network.now - began)
 
     assert died_after_s[0] > 2.5 * died_after_s[1]  # the judge's own accusation makes it two
     assert died_after_s[1] == pytest.approx(suspicion_min_s(4, 16, 1.0), abs=0.01)
+
+
+def test_who_answers_our_own_look_is_not_dead_however_long_it_does_not_refute() -> None:
+    network = Network(seed=45)
+    host = network.alone(8)
+    machine = host.membership
+
+    def answer(_: Host, effect: Send | SendDatagram) -> None:
+        """Everybody answers pings, and says nothing else."""
+        acks = [spell(Ack(ping.nonce, ping.index)) for ping in said(effect) if isinstance(ping, Ping)]
+        if acks:
+            later = network.now + 0.001
+            network.at(later, lambda: network.do(host, machine.datagram(effect.peer, seal(acks), later)))
+
+    network.tap = answer
+    accused = network.id_of(3)
+    body = Suspicion(accused, 1)
+    lie = Suspect(sign(network.crypto, seed_of(4), Kind.SUSPICION, CLUSTER, body))
+    network.do(host, machine.message(network.id_of(4), lie, network.now))
+    network.run(60.0)
+
+    assert [change.new for _, change in host.changes if change.node == accused] == [
+        State.ALIVE,
+        State.SUSPECT,
+        State.ALIVE,
+    ]
+
+
+def test_links_reach_everybody() -> None:
+    network = Network(seed=46)
+    hosts = network.cluster(4)
+    for host in hosts:
+        row = tuple(LinkFigure(other.node, 0.001 * host.number, 1e8, 0.5) for other in hosts if other is not host)
+        network.do(host, host.membership.set_links(row, network.now))
+    network.run(3.0)
+
+    for host in hosts:
+        rows = {heard.links.node: heard.links for _, heard in host.heard if isinstance(heard, LinksHeard)}
+        assert sorted(rows) == sorted(other.node for other in hosts if other is not host)
+        assert all(figure.bandwidth_bytes_per_s == 1e8 for links in rows.values() for figure in links.figures)
+    late = network.add(5)
+    network.join(late, hosts[0])
+    network.run(0.1)
+    assert len([heard for _, heard in late.heard if isinstance(heard, LinksHeard)]) >= 1
 
 
 # ---- lying
@@ -543,10 +589,10 @@ def test_no_datagram_is_longer_than_a_packet_and_no_answer_longer_than_its_quest
 
 def test_an_idle_cluster_costs_each_node_about_a_kilobyte_per_second(capsys: pytest.CaptureFixture[str]) -> None:
     network = Network(seed=29)
-    hosts = network.cluster(16, settle_s=60)
+    hosts = network.cluster(16, settle_s=20)
     before = sum(host.bytes_sent for host in hosts)
-    network.run(120.0)
-    per_s = (sum(host.bytes_sent for host in hosts) - before) / 120 / 16
+    network.run(60.0)  # two push-pulls and a record refresh of everybody
+    per_s = (sum(host.bytes_sent for host in hosts) - before) / 60 / 16
     with capsys.disabled():
         print(f"\nidle_bytes_per_s_per_node {per_s:.0f} B/s (16 nodes, push-pull and record refresh included)")
 
@@ -645,7 +691,7 @@ def test_garbage_is_dropped() -> None:
 
 
 @given(st.binary(max_size=1400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_bytes_in_a_datagram_raise_anything(payload: bytes) -> None:
     network = Network(seed=36)
     one, other = network.cluster(2, settle_s=0.1)
@@ -656,7 +702,7 @@ def test_no_bytes_in_a_datagram_raise_anything(payload: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_byte_changed_in_a_true_message_raises_or_kills(data: st.DataObject) -> None:
     network = Network(seed=37)
     one, other, third = network.cluster(3, settle_s=0.5)
@@ -773,8 +819,8 @@ def test_the_fast_profile_is_faster_and_the_wan_profile_is_patient() -> None:
         hosts = network.cluster(8, settle_s=10)
         victim, crashed_at = hosts[3], network.now
         network.crash(victim)
-        network.run(120.0)
-        died_after_s[name] = (hosts[0].when(victim, State.DEAD) or 0.0) - crashed_at
+        network.run_until(partial(hosts[0].calls_dead, victim), 120.0)
+        died_after_s[name] = network.now - crashed_at
 
     assert 1.5 < died_after_s["fast"] < 5.0
     assert 30.0 < died_after_s["wan"] < 70.0

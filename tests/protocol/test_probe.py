@@ -46,6 +46,10 @@ class Bench:
         self.prober = Prober(MembershipSettings(), self.roster, self.awareness, Random(2))
 
 
+def about(member: Member, rtt_s: float) -> RoundTrip:
+    return RoundTrip(member.node, pytest.approx(rtt_s))  # type: ignore[arg-type]  # equal to a float is all it must be
+
+
 def nonce_of(findings: list[Finding]) -> int:
     (first, *_) = [finding.message for finding in findings if isinstance(finding, Tell)]
     assert isinstance(first, Ping)
@@ -64,9 +68,7 @@ def test_a_burst_is_three_pings_and_its_least_round_trip_is_reported() -> None:
     ]
     assert bench.prober.ack(member.node, Ack(nonce, 1), NOW + 0.003, by_session=False) == []
     assert bench.prober.ack(member.node, Ack(nonce, 0), NOW + 0.004, by_session=False) == []
-    assert bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.005, by_session=False) == [
-        RoundTrip(member.node, pytest.approx(0.003))
-    ]
+    assert bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.005, by_session=False) == [about(member, 0.003)]
     assert member.measured
     assert bench.prober.deadline == float("inf")
     assert bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.006, by_session=False) == []
@@ -79,7 +81,7 @@ def test_a_burst_with_losses_is_reported_when_its_time_is_up() -> None:
     bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.1, by_session=False)
 
     assert bench.prober.deadline == NOW + 0.5
-    assert bench.prober.tick(NOW + 0.5) == [RoundTrip(member.node, pytest.approx(0.1))]
+    assert bench.prober.tick(NOW + 0.5) == [about(member, 0.1)]
 
 
 def test_nobody_answers_for_another() -> None:
@@ -125,7 +127,7 @@ def test_an_answer_by_whatever_way_ends_a_check(way: str) -> None:
     findings = answers[way]()
 
     assert findings[0] == Answered(member, Purpose.CHECK)
-    assert findings[1:] == ([RoundTrip(member.node, pytest.approx(0.6))] if way == "late" else [])
+    assert findings[1:] == ([about(member, 0.6)] if way == "late" else [])
     assert member.measured is (way == "late")
     assert bench.awareness.score == 2
     assert bench.prober.tick(NOW + 9.0) == []
@@ -199,7 +201,7 @@ def test_help_is_given_and_its_end_reported_to_whoever_asked() -> None:
         Tell(requester.node, IndirectAck(71), requester.address)
     ]
     assert bench.prober.tick(NOW + 0.5) == [
-        RoundTrip(lively.node, pytest.approx(0.1)),
+        about(lively, 0.1),
         Tell(requester.node, Nack(72), requester.address),
     ]
     assert bench.prober.deadline == float("inf")

@@ -88,7 +88,7 @@ def test_coming_and_going_makes_nobody_be_skipped() -> None:
     assert gone is not None
     roster.remove(gone.node)
     roster.add(member(77))
-    rest = []
+    rest: list[NodeId] = []
     while (one := roster.next_to_probe()) and one not in first and len(rest) < 10:
         rest.append(one.node)
     expected = {one.node for one in members} - {one.node for one in first if one}
