@@ -4,8 +4,8 @@ A node announces where it listens under a service type that carries a tag of its
 What it hears is an address to dial, nothing more: neither trust (the handshake proves who answers) nor liveness (an
 entry outlives a crash by up to nineteen minutes). Names and records say nothing about host or cluster in clear.
 
-zeroconf runs an event loop of its own in its own threads. Its blocking calls go to worker threads of ours, and what it
-hears comes back through the trio token, so a slow network never holds up the node.
+zeroconf runs an event loop of its own in its own threads. Its blocking calls go to worker threads of ours, and what
+it hears comes back through the trio token, so a slow network never holds up the node.
 """
 
 import hashlib
@@ -36,9 +36,16 @@ HEARD_MAX = 256
 """Announcements that may wait for the node; more are dropped, since they are repeated anyway."""
 
 
+class DiscoveryError(Exception):
+    """mDNS cannot be had here: no multicast route, port 5353 forbidden, or a machine too busy to answer."""
+
+
 def service_type(cluster: ClusterId) -> str:
-    """The DNS-SD type of one cluster: two clusters on one network do not see each other."""
-    tag = hashlib.blake2b(cluster, digest_size=5, person=b"pnode-mdns").hexdigest()
+    """The DNS-SD type of one cluster: two clusters on one network do not see each other.
+
+    A service name has at most 15 characters (RFC 6335, section 5.1): room for 32 bits behind ours.
+    """
+    tag = hashlib.blake2b(cluster, digest_size=4, person=b"pnode-mdns").hexdigest()
     return f"_pnode-{tag}._tcp.local."
 
 
@@ -52,7 +59,7 @@ async def serve_discovery(
 ) -> NoReturn:
     """Announce this node and deliver the addresses of others, until cancelled.
 
-    Where mDNS cannot be had (no multicast route, port 5353 forbidden) that is logged once, and seeds remain.
+    Where mDNS cannot be had that is logged once, and seeds remain.
     """
     token = trio.lowlevel.current_trio_token()
     send, receive = trio.open_memory_channel[Discovered](HEARD_MAX)
@@ -64,7 +71,7 @@ async def serve_discovery(
 
     try:
         announcer = await trio.to_thread.run_sync(_open, cluster, node, addresses, heard, abandon_on_cancel=True)
-    except OSError as error:
+    except DiscoveryError as error:
         logger.warning("mDNS cannot be used here, only seeds and tokens lead to other nodes: %s", error)
         task_status.started()
         await trio.sleep_forever()
@@ -115,32 +122,42 @@ class _Announcer:
         self.zeroconf = zeroconf
 
     def close(self) -> None:
-        self.zeroconf.close()
+        """Blocking. A goodbye that did not get out is no loss: nobody takes announcements for signs of life."""
+        import zeroconf
+
+        with suppress(zeroconf.Error):
+            self.zeroconf.close()
 
 
 def _open(
     cluster: ClusterId, node: NodeId, addresses: tuple[Address, ...], heard: Callable[[Discovered], None]
 ) -> _Announcer:
-    """Blocking; raises OSError where there is no multicast."""
+    """Blocking. Raises DiscoveryError."""
     import zeroconf  # imported late: 55 ms and two threads that a node without mDNS should not pay for
 
     kind = service_type(cluster)
     name = f"{hashlib.blake2b(node, digest_size=8, person=b'pnode-mdns').hexdigest()}.{kind}"
     hosts = [address.host for address in addresses]
-    announcer = _Announcer(zeroconf.Zeroconf(interfaces=list(_interfaces(hosts)), use_asyncio=False))
     try:
+        announcer = _Announcer(zeroconf.Zeroconf(interfaces=_interfaces(hosts), use_asyncio=False))
+    except OSError as error:
+        raise DiscoveryError(str(error)) from None
+    try:
+        zeroconf.ServiceBrowser(announcer.zeroconf, kind, listener=_Listener(name, heard))
         info = zeroconf.ServiceInfo(
             kind, name, port=addresses[0].port, parsed_addresses=hosts, server=f"{name.partition('.')[0]}.local."
         )
         # The name is a hash of our key, so nobody else has it and probing for conflicts is a second lost.
         announcer.zeroconf.register_service(info, cooperating_responders=True)
-        zeroconf.ServiceBrowser(announcer.zeroconf, kind, listener=_Listener(name, heard))
-    except OSError:
+    except (OSError, zeroconf.Error) as error:
         announcer.close()
-        raise
+        raise DiscoveryError(f"{type(error).__name__} {error}".strip()) from None
     return announcer
 
 
-def _interfaces(hosts: Iterable[str]) -> Iterable[str]:
-    """Interfaces by address: letting zeroconf choose fails where there is no default route."""
-    return [host for host in hosts if ipaddress.ip_address(host.partition("%")[0]).version == 4]
+def _interfaces(hosts: Iterable[str]) -> list[str]:
+    """Interfaces by address: letting zeroconf choose fails where there is no default route. Raises DiscoveryError."""
+    found = [host for host in hosts if ipaddress.ip_address(host.partition("%")[0]).version == 4]
+    if not found:
+        raise DiscoveryError("this node listens at no IPv4 address, and only those are announced to")
+    return found
