@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -592,8 +593,9 @@ def test_what_a_unit_wrote_is_pinned_for_its_job(bench: Bench) -> None:
 def start_and(
     bench: Bench, script: str, then: Callable[[trio.CancelScope, Run], None]
 ) -> tuple[RunEnded | None, int]:
-    """Run a command, do something once it has written its pid into `here`, and wait for what comes of it."""
-    run = run_of(Program(ProgramKind.COMMAND, ("sh", "-c", f"echo $$ > pid.new; mv pid.new pid; {script}")), (), None)
+    """Run a script and then sleep; do something once it has got so far, and wait for what comes of it."""
+    words = ("sh", "-c", f"{script}; echo $$ > pid.new; mv pid.new pid; sleep 60")
+    run = run_of(Program(ProgramKind.COMMAND, words), (), None)
     results: list[RunEnded] = []
     pid = 0
 
@@ -616,7 +618,7 @@ def start_and(
 
 
 def test_a_cancelled_unit_ends_with_what_it_has_printed_and_no_process_is_left(bench: Bench) -> None:
-    ended, pid = start_and(bench, "echo so far; sleep 60", lambda _, run: bench.executor.cancel(run.unit))
+    ended, pid = start_and(bench, "echo so far", lambda _, run: bench.executor.cancel(run.unit))
 
     assert ended is not None
     assert (ended.failure, ended.exit_status) == ("cancelled", -signal.SIGTERM)
@@ -627,7 +629,7 @@ def test_a_cancelled_unit_ends_with_what_it_has_printed_and_no_process_is_left(b
 
 
 def test_a_node_that_stops_leaves_no_process_behind(bench: Bench) -> None:
-    ended, pid = start_and(bench, "trap '' TERM; sleep 60", lambda scope, _: scope.cancel())
+    ended, pid = start_and(bench, "trap '' TERM", lambda scope, _: scope.cancel())
 
     assert ended is None
     assert not is_running(pid)
@@ -646,10 +648,8 @@ home = Path({str(bench.home)!r})
 executor = Executor(home, Store(home / "store", sync=False))
 trio.run(executor.run, run_of(Program(ProgramKind.COMMAND, ("sh", "-c", "echo $$ > pid; sleep 60")), (), None))
 """
-    import subprocess
-
     with subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2]) as node:
-        while not (found := [path for path in bench.home.glob("work/*/here/pid") if path.read_text()]):
+        while not (found := [path for path in bench.home.glob("work/*/here/pid") if "\n" in path.read_text()]):
             time.sleep(0.01)
         pid = int(found[0].read_text())
         node.kill()
