@@ -13,7 +13,7 @@ import ipaddress
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import trio
 
@@ -22,7 +22,7 @@ from pnode.protocol.ids import ClusterId, NodeId
 from pnode.protocol.record import Address
 
 if TYPE_CHECKING:
-    from zeroconf import Zeroconf
+    from zeroconf import ServiceListener, Zeroconf
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,9 @@ def _open(
     except OSError as error:
         raise DiscoveryError(str(error)) from None
     try:
-        zeroconf.ServiceBrowser(announcer.zeroconf, kind, listener=_Listener(name, heard))
+        # It is one in all but name: deriving from theirs would mean importing zeroconf with this module.
+        listener = cast("ServiceListener", _Listener(name, heard))
+        zeroconf.ServiceBrowser(announcer.zeroconf, kind, listener=listener)
         info = zeroconf.ServiceInfo(
             kind, name, port=addresses[0].port, parsed_addresses=hosts, server=f"{name.partition('.')[0]}.local."
         )
