@@ -8,7 +8,6 @@ A Reply waits for the rows that were saved before it: what a person is told has 
 """
 
 import logging
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -145,12 +144,12 @@ class Driver:
             effects = self.peer.tick(self._clock())
             logger.debug("tick effects %r", effects)
             self._perform(effects)
-        if self._inbox or self.peer.deadline <= self._clock():
+        left_s = self.peer.deadline - self._clock()
+        if self._inbox or left_s <= 0:
             await trio.lowlevel.checkpoint()
             return
         self._wake = trio.Event()
-        left_s = self.peer.deadline - self._clock()
-        with trio.move_on_after(min(math.inf, left_s)):
+        with trio.move_on_after(left_s):
             await self._wake.wait()
 
     def _perform(self, effects: list[Effect]) -> None:

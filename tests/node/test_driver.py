@@ -1,0 +1,232 @@
+"""The driver: events in, effects carried out, replies after the rows before them."""
+
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import cast
+
+import pytest
+import trio
+import trio.testing
+
+from pnode.node.api import RefusedError
+from pnode.node.driver import DATAGRAMS_MAX, Driver
+from pnode.node.journal import Journal, JournalFile
+from pnode.node.transfer import FetchError
+from pnode.protocol.dag import Program, ProgramKind, Task
+from pnode.protocol.effects import Cancel, Dial, Effect, Fetch, Notify, Reply, Run, Save, Send, SendDatagram, Unit
+from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, FindJobs, RunEnded, SessionClosed
+from pnode.protocol.ids import JobId, NodeId, digest_of
+from pnode.protocol.jobspec import FileRef
+from pnode.protocol.peer import Peer
+
+ME = NodeId(b"m" * 32)
+UNIT = Unit(JobId(b"j" * 16), "task", 0, 1)
+FILE = FileRef("file", 1, digest_of(b"x"))
+RUN = Run(UNIT, Task("task", (), Program(ProgramKind.COMMAND, ("true",))), ((),), None, ())
+
+
+class FakePeer:
+    """Notes what it is told and answers with prepared effects."""
+
+    def __init__(self, answers: dict[type[Event], list[Effect]] | None = None) -> None:
+        self.answers = answers or {}
+        self.heard: list[Event] = []
+        self.ticks = 0
+        self.deadline = math.inf
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        self.heard.append(event)
+        if isinstance(event, FindJobs):
+            return [*self.answers.get(FindJobs, []), Reply(event.request, b"value", None)]
+        return self.answers.get(type(event), [])
+
+    def tick(self, now: float) -> list[Effect]:
+        self.ticks += 1
+        self.deadline = math.inf
+        return []
+
+
+class FakeOutside:
+    def __init__(self) -> None:
+        self.performed: list[Effect] = []
+
+    def perform(self, effect: Effect) -> None:
+        self.performed.append(effect)
+
+
+class SlowJournal(Journal):
+    """Says when it has written, and waits for permission to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(JournalFile(path))
+        self.may_write = trio.Event()
+
+    async def save(self, changes: Iterable[tuple[str, bytes, bytes | None]]) -> None:
+        await self.may_write.wait()
+        await super().save(changes)
+
+
+async def no_run(run: Run) -> RunEnded:
+    await trio.sleep_forever()
+    raise AssertionError
+
+
+async def no_fetch(fetch: Fetch) -> Fetched:
+    raise FetchError("nobody has it")
+
+
+def make(
+    peer: FakePeer,
+    tmp_path: Path,
+    *,
+    journal: Journal | None = None,
+    clock: Callable[[], float] = trio.current_time,
+    run_unit: Callable[[Run], Awaitable[RunEnded]] = no_run,
+) -> tuple[Driver, FakeOutside]:
+    outside = FakeOutside()
+    journal = journal or Journal(JournalFile(tmp_path / "journal.db"))
+    return Driver(cast(Peer, peer), outside, journal, clock, run_unit, no_fetch), outside
+
+
+def drive(scenario: Callable[[Driver], Awaitable[None]], driver: Driver, begin: list[Effect] | None = None) -> None:
+    async def main() -> None:
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(driver.serve, lambda: begin or [])
+                await scenario(driver)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_a_deadline_that_passes_between_two_looks_at_the_clock_is_only_a_deadline(tmp_path: Path) -> None:
+    peer = FakePeer()
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 1.0
+        if now == 1.0:
+            peer.deadline = 1.5
+        return now
+
+    driver, _ = make(peer, tmp_path, clock=clock)
+
+    async def scenario(driver: Driver) -> None:
+        while not peer.ticks:
+            driver.deliver(SessionClosed(ME, "", orderly=True))
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver)
+
+    assert peer.ticks
+
+
+def test_what_concerns_the_network_goes_to_the_transport_in_order(tmp_path: Path) -> None:
+    effects: list[Effect] = [Dial((), None), Send(ME, b"1"), Send(ME, b"2")]
+    driver, outside = make(FakePeer(), tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver, effects)
+
+    assert outside.performed == effects
+
+
+def test_a_reply_waits_for_the_rows_saved_before_it(tmp_path: Path) -> None:
+    journal = SlowJournal(tmp_path / "journal.db")
+    peer = FakePeer({FindJobs: [Save("table", b"key", b"row")]})
+    driver, _ = make(peer, tmp_path, journal=journal)
+    values: list[bytes] = []
+
+    async def scenario(driver: Driver) -> None:
+        async def ask() -> None:
+            values.append(await driver.ask(FindJobs))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not values
+            journal.may_write.set()
+
+    drive(scenario, driver)
+
+    assert values == [b"value"]
+    assert journal.rows("table") == [(b"key", b"row")]
+
+
+def test_the_cores_refusal_reaches_whoever_asked(tmp_path: Path) -> None:
+    class Refusing(FakePeer):
+        def handle(self, event: Event, now: float) -> list[Effect]:
+            assert isinstance(event, FindJobs)
+            return [Reply(event.request, b"", "not now")]
+
+    driver, _ = make(Refusing(), tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        with pytest.raises(RefusedError, match="not now"):
+            await driver.ask(FindJobs)
+
+    drive(scenario, driver)
+
+
+def test_a_cancelled_unit_is_reported_as_ended(tmp_path: Path) -> None:
+    peer = FakePeer({SessionClosed: [Cancel(UNIT)]})
+    driver, _ = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        driver.deliver(SessionClosed(ME, "", orderly=True))
+        while not any(isinstance(event, RunEnded) for event in peer.heard):
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver, [RUN])
+
+    ended = peer.heard[-1]
+    assert isinstance(ended, RunEnded)
+    assert (ended.unit, ended.failure) == (UNIT, "cancelled")
+
+
+def test_a_fetch_that_fails_is_an_event(tmp_path: Path) -> None:
+    peer = FakePeer()
+    driver, _ = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        while not peer.heard:
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver, [Fetch(FILE, (ME,))])
+
+    assert peer.heard == [FetchFailed(FILE, "nobody has it")]
+
+
+def test_whoever_waits_for_a_change_is_woken_by_it_and_by_nothing_else(tmp_path: Path) -> None:
+    peer = FakePeer({SessionClosed: [Notify("job", b"a")]})
+    driver, _ = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        one, other = driver.change("job", b"a"), driver.change("job", b"b")
+        driver.deliver(SessionClosed(ME, "", orderly=True))
+        await one.wait()
+
+        assert not other.is_set()
+
+    drive(scenario, driver)
+
+
+def test_datagrams_are_dropped_when_too_much_waits_and_nothing_else_is(tmp_path: Path) -> None:
+    peer = FakePeer()
+    driver, _ = make(peer, tmp_path)
+    for _ in range(DATAGRAMS_MAX + 5):
+        driver.deliver(DatagramReceived(ME, b""))
+    driver.deliver(SessionClosed(ME, "", orderly=True))
+
+    async def scenario(driver: Driver) -> None:
+        while not isinstance(peer.heard[-1] if peer.heard else None, SessionClosed):
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver)
+
+    assert len(peer.heard) == DATAGRAMS_MAX + 1
+    assert SendDatagram not in {type(event) for event in peer.heard}
