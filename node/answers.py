@@ -138,11 +138,16 @@ def write_job(job: JobDetail, out: TextIO) -> None:
     write_failures(job, out)
 
 
-def units_listing(units: Iterable[UnitStatus], *, many_items: bool, now: float) -> Listing:
-    """One row per unit; the item only where there is more than one, the attempt only if some unit had several."""
+def units_listing(units: Iterable[UnitStatus], *, many_items: bool, now: float, live: bool = False) -> Listing:
+    """One row per unit, with the columns that tell something: the item of a stream, the attempt if some unit had
+    several, the reason if there is one, the start unless the time since it is seen to grow."""
     chosen = tuple(units)
-    several = any(unit.attempt > 1 for unit in chosen)
-    shown = {"item": many_items, "attempt": several}
+    shown = {
+        "item": many_items,
+        "attempt": any(unit.attempt > 1 for unit in chosen),
+        "reason": any(unit.reason for unit in chosen),
+        "started": not live,
+    }
     keep = [n for n, column in enumerate(UNIT_COLUMNS) if shown.get(column.title, True)]
     rows = tuple([tuple([row[n] for n in keep]) for row in (_unit_row(unit, now) for unit in chosen)])
     return Listing(tuple([UNIT_COLUMNS[n] for n in keep]), rows)

@@ -192,9 +192,8 @@ def cancel(job: str, home: Path) -> Answer:
 
 
 def _write_cancelled(job: "JobStatus", out: TextIO) -> None:
-    how_far = f"{job.units_done}/{job.units_total} tasks were done"
-    already = "" if job.state == "cancelled" else " already"
-    out.write(f"job {job.id} is {job.state}{already}: {how_far}\n")
+    outcome = "cancelled:" if job.state == "cancelled" else f"had ended before, it is {job.state}:"
+    out.write(f"job {job.id} {outcome} {job.units_done}/{job.units_total} tasks were done\n")
 
 
 def _checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClient":

@@ -1,8 +1,7 @@
 """The demo: a DAG on a throw-away cluster of real nodes on this machine.
 
-Every node is a process with its own home and key that listens on the loopback only. Whatever happens, the processes
-and their homes are gone when the demo ends: it stops them one by one, and they stop by themselves when it is killed,
-since their standard input ends then.
+Every node is a process with its own home and key that listens on the loopback only. However the demo ends, its nodes
+end with it: it stops them, and should it be killed they stop by themselves, since their standard input ends then.
 """
 
 import os

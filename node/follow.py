@@ -226,5 +226,5 @@ class _Picture:
         rows_max = max(1, self._console.height - FRAME_LINES)
         now = self._clock()
         if len(job.units) <= rows_max:
-            return units_listing(job.units, many_items=job.items > 1, now=now)
+            return units_listing(job.units, many_items=job.items > 1, now=now, live=True)
         return tasks_listing(job, rows_max, now)

@@ -127,9 +127,11 @@ def clean_lines(text: str) -> str:
 
 
 def seconds_text(seconds: float | None) -> str:
-    """Three digits are as many as anybody reads: `0.0123s`, `1.23s`, `12.3s`, `123s`."""
+    """Three digits are as many as anybody reads: `0s`, `0.0123s`, `1.23s`, `12.3s`, `123s`."""
     if seconds is None:
         return "-"
+    if seconds < 0.00005:
+        return "0s"
     digits = 0 if seconds >= 99.95 else 1 if seconds >= 9.995 else 2 if seconds >= 0.0995 else 4
     return f"{seconds:.{digits}f}s"
 

@@ -173,8 +173,8 @@ def test_pull_of_a_job_that_runs_is_refused(shell: Shell, node: FakeNode) -> Non
 
 
 def test_cancel_tells_how_far_the_job_was(shell: Shell, node: FakeNode) -> None:
-    assert shell("cancel", "abcw") == (0, "job abcwxyz2 is cancelled: 0/2 tasks were done\n", "")
-    assert shell("cancel", "abcd") == (0, "job abcdefgh is done already: 2/2 tasks were done\n", "")
+    assert shell("cancel", "abcw") == (0, "job abcwxyz2 cancelled: 0/2 tasks were done\n", "")
+    assert shell("cancel", "abcd") == (0, "job abcdefgh had ended before, it is done: 2/2 tasks were done\n", "")
 
 
 def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell: Shell, node: FakeNode) -> None:
