@@ -60,8 +60,8 @@ def ticking(*seconds: float) -> Clock:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (0, "0s"), (0.00004, "0s"), (0.00123, "0.0012s"), (0.4, "0.40s"), (9.994, "9.99s"), (12.34, "12.3s"),
-     (99.99, "100s"), (4321, "4321s")],
+    [(None, "-"), (0, "0s"), (0.00004, "0s"), (0.00123, "0.0012s"), (0.4, "0.40s"), (9.994, "9.99s"),
+     (12.34, "12.3s"), (99.99, "100s"), (4321, "4321s")],
 )  # fmt: skip
 def test_seconds_have_about_three_digits(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
