@@ -11,15 +11,14 @@ Nothing here has an opinion on how many units run at a time: the core starts the
 
 import itertools
 import logging
-import math
 import os
 import re
 import secrets
 import signal
-import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -30,6 +29,7 @@ from pnode.protocol.events import RunEnded
 from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
 
+from .allowance import Allowance, ExecutorSettings
 from .outputs import CloseOrder, Output, find_outputs
 from .processes import Command, Ended, Processes, end_leftovers
 from .store import Store, StoreError
@@ -44,28 +44,6 @@ STDERR_TAIL_BYTES_MAX = 4000
 
 WORKPLACE_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 """Nothing else is ever cleared away."""
-
-OUTPUTS_LOOK = 5
-"""The outputs, of which there may be thousands, are looked at every fifth time only."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorSettings:
-    """How units are run, and what they may use up."""
-
-    python: str = sys.executable
-    """Runs MODULE tasks: the one that has the user's packages."""
-    log_bytes_max: int = 64 * 2**20
-    """Of stdout and stderr each."""
-    output_bytes_max: int = 10 * 2**30
-    """Of all outputs of a unit, and of any file it writes (Linux)."""
-    outputs_max: int = 10_000
-    """Their names travel in one signed statement, of at most 4 MiB."""
-    poll_s: float = 0.2
-    grace_s: float = 2.0
-    """From SIGTERM to SIGKILL."""
-    keep: bool = False
-    """Leave workplaces where they are, for finding out what a task did."""
 
 
 class Executor:
@@ -91,7 +69,7 @@ class Executor:
         self._processes = Processes()
         self._scopes: dict[Unit, trio.CancelScope] = {}
         self._numbers = itertools.count(1)
-        self._nothing = store.add_bytes(b"", "nothing")
+        self._nothing = store.add_bytes(b"", "nothing", owner=b"executor")
         self._work.mkdir(mode=0o700, exist_ok=True)
         end_leftovers(self._work)
         for remains in self._work.iterdir():
@@ -119,11 +97,13 @@ class Executor:
             if scope.cancelled_caught:
                 failure = UnitError("cancelled", -signal.SIGTERM)
             return await trio.to_thread.run_sync(self._collect, place, run, progress, failure)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._clear, place, progress)
+            raise
         finally:
             del self._scopes[run.unit]
             self._store.unpin(pins)
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._clear, place, progress)
 
     def cancel(self, unit: Unit) -> None:
         """End a unit that is being run; its `run` returns soon, with what it has printed."""
@@ -137,37 +117,44 @@ class Executor:
             try:
                 if run.application is not None:
                     application = await stack.enter_async_context(self._unpacked.use(run.application))
-                await trio.to_thread.run_sync(place.furnish, application)
-            except (OSError, UnpackError) as error:
-                raise UnitError(f"cannot prepare a directory to work in: {error}") from None
-            progress.order = CloseOrder(place.outputs)
-            watch = _Limits(place, run.task, self._settings, progress.order)
+            except UnpackError as error:
+                raise UnitError(str(error)) from None
+            prepare = partial(self._prepare, place, application, progress)
+            watch = Allowance(self._settings, run.task.walltime_s, place, progress.drain)
             for number, call in enumerate(run.calls, 1):
                 try:
-                    await self._call(place, call, watch, progress)
+                    await self._call(place, partial(prepare, call), watch, progress)
                 except UnitError as error:
                     told = f" (call {number} of {len(run.calls)})" if len(run.calls) > 1 else ""
                     raise UnitError(f"{error}{told}", error.exit_status) from None
 
+    def _prepare(
+        self, place: Workplace, application: Path | None, progress: "_Progress", call: tuple[FileRef, ...]
+    ) -> dict[str, str]:
+        """Make the workplace ready for a call; the environment of its process. Raises UnitError."""
+        try:
+            if progress.order is None:
+                place.furnish(application)
+                progress.order = CloseOrder(place.outputs)
+            return place.environment(self._environment) | place.put_inputs(self._store, call)
+        except OSError as error:
+            raise UnitError(f"cannot prepare its directory: {error}") from None
+
     async def _call(
-        self, place: Workplace, call: tuple[FileRef, ...], watch: "_Limits", progress: "_Progress"
+        self, place: Workplace, prepare: Callable[[], dict[str, str]], watch: Allowance, progress: "_Progress"
     ) -> None:
         """One call. Raises UnitError unless it ended well and within its limits."""
-        environment = place.environment(self._environment)
-        try:
-            environment |= await trio.to_thread.run_sync(place.put_inputs, self._store, call)
-        except OSError as error:
-            raise UnitError(f"cannot lay out the inputs: {error}") from None
+        environment = await trio.to_thread.run_sync(prepare)
         words = place.words(self._settings.python, environment)
         ended = await self._start(Command(words, place.here, environment, place.stdout, place.stderr), watch)
         progress.seconds += ended.seconds
         raised, returned = place.result()
         progress.returned += returned
-        reason = ended.reason or raised or _why(ended.status, self._settings) or watch.size()
+        reason = ended.reason or raised or watch.blame(ended.status) or watch.size()
         if reason:
             raise UnitError(reason, ended.status)
 
-    async def _start(self, command: Command, watch: "_Limits") -> Ended:
+    async def _start(self, command: Command, watch: Allowance) -> Ended:
         settings = self._settings
         try:
             return await self._processes.run(
@@ -185,7 +172,7 @@ class Executor:
             raise UnitError(f"cannot start {command.words[0]}: {error.strerror}{hint}", status) from None
 
     def _collect(self, place: Workplace, run: Run, progress: "_Progress", failure: UnitError | None) -> RunEnded:
-        """Bring what the unit wrote into the store, and tell how it ended."""
+        """Bring what the unit wrote into the store, clear its workplace away, and tell how it ended."""
         outputs: tuple[FileRef, ...] = ()
         if failure is None:
             try:
@@ -193,7 +180,7 @@ class Executor:
             except UnitError as error:
                 failure = error
         tail = _tail(place.stderr)
-        return RunEnded(
+        ended = RunEnded(
             unit=run.unit,
             failure=str(failure) if failure else "",
             exit_status=failure.exit_status if failure else 0,
@@ -203,6 +190,8 @@ class Executor:
             stderr_tail=tail,
             seconds=progress.seconds,
         )
+        self._clear(place, progress)
+        return ended
 
     def _keep_outputs(self, place: Workplace, run: Run, progress: "_Progress") -> tuple[FileRef, ...]:
         """Raises UnitError when there is nothing for those who wait for it, or no room for what there is."""
@@ -226,7 +215,10 @@ class Executor:
     def _keep_log(self, log: Path, run: Run) -> FileRef:
         """A log without what is beyond its bound; nothing if there is no room even for that."""
         try:
-            if log.stat().st_size > self._settings.log_bytes_max:
+            size = log.stat().st_size
+            if size == 0:
+                return FileRef(log.name, 0, self._nothing.digest)
+            if size > self._settings.log_bytes_max:
                 os.truncate(log, self._settings.log_bytes_max)
             return self._store.add_file(log, move=True, owner=run.unit.job)
         except (OSError, StoreError) as error:
@@ -251,71 +243,9 @@ class _Progress:
     """Paths that its calls returned."""
     order: CloseOrder | None = None
 
-
-class _Limits:
-    """Looks at a unit that runs, and says why it must not go on."""
-
-    def __init__(self, place: Workplace, task: Task, settings: ExecutorSettings, order: CloseOrder) -> None:
-        self._place = place
-        self._settings = settings
-        self._order = order
-        self._walltime_s = task.walltime_s
-        self._until = trio.current_time() + (task.walltime_s or math.inf)
-        self._looks = 0
-
-    def __call__(self) -> str:
-        if trio.current_time() >= self._until:
-            return f"ran longer than its walltime of {self._walltime_s:g} s"
-        self._looks += 1
-        return self._logs() if self._looks % OUTPUTS_LOOK else self.size()
-
-    def size(self) -> str:
-        """What is too much of all that it has written so far; empty if nothing is."""
-        return self._logs() or self._outputs()
-
-    def _logs(self) -> str:
-        for log in (self._place.stdout, self._place.stderr):
-            if log.stat().st_size > self._settings.log_bytes_max:
-                return f"printed more than {_size(self._settings.log_bytes_max)} to {log.name}"
-        return ""
-
-    def _outputs(self) -> str:
-        self._order.drain()
-        count = size = 0
-        with os.scandir(self._place.outputs) as entries:
-            for entry in entries:
-                count += 1
-                with suppress(FileNotFoundError):  # the task has removed it meanwhile
-                    size += entry.stat(follow_symlinks=False).st_size
-        if count > self._settings.outputs_max:
-            return f"wrote more than {self._settings.outputs_max} files into its output directory"
-        if size > self._settings.output_bytes_max:
-            return f"wrote more than {_size(self._settings.output_bytes_max)} into its output directory"
-        return ""
-
-
-def _why(status: int, settings: ExecutorSettings) -> str:
-    """What an exit status says; nothing if it is 0."""
-    if status == -signal.SIGXFSZ:
-        return f"wrote a file of more than {_size(settings.output_bytes_max)}"
-    if status < 0:
-        return f"killed by signal {-status} ({_signal_name(-status)})"
-    return f"exit status {status}" if status else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
-
-
-def _size(size_bytes: int) -> str:
-    """A bound, which is a round number, as people say it."""
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size_bytes % factor == 0:
-            return f"{size_bytes // factor} {unit}"
-    return f"{size_bytes} bytes"
+    def drain(self) -> None:
+        if self.order is not None:
+            self.order.drain()
 
 
 def _has(task: Task) -> str:

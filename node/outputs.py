@@ -11,6 +11,7 @@ coarse for a task that writes several files within 4 ms, which should return its
 """
 
 import ctypes
+import functools
 import os
 import stat
 import struct
@@ -120,9 +121,14 @@ class CloseOrder:
             self._order[os.fsdecode(name)] = None
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def _watch(directory: Path) -> int:
     """A file descriptor for events of the directory; -1 if there is none to be had."""
-    libc = ctypes.CDLL(None)
+    libc = _libc()
     if not hasattr(libc, "inotify_init1"):
         return -1
     file: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)

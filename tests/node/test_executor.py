@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from pnode.node.allowance import ExecutorSettings
 from pnode.node.archive import ShippedFile, pack
-from pnode.node.executor import Executor, ExecutorSettings
+from pnode.node.executor import Executor
 from pnode.node.processes import LINUX
 from pnode.node.store import Store
 from pnode.protocol.dag import Program, ProgramKind, Task
@@ -379,7 +380,7 @@ def test_without_the_kernels_help_outputs_come_in_the_order_of_their_times(
         def __getattr__(self, name: str) -> Callable[..., int]:
             return lambda *_: -1 if name == broken else os.open("/dev/null", os.O_RDONLY)
 
-    monkeypatch.setattr("pnode.node.outputs.ctypes.CDLL", lambda _: Library())
+    monkeypatch.setattr("pnode.node.outputs._libc", Library)
     script = 'cd "$PNODE_OUTPUT_DIR"; touch -d @3 a; touch -d @1 c; touch -d @2 b; touch -d @1 bb'
     ended = bench.shell(script)
 
