@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import psutil
 
-from pnode.node.api import Invitation, JobDetail, NodeStatus, PeerStatus
+from pnode.node.api import Invitation, JobDetail, JobStatus, NodeStatus, PeerStatus
 from pnode.node.plain import from_plain
 
 T = TypeVar("T")
@@ -38,9 +38,13 @@ class Ran:
     out: str
     err: str
 
-    @property
     def complaint(self) -> str:
-        """The one line that a person gets; whatever else was said is in it as well."""
+        """What a person is told who did something in vain: one line, and an exit status that says so."""
+        assert self.status in (1, 2), self
+        assert self.err.startswith("pnode: "), self
+        assert self.err.count("\n") == 1, self
+        assert "mistake in pnode" not in self.err, self
+        assert not self.out, self
         return self.err.strip().removeprefix("pnode: ")
 
 
@@ -99,15 +103,22 @@ class Host:
         self.port = int(status.addresses[0].rpartition(":")[2])
         return status
 
+    def stop(self) -> None:
+        self.done("stop")
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
     def start_words(self, *words: object, mdns: bool = False) -> tuple[object, ...]:
         quiet = () if mdns else ("--no-mdns",)
         return ("start", "--name", self.name, *LOOPBACK, "--port", self.port, *quiet, *words)
 
-    def fail_to_start(self, *words: object, environment: Mapping[str, str] | None = None) -> Ran:
-        """Start the node in vain."""
-        ran = self.pnode(*self.start_words(*words), environment=environment)
-        assert ran.status != 0, f"{self.name} was not to start: {ran}"
-        return ran
+    def fail_to_start(self, *words: object, environment: Mapping[str, str] | None = None) -> str:
+        """Start the node in vain; what the user is told."""
+        complaint = self.pnode(*self.start_words(*words), environment=environment).complaint()
+        assert "no node is running" in self.pnode("status").complaint(), "it is left behind"
+        return complaint
 
     def token(self, *words: object) -> str:
         return self.ask(Invitation, "token", *words).token
@@ -119,6 +130,9 @@ class Host:
     def wait_for(self, *names: str, timeout_s: float = 30.0) -> None:
         """Until exactly these nodes are there."""
         eventually(lambda: self.alive() == set(names), f"{self.name} that sees just {', '.join(names)}", timeout_s)
+
+    def jobs(self) -> tuple[JobStatus, ...]:
+        return self.ask(tuple[JobStatus, ...], "jobs")
 
     def submit(self, dag: Path, *inputs: Path) -> str:
         """Hand in a job and leave it alone; its id."""
