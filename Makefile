@@ -24,7 +24,7 @@ help:  ## Say what there is
 setup: $(DEV)  ## Make the virtual environment in .venv, with what the tests need
 
 demo: $(RUNTIME)  ## Run a task graph of 14 tasks on four local nodes
-	$(BIN)/pnode demo examples/stdlib/dag.txt --nodes 4
+	$(BIN)/pnode demo examples/stdlib/dag.txt --nodes 4 --output demo-output
 
 test: lint types unit processes  ## Run every check and every test; at most 10 minutes on 2 cores
 	@echo "all checks and tests have passed"
