@@ -3,6 +3,8 @@
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
 
 import trio
 
@@ -34,13 +36,15 @@ class Datagrams:
         self._deliver = deliver
 
     def send(self, peer: NodeId, address: Address, payload: bytes) -> None:
-        """Send one datagram if that can be done at once; like any datagram, it may be lost."""
-        sock = self._sockets.get(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+        """Send one datagram if that can be done at once; like any datagram, it may be lost. Goes to numeric addresses
+        only: looking up a name would hold up everybody."""
+        family = _family(address.host)
+        sock = None if family is None else self._sockets.get(family)
         if sock is None:
             return
         try:
             sock.sendto(self._box.seal(peer, payload), (address.host, address.port))
-        except (OSError, UnicodeError, DatagramError) as error:
+        except (OSError, DatagramError) as error:
             logger.debug("datagram not sent: peer=%s address=%s reason=%s", node_text(peer), address, error)
 
     async def run(self) -> None:
@@ -69,3 +73,12 @@ class Datagrams:
             logger.debug("datagram dropped: reason=%s", error)
             return
         self._deliver(DatagramReceived(peer, payload))
+
+
+@lru_cache(maxsize=4096)  # as many as there are members
+def _family(host: str) -> socket.AddressFamily | None:
+    """Of a numeric address; None for a name."""
+    try:
+        return socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+    except ValueError:
+        return None
