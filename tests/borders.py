@@ -36,7 +36,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 since it knows two unrelated things: what the machine is doing, and which addresses it has."""
 
 AWAITED: dict[str, str] = {
-    "scipy": "the exact mapper (milp) and the fit of link models (nnls) will use it; it is installed with the rest already",
+    "scipy": "the exact mapper (milp) and the fit of link models (nnls) will use it; it is installed already",
 }
 """Libraries whose home nobody lives in yet, each with its reason."""
 
