@@ -21,7 +21,7 @@ from .archive import ArchiveError, unpack
 from .store import Store, StoreError
 
 UNPACKED_MAX = 32
-"""Kept for the next unit; the least recently used go first, those in use never."""
+"""Kept for the next unit. The least recently used go first, those in use never."""
 
 
 class UnpackError(Exception):
@@ -70,9 +70,10 @@ class Unpacked:
         self._make_room()
 
     def _make_room(self) -> None:
-        unused = [path for path in self._root.iterdir() if not self._users[path.name]]
+        everything = list(self._root.iterdir())
+        unused = [path for path in everything if not self._users[path.name]]
         unused.sort(key=lambda path: path.stat().st_mtime)
-        for path in unused[: max(len(unused) - UNPACKED_MAX, 0)]:
+        for path in unused[: max(len(everything) - UNPACKED_MAX, 0)]:
             remove_tree(path)
 
 

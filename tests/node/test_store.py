@@ -1,5 +1,6 @@
 import os
 import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -93,6 +94,17 @@ def test_a_file_with_another_hard_link_is_copied_though_it_could_be_moved(store:
 
     assert not source.exists()
     assert store.read(file.digest) == b"shared"
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs another file system")
+def test_a_file_on_another_file_system_can_be_moved_in(store: Store) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        source = Path(directory, "source")
+        source.write_bytes(large())
+        file = store.add_file(source, move=True)
+
+        assert not source.exists()
+    assert store.read(file.digest) == large()
 
 
 def test_a_file_that_cannot_be_read_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 
+from pnode.node.download import Download
 from pnode.node.store import Store
 from pnode.node.streams import BulkStream, EndOfStreamError, IdleStreams, StreamError
 from pnode.node.transfer import Arrival, FetchError, Transfer, TransferSettings
@@ -126,6 +127,10 @@ def large(seed: int = 1) -> bytes:
     return b"".join(bytes([seed + number]) * CHUNK_BYTES for number in range(3)) + b"end"
 
 
+def chunks_of(content: bytes) -> list[bytes]:
+    return [content[at : at + CHUNK_BYTES] for at in range(0, len(content), CHUNK_BYTES)]
+
+
 def cut_after(messages: int) -> Fault:
     return lambda number, payload: payload if number < messages else None
 
@@ -213,6 +218,21 @@ def test_another_attempt_goes_on_where_the_last_has_failed(tmp_path: Path) -> No
     run(tmp_path, scenario)
 
 
+def test_an_attempt_that_finds_everything_here_asks_nobody(tmp_path: Path) -> None:
+    async def scenario(network: Network) -> None:
+        network.add_peer(BERT, large())
+        with Download(network.store, ref(large())) as download:
+            download.take_list(b"".join(map(chunk_digest, chunks_of(large()))))
+            for chunk in chunks_of(large()):
+                download.take_chunk(chunk)
+
+        assert await network.fetch(large(), BERT) == Arrival(None)
+        assert network.opened == []
+        assert network.store.verify(digest_of(large()))
+
+    run(tmp_path, scenario)
+
+
 @pytest.mark.parametrize(("message", "reason"), [(0, "not a msgpack|no message|not an array"), (2, "chunk 1 of 4")])
 def test_a_source_that_sends_something_else_is_left_for_the_next(tmp_path: Path, message: int, reason: str) -> None:
     async def scenario(network: Network) -> None:
@@ -288,7 +308,7 @@ def test_a_source_that_falls_silent_is_given_up(tmp_path: Path, said: list[objec
 def test_a_source_that_stops_in_the_middle_is_given_up(tmp_path: Path) -> None:
     frames = Frames(FRAMES)
     content = large()
-    chunks = b"".join(chunk_digest(content[at : at + CHUNK_BYTES]) for at in range(0, len(content), CHUNK_BYTES))
+    chunks = b"".join(map(chunk_digest, chunks_of(content)))
 
     async def stop(peer: NodeId, stream: BulkStream) -> None:
         await stream.receive()

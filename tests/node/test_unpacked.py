@@ -1,0 +1,138 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import trio
+
+from pnode.node.archive import ShippedFile, pack
+from pnode.node.store import Store
+from pnode.node.unpacked import UNPACKED_MAX, Unpacked, UnpackError, remove_tree
+from pnode.protocol.jobspec import FileRef
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", sync=False)
+
+
+def application(store: Store, root: Path, content: str) -> FileRef:
+    (root / "file").write_text(content)
+    pack([ShippedFile("sub/file", root / "file", False)], root / "archive")
+    return store.add_file(root / "archive", move=True)
+
+
+def use(unpacked: Unpacked, *applications: FileRef) -> list[str]:
+    """What the file of each application says, used one after the other."""
+    seen = []
+
+    async def main() -> None:
+        for file in applications:
+            async with unpacked.use(file) as directory:
+                seen.append((directory / "sub" / "file").read_text())
+
+    trio.run(main)
+    return seen
+
+
+def test_an_application_is_unpacked_once_for_all_who_use_it(store: Store, tmp_path: Path) -> None:
+    file = application(store, tmp_path, "content")
+    directories: list[tuple[Path, int]] = []
+
+    async def main() -> None:
+        unpacked = Unpacked(tmp_path / "apps", store)
+
+        async def use_it() -> None:
+            async with unpacked.use(file) as directory:
+                directories.append((directory, directory.stat().st_ino))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(use_it)
+
+    trio.run(main)
+    again = use(Unpacked(tmp_path / "apps", store), file)
+
+    assert len(directories) == 5
+    assert len(set(directories)) == 1
+    assert again == ["content"]
+
+
+def test_an_unpacked_application_is_read_only(store: Store, tmp_path: Path) -> None:
+    use(Unpacked(tmp_path / "apps", store), application(store, tmp_path, "content"))
+
+    paths = list((tmp_path / "apps").rglob("*"))
+    assert len(paths) == 3
+    assert not any(path.stat().st_mode & 0o222 for path in paths)
+
+
+def test_the_least_recently_used_applications_make_room(store: Store, tmp_path: Path) -> None:
+    unpacked = Unpacked(tmp_path / "apps", store)
+    files = [application(store, tmp_path, f"content {number}") for number in range(UNPACKED_MAX + 2)]
+    for number, file in enumerate(files[:UNPACKED_MAX]):
+        use(unpacked, file)
+        os.utime(tmp_path / "apps" / file.digest.hex(), (number, number))
+    use(unpacked, files[0], *files[UNPACKED_MAX:])
+
+    left = {path.name for path in (tmp_path / "apps").iterdir()}
+    assert files[0].digest.hex() in left
+    assert left.isdisjoint(file.digest.hex() for file in files[1:3])
+    assert len(left) == UNPACKED_MAX
+
+
+def test_what_is_in_use_is_never_removed(store: Store, tmp_path: Path) -> None:
+    unpacked = Unpacked(tmp_path / "apps", store)
+    first = application(store, tmp_path, "first")
+    others = [application(store, tmp_path, f"content {number}") for number in range(UNPACKED_MAX + 1)]
+
+    async def main() -> None:
+        async with unpacked.use(first) as directory:
+            os.utime(directory, (0, 0))
+            for file in others:
+                async with unpacked.use(file):
+                    pass
+
+            assert (directory / "sub" / "file").read_text() == "first"
+
+    trio.run(main)
+
+
+def test_an_archive_that_is_none_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
+    unpacked = Unpacked(tmp_path / "apps", store)
+
+    with pytest.raises(UnpackError, match=r"^cannot unpack the application noise: "):
+        use(unpacked, store.add_bytes(b"noise" * 1000, "noise"))
+    with pytest.raises(UnpackError, match="is not in the store"):
+        use(unpacked, FileRef("lost", 1, bytes(32)))
+    assert list((tmp_path / "apps").iterdir()) == []
+
+
+def test_what_a_crash_left_half_unpacked_is_removed(store: Store, tmp_path: Path) -> None:
+    file = application(store, tmp_path, "content")
+    half = tmp_path / "apps" / f"{file.digest.hex()}.new"
+    half.mkdir(parents=True)
+    unpacked = Unpacked(tmp_path / "apps", store)
+
+    assert not half.exists()
+    assert use(unpacked, file) == ["content"]
+
+
+def test_read_only_directories_are_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root nothing is forbidden, so the first attempt is made to fail."""
+    root = tmp_path / "root"
+    (root / "shut" / "deep").mkdir(parents=True)
+    (root / "shut" / "link").symlink_to(tmp_path)
+    (root / "shut").chmod(0o555)
+    remove, refusals = shutil.rmtree, [PermissionError()]
+
+    def refuse_once(path: Path, ignore_errors: bool = False) -> None:
+        if refusals:
+            raise refusals.pop()
+        assert path.stat().st_mode & 0o700 == (path / "shut").stat().st_mode & 0o700 == 0o700
+        remove(path, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse_once)
+    remove_tree(root)
+
+    assert not root.exists()
+    assert tmp_path.exists()
