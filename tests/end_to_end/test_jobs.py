@@ -1,16 +1,24 @@
 """Jobs on four nodes, from the submission to the results."""
 
+import json
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from pnode.node.api import JobDetail, UnitStatus
+from pnode.node.api import JobDetail, LogChunk, Pulled, UnitStatus
 
-from .applications import squares
+from ..examples.expected import expected_report
+from .applications import EXAMPLES, squares, write
 from .hosts import Host
 
 pytestmark = pytest.mark.processes
+
+DIAMOND = EXAMPLES / "diamond" / "dag.txt"
+STDLIB = EXAMPLES / "stdlib"
+MAPPERS = ("wave-greedy", "wave-random", "wave-greedy-classic", "wave-random-classic")
 
 
 def test_a_job_submitted_at_any_node_ends_with_the_right_result(cluster: list[Host], tmp_path: Path) -> None:
@@ -42,12 +50,101 @@ def were_together(one: UnitStatus, other: UnitStatus) -> bool:
     return begun < other_ended and other_begun < ended
 
 
-def test_every_node_can_tell_how_a_job_is(cluster: list[Host], tmp_path: Path) -> None:
-    dag, numbers = squares(tmp_path / "squares", range(3), pause_s=0)
-    job = cluster[0].submit(dag, numbers)
-    cluster[0].finished(job)
+@pytest.mark.parametrize("mapper", MAPPERS[1:])
+def test_a_job_ends_well_whoever_maps_it(cluster: list[Host], tmp_path: Path, mapper: str) -> None:
+    ran = cluster[1].pnode("submit", DIAMOND, "--mapper", mapper, "--follow", "--output", tmp_path)
 
-    told = [host.ask(JobDetail, "job", job) for host in cluster]
+    assert ran.status == 0, ran
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ferry_statistics.txt", "workshop_statistics.txt"]
 
-    assert [detail.state for detail in told] == ["done"] * 4
-    assert len({detail.units for detail in told}) == 1
+
+def test_ten_inputs_flow_through_one_graph_and_are_not_mixed(cluster: list[Host], tmp_path: Path) -> None:
+    letters = "abcdefghij"
+    texts = {f"text{number}.txt": f"{letter * 3} " * (number + 1) for number, letter in enumerate(letters)}
+    write(tmp_path / "texts", texts)
+
+    ran = cluster[0].pnode(
+        "submit", DIAMOND, "--input", tmp_path / "texts", "--follow", "--output", tmp_path / "results"
+    )
+
+    assert ran.status == 0, ran
+    assert len(list((tmp_path / "results").iterdir())) == 10
+    for number, letter in enumerate(letters):
+        first, _, frequent, *_ = (tmp_path / "results" / f"text{number}_statistics.txt").read_text().splitlines()
+        assert first == f"{number + 1} words, 1 different, 3.00 letters on average"
+        assert frequent.split() == [f"{number + 1}", letter * 3]
+
+
+def test_the_example_reports_what_another_computation_finds(cluster: list[Host], tmp_path: Path) -> None:
+    subprocess.run([sys.executable, STDLIB / "make_input.py", tmp_path, "json", "email"], check=True)
+    archive = tmp_path / "stdlib.tar"
+
+    ran = cluster[1].pnode("submit", STDLIB / "dag.txt", "--input", archive, "--follow", "--output", tmp_path / "to")
+
+    assert ran.status == 0, ran
+    assert json.loads((tmp_path / "to" / "stdlib_report.json").read_text()) == expected_report(archive)
+
+
+# What is told about jobs.
+
+
+TALKER = {
+    "talker/dag.toml": """
+[task.talk]
+command = ["sh", "scripts/talk.sh"]
+""",
+    "talker/scripts/talk.sh": """
+echo "so far so good"
+echo "or not" >&2
+cp "$PNODE_INPUT" "$PNODE_OUTPUT_DIR/copy.txt"
+""",
+}
+
+
+def test_all_that_is_told_about_a_job_agrees_at_every_node(cluster: list[Host], tmp_path: Path) -> None:
+    dag = write(tmp_path, TALKER)
+    source = write(tmp_path, {"text.txt": "twelve bytes"})
+    id_ = cluster[2].submit(dag, source)
+    cluster[2].finished(id_)
+
+    for host in cluster:
+        job = host.ask(JobDetail, "job", id_)
+        [listed] = [listed for listed in host.jobs() if listed.id == id_]
+        chunks = host.ask(tuple[LogChunk, ...], "logs", id_)
+        pulled = host.ask(Pulled, "pull", id_, "--output", tmp_path / host.name)
+
+        assert (job.name, job.state, job.origin, job.items) == ("talker", "done", "gamma", 1)
+        assert (job.units_done, job.units_total, [unit.task for unit in job.units]) == (1, 1, ["talk"])
+        assert (listed.key, listed.name, listed.state, listed.origin) == (job.key, job.name, job.state, job.origin)
+        assert (listed.units_done, listed.submitted_at) == (1, job.submitted_at)
+        assert {chunk.stream: chunk.text for chunk in chunks} == {"stdout": "so far so good\n", "stderr": "or not\n"}
+        assert {chunk.node for chunk in chunks} == {job.units[0].node}
+        assert [(file.path, file.size_bytes) for file in pulled.files] == [(tmp_path / host.name / "copy.txt", 12)]
+        assert pulled.files[0].path.read_text() == "twelve bytes"
+
+
+def test_json_is_exactly_one_value_with_documented_names(cluster: list[Host]) -> None:
+    node = cluster[0]
+    node.finished(node.submit(DIAMOND))
+
+    values = {command: json.loads(node.done(command, "--json").out) for command in ("status", "peers", "jobs")}
+
+    assert values["status"].keys() >= {"state", "name", "id", "cluster", "addresses", "roles", "peers", "pid", "home"}
+    assert len(values["peers"]) == 4
+    assert values["peers"][0].keys() >= {"name", "id", "roles", "addresses", "state", "delay_s", "load"}
+    assert values["peers"][0]["this"] is True
+    assert values["jobs"][-1].keys() >= {"id", "name", "state", "origin", "units_done", "units_total", "submitted_at"}
+
+
+@pytest.mark.parametrize("mapper", MAPPERS)
+def test_a_mapping_has_a_line_for_each_task_with_a_node_that_exists(cluster: list[Host], mapper: str) -> None:
+    before = cluster[3].jobs()
+
+    lines = cluster[3].done("map", STDLIB / "dag.txt", "--input", __file__, "--mapper", mapper).out.splitlines()
+
+    placed = dict(line.split("\t") for line in lines)
+    tasks = [line.split()[0] for line in (STDLIB / "dag.txt").read_text().splitlines()[1:]]
+    assert sorted(placed) == sorted(tasks)
+    assert len(lines) == len(placed)
+    assert set(placed.values()) <= {"alpha", "beta", "gamma", "delta"}
+    assert cluster[3].jobs() == before, "nothing was run"
