@@ -1,15 +1,16 @@
 """Membership: who belongs to the cluster, who of them is alive, how busy and how far away (SWIM with Lifeguard).
 
 One machine that composes the others: the `census` (signed statements: who is a member, accused, dead, gone), the
-prober (`probe`: who answers), the figures (`gossip`: loads and links) and anti-entropy (`push_pull`: everything, with
-one member at a time). It fills datagrams with what these have to say, and gives what has changed to its owner. Five
-chores recur: gossip, probing, push-pull, looking for the dead, and announcing our own record.
+`detector` (who answers), the figures (`gossip`: loads and links), anti-entropy (`push_pull`: everything, with one
+member at a time) and the `piggyback` (what is put into datagrams). It hands every message to the one it concerns and
+gives what has changed to its owner. Five chores recur: gossip, probing, push-pull, looking for the dead, and
+announcing our own record.
 
 The formulas and figures are memberlist's (reference: membership.md 1.1). Where memberlist believes whatever a member
 says, this machine wants the signature of whom it binds (`census`), and three things are added to SWIM: a burst of
 pings instead of one, so that probing measures delays (`probe`); an own look before a death that too few have noticed
 (`suspicion`); and time in which this node itself did not run is taken back from every clock it holds against others
-(`tick`).
+(`detector`).
 """
 
 from collections.abc import Mapping
@@ -19,25 +20,23 @@ from types import MappingProxyType
 from typing import assert_never
 
 from .awareness import Awareness
-from .broadcast import retransmit_limit
 from .bucket import Buckets
 from .census import Census, MemberChanged, Vouch
 from .crypto import Crypto
-from .effects import Effect, Send, SendDatagram
+from .detector import Detector, Returned, Sign
+from .effects import Effect
 from .errors import RemoteProtocolError
 from .gossip import Figures, LinksHeard, Load, LoadHeard
 from .ids import ClusterId, NodeId
 from .membership_settings import MembershipSettings
-from .probe import Answered, Finding, Prober, Purpose, RoundTrip, Tell, Unanswered
-from .push_pull import MESSAGE_BYTES_MAX, AntiEntropy, scaled_interval_s
-from .record import Address, NodeRecord
+from .piggyback import Piggyback, frame
+from .probe import RoundTrip, Tell
+from .push_pull import AntiEntropy, scaled_interval_s
+from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, Roster, State
 from .signed import Signed
 from .swim import (
-    FRAMES,
-    MESSAGES_MAX,
     PACKET_BYTES_MAX,
-    PACKET_HEAD_BYTES,
     Ack,
     Alive,
     Dead,
@@ -51,11 +50,7 @@ from .swim import (
     PingRequest,
     PushPull,
     Suspect,
-    bundles,
     read,
-    room_for,
-    seal,
-    spell,
     unseal,
 )
 from .timers import Timers
@@ -67,38 +62,12 @@ DATAGRAMS_PER_S = 200
 DATAGRAMS_BURST = 400
 """What has waited for us while we did not run for two seconds."""
 
-MEASUREMENTS_PER_TURN = 3
-"""Extra bursts per gossip interval to members never measured: 64 new ones are measured within 5 s, for 4 kB/s."""
-
-MEASUREMENTS_TRIED = 8
-"""For each of them, half a second apart or more: who has not answered by then may have heard of us too late, or have
-no way for datagrams; the regular checks go on."""
-
-RECONNECTS_MAX = 4
-"""The dead that are looked for in one reconnect interval: each costs a burst and an attempt to dial."""
-
-TURN_BYTES_MAX = 4 * PACKET_BYTES_MAX
-"""News of membership for one listener in one gossip interval. memberlist sends one packet; but here a record fills
-most of it, and after a partition everybody signs a new one. Figures never make it more than one packet."""
-
-TURN_MESSAGES_MAX = 4 * MESSAGES_MAX
-
-EAGER_S = 0.5
-"""After a push-pull that brought new members another one with the same peer follows so soon, until one brings none:
-of nodes that join at the same moment none can hear those whom it does not know yet."""
-
-LAG_S = 0.25
-"""An event loop that ran later than this is a slow observer: half the wait for a direct answer."""
-
 LEAVE_SPREAD = 3
 """A leaver tells so many times more members than gossip would at once, since it may stop before the next turn."""
 
 Output = Effect | MemberChanged | RoundTrip | LoadHeard | LinksHeard
 
-__all__ = [
-    "FRAMES", "LinksHeard", "Load", "LoadHeard", "Member", "MemberChanged", "Membership", "MembershipSettings",
-    "Message", "Output", "RoundTrip", "State", "Vouch",
-]  # fmt: skip
+__all__ = ["MemberChanged", "Membership", "Output", "RoundTrip"]
 
 
 class _Chore(Enum):
@@ -128,16 +97,12 @@ class Membership:
         me = NodeId(crypto.public_key(seed))
         self._roster = Roster(me, rng, settings.gossip_to_dead_s)
         self._census = Census(settings, crypto, seed, cluster, vouch, record, self._roster, self._awareness)
-        self._prober = Prober(settings, self._roster, self._awareness, rng)
+        self._detector = Detector(settings, self._roster, self._census, self._awareness, rng, now)
         self._figures = Figures(self._roster, record.boot)
         self._anti_entropy = AntiEntropy(self._census, self._figures, settings.push_pull_timeout_s)
+        self._piggyback = Piggyback(self._roster, self._census, self._figures, settings.retransmit_mult)
         self._datagrams = Buckets(DATAGRAMS_PER_S, DATAGRAMS_BURST, MEMBERS_MAX)
-        self._unmeasured: dict[NodeId, int] = {}
-        """How often each of them was tried."""
-        self._lag_counted_at = now - settings.probe_interval_s
         self._timers: Timers[_Chore] = Timers()
-        self._again: Timers[NodeId] = Timers()
-        """With whom to exchange everything once more."""
         self._output: list[Output] = []
         self.refused = 0
         """Messages dropped because they were malformed, forged or too many."""
@@ -174,7 +139,7 @@ class Membership:
     @property
     def deadline(self) -> float:
         """When `tick` is due."""
-        return min(self._timers.deadline, self._again.deadline, self._prober.deadline, self._census.cases.deadline)
+        return min(self._timers.deadline, self._anti_entropy.deadline, self._detector.deadline)
 
     def alive(self) -> list[NodeId]:
         """The members in state alive, this node not included, in ascending order."""
@@ -214,18 +179,18 @@ class Membership:
         except RemoteProtocolError:
             self.refused += 1
             return []
-        acks = []
+        pings = []
         for data in packed:
             try:
                 message = read(data)
                 if isinstance(message, Ping):
-                    acks.append(message)
+                    pings.append(message)
                 else:
                     self._hear(peer, message, now, by_session=False)
             except RemoteProtocolError:
                 self.refused += 1
-        if acks:
-            self._acknowledge(member, acks, len(payload), now)
+        if pings:
+            self._output.append(self._piggyback.acks(member, pings, len(payload), now))
         self._heard_of(member, now)
         return self._flush()
 
@@ -247,10 +212,7 @@ class Membership:
     def session_lost(self, peer: NodeId, now: float) -> list[Output]:
         """A session broke, or could not be opened: look at once, and accuse if there is no quick answer."""
         self._anti_entropy.abandon(peer)
-        self._again.cancel(peer)
-        member = self._roster.members.get(peer)
-        if member is not None and member.state is State.ALIVE:
-            self._found(self._prober.start(member, Purpose.QUICK, now), now)
+        self._follow(self._detector.check_at_once(peer, now), now)
         return self._flush()
 
     def learn(self, signed_record: Signed, now: float) -> list[Output]:
@@ -266,7 +228,7 @@ class Membership:
     def join(self, peer: NodeId, now: float) -> list[Output]:
         """Exchange everything with a peer to which there is a session; a moment later if too much is under way."""
         if not self._push_pull(peer, now):
-            self._again.set(peer, now + EAGER_S)
+            self._anti_entropy.once_more(peer, now)
         return self._flush()
 
     def leave(self, now: float) -> list[Output]:
@@ -309,33 +271,20 @@ class Membership:
         return self._flush()
 
     def loop_lag(self, lag_s: float, now: float) -> list[Output]:
-        """The event loop ran late by so much: beyond LAG_S we are a slow observer. Counted once per probe interval,
-        whoever notices it."""
-        self._count_lag(lag_s, now)
+        """The event loop ran late by so much."""
+        self._detector.count_lag(lag_s, now)
         return self._flush()
 
     def tick(self, now: float) -> list[Output]:
-        """Do what is due. When the call itself comes late, nobody else is to blame for the silence: the answers may
-        wait unread, so every wait for others is prolonged by as much."""
-        late_s = now - self.deadline
-        if late_s > LAG_S:
-            self._count_lag(late_s, now)
-            self._prober.postpone(late_s)
-            self._census.cases.postpone(late_s)
+        """Do what is due. When the call itself comes late, every wait for others is prolonged by as much."""
+        self._detector.overslept(now - self.deadline, now)
         for chore in self._timers.due(now):
             self._timers.set(chore, now + self._period_s(chore))
             self._do(chore, now)
-        for peer in self._again.due(now):
+        for peer in self._anti_entropy.due(now):
             self._push_pull(peer, now)
-        for member in self._census.expire(now):
-            self._found(self._prober.start(member, Purpose.VERDICT, now), now)
-        self._found(self._prober.tick(now), now)
+        self._follow(self._detector.tick(now), now)
         return self._flush()
-
-    def _count_lag(self, lag_s: float, now: float) -> None:
-        if lag_s > LAG_S and now - self._lag_counted_at >= self._settings.probe_interval_s:
-            self._lag_counted_at = now
-            self._awareness.add(1)
 
     # ---- chores
 
@@ -352,21 +301,21 @@ class Membership:
                 return settings.reconnect_interval_s
             case _Chore.ANNOUNCE:
                 return settings.record_interval_s
-            case _:
-                assert_never(chore)
 
     def _do(self, chore: _Chore, now: float) -> None:
         match chore:
             case _Chore.GOSSIP:
                 self._gossip(self._settings.gossip_nodes, now)
-                self._measure(now)
+                self._follow(self._detector.measure(now), now)
             case _Chore.PROBE:
-                self._probe_next(now)
+                self._follow(self._detector.check_next(now), now)
             case _Chore.PUSH_PULL:
                 for member in self._roster.pick(1):
                     self._push_pull(member.node, now)
             case _Chore.RECONNECT:
-                self._reconnect(now)
+                for member in self._roster.gone_since(now - self._settings.tombstone_s):
+                    self._census.forget(member.node)
+                self._follow(self._detector.look_for_dead(now), now)
             case _Chore.ANNOUNCE:
                 self._census.announce()
             case _:
@@ -375,63 +324,24 @@ class Membership:
     def _gossip(self, nodes: int, now: float) -> None:
         self._figures.publish()
         self._figures.next_turn()
-        if not (self._census.news or self._census.long_news or self._figures.waiting):
-            return
-        for member in self._roster.next_listeners(nodes, now):
-            for data in self._census.long_news.take(MESSAGE_BYTES_MAX, 1, self._limit):
-                self._output.append(Send(member.node, data))
-            *full, last = bundles(self._census.news.take(TURN_BYTES_MAX, TURN_MESSAGES_MAX, self._limit))
-            for messages in (*full, self._with_figures(last, PACKET_BYTES_MAX, now)):
-                if messages:
-                    self._post(member.node, member.address, messages)
-
-    def _measure(self, now: float) -> None:
-        started = 0
-        for node, tried in list(self._unmeasured.items()):
-            if started == MEASUREMENTS_PER_TURN:
-                break
-            del self._unmeasured[node]
-            member = self._roster.members.get(node)
-            if member is None or not member.present or member.measured or tried == MEASUREMENTS_TRIED:
-                continue
-            findings = self._prober.start(member, Purpose.MEASURE, now)
-            self._unmeasured[node] = tried + bool(findings)  # none: the last one is still waited for
-            started += bool(findings)
-            self._found(findings, now)
-
-    def _probe_next(self, now: float) -> None:
-        member = self._roster.next_to_probe()
-        if member is not None:
-            self._found(self._prober.start(member, Purpose.CHECK, now), now)
+        self._output += self._piggyback.gossip(nodes, now)
 
     def _push_pull(self, peer: NodeId, now: float) -> bool:
         message = self._anti_entropy.begin(peer, now)
         if message is not None:
-            self._send(peer, message)
+            self._output.append(frame(peer, message))
         return message is not None
-
-    def _reconnect(self, now: float) -> None:
-        for member in self._roster.gone_since(now - self._settings.tombstone_s):
-            self._census.forget(member.node)
-        for member in self._roster.pick_dead(RECONNECTS_MAX):
-            self._found(self._prober.start(member, Purpose.RECONNECT, now), now)
 
     # ---- hearing
 
     def _hear(self, peer: NodeId, message: Message, now: float, *, by_session: bool) -> None:
-        """Hand a message to the machine it belongs to; raises RemoteProtocolError. Pings that came as datagrams do not
-        get here: those of one packet are answered together."""
+        """Hand a message to the machine it belongs to; raises RemoteProtocolError. Pings that came as datagrams do
+        not get here: those of one packet are answered together."""
         match message:
             case Ping():
-                self._send(peer, Ack(message.nonce, message.index))
-            case Ack():
-                self._found(self._prober.ack(peer, message, now, by_session=by_session), now)
-            case IndirectAck():
-                self._found(self._prober.indirect_ack(peer, message.nonce), now)
-            case Nack():
-                self._prober.nack(peer, message.nonce)
-            case PingRequest():
-                self._help(peer, message, now)
+                self._output.append(frame(peer, Ack(message.nonce, message.index)))
+            case Ack() | IndirectAck() | Nack() | PingRequest():
+                self._follow(self._detector.hear(peer, message, now, by_session=by_session), now)
             case Alive():
                 self._census.hear_record(message.signed, peer, now)
             case Suspect():
@@ -454,106 +364,34 @@ class Membership:
     def _hear_everything(self, peer: NodeId, message: PushPull, now: float, *, by_session: bool) -> None:
         if not by_session:
             raise RemoteProtocolError("a push-pull belongs on a session")
-        known = len(self._roster.members)
         answer, heard = self._anti_entropy.hear(message, peer, now)
-        if len(self._roster.members) > known and not message.reply_wanted:
-            self._again.set(peer, now + EAGER_S)
         if answer is not None:
-            self._send(peer, answer)
+            self._output.append(frame(peer, answer))
         self._output += heard
-
-    def _help(self, peer: NodeId, request: PingRequest, now: float) -> None:
-        requester, target = self._roster.members.get(peer), self._roster.members.get(request.target)
-        if requester is not None and target is not None and target.state is not State.LEFT:
-            self._found(self._prober.help(requester, request, target, now), now)
 
     def _heard_of(self, member: Member, now: float) -> None:
         """Somebody dead who speaks should know what is said about it, and we what it knows."""
         if member.state is State.DEAD:
             self._push_pull(member.node, now)
 
-    def _found(self, findings: list[Finding], now: float) -> None:
-        for finding in findings:
-            match finding:
+    def _follow(self, signs: list[Sign], now: float) -> None:
+        for sign in signs:
+            match sign:
                 case Tell():
-                    self._tell(finding, now)
+                    self._output.append(self._piggyback.probe(sign, now))
                 case RoundTrip():
-                    self._output.append(finding)
-                case Answered():
-                    self._answered(finding, now)
-                case Unanswered():
-                    self._unanswered(finding, now)
+                    self._output.append(sign)
+                case Returned():
+                    self._push_pull(sign.node, now)
                 case _:
-                    assert_never(finding)
-
-    def _answered(self, finding: Answered, now: float) -> None:
-        member = finding.member
-        member.unreachable = False
-        if finding.purpose is Purpose.VERDICT:
-            self._census.decide(member, answered=True, now=now)
-        self._heard_of(member, now)
-
-    def _unanswered(self, finding: Unanswered, now: float) -> None:
-        member, purpose = finding.member, finding.purpose
-        known = self._roster.members.get(member.node) is member  # it may have been forgotten meanwhile
-        if not known or not member.present or self._census.farewell is not None:
-            return
-        if purpose in (Purpose.CHECK, Purpose.VERDICT):
-            member.unreachable = True
-        if purpose in (Purpose.CHECK, Purpose.QUICK):
-            self._census.accuse(member, now)
-        if purpose is Purpose.QUICK:
-            self._found(self._prober.start(member, Purpose.CHECK, now), now)
-        if purpose is Purpose.VERDICT:
-            self._census.decide(member, answered=False, now=now)
-
-    # ---- saying
-
-    def _tell(self, tell: Tell, now: float) -> None:
-        """A probe's message, with as much news as fits beside it. Only the first ping of a burst carries news, and
-        whoever stands accused finds an accusation in it (Lifeguard's buddy system); the others stay small, and
-        fast."""
-        if tell.address is None:
-            self._send(tell.peer, tell.message)
-            return
-        messages = [spell(tell.message)]
-        if not isinstance(tell.message, Ping) or tell.message.index == 0:
-            messages += [spell(Suspect(signed)) for signed in self._census.cases.evidence(tell.peer)[:1]]
-            messages = self._with_broadcasts(messages, PACKET_BYTES_MAX, now)
-        self._post(tell.peer, tell.address, messages)
-
-    def _acknowledge(self, member: Member, pings: list[Ping], bytes_max: int, now: float) -> None:
-        """In one datagram, not longer than what it answers: nobody can use us to amplify."""
-        messages = [spell(Ack(ping.nonce, ping.index)) for ping in pings]
-        messages = self._with_broadcasts(messages, bytes_max, now)
-        self._post(member.node, member.address_after(pings[0].index), messages)
-
-    def _with_broadcasts(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
-        """Add what is to be broadcast to a packet: news of membership first, then figures."""
-        room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
-        news = self._census.news.take(room_bytes, MESSAGES_MAX - len(messages), self._limit)
-        return self._with_figures(messages + news, bytes_max, now)
-
-    def _with_figures(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
-        room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
-        return messages + self._figures.take(room_bytes, self._limit, now)
-
-    @property
-    def _limit(self) -> int:
-        return retransmit_limit(self._settings.retransmit_mult, self._roster.size)
-
-    def _post(self, peer: NodeId, address: Address, messages: list[bytes]) -> None:
-        self._output.append(SendDatagram(peer, address, seal(messages)))
-
-    def _send(self, peer: NodeId, message: Message) -> None:
-        self._output.append(Send(peer, spell(message)))
+                    assert_never(sign)
 
     def _flush(self) -> list[Output]:
         for change in self._census.take_changes():
             self._output.append(change)
             if change.new in (None, State.DEAD, State.LEFT):
                 self._figures.forget(change.node)
-            elif change.new is State.ALIVE and not self._roster.members[change.node].measured:
-                self._unmeasured.setdefault(change.node, 0)
+            elif change.new is State.ALIVE:
+                self._detector.welcome(change.node)
         output, self._output = self._output, []
         return output

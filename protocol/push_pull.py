@@ -19,6 +19,7 @@ from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, State
 from .signed import Signed
 from .swim import ENTRIES_MAX, FIGURE_HEAD_BYTES, Aged, Entry, PushPull
+from .timers import Timers
 
 EXCHANGES_MAX = 8
 """Exchanges that we began and that are not answered yet (membership.md 4.8)."""
@@ -33,6 +34,10 @@ ENTRY_HEAD_BYTES = 128
 SPACING_S = 0.4
 """Between an answer and the next exchange with the same peer, so that somebody dead who sends a burst is answered
 once."""
+
+EAGER_S = 0.5
+"""After an exchange that brought new members another one with the same peer follows so soon, until one brings none:
+of nodes that join at the same moment none can hear those whom it does not know yet."""
 
 ANSWERS_PER_S = 0.5
 """Exchanges that one peer may begin with us. An answer may be 4 MiB for a request of a few hundred bytes."""
@@ -69,6 +74,7 @@ class AntiEntropy:
         self._figures = figures
         self._timeout_s = timeout_s
         self._begun: dict[NodeId, _Begun] = {}
+        self._again: Timers[NodeId] = Timers()
         self._budgets = Buckets(ANSWERS_PER_S, ANSWERS_BURST, MEMBERS_MAX)
 
     def begin(self, peer: NodeId, now: float) -> PushPull | None:
@@ -83,6 +89,20 @@ class AntiEntropy:
     def abandon(self, peer: NodeId) -> None:
         """The session is gone: another exchange may begin when there is a new one."""
         self._begun.pop(peer, None)
+        self._again.cancel(peer)
+
+    @property
+    def deadline(self) -> float:
+        """When `due` has somebody to name."""
+        return self._again.deadline
+
+    def due(self, now: float) -> list[NodeId]:
+        """With whom to begin now."""
+        return self._again.due(now)
+
+    def once_more(self, peer: NodeId, now: float) -> None:
+        """Begin with that peer a little later."""
+        self._again.set(peer, now + EAGER_S)
 
     def hear(self, message: PushPull, peer: NodeId, now: float) -> tuple[PushPull | None, list[Heard]]:
         """Merge what a peer says. Returns the answer, if it wants one, and the figures that were new.
@@ -97,7 +117,10 @@ class AntiEntropy:
             if begun is None or begun.answered:
                 raise RemoteProtocolError("a peer answers what we did not ask")
             begun.answered, begun.until = True, now + SPACING_S
+        before = len(self._census.roster.members)
         self._merge(message, peer, now)
+        if len(self._census.roster.members) > before and not message.reply_wanted:
+            self.once_more(peer, now)
         answer = self._say(now, heard=message) if message.reply_wanted else None
         return answer, list(self._figures_of(message, peer, now))
 

@@ -194,9 +194,9 @@ class Roster:
         return self._draw(self._ring, count, avoid)
 
     def next_listeners(self, count: int, now: float) -> list[Member]:
-        """For gossip: whoever comes next in the ring, those who died lately included, since they should hear what is said
-        about them. memberlist draws at random; in turn, a piece that is sent four times reaches four, and fewer members
-        of a small cluster miss it."""
+        """For gossip: whoever comes next in the ring, those who died lately included, since they should hear what is
+        said about them. memberlist draws at random; in turn, a piece that is sent four times reaches four, and fewer
+        members of a small cluster miss it."""
         while self._fresh_dead:
             oldest = next(iter(self._fresh_dead.values()))
             if oldest.since + self._gossip_to_dead_s > now:

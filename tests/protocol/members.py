@@ -12,18 +12,12 @@ from random import Random
 
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import RemoteProtocolError
+from pnode.protocol.gossip import LinksHeard, LoadHeard
 from pnode.protocol.ids import ClusterId, NodeId
-from pnode.protocol.membership import (
-    LinksHeard,
-    LoadHeard,
-    MemberChanged,
-    Membership,
-    MembershipSettings,
-    Output,
-    RoundTrip,
-    State,
-)
+from pnode.protocol.membership import MemberChanged, Membership, Output, RoundTrip
+from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.record import Address, NodeRecord
+from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign
 from pnode.protocol.swim import read
 

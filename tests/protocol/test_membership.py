@@ -9,19 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pnode.protocol.detector import LAG_S
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import LocalProtocolError
 from pnode.protocol.gossip import LinksHeard, LoadHeard
 from pnode.protocol.ids import NodeId
-from pnode.protocol.membership import (
-    DATAGRAMS_BURST,
-    LAG_S,
-    MEASUREMENTS_TRIED,
-    MemberChanged,
-    MembershipSettings,
-    State,
-)
+from pnode.protocol.membership import DATAGRAMS_BURST, MemberChanged
+from pnode.protocol.membership_settings import MembershipSettings
+from pnode.protocol.newcomers import TRIES_MAX
 from pnode.protocol.record import Address
+from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign
 from pnode.protocol.suspicion import suspicion_min_s
 from pnode.protocol.swim import (
@@ -670,7 +667,7 @@ def test_who_never_answers_a_datagram_is_measured_no_more_after_some_tries() -> 
     early = len(bursts)
     network.run(20.0)
 
-    assert MEASUREMENTS_TRIED <= early - 20 <= MEASUREMENTS_TRIED + 1
+    assert TRIES_MAX <= early - 20 <= TRIES_MAX + 1
     assert len(bursts) - early <= 21  # the regular checks
     assert one.sees(other) is State.ALIVE
 

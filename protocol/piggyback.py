@@ -1,0 +1,100 @@
+"""Piggyback: the datagrams of a member, filled up with what everybody should hear (SWIM section 4.1).
+
+What is to be broadcast is never sent by itself where it can ride along: with a ping, an answer, a request. Between
+them a few members are told something in every gossip interval. News of membership goes first, figures get what room
+is left.
+"""
+
+from .broadcast import retransmit_limit
+from .census import Census
+from .effects import Send, SendDatagram
+from .gossip import Figures
+from .ids import NodeId
+from .probe import Tell
+from .record import Address
+from .roster import Member, Roster
+from .swim import (
+    MESSAGES_MAX,
+    PACKET_BYTES_MAX,
+    PACKET_HEAD_BYTES,
+    Ack,
+    Message,
+    Ping,
+    Suspect,
+    bundles,
+    room_for,
+    seal,
+    spell,
+)
+
+TURN_BYTES_MAX = 4 * PACKET_BYTES_MAX
+"""News of membership for one listener in one gossip interval. memberlist sends one packet; but here a record fills
+most of it, and after a partition everybody signs a new one. Figures never make it more than one packet."""
+
+TURN_MESSAGES_MAX = 4 * MESSAGES_MAX
+
+LONG_BYTES_MAX = 64 * 1024
+"""One frame of news that fits no packet."""
+
+
+def frame(peer: NodeId, message: Message) -> Send:
+    """A message over a session."""
+    return Send(peer, spell(message))
+
+
+class Piggyback:
+    """Writes the datagrams. Every piece of news that it puts into one counts as sent once more."""
+
+    def __init__(self, roster: Roster, census: Census, figures: Figures, retransmit_mult: int) -> None:
+        self._roster = roster
+        self._census = census
+        self._figures = figures
+        self._retransmit_mult = retransmit_mult
+
+    def gossip(self, nodes: int, now: float) -> list[Send | SendDatagram]:
+        """Tell the next few members whatever there is to tell."""
+        census = self._census
+        if not (census.news or census.long_news or self._figures.waiting):
+            return []
+        told: list[Send | SendDatagram] = []
+        for member in self._roster.next_listeners(nodes, now):
+            told += [Send(member.node, data) for data in census.long_news.take(LONG_BYTES_MAX, 1, self._limit)]
+            *full, last = bundles(census.news.take(TURN_BYTES_MAX, TURN_MESSAGES_MAX, self._limit))
+            packets = (*full, self._with_figures(last, PACKET_BYTES_MAX, now))
+            told += [_datagram(member.node, member.address, messages) for messages in packets if messages]
+        return told
+
+    def probe(self, tell: Tell, now: float) -> Send | SendDatagram:
+        """A probe's message, with as much news as fits beside it. Only the first ping of a burst carries news, and
+        whoever stands accused finds an accusation in it (Lifeguard's buddy system); the others stay small, and fast.
+        """
+        if tell.address is None:
+            return frame(tell.peer, tell.message)
+        messages = [spell(tell.message)]
+        if not isinstance(tell.message, Ping) or tell.message.index == 0:
+            messages += [spell(Suspect(signed)) for signed in self._census.cases.evidence(tell.peer)[:1]]
+            messages = self._with_broadcasts(messages, PACKET_BYTES_MAX, now)
+        return _datagram(tell.peer, tell.address, messages)
+
+    def acks(self, member: Member, pings: list[Ping], bytes_max: int, now: float) -> SendDatagram:
+        """The answer to the pings of one datagram, not longer than that: nobody can use us to amplify."""
+        messages = [spell(Ack(ping.nonce, ping.index)) for ping in pings]
+        messages = self._with_broadcasts(messages, bytes_max, now)
+        return _datagram(member.node, member.address_after(pings[0].index), messages)
+
+    def _with_broadcasts(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
+        room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
+        news = self._census.news.take(room_bytes, MESSAGES_MAX - len(messages), self._limit)
+        return self._with_figures(messages + news, bytes_max, now)
+
+    def _with_figures(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
+        room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
+        return messages + self._figures.take(room_bytes, self._limit, now)
+
+    @property
+    def _limit(self) -> int:
+        return retransmit_limit(self._retransmit_mult, self._roster.size)
+
+
+def _datagram(peer: NodeId, address: Address, messages: list[bytes]) -> SendDatagram:
+    return SendDatagram(peer, address, seal(messages))
