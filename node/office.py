@@ -182,7 +182,7 @@ class Office:
         found = await self._find(job)
         if found.state.phase is not Phase.DONE:
             raise RefusedError(f"job {job_text(found.id)} has no results to pull: it is {found.state.phase.value}")
-        results = _results(found)
+        results = place_results(found)
         for _, file, holder in results:
             await self._get(file, holder, f"the result {file.name}")
         await trio.to_thread.run_sync(lambda: directory.mkdir(parents=True, exist_ok=True))
@@ -320,7 +320,7 @@ def _mapper(name: str) -> Mapper:
         raise RefusedError(str(error)) from None
 
 
-def _results(job: Job) -> list[tuple[str, FileRef, NodeId]]:
+def place_results(job: Job) -> list[tuple[str, FileRef, NodeId]]:
     """(sub-directory, file, holder) of every final output.
 
     Files lie side by side as long as their names differ; otherwise each task, and each item of a stream, has a

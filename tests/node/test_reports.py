@@ -1,0 +1,143 @@
+"""Reports: what people see of jobs and nodes."""
+
+from dataclasses import replace
+
+from pnode.node.office import place_results
+from pnode.node.reports import job_detail, listed_status, role_names
+from pnode.protocol.ids import NodeId, digest_of, job_text
+from pnode.protocol.job import Job
+from pnode.protocol.jobmessages import Summary
+from pnode.protocol.jobspec import FileRef
+from pnode.protocol.jobstate import JobState
+from pnode.protocol.ledger import Ledger, StatementKind
+from pnode.protocol.record import Role
+from pnode.protocol.signed import Kind, sign
+
+from ..protocol.ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, outcome, statement, task
+
+K = StatementKind
+NAMES = dict(zip(NODES, ("alpha", "beta", "gamma", "delta"), strict=True))
+
+
+class Names:
+    """As much of `Neighbours` as a report asks for."""
+
+    def name_of(self, node: NodeId) -> str:
+        return NAMES[node]
+
+
+def job(items: int = 1) -> Job:
+    spec = job_spec(task("first", "second"), task("second"), items=items)
+    signed = sign(CRYPTO, SEEDS[0], Kind.JOB, CLUSTER, spec)
+    ranks = {"first": 2.0, "second": 1.0}
+    return Job(JOB, signed, spec, Ledger(JOB), JobState(spec, NODES[0]), ranks)
+
+
+def file(name: str) -> FileRef:
+    return FileRef(name, 3, digest_of(name.encode()))
+
+
+def finish(made: Job, unit: tuple[int, int], node: int, *names: str) -> None:
+    result = outcome(1.5, *(file(name) for name in names))
+    made.state.note(NODES[0], statement(K.ASSIGNED, unit, node=NODES[node]))
+    made.state.note(NODES[node], replace(statement(K.FINISHED, unit, at_s=9.0), outcome=result))
+
+
+def test_a_fresh_job_waits_everywhere() -> None:
+    detail = job_detail(job(items=2), Names(), 10.0)  # type: ignore[arg-type]
+
+    assert detail.id == job_text(JOB)
+    assert (detail.state, detail.units_done, detail.units_total, detail.elapsed_s) == ("running", 0, 4, 10.0)
+    assert [(unit.task, unit.item, unit.state, unit.node) for unit in detail.units] == [
+        ("first", 0, "waiting", None),
+        ("second", 0, "waiting", None),
+        ("first", 1, "waiting", None),
+        ("second", 1, "waiting", None),
+    ]
+
+
+def test_a_unit_goes_through_its_states() -> None:
+    made = job()
+    seen = []
+    for kind in (K.ASSIGNED, K.ACCEPTED, K.STARTED, K.FINISHED):
+        author, fields = (NODES[0], {"node": NODES[1]}) if kind is K.ASSIGNED else (NODES[1], {})
+        made.state.note(author, statement(kind, at_s=float(kind), **fields))
+        seen.append(job_detail(made, Names(), 10.0).units[0])  # type: ignore[arg-type]
+
+    assert [unit.state for unit in seen] == ["assigned", "queued", "running", "done"]
+    assert {unit.node for unit in seen} == {"beta"}
+    assert (seen[-1].started_at, seen[-1].finished_at, seen[-1].seconds) == (4.0, 5.0, 1.0)
+
+
+def test_a_failure_names_task_node_and_reason() -> None:
+    made = job(items=2)
+    made.state.note(NODES[0], statement(K.ASSIGNED, (0, 1), node=NODES[2]))
+    bad = replace(outcome(), stderr_tail="Traceback ...\nValueError: no", exit_status=1)
+    made.state.note(NODES[2], statement(K.FAILED, (0, 1), text="exit status 1", outcome=bad))
+
+    detail = job_detail(made, Names(), 10.0)  # type: ignore[arg-type]
+
+    assert (detail.state, detail.reason) == ("failed", "first[1] failed on gamma: exit status 1")
+    assert detail.units[2].stderr_tail.endswith("ValueError: no")
+
+
+def test_a_cancelled_job_says_who_did_it() -> None:
+    made = job()
+    made.state.note(NODES[1], statement(K.CANCELLED, attempt=0, text="cancelled at beta"))
+
+    assert job_detail(made, Names(), 10.0).reason == "cancelled at beta"  # type: ignore[arg-type]
+
+
+def test_a_second_attempt_says_why_there_is_one() -> None:
+    made = job()
+    made.state.note(NODES[0], statement(K.ASSIGNED, node=NODES[1]))
+    made.state.note(NODES[0], statement(K.ASSIGNED, attempt=2, node=NODES[2], text="beta is gone"))
+
+    [unit, _] = job_detail(made, Names(), 10.0).units  # type: ignore[arg-type]
+
+    assert (unit.attempt, unit.node, unit.reason) == (2, "gamma", "beta is gone")
+
+
+def test_a_job_of_which_only_a_summary_is_known_can_be_listed() -> None:
+    summary = Summary(JOB, NODES[3], "far", "done", 2, 2, 100.0, 130.0)
+
+    listed = listed_status(summary, Names(), 1000.0)  # type: ignore[arg-type]
+
+    assert (listed.name, listed.state, listed.origin, listed.elapsed_s) == ("far", "done", "delta", 30.0)
+
+
+def test_a_phase_of_a_newer_version_is_shown_as_running() -> None:
+    summary = Summary(JOB, NODES[3], "far", "paused", 0, 2, 100.0, 0.0)
+
+    assert listed_status(summary, Names(), 1000.0).state == "running"  # type: ignore[arg-type]
+
+
+def test_roles_have_names() -> None:
+    assert role_names(Role.COMPUTE | Role.SUBMIT) == ("compute", "submit")
+    assert role_names(0) == ()
+
+
+def test_results_lie_side_by_side_while_their_names_differ() -> None:
+    made = job(items=2)
+    finish(made, (1, 0), 1, "k0_out")
+    finish(made, (1, 1), 2, "k1_out")
+
+    assert [(place, found.name, holder) for place, found, holder in place_results(made)] == [
+        ("", "k0_out", NODES[1]),
+        ("", "k1_out", NODES[2]),
+    ]
+
+
+def test_results_with_one_name_get_directories_by_item_and_task() -> None:
+    made = job(items=2)
+    finish(made, (1, 0), 1, "out")
+    finish(made, (1, 1), 2, "out")
+
+    assert [place for place, _, _ in place_results(made)] == ["k0/second", "k1/second"]
+
+
+def test_what_only_children_get_is_no_result() -> None:
+    made = job()
+    finish(made, (0, 0), 1, "between")
+
+    assert place_results(made) == []
