@@ -91,8 +91,8 @@ class Processes:
         No process of the tree can write a file longer than `file_bytes_max` (Linux). Raises OSError if the command
         cannot be started.
         """
-        process = await self._start(command)
         started = trio.current_time()
+        process = await self._start(command)
         leader = _Leader(process)
         reason, seconds = "", 0.0
         try:
