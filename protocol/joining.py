@@ -281,9 +281,8 @@ class Joining:
         try:
             credential = self.trust.witness(peer, message.credential, now, self._seed)
         except RemoteProtocolError as error:
-            return [self._send(peer, Refused(str(error)[:REASON_MAX], final=True))]
-        except CannotVouchError as error:
-            return [self._send(peer, Refused(str(error)[:REASON_MAX], final=False))]
+            final = not isinstance(error, CannotVouchError)  # then another member may be able to
+            return [self._send(peer, Refused(str(error)[:REASON_MAX], final))]
         return [self._send(peer, Admitted(credential, tuple(self.trust.paths()))), Acquainted(peer, join=False)]
 
     def _admitted(self, peer: NodeId, message: Admitted, now: float) -> list[Output]:
