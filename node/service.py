@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from random import Random
+from typing import NoReturn
 
 import trio
 
@@ -29,7 +30,8 @@ from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import Event, Fetched, Leave, LoadSampled, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import NodeId, cluster_id
+from pnode.protocol.ids import JobId, NodeId, cluster_id
+from pnode.protocol.jobstate import Phase
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
 from pnode.protocol.peer import Identity as PeerIdentity
@@ -72,6 +74,9 @@ LOOK_ROUND_S = 1.0
 
 SAMPLE_S = 1.0
 """How often the machine is looked at: the period at which load figures are gossiped."""
+
+RELEASE_S = 60.0
+"""How often content of jobs that have ended is released; results are usually fetched within a minute of the end."""
 
 LEAVE_S_MAX = 2.0
 """For the farewell; a network that is gone must not hold up the end."""
@@ -186,6 +191,7 @@ class Node:
             driver = self.driver = self._make_driver(peer)
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(self._sample)
+            nursery.start_soon(self._release_content)
             if self.options.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
@@ -340,6 +346,18 @@ class Node:
             due += max(0.0, lag_s - SAMPLE_S)
             sample = sampler.sample()
             self.deliver(LoadSampled(sample.cpu_percent, sample.memory_percent, lag_s))
+
+    async def _release_content(self) -> NoReturn:
+        """What a job needs is pinned in the store while it runs; afterwards it stays as long as there is room."""
+        released: dict[JobId, None] = {}
+        while True:
+            await trio.sleep(RELEASE_S)
+            jobs = () if self.peer is None or self.peer.jobs is None else tuple(self.peer.jobs.desk.jobs.values())
+            for job in jobs:
+                if job.state.phase is not Phase.RUNNING and job.id not in released:
+                    released[job.id] = None
+                    self.store.unpin(job.id)
+                    self.store.unpin(job.spec.nonce)
 
     async def _join(self, peer: Peer) -> None:
         """Return when this node is a member. Raises StartError when that cannot be."""
