@@ -16,22 +16,21 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from random import Random
-from typing import NoReturn
 
 import trio
 
 from pnode.mappers.catalogue import MAPPERS
 from pnode.profilers.profile import Profile
-from pnode.profilers.resources import Sampler, machine_facts, speed_index
+from pnode.profilers.resources import machine_facts, speed_index
 from pnode.protocol.certificate import TrustError
 from pnode.protocol.codec import decode
 from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.errors import RemoteProtocolError
-from pnode.protocol.events import Event, Fetched, Leave, LoadSampled, RunEnded
+from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import JobId, NodeId, cluster_id
-from pnode.protocol.jobstate import Phase
+from pnode.protocol.ids import NodeId, cluster_id
+from pnode.protocol.job import Job
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
 from pnode.protocol.peer import Identity as PeerIdentity
@@ -47,6 +46,7 @@ from .driver import Driver
 from .enrolment import Enrolment, EnrolmentError, enrol
 from .executor import Executor
 from .home import HomeError, control_socket, hold_home, prepare_home
+from .housekeeping import serve_releases, serve_samples
 from .identity import Identity
 from .journal import Journal, JournalError, JournalFile
 from .launch import LaunchError, NodeOptions, Timing, read_options, report_failure, report_ready
@@ -71,12 +71,6 @@ HOPELESS_S = 2.0
 
 LOOK_ROUND_S = 1.0
 """For the exchange of tables after the admission."""
-
-SAMPLE_S = 1.0
-"""How often the machine is looked at: the period at which load figures are gossiped."""
-
-RELEASE_S = 60.0
-"""How often content of jobs that have ended is released; results are usually fetched within a minute of the end."""
 
 LEAVE_S_MAX = 2.0
 """For the farewell; a network that is gone must not hold up the end."""
@@ -190,8 +184,8 @@ class Node:
             peer = self.peer = await self._make_peer()
             driver = self.driver = self._make_driver(peer)
             await nursery.start(driver.serve, self._begin)
-            nursery.start_soon(self._sample)
-            nursery.start_soon(self._release_content)
+            nursery.start_soon(serve_samples, self.options.home, self.deliver)
+            nursery.start_soon(serve_releases, self.store, self._known_jobs)
             if self.options.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
@@ -328,36 +322,16 @@ class Node:
         except UnreachableError as error:
             raise StreamError(str(error)) from None
 
+    def _known_jobs(self) -> tuple[Job, ...]:
+        jobs = None if self.peer is None else self.peer.jobs
+        return () if jobs is None else tuple(jobs.desk.jobs.values())
+
     # -- services ----------------------------------------------------------------------------------------------------
 
     async def _discover(self) -> None:
         peer = self.peer
         assert peer is not None
         await serve_discovery(self.trust.cluster, self.me, peer.facts.addresses, self.deliver)
-
-    async def _sample(self) -> None:
-        """Look at the machine once a second, and at how late we are ourselves."""
-        sampler = Sampler(self.options.home)
-        due = trio.current_time()
-        while True:
-            due += SAMPLE_S
-            await trio.sleep_until(due)
-            lag_s = max(0.0, trio.current_time() - due)
-            due += max(0.0, lag_s - SAMPLE_S)
-            sample = sampler.sample()
-            self.deliver(LoadSampled(sample.cpu_percent, sample.memory_percent, lag_s))
-
-    async def _release_content(self) -> NoReturn:
-        """What a job needs is pinned in the store while it runs; afterwards it stays as long as there is room."""
-        released: dict[JobId, None] = {}
-        while True:
-            await trio.sleep(RELEASE_S)
-            jobs = () if self.peer is None or self.peer.jobs is None else tuple(self.peer.jobs.desk.jobs.values())
-            for job in jobs:
-                if job.state.phase is not Phase.RUNNING and job.id not in released:
-                    released[job.id] = None
-                    self.store.unpin(job.id)
-                    self.store.unpin(job.spec.nonce)
 
     async def _join(self, peer: Peer) -> None:
         """Return when this node is a member. Raises StartError when that cannot be."""
