@@ -142,13 +142,11 @@ class Host:
 
     def finished(self, job: str, timeout_s: float = 60.0) -> JobDetail:
         """A job once it has ended, whatever way."""
-
-        def ended() -> JobDetail | None:
-            found = self.ask(JobDetail, "job", job)
-            return found if found.state != "running" else None
-
-        found = eventually(ended, f"end of job {job}", timeout_s)
-        assert found is not None
+        deadline = time.monotonic() + timeout_s
+        while (found := self.ask(JobDetail, "job", job)).state == "running":
+            left = [(unit.task, unit.item, unit.state, unit.node) for unit in found.units if unit.state != "done"]
+            assert time.monotonic() < deadline, f"after {timeout_s:g} s job {job} still waits for {left}"
+            time.sleep(0.1)
         return found
 
     @property
