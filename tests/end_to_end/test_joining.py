@@ -104,19 +104,6 @@ def test_a_member_lets_others_in_when_the_founder_is_gone(hosts: Hosts) -> None:
     assert {"member", "newcomer"} <= newcomer.alive()
 
 
-def test_nodes_that_were_stopped_come_back_without_a_token(hosts: Hosts) -> None:
-    founder, member = hosts.cluster("founder", "member")
-    identities = [host.ask(NodeStatus, "status").key for host in (founder, member)]
-    for host in (founder, member):
-        host.stop()
-
-    again = [host.start().key for host in (member, founder)]
-
-    assert again[::-1] == identities
-    founder.wait_for("founder", "member")
-    member.wait_for("founder", "member")
-
-
 def test_starting_a_node_twice_changes_nothing(moved: Moved) -> None:
     before = moved.founder.ask(NodeStatus, "status")
 
