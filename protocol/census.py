@@ -159,7 +159,8 @@ class Census:
         case = self.cases.get(dead.accused)
         known = case.accusations if case else {}
         fresh = {NodeId(signed.author): signed for signed in dead.evidence if signed.author not in known}
-        if len(known) + len(fresh) < quorum(self.roster.size):
+        stale = not fresh and member.state is State.ALIVE  # we have looked since, and it answered
+        if stale or len(known) + len(fresh) < quorum(self.roster.size):
             return
         for signed in fresh.values():
             self._check_accusation(signed, dead.accused, dead.incarnation, relay, now)

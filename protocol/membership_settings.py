@@ -1,17 +1,19 @@
 """Membership settings: how often members look after each other, and how long they wait before they give somebody up.
 
-The figures are memberlist's LAN profile (reference: membership.md 1.1); what they cost and give was simulated
-(membership.md 3.1). Roughly, for 16 nodes:
+The figures are memberlist's profiles (reference: membership.md 1.1). What they cost and give, for 16 nodes, measured
+with these machines on a virtual clock (the reference's own simulation, membership.md 3.1, comes close):
 
-========  ======================  ==========  ===========================================================
-profile   suspected / dead after  bytes/s     false deaths when the event loop of a node stalls
-========  ======================  ==========  ===========================================================
-lan       1.5 s / 6 s             230         2.6 % per stall of 4 s, none below 2 s
-wan       8 s / 46 s              50          none seen up to 10 s
-fast      0.7 s / 2.5 s           465         84 % per stall of 4 s: only when tasks run in other processes
-========  ======================  ==========  ===========================================================
+=======  ====================  ===========  ===============================================================
+profile  suspected / all dead  bytes/s      deaths per stall of a node's event loop
+=======  ====================  ===========  ===============================================================
+lan      1.4 s / 6.3 s         1,040        none up to 4 s, 5 % at 6 s
+wan      6.9 s / 43 s          410          none up to 20 s
+fast     1.1 s / 3.0 s         1,590        3 % at 2 s, 81 % at 3 s: only where tasks run in other processes
+=======  ====================  ===========  ===============================================================
 
-(Bytes without load figures, which cost more than all the rest: see `gossip`.)
+Of the bytes in lan, 550 are the bursts of three pings and their answers, 400 are push-pull (in proportion to the
+number of members, every 30 s) and 100 the records that are announced anew. Figures of load cost more than all the
+rest: see `gossip`.
 """
 
 from dataclasses import dataclass
@@ -67,7 +69,7 @@ class MembershipSettings:
 
     @classmethod
     def wan(cls) -> "MembershipSettings":
-        """Sites far apart or links that pause for seconds: a fifth of the traffic, and deaths noticed after a
+        """Sites far apart or links that pause for seconds: less than half the traffic, deaths noticed within a
         minute."""
         return cls(
             probe_interval_s=5.0,
@@ -83,5 +85,6 @@ class MembershipSettings:
 
     @classmethod
     def fast(cls) -> "MembershipSettings":
-        """Deaths noticed in 2.5 to 3.7 s for twice the traffic; a node that pauses for 3 s is taken for dead."""
+        """Deaths noticed in 3 to 4 s, for half as much traffic again; a node that pauses for 3 s is taken for
+        dead."""
         return cls(probe_interval_s=0.5, probe_timeout_s=0.2, quick_timeout_s=0.1, suspicion_mult=3)

@@ -1,9 +1,13 @@
 """Signed statements, heard one by one."""
 
 import dataclasses
+from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pnode.protocol import roster as roster_module
 from pnode.protocol.awareness import Awareness
@@ -13,7 +17,7 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import NodeId
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.record import Address
-from pnode.protocol.roster import Member, Roster, RosterFullError, State
+from pnode.protocol.roster import LIFE_CYCLE, Member, Roster, RosterFullError, State
 from pnode.protocol.signed import BadSignatureError, Kind, Signed, sign
 from pnode.protocol.swim import Alive, Dead, Leave, Left, Suspect, Suspicion, read
 
@@ -306,6 +310,21 @@ def test_a_death_without_proof_changes_nothing() -> None:
     assert said(census) == []
 
 
+def test_a_proof_older_than_our_own_look_is_no_news() -> None:
+    census = census_of(8)
+    member = member_of(census, 3)
+    census.hear_suspicion(accusation(4, 3), RELAY, NOW)
+    assert census.expire(NOW + 24.0) == [member]
+    for accuser in (5, 6):
+        census.hear_suspicion(accusation(accuser, 3), RELAY, NOW + 24.1)
+    census.decide(member, answered=True, now=NOW + 24.2)
+    census.hear_dead(Dead(IDS[3], 1, tuple(accusation(accuser, 3) for accuser in (4, 5, 6))), RELAY, NOW + 24.3)
+    assert member_of(census, 3).state is State.ALIVE
+    census.hear_dead(Dead(IDS[3], 1, tuple(accusation(accuser, 3) for accuser in (5, 6, 7))), RELAY, NOW + 24.3)
+
+    assert member_of(census, 3).state is State.DEAD
+
+
 def test_in_a_cluster_of_three_one_accuser_proves_nothing() -> None:
     census = census_of(3)
     census.hear_dead(Dead(IDS[3], 1, (accusation(2, 3),)), RELAY, NOW)
@@ -366,6 +385,67 @@ def test_we_rise_above_what_we_said_before_a_restart() -> None:
     with pytest.raises(BadSignatureError):
         census.hear_record(forged, RELAY, NOW)
     assert census.record.incarnation == 10
+
+
+# ---- anything, in any order
+
+ACCUSED = st.integers(2, 3)  # few, so that much happens to each
+STEPS = st.one_of(
+    st.tuples(st.just("record"), st.sampled_from([1, 2, 3]), st.integers(0, 3)),
+    st.tuples(st.just("suspicion"), st.integers(1, 7), st.integers(1, 3), st.just(1)),
+    st.tuples(st.just("suspicion"), st.integers(4, 6), ACCUSED, st.just(1)),
+    st.tuples(st.just("dead"), st.sampled_from([[4, 5, 6], [1, 4, 5], [4, 4], [7]]), ACCUSED, st.integers(1, 2)),
+    st.tuples(st.just("leave"), st.integers(1, 3), st.integers(0, 3)),
+    st.tuples(st.just("accuse"), ACCUSED, st.booleans()),
+    st.tuples(st.just("expire"), st.sampled_from([1.0, 30.0])),
+    st.tuples(st.just("decide"), st.booleans()),
+    st.tuples(st.just("forget"), ACCUSED),
+)
+
+
+@given(st.lists(STEPS, max_size=30))
+@settings(deadline=None)
+def test_whatever_is_said_in_whatever_order_states_and_incarnations_only_move_as_they_may(
+    steps: list[tuple[Any, ...]],
+) -> None:
+    census = census_of(6)
+    now = NOW
+    undecided: list[Member] = []
+    for step in steps:
+        before = {node: member.incarnation for node, member in census.roster.members.items()}
+        with suppress(RemoteProtocolError):
+            match step:
+                case ("record", number, incarnation):
+                    census.hear_record(signed_record(CRYPTO, number, incarnation=incarnation), RELAY, now)
+                case ("suspicion", accuser, accused, incarnation):
+                    census.hear_suspicion(accusation(accuser, accused, incarnation), RELAY, now)
+                case ("dead", accusers, accused, incarnation):
+                    evidence = tuple(accusation(accuser, accused, incarnation) for accuser in accusers)
+                    census.hear_dead(Dead(IDS[accused], incarnation, evidence), RELAY, now)
+                case ("leave", number, incarnation):
+                    census.hear_leave(farewell(number, incarnation), RELAY, now)
+                case ("accuse", number, unreachable):
+                    member = census.roster.members.get(IDS[number])
+                    if member is not None and member.present:
+                        member.unreachable = unreachable
+                        census.accuse(member, now)
+                case ("expire", wait_s):
+                    now += wait_s
+                    undecided += census.expire(now)
+                case ("decide", answered):
+                    for member in undecided:
+                        census.decide(member, answered=answered, now=now)
+                    undecided.clear()
+                case ("forget", number):
+                    undecided = [member for member in undecided if member.node != IDS[number]]
+                    census.forget(IDS[number])
+        for node, member in census.roster.members.items():
+            assert member.incarnation >= before.get(node, 0)
+            assert (member.state in (State.SUSPECT, State.DEAD)) <= (census.cases.get(node) is not None)
+            assert member.state is not State.LEFT or census.cases.get(node) is None
+        for change in census.take_changes():
+            assert change.old is None or change.new is None or change.new in LIFE_CYCLE[change.old].values()
+    assert census.record.incarnation <= 1 + len(steps) + 4
 
 
 # ---- leaving
