@@ -107,11 +107,12 @@ class Driver:
         self._requests[number] = waiting
         try:
             self.deliver(event(number))
-            with trio.fail_after(REPLY_S_MAX):
+            with trio.move_on_after(REPLY_S_MAX):
                 await waiting.done.wait()
         finally:
             del self._requests[number]
-        assert waiting.reply is not None
+        if waiting.reply is None:
+            raise RefusedError(f"the node was too busy to answer within {REPLY_S_MAX:.0f} s: try again")
         if waiting.reply.error is not None:
             raise RefusedError(waiting.reply.error)
         return waiting.reply.value

@@ -26,7 +26,7 @@ from pnode.protocol.jobspec import FileRef, JobSpec
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord
-from pnode.protocol.routing import RoutingError
+from pnode.protocol.routing import RoutingError, is_base_name
 from pnode.protocol.view import Mapper
 
 from .api import (
@@ -183,6 +183,7 @@ class Office:
         if found.state.phase is not Phase.DONE:
             raise RefusedError(f"job {job_text(found.id)} has no results to pull: it is {found.state.phase.value}")
         results = place_results(found)
+        check_places(results)
         for _, file, holder in results:
             await self._get(file, holder, f"the result {file.name}")
         await trio.to_thread.run_sync(lambda: directory.mkdir(parents=True, exist_ok=True))
@@ -333,6 +334,16 @@ def place_results(job: Job) -> list[tuple[str, FileRef, NodeId]]:
     if _all_differ(file.name for _, file, _ in found):
         return [("", file, holder) for _, file, holder in found]
     return [(f"{job.spec.items[key[1]].key}/{job.task(key).name}", file, holder) for key, file, holder in found]
+
+
+def check_places(results: list[tuple[str, FileRef, NodeId]]) -> None:
+    """Names come from other nodes: none of them may lead out of the directory. Raises RefusedError."""
+    for place, file, _ in results:
+        parts = [*place.split("/"), file.name] if place else [file.name]
+        if len(parts) not in (1, 3) or not all(map(is_base_name, parts)):
+            raise RefusedError(
+                f"a result is called {'/'.join(parts)!r}, which is no name for a file: nothing was pulled"
+            )
 
 
 def _all_differ(names: Iterable[str]) -> bool:

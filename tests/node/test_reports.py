@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from pnode.node.office import place_results
+import pytest
+
+from pnode.node.api import RefusedError
+from pnode.node.office import check_places, place_results
 from pnode.node.reports import job_detail, listed_status, role_names
 from pnode.protocol.ids import NodeId, digest_of, job_text
 from pnode.protocol.job import Job
@@ -141,3 +144,15 @@ def test_what_only_children_get_is_no_result() -> None:
     finish(made, (0, 0), 1, "between")
 
     assert place_results(made) == []
+
+
+@pytest.mark.parametrize("name", ["../../.bashrc", "/tmp/x", "..", "a/b", "a\0b"])
+def test_a_result_whose_name_leads_elsewhere_is_not_pulled(name: str) -> None:
+    with pytest.raises(RefusedError, match="no name for a file"):
+        check_places([("", replace(file("ok"), name=name), NODES[1])])
+
+
+def test_an_item_key_that_leads_elsewhere_is_not_followed() -> None:
+    check_places([("k0/second", file("ok"), NODES[1])])
+    with pytest.raises(RefusedError, match="no name for a file"):
+        check_places([("../k0/second", file("ok"), NODES[1])])
