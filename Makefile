@@ -53,7 +53,8 @@ cover: $(DEV)  ## Say which lines and branches the tests of parts leave out
 figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at most 5 minutes
 	@test -n "$(wildcard tests/benchmarks/figure_*.py)" || { echo "no tests/benchmarks/figure_*.py" >&2; exit 1; }
 	@status=0; for script in $(sort $(wildcard tests/benchmarks/figure_*.py)); do \
-	    echo "# $$script"; $(BIN)/python "$$script" || { echo "# $$script failed" >&2; status=1; }; \
+	    echo "# $$script"; \
+	    $(BIN)/python -m tests.benchmarks.$$(basename "$$script" .py) || { echo "# $$script failed" >&2; status=1; }; \
 	done; exit $$status
 
 format: $(DEV)  ## Lay out the sources and mend what can be mended by itself

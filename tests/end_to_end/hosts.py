@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import psutil
 
-from pnode.node.api import Invitation, JobDetail, JobStatus, NodeStatus, PeerStatus
+from pnode.node.api import Invitation, JobDetail, JobStatus, NodeStatus, PeerStatus, Submitted
 from pnode.node.plain import from_plain
 
 T = TypeVar("T")
@@ -134,11 +134,10 @@ class Host:
     def jobs(self) -> tuple[JobStatus, ...]:
         return self.ask(tuple[JobStatus, ...], "jobs")
 
-    def submit(self, dag: Path, *inputs: Path) -> str:
+    def submit(self, dag: Path, *inputs: Path, mapper: str = "wave-greedy") -> str:
         """Hand in a job and leave it alone; its id."""
         options = [word for path in inputs for word in ("--input", path)]
-        submitted: dict[str, str] = json.loads(self.done("submit", dag, *options, "--json").out)
-        return submitted["id"]
+        return self.ask(Submitted, "submit", dag, *options, "--mapper", mapper).id
 
     def finished(self, job: str, timeout_s: float = 60.0) -> JobDetail:
         """A job once it has ended, whatever way."""
