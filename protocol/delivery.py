@@ -5,11 +5,13 @@ remembered until the peer says it has it, and sent again when that takes too lon
 does no harm.
 
     on its way --Delivered--> forgotten
-    on its way --RESEND_S without an answer--> sent again, at most TRIES times; then only when the peer is back
+    on its way --no answer for RESEND_S, then for twice as long, and so on--> sent again
+    on its way --the peer is gone--> forgotten (see `desk`)
 """
 
+import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .ids import JobId, NodeId
 from .ledger import SegmentId
@@ -17,88 +19,119 @@ from .ledger import SegmentId
 RESEND_S = 2.0
 """Several round trips on any network worth placing tasks on; doubled with each try."""
 
-TRIES = 5
-"""After 2 + 4 + 8 + 16 + 32 seconds membership has long declared the peer dead, or it answers."""
+RESEND_S_MAX = 30.0
+"""After 2 + 4 + 8 + 16 seconds membership has long declared the peer dead, or it answers. If it does neither, we go
+on asking."""
 
 BATCH_MAX = 256
 """Segments in one message; with the usual few hundred bytes each well under the message limit."""
 
+Batch = tuple[NodeId, JobId, list[SegmentId]]
+
 
 @dataclass(slots=True)
 class _Parcel:
-    due_s: float
-    tries: int = 0
+    due_s: float = math.inf
+    pause_s: float = RESEND_S
+
+
+@dataclass(slots=True)
+class _Way:
+    """All that is on its way to one peer."""
+
+    parcels: dict[JobId, dict[SegmentId, _Parcel]] = field(default_factory=dict)
+    fresh: dict[JobId, list[SegmentId]] = field(default_factory=dict)
+    """Not sent yet, or to be sent at once again."""
+    turns: list[tuple[float, JobId, SegmentId]] = field(default_factory=list)
+    """A heap of what was sent; void where the parcel has arrived or has another due time."""
+
+    @property
+    def due_s(self) -> float:
+        if self.fresh:
+            return -math.inf
+        while self.turns and not self._stands(*self.turns[0]):
+            heapq.heappop(self.turns)
+        return self.turns[0][0] if self.turns else math.inf
+
+    def _stands(self, due_s: float, job: JobId, segment: SegmentId) -> bool:
+        parcel = self.parcels.get(job, {}).get(segment)
+        return parcel is not None and parcel.due_s == due_s
+
+    def take(self, now: float) -> list[tuple[JobId, list[SegmentId]]]:
+        """What is to be sent now, oldest first within a job."""
+        due, self.fresh = self.fresh, {}
+        while self.due_s <= now:
+            _, job, segment = heapq.heappop(self.turns)
+            self.parcels[job][segment].due_s = math.inf
+            due.setdefault(job, []).append(segment)
+        return [(job, self._sent(job, segments, now)) for job, segments in due.items()]
+
+    def _sent(self, job: JobId, segments: list[SegmentId], now: float) -> list[SegmentId]:
+        parcels = self.parcels.get(job, {})
+        sent = [segment for segment in segments if segment in parcels]  # some may have arrived by another way
+        for segment in sent:
+            parcel = parcels[segment]
+            parcel.due_s = now + parcel.pause_s
+            parcel.pause_s = min(2 * parcel.pause_s, RESEND_S_MAX)
+            heapq.heappush(self.turns, (parcel.due_s, job, segment))
+        return sent
 
 
 class Delivery:
     """What is on its way to whom."""
 
     def __init__(self) -> None:
-        self._parcels: dict[NodeId, dict[JobId, dict[SegmentId, _Parcel]]] = {}
-        self._due: dict[NodeId, float] = {}
-        """Per peer, when the next of its parcels is due."""
+        self._ways: dict[NodeId, _Way] = {}
 
     @property
     def deadline(self) -> float:
-        return min(self._due.values(), default=math.inf)
+        return min((way.due_s for way in self._ways.values()), default=math.inf)
 
-    def offer(self, peer: NodeId, job: JobId, segment: SegmentId, now: float) -> None:
+    def offer(self, peer: NodeId, job: JobId, segment: SegmentId) -> None:
         """Put a segment on the way; it is in what `collect` gives next."""
-        parcels = self._parcels.setdefault(peer, {}).setdefault(job, {})
+        way = self._ways.setdefault(peer, _Way())
+        parcels = way.parcels.setdefault(job, {})
         if segment not in parcels:
-            parcels[segment] = _Parcel(now)
-            self._due[peer] = min(now, self._due.get(peer, math.inf))
+            parcels[segment] = _Parcel()
+            way.fresh.setdefault(job, []).append(segment)
 
     def arrived(self, peer: NodeId, job: JobId, segments: tuple[SegmentId, ...]) -> None:
         """The peer has these."""
-        jobs = self._parcels.get(peer, {})
-        parcels = jobs.get(job, {})
+        way = self._ways.get(peer)
+        if way is None or job not in way.parcels:
+            return
         for segment in segments:
-            parcels.pop(segment, None)
-        if not parcels:
-            jobs.pop(job, None)
-        self._settle(peer)
+            way.parcels[job].pop(segment, None)
+        if not way.parcels[job]:
+            self._forget(peer, way, job)
 
-    def again(self, peer: NodeId, now: float) -> None:
-        """The peer is back: whatever it has not confirmed is due now."""
-        for parcels in self._parcels.get(peer, {}).values():
-            for parcel in parcels.values():
-                parcel.due_s, parcel.tries = now, 0
-        self._settle(peer)
+    def again(self, peer: NodeId) -> None:
+        """There is a new session with the peer: whatever it has not confirmed may have been lost with the old."""
+        way = self._ways.get(peer)
+        if way is not None:
+            way.turns.clear()
+            way.fresh = {job: list(parcels) for job, parcels in way.parcels.items()}
+            way.parcels = {job: {segment: _Parcel() for segment in segments} for job, segments in way.fresh.items()}
 
     def forget_peer(self, peer: NodeId) -> None:
-        self._parcels.pop(peer, None)
-        self._due.pop(peer, None)
+        self._ways.pop(peer, None)
 
     def forget_job(self, job: JobId) -> None:
-        for peer in list(self._parcels):
-            self._parcels[peer].pop(job, None)
-            self._settle(peer)
+        for peer, way in list(self._ways.items()):
+            self._forget(peer, way, job)
 
-    def pending(self, peer: NodeId, job: JobId) -> int:
-        """How many segments of the job the peer has not confirmed."""
-        return len(self._parcels.get(peer, {}).get(job, ()))
+    def collect(self, now: float) -> list[Batch]:
+        """Batches that are due; each counts as sent."""
+        return [
+            (peer, job, segments[at : at + BATCH_MAX])
+            for peer, way in self._ways.items()
+            if way.due_s <= now
+            for job, segments in way.take(now)
+            for at in range(0, len(segments), BATCH_MAX)
+        ]
 
-    def collect(self, now: float) -> list[tuple[NodeId, JobId, list[SegmentId]]]:
-        """Batches that are due, oldest first within a job; each counts as sent."""
-        batches: list[tuple[NodeId, JobId, list[SegmentId]]] = []
-        for peer in [peer for peer, due in self._due.items() if due <= now]:
-            for job, parcels in self._parcels[peer].items():
-                due = [segment for segment, parcel in parcels.items() if parcel.due_s <= now]
-                for segment in due:
-                    _sent(parcels[segment], now)
-                batches.extend((peer, job, due[at : at + BATCH_MAX]) for at in range(0, len(due), BATCH_MAX))
-            self._settle(peer)
-        return batches
-
-    def _settle(self, peer: NodeId) -> None:
-        jobs = self._parcels.get(peer)
-        if not jobs:
-            self.forget_peer(peer)
-            return
-        self._due[peer] = min((p.due_s for parcels in jobs.values() for p in parcels.values()), default=math.inf)
-
-
-def _sent(parcel: _Parcel, now: float) -> None:
-    parcel.tries += 1
-    parcel.due_s = now + RESEND_S * 2 ** (parcel.tries - 1) if parcel.tries < TRIES else math.inf
+    def _forget(self, peer: NodeId, way: _Way, job: JobId) -> None:
+        way.parcels.pop(job, None)
+        way.fresh.pop(job, None)
+        if not way.parcels:
+            del self._ways[peer]

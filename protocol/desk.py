@@ -1,8 +1,11 @@
-"""The desk: what a node's three roles in its jobs share, and the one place where it speaks about them.
+"""The desk: what a node's roles in its jobs share, and the one place where it speaks about them.
 
 Whatever a role decides it says here as a statement. The statement takes effect at once in our own state of the job,
-is put on the list of news for all three roles to react to, and goes into our feed with the next `flush`: everything
-said about a job since the last flush is one segment under one signature.
+is put on the list of news for all roles to react to, and goes into our feed with the next `flush`: everything said
+about a job since the last flush is one segment under one signature; or one per group of recipients, if it is much.
+
+To a node that is gone nothing is sent, and what was on its way is forgotten: when it is back it is brought up to date
+from what is known then (`jobs`).
 """
 
 from collections import deque
@@ -18,12 +21,13 @@ from .delivery import Delivery
 from .effects import Effect, Notify, Save
 from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
-from .jobstate import AttemptKey, UnitKey
-from .ledger import STATEMENTS_MAX, Entry, Statement, StatementKind
+from .jobstate import ABOUT_THE_JOB, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
+from .ledger import STATEMENTS_MAX, Entry, SegmentId, Statement, StatementKind
 from .view import Mapper, Profile, View
 
-_PROVING = (StatementKind.ASSIGNED, StatementKind.STARTED, StatementKind.FINISHED)
-"""What nodes that wait for a task need to hear of it."""
+TOGETHER_MAX = 16
+"""Statements that share a segment, and hence all their recipients, to save signatures. Of more each recipient gets
+its own, or every node would read what was said to all others."""
 
 
 class Neighbourhood(Protocol):
@@ -35,8 +39,8 @@ class Neighbourhood(Protocol):
     def is_gone(self, node: NodeId) -> bool:
         """Dead or left: nothing it has promised will happen. Who is not known (yet) is not gone."""
 
-    def is_doubtful(self, node: NodeId) -> bool:
-        """Suspected or gone: nothing new is placed there."""
+    def is_known(self, node: NodeId) -> bool:
+        """Whether it is a member, dead ones included."""
 
     def name_of(self, node: NodeId) -> str:
         """What people call it."""
@@ -71,7 +75,7 @@ class Place:
 
 @dataclass(slots=True)
 class Desk:
-    """Shared by Controller, Holder and Replica; owned by Jobs."""
+    """Shared by all roles; owned by Jobs."""
 
     place: Place
     crypto: Crypto
@@ -86,10 +90,29 @@ class Desk:
     news: deque[tuple[Job, NodeId, Statement]] = field(default_factory=deque)
     dirty: dict[JobId, None] = field(default_factory=dict)
     """Jobs about which something was said, or is to be shown, since the last flush."""
+    vanished: dict[NodeId, None] = field(default_factory=dict)
+    """Nodes with a part in a job that membership does not know, and that have had time to show up."""
 
     @property
     def me(self) -> NodeId:
         return self.place.me
+
+    def is_gone(self, node: NodeId) -> bool:
+        """Whether nothing that a node has promised will happen, and nothing that it has can be had."""
+        return self.near.is_gone(node) or node in self.vanished
+
+    def replicas(self, job: Job) -> tuple[NodeId, ...]:
+        """The nodes that keep the whole ledger of a job, in order of precedence."""
+        return (job.origin,)
+
+    def leads(self, job: Job) -> bool:
+        """Whether this node is the first living replica: the one that looks after what nobody else looks after."""
+        for node in self.replicas(job):
+            if node == self.me:
+                return True
+            if not self.is_gone(node):
+                return False
+        return False
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:
         """State something about a job. It goes to the job's replicas and watchers, and to the recipients."""
@@ -99,14 +122,21 @@ class Desk:
         self.dirty[job.id] = None
 
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
-        """Let a node know what is known of somebody's attempt at a unit."""
-        if node != self.me and node != attempt[1]:
-            job.offers[(node, key, attempt)] = None
+        """Let a node know how an attempt at a unit stands."""
+        if node != self.me and node != attempt[1] and not self.is_gone(node):
+            job.to_show.setdefault((node, key, attempt), False)
+            self.dirty[job.id] = None
+
+    def remind(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
+        """The same for a node that may have forgotten what it said itself: it was restarted, perhaps without what it
+        wrote last."""
+        if node != self.me and not self.is_gone(node):
+            job.to_show[(node, key, attempt)] = True
             self.dirty[job.id] = None
 
     def tell_end(self, job: Job, node: NodeId) -> None:
-        """Let a node know that somebody has ended the job."""
-        if node != self.me:
+        """Let a node know that the job is over."""
+        if node != self.me and not self.is_gone(node):
             job.to_tell[node] = None
             self.dirty[job.id] = None
 
@@ -116,8 +146,7 @@ class Desk:
         job.state.apply(entry)
         for node in job.watchers:
             if node != entry.author:
-                job.to_pass_on[(node, entry.id)] = None
-                self.dirty[job.id] = None
+                self.offer(job, node, entry.id)
         for statement in entry.segment.statements:
             if job.state.fits(statement):
                 self.news.append((job, entry.author, statement))
@@ -125,40 +154,36 @@ class Desk:
     def keep(self, job: Job, entry: Entry) -> None:
         """Remember where the proofs are, and journal the segment."""
         for statement in entry.segment.statements:
-            if statement.kind in _PROVING:
-                node = NodeId(statement.node) if statement.kind == StatementKind.ASSIGNED else entry.author
-                proofs = job.proofs.setdefault(((statement.task, statement.item), (statement.attempt, node)), {})
-                proofs[entry.id] = None
-            elif statement.kind == StatementKind.CANCELLED:
+            if statement.kind in ABOUT_THE_JOB:
                 job.endings[entry.id] = None
+            elif statement.kind != StatementKind.KEPT:
+                _note_proof(job, entry, statement)
         self.effects.append(Save("segment", segment_row(job.id, entry), encode(entry.signed)))
         self.effects.append(Notify("job", job.id))
 
-    def replicas(self, job: Job) -> tuple[NodeId, ...]:
-        """The nodes that keep the whole ledger of a job."""
-        return (job.origin,)
+    def offer(self, job: Job, node: NodeId, segment: SegmentId) -> None:
+        """Let a node have a segment."""
+        job.to_pass_on[(node, segment)] = None
+        self.dirty[job.id] = None
 
-    def flush(self, now: float) -> None:
+    def forget(self, job: Job) -> None:
+        """Drop a job altogether."""
+        del self.jobs[job.id]
+        self.dirty.pop(job.id, None)
+        self.delivery.forget_job(job.id)
+
+    def flush(self) -> None:
         """Sign what was said, and put it and what is to be shown on the way."""
-        for job_id in list(self.dirty):
+        for job_id in self.dirty:
             job = self.jobs[job_id]
-            while job.pending:
-                batch, job.pending = job.pending[:STATEMENTS_MAX], job.pending[STATEMENTS_MAX:]
-                self._publish(job, batch, now)
-            for node, key, attempt in job.offers:
-                for segment in job.proofs.get((key, attempt), ()):
-                    self.delivery.offer(node, job_id, segment, now)
-            job.offers.clear()
-            for node, segment in job.to_pass_on:
-                self.delivery.offer(node, job_id, segment, now)
-            job.to_pass_on.clear()
-            for node in job.to_tell:
-                for segment in job.endings:
-                    self.delivery.offer(node, job_id, segment, now)
-            job.to_tell.clear()
+            for group in _groups(job.pending):
+                for at in range(0, len(group), STATEMENTS_MAX):
+                    self._publish(job, group[at : at + STATEMENTS_MAX])
+            job.pending.clear()
+            self._put_on_the_way(job)
         self.dirty.clear()
 
-    def _publish(self, job: Job, batch: list[Pending], now: float) -> None:
+    def _publish(self, job: Job, batch: list[Pending]) -> None:
         statements = tuple(pending.statement for pending in batch)
         entry = job.ledger.write(self.crypto, self.place.cluster, self.place.seed, self.place.boot, statements)
         self.keep(job, entry)
@@ -166,8 +191,42 @@ class Desk:
         for pending in batch:
             recipients.update(dict.fromkeys(pending.recipients))
         for node in recipients:
-            if node != self.me:
-                self.delivery.offer(node, job.id, entry.id, now)
+            self._offer(node, job, entry.id)
+
+    def _put_on_the_way(self, job: Job) -> None:
+        for (node, key, attempt), again in job.to_show.items():
+            proof = job.proofs.get((key, attempt))
+            if proof is not None and (again or proof[1][0] != node):
+                self._offer(node, job, proof[1])
+        for node, segment in job.to_pass_on:
+            self._offer(node, job, segment)
+        for node in job.to_tell:
+            for segment in job.endings:
+                self._offer(node, job, segment)
+        job.to_show.clear()
+        job.to_pass_on.clear()
+        job.to_tell.clear()
+
+    def _offer(self, node: NodeId, job: Job, segment: SegmentId) -> None:
+        if node != self.me and not self.is_gone(node):
+            self.delivery.offer(node, job.id, segment)
+
+
+def _note_proof(job: Job, entry: Entry, statement: Statement) -> None:
+    height = LADDER[PROVES.get(statement.kind, "assigned")]
+    of = ((statement.task, statement.item), (statement.attempt, attempted_by(entry.author, statement)))
+    if of not in job.proofs or job.proofs[of][0] < height:
+        job.proofs[of] = (height, entry.id)
+
+
+def _groups(pending: list[Pending]) -> list[list[Pending]]:
+    """What goes into one segment: all, unless it is much; then what has the same recipients."""
+    if len(pending) <= TOGETHER_MAX:
+        return [pending] if pending else []
+    groups: dict[tuple[NodeId, ...], list[Pending]] = {}
+    for each in pending:
+        groups.setdefault(each.recipients, []).append(each)
+    return list(groups.values())
 
 
 def segment_row(job: JobId, entry: Entry) -> bytes:

@@ -1,32 +1,36 @@
 """Holding: the working half of a node's part in jobs: it takes units, gathers inputs, runs them, says how it went.
 
     offered --fit to run it--> accepted --inputs known and here--> ready --a core is free--> running --> ended
-       \\--> declined              \\------ superseded, or the job has ended: dropped ------/
+       \\--> declined              \\------ superseded, or the job is over: dropped ---------/
 
 Inputs are fetched as soon as each parent's result is known, not when the last is: most of a fan-in's data has then
-arrived before its last parent ends.
+arrived before its last parent ends. If a parent gets another result before the unit runs, that one is used.
+
+A node that was restarted takes up what it had accepted from the beginning of the unit. If it has forgotten even that,
+a replica reminds it of its own words (`replica`).
 """
 
 from .dag import Task
 from .desk import Desk
-from .effects import Cancel, Fetch, Run, Unit
-from .events import Fetched, FetchFailed, RunEnded
-from .ids import Digest, JobId, NodeId, digest_of, job_text
+from .effects import Cancel, Run, Unit
+from .events import RunEnded
+from .fetching import Fetching, Waiter
+from .ids import Digest, NodeId, digest_of, job_text
 from .job import Held, Job, program_name
 from .jobspec import FileRef
-from .jobstate import Attempt, Phase, UnitKey
+from .jobstate import Attempt, UnitKey, superseding
 from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Outcome, Statement, StatementKind
 from .routing import RoutingError, calls_for, check_outputs, outputs_for
 from .workbench import Workbench
-
-FETCH_TRIES = 3
-"""Against a source that is alive but failed to deliver; against a dead one, waiting for a new result is better."""
 
 SECOND_THOUGHTS_MAX = 3
 """Bids of about three candidates get nearly all there is to gain (scheduling.md 5.7); the next node must take it."""
 
 LONGER_S = 0.25
 """A queue longer by less than this is not worth another round of hand-off."""
+
+REASON_MAX = 4000
+"""Characters of a reason; a text in a statement may have a little more bytes."""
 
 NOTHING = FileRef("nothing", 0, digest_of(b""))
 """Stands for the output of what never ran."""
@@ -35,55 +39,56 @@ NOTHING = FileRef("nothing", 0, digest_of(b""))
 class Holding:
     """The units that this node has accepted, of all jobs."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, fetching: Fetching) -> None:
         self.desk = desk
+        self.fetching = fetching
         self.bench = Workbench(desk.place.cores)
-        self._waiting: dict[Digest, dict[tuple[JobId, UnitKey], None]] = {}
-        """Content that was asked for, and the units that need it."""
-        self._here: dict[Digest, None] = {}
-        """Content known to be in our store."""
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
-        """React to a statement, whoever made it."""
+        """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
-        match statement.kind:
-            case StatementKind.ASSIGNED:
-                self._assigned(job, key, statement, author, now)
-            case StatementKind.FINISHED:
-                self._parent_finished(job, key)
-            case StatementKind.CANCELLED:
-                for held_key in list(job.held):
-                    self._drop(job, held_key, f"the job was cancelled: {statement.text}", now)
+        if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
+            self._offered(job, key, statement, author, now)
+        elif statement.kind == StatementKind.FINISHED:
+            self._parent_finished(job, key)
+        if key in job.held:
+            self._review(job, key, now)
+        elif author == self.desk.me:
+            self._take_up(job, key)
 
-    def fetched(self, event: Fetched, now: float) -> None:
-        """Content has arrived."""
-        if event.source is not None:
-            self.desk.profile.observe_transfer(event.source, event.received_bytes, event.seconds, now)
-        self._arrived(Digest(event.file.digest))
+    def over(self, job: Job, now: float) -> None:
+        """The job is over: whatever of it is here is of no use to anybody."""
+        for key in list(job.held):
+            self._drop(job, key, "the job is over", now)
 
-    def fetch_failed(self, event: FetchFailed, now: float) -> None:
-        """A source could not deliver: ask again, wait for a new result, or give the unit up."""
-        digest = Digest(event.file.digest)
-        for job, key in self._waiters(digest):
-            held = job.held[key]
-            source = held.missing.get(digest)
-            if source is None or self.desk.near.is_gone(source):
-                continue
-            held.tries[digest] = held.tries.get(digest, 0) + 1
-            if held.tries[digest] >= FETCH_TRIES:
-                name = self.desk.near.name_of(source)
-                self._fail(
-                    job, key, f"its input {event.file.name} could not be fetched from {name}: {event.reason}", now
-                )
+    def resume(self, job: Job, now: float) -> None:
+        """After a restart: take up what this node had accepted, and answer what it had not answered."""
+        for key in list(job.state.places.get(self.desk.me, ())):
+            current = job.state.unit(key).current
+            if current is not None and current.node == self.desk.me and current.phase == "assigned":
+                self._answer(job, key, current, current.assigner or job.origin, ANY_QUEUE, now)
             else:
-                self._want(job, key, event.file, source)
+                self._take_up(job, key)
+
+    def arrived(self, job: Job, key: UnitKey, digest: Digest) -> None:
+        """Content that a unit waited for is in our store."""
+        held = job.held.get(key)
+        if held is not None:
+            held.missing.pop(digest, None)
+            self._advance(job, key)
+
+    def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
+        """Content that a unit waited for cannot be had although whoever has it is alive."""
+        if key in job.held and file.digest in job.held[key].missing:
+            name = self.desk.near.name_of(source)
+            self._fail(job, key, f"its input {file.name} could not be fetched from {name}: {reason}", now)
 
     def run_ended(self, event: RunEnded, now: float) -> None:
         """A unit of ours has ended."""
-        running = self.bench.remove(event.unit)
         job = self.desk.jobs.get(event.unit.job)
-        if job is None or not running:
+        if job is None or not self.bench.is_running(event.unit):
             return  # it was dropped while it ran, which has been said
+        self.bench.remove(event.unit)
         key = job.key(event.unit.task, event.unit.item)
         held = job.held.pop(key)
         failure = event.failure or _misfit(job.task(key), event.outputs)
@@ -93,25 +98,18 @@ class Holding:
             event.stderr_tail[-STDERR_TAIL_MAX:], _lineage(held),
         )  # fmt: skip
         if not failure:
-            self.desk.profile.observe_run(
-                program_name(job.spec.name, event.unit.task), self.desk.me, self.desk.place.speed, event.seconds, now
-            )
-        for file in event.outputs:
-            self._arrived(Digest(file.digest))
-        recipients = [held.assigner]
-        for child in job.children(key):
-            child_attempt = job.state.unit(child).current
-            if child_attempt is not None:
-                recipients.append(child_attempt.node)
-        self._say(job, kind, held.unit, now, tuple(recipients), failure[:4000], outcome)
+            program = program_name(job.spec.name, event.unit.task)
+            self.desk.profile.observe_run(program, self.desk.me, self.desk.place.speed, event.seconds, now)
+        currents = (job.state.unit(child).current for child in job.children(key))
+        holders = dict.fromkeys(current.node for current in currents if current is not None)
+        self._say(job, kind, held.unit, now, (held.assigner, *holders), failure[:REASON_MAX], outcome)
 
     def start_ready(self, now: float) -> None:
         """Fill free cores."""
         for unit in self.bench.take(now):
             job = self.desk.jobs[unit.job]
             key = job.key(unit.task, unit.item)
-            held = job.held[key]
-            task = job.task(key)
+            held, task = job.held[key], job.task(key)
             try:
                 calls = calls_for(task, _inputs(job, key, held))
             except RoutingError as error:
@@ -126,36 +124,46 @@ class Holding:
             )
             self.desk.effects.append(Run(unit, task, calls, job.spec.application, environment))
 
-    def resume(self, job: Job) -> None:
-        """After a restart: take up what this node had accepted before, from the beginning of the unit."""
-        for key, unit in list(job.state.units.items()):
-            current = unit.current
-            if current is not None and current.node == self.desk.me and current.phase in ("accepted", "started"):
-                self._take(job, key, current, current.assigner or job.origin)
+    # -- taking and leaving ------------------------------------------------------------------------------------------
 
-    def _assigned(self, job: Job, key: UnitKey, statement: Statement, author: NodeId, now: float) -> None:
-        current = job.state.unit(key).current
-        assert current is not None
-        held = job.held.get(key)
-        if held is not None and current.key != (held.unit.attempt, self.desk.me):
-            self._drop(job, key, f"attempt {current.number} has superseded it", now)
-        if statement.node != self.desk.me or current.key != (statement.attempt, self.desk.me):
-            return
-        if current.phase != "assigned" or key in job.held:
-            return
-        refusal = self._refusal(job, key) or self._second_thought(job, key, statement, now)
-        unit = self._unit(job, key, current)
-        if job.state.phase is not Phase.RUNNING:
-            self._say(job, StatementKind.DROPPED, unit, now, (author,), "the job has ended")
+    def _offered(self, job: Job, key: UnitKey, statement: Statement, author: NodeId, now: float) -> None:
+        """Somebody asks us to run an attempt."""
+        attempt = job.state.unit(key).attempts[(statement.attempt, self.desk.me)]
+        if attempt.phase == "assigned":
+            self._answer(job, key, attempt, author, statement.queue_s, now)
+        elif author != self.desk.me:  # another controller had the same idea, or a replica thinks we have forgotten it
+            self.desk.remind(job, author, key, attempt.key)
+            if key not in job.held:
+                self._take_up(job, key)
+
+    def _answer(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId, queue_s: float, now: float) -> None:
+        unit = self._unit(job, key, attempt)
+        void = self._obsolete(job, key, attempt, assigner)
+        refusal = "" if void else self._refusal(job, key) or self._second_thought(job, key, attempt, queue_s, now)
+        if void:
+            self._say(job, StatementKind.DROPPED, unit, now, (assigner,), void)
         elif refusal:
-            self._say(job, StatementKind.DECLINED, unit, now, (author,), refusal)
+            self._say(job, StatementKind.DECLINED, unit, now, (assigner,), refusal)
         else:
-            self._say(job, StatementKind.ACCEPTED, unit, now, (author,))
-            self._take(job, key, current, author)
+            self._say(job, StatementKind.ACCEPTED, unit, now, (assigner,))
+            self._take(job, key, attempt, assigner)
+
+    def _obsolete(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> str:
+        """Why an attempt need not be made any more, which the assigner is shown; empty if it has to be."""
+        if job.state.is_over:
+            self.desk.tell_end(job, assigner)
+            return "the job is over"
+        other = superseding(job.state.unit(key), attempt)
+        if other is None:
+            return ""
+        self.desk.show(job, assigner, key, other.key)
+        return f"attempt {other.number} has superseded it"
 
     def _refusal(self, job: Job, key: UnitKey) -> str:
         """Why this node cannot run a unit; empty when it can."""
         place, task = self.desk.place, job.task(key)
+        if key in job.held:
+            return f"it has the task already, as attempt {job.held[key].unit.attempt}"
         if not place.computes:
             return "it does not compute"
         if not self.desk.near.may_submit(job.origin):
@@ -168,35 +176,73 @@ class Holding:
             return f"it has {place.memory_bytes >> 20} MiB of memory, the task needs {task.memory_bytes >> 20}"
         return "its queue is full" if self.bench.full else ""
 
-    def _second_thought(self, job: Job, key: UnitKey, statement: Statement, now: float) -> str:
+    def _second_thought(self, job: Job, key: UnitKey, attempt: Attempt, believed_s: float, now: float) -> str:
         """Why somebody else would be the better choice: the controller thought the queue here shorter than it is.
 
         What a node gossips is a hint, what it accepts is a promise: this spreads the work of controllers that chose
         at the same moment from the same figures. It ends after a few attempts, since everybody may be busy.
         """
+        if believed_s == ANY_QUEUE or attempt.number > SECOND_THOUGHTS_MAX:
+            return ""
         queue_s = self.bench.free_in_s(now)
-        if statement.queue_s == ANY_QUEUE or statement.attempt > SECOND_THOUGHTS_MAX:
+        if queue_s - believed_s <= max(LONGER_S, self._expected_s(job, job.task(key))):
             return ""
-        longer_s = queue_s - statement.queue_s
-        if longer_s <= max(LONGER_S, self._expected_s(job, job.task(key))):
-            return ""
-        return f"its queue is {queue_s:.1f} s, not {statement.queue_s:.1f} s"
+        return f"its queue is {queue_s:.1f} s, not {believed_s:.1f} s"
+
+    def _take_up(self, job: Job, key: UnitKey) -> None:
+        """Go on with what this node has accepted in an earlier life, if nobody else has taken it meanwhile."""
+        unit = job.state.unit(key)
+        ours = [attempt for attempt in unit.attempts.values() if attempt.node == self.desk.me]
+        taken = [attempt for attempt in ours if attempt.phase in ("accepted", "started")]
+        wanted = [attempt for attempt in taken if superseding(unit, attempt) is None]
+        if wanted and not job.state.is_over:
+            latest = max(wanted, key=lambda attempt: attempt.number)
+            self._take(job, key, latest, latest.assigner or job.origin)
 
     def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> None:
         task = job.task(key)
         unit = self._unit(job, key, attempt)
         self.bench.accept(unit, task.cores, self._expected_s(job, task), job.ranks[task.name])
-        held = job.held[key] = Held(unit, assigner)
+        job.held[key] = Held(unit, assigner)
         if job.spec.application is not None:
-            self._want(job, key, job.spec.application, job.origin)
-        if not job.spec.dag.parents[task.name]:
-            files = job.spec.items[key[1]].files
-            held.files[""] = files
-            for file in files:
-                self._want(job, key, file, job.origin)
+            self._want(job, key, None, (job.spec.application,), (job.origin, assigner))
+        if not job.shape.parents[key[0]]:
+            files = job.held[key].files[""] = job.spec.items[key[1]].files
+            self._want(job, key, "", files, (job.origin,))
         for parent in job.parents(key):
             self._gather(job, key, parent)
         self._advance(job, key)
+
+    def _review(self, job: Job, key: UnitKey, now: float) -> None:
+        """Something was said about a unit of ours: are we still to run it?"""
+        unit, held = job.state.unit(key), job.held[key]
+        attempt = unit.attempts[(held.unit.attempt, self.desk.me)]
+        if not attempt.is_open:  # it ended in an earlier life, and somebody had to tell us
+            self._put_away(job, key)
+            return
+        other = superseding(unit, attempt)
+        if other is not None:
+            self._drop(job, key, f"attempt {other.number} has superseded it", now)
+
+    def _drop(self, job: Job, key: UnitKey, why: str, now: float) -> None:
+        held = self._put_away(job, key)
+        self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why)
+
+    def _fail(self, job: Job, key: UnitKey, reason: str, now: float) -> None:
+        """A unit cannot be run here or anywhere."""
+        held = self._put_away(job, key)
+        outcome = Outcome(0.0, 0, (), NOTHING, NOTHING, "", _lineage(held))
+        self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason[:REASON_MAX], outcome)
+
+    def _put_away(self, job: Job, key: UnitKey) -> Held:
+        held = job.held.pop(key)
+        if self.bench.remove(held.unit):
+            self.desk.effects.append(Cancel(held.unit))
+        for digest in held.missing:
+            self.fetching.release(digest, Waiter(job.id, key))
+        return held
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
 
     def _parent_finished(self, job: Job, parent: UnitKey) -> None:
         for child in job.children(parent):
@@ -207,60 +253,39 @@ class Holding:
     def _gather(self, job: Job, key: UnitKey, parent: UnitKey) -> None:
         """Ask for what a parent sends to a unit of ours, if the parent has a result."""
         result = job.state.unit(parent).result
-        held, name = job.held[key], job.task(parent).name
-        if result is None or result.outcome is None or held.used.get(name) == result.key:
+        held, task = job.held[key], job.task(parent)
+        if result is None or result.outcome is None or held.used.get(task.name) == result.key:
             return
         try:
-            files = outputs_for(job.task(parent), result.outcome.outputs, job.task(key).name)
+            files = outputs_for(task, result.outcome.outputs, job.task(key).name)
         except RoutingError:
             return  # the parent's own node says so and the job fails there
-        held.used[name], held.files[name] = result.key, files
+        held.used[task.name], held.files[task.name] = result.key, files
+        copies = (job.origin,) if task.final else ()
+        self._want(job, key, task.name, files, (result.node, *copies))
+
+    def _want(
+        self, job: Job, key: UnitKey, name: str | None, files: tuple[FileRef, ...], sources: tuple[NodeId, ...]
+    ) -> None:
+        """These files, and no others, are wanted for the sake of an input."""
+        held, waiter = job.held[key], Waiter(job.id, key)
+        for digest, names in list(held.missing.items()):
+            names.pop(name, None)
+            if not names:
+                del held.missing[digest]
+                self.fetching.release(digest, waiter)
         for file in files:
-            self._want(job, key, file, result.node)
-
-    def _arrived(self, digest: Digest) -> None:
-        """Content is in our store: fetched, or written by a unit of ours."""
-        self._here[digest] = None
-        for job, key in self._waiters(digest):
-            job.held[key].missing.pop(digest, None)
-            self._advance(job, key)
-
-    def _want(self, job: Job, key: UnitKey, file: FileRef, source: NodeId) -> None:
-        digest = Digest(file.digest)
-        if source == self.desk.me or digest in self._here:
-            job.held[key].missing.pop(digest, None)
-            return
-        job.held[key].missing[digest] = source
-        waiting = self._waiting.setdefault(digest, {})
-        waiting[(job.id, key)] = None
-        sources = tuple(dict.fromkeys((source, job.held[key].assigner)))
-        self.desk.effects.append(Fetch(file, tuple(node for node in sources if node != self.desk.me)))
-
-    def _waiters(self, digest: Digest) -> list[tuple[Job, UnitKey]]:
-        waiting = self._waiting.pop(digest, {})
-        jobs = self.desk.jobs
-        return [(jobs[job_id], key) for job_id, key in waiting if job_id in jobs and key in jobs[job_id].held]
+            if self.fetching.want(file, sources, waiter):
+                held.missing.setdefault(Digest(file.digest), {})[name] = None
 
     def _advance(self, job: Job, key: UnitKey) -> None:
         """Put a unit among the ready once all its inputs are known and here."""
-        held = job.held.get(key)
-        if held is None or held.missing or self.bench.is_ready(held.unit):
-            return
-        if len(held.files) == max(1, len(job.spec.dag.parents[job.task(key).name])):
+        held = job.held[key]
+        known = len(held.files) == max(1, len(job.shape.parents[key[0]]))
+        if held.missing or not known:
+            self.bench.make_unready(held.unit)
+        else:
             self.bench.make_ready(held.unit)
-
-    def _drop(self, job: Job, key: UnitKey, why: str, now: float) -> None:
-        held = job.held.pop(key)
-        if self.bench.remove(held.unit):
-            self.desk.effects.append(Cancel(held.unit))
-        self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why)
-
-    def _fail(self, job: Job, key: UnitKey, reason: str, now: float) -> None:
-        """A unit cannot be run here or anywhere."""
-        held = job.held.pop(key)
-        self.bench.remove(held.unit)
-        outcome = Outcome(0.0, 0, (), NOTHING, NOTHING, "", _lineage(held))
-        self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason[:4000], outcome)
 
     def _expected_s(self, job: Job, task: Task) -> float:
         program = program_name(job.spec.name, task.name)

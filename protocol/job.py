@@ -3,38 +3,49 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .controller import controllers_of
 from .dag import Task
 from .effects import Unit
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
 from .jobstate import AttemptKey, JobState, UnitKey
 from .ledger import Ledger, SegmentId, Statement
+from .shape import Shape, shape_of
 from .signed import Signed
-from .view import Choice
 
 
 @dataclass(slots=True)
 class HandOff:
     """An assignment of ours that has not been answered yet."""
 
-    attempt: int
+    number: int
+    """Of the attempt."""
     node: NodeId
 
 
 @dataclass(slots=True)
 class Held:
-    """A unit that this node has accepted: which of its inputs are known, and which are here."""
+    """A unit that this node has accepted: which of its inputs are known, and which are not here yet.
+
+    Inputs are called after the parent that they come from, "" if they are the job's own, None if the application.
+    """
 
     unit: Unit
     assigner: NodeId
     files: dict[str, tuple[FileRef, ...]] = field(default_factory=dict)
-    """Per parent that has a result ("" for the job's own input): what it sends to this unit."""
+    """Per parent that has a result, or "": what it sends to this unit."""
     used: dict[str, AttemptKey] = field(default_factory=dict)
     """Which attempt of the parent the files are from."""
-    missing: dict[Digest, NodeId] = field(default_factory=dict)
-    """Content that is not here yet, and who has it."""
-    tries: dict[Digest, int] = field(default_factory=dict)
+    missing: dict[Digest, dict[str | None, None]] = field(default_factory=dict)
+    """Content that is not here yet, and for the sake of which inputs."""
+
+
+@dataclass(slots=True)
+class Copying:
+    """A result of the job of which this replica makes a copy."""
+
+    attempt: AttemptKey
+    missing: dict[Digest, None] = field(default_factory=dict)
+    """Content that is not here yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,44 +68,52 @@ class Job:
     state: JobState
     ranks: Mapping[str, float]
     """Upward rank of each task in seconds, by this node's estimates when it first heard of the job."""
-    controllers: Mapping[str, str] = field(init=False)
-    """The appointed parent of each task that has one."""
+    shape: Shape = field(init=False)
+
     held: dict[UnitKey, Held] = field(default_factory=dict)
+    """Holding: what is to be run here."""
+
     handoffs: dict[UnitKey, HandOff] = field(default_factory=dict)
+    """Placing: what waits for an answer."""
+    unplaced: dict[UnitKey, int] = field(default_factory=dict)
+    """Placing: units for which nobody was eligible, and how often in a row."""
     excluded: dict[UnitKey, dict[NodeId, str]] = field(default_factory=dict)
-    """Who is not asked again for a unit, and why."""
-    unplaced: dict[UnitKey, None] = field(default_factory=dict)
-    """Units for which nobody was eligible; they are looked at again."""
-    choices: dict[UnitKey, Choice] = field(default_factory=dict)
-    """The numbers behind our latest decisions."""
+    """Placing: who is not asked again for a unit, and why."""
+    begun: dict[UnitKey, None] = field(default_factory=dict)
+    """Units that are known to have started at some time."""
+    unbegun: dict[UnitKey, int] = field(default_factory=dict)
+    """How many parents of a unit have never started; only units of which one has are listed."""
+
+    lost: dict[UnitKey, None] = field(default_factory=dict)
+    """Recovery: units whose results were needed again while the node that has them was gone."""
+    blocked: dict[UnitKey, dict[UnitKey, None]] = field(default_factory=dict)
+    """Recovery: units that cannot be placed, under a parent that has to start first."""
+
+    copying: dict[UnitKey, Copying] = field(default_factory=dict)
+    """Replica: results of the job that are on their way here."""
+    untold: dict[NodeId, None] = field(default_factory=dict)
+    """Replica: participants that do not know yet that it is over."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
     """Nodes beyond the replicas that asked to see everything."""
+
+    closed: bool = False
+    """It is over, and nothing of it is left to do here."""
     informed: dict[NodeId, None] = field(default_factory=dict)
     """Nodes that have the specification: they sent it, or got it from us."""
     pending: list[Pending] = field(default_factory=list)
-    offers: dict[tuple[NodeId, UnitKey, AttemptKey], None] = field(default_factory=dict)
-    """What is known of an attempt is to be shown to a node with the next flush."""
+    to_show: dict[tuple[NodeId, UnitKey, AttemptKey], bool] = field(default_factory=dict)
+    """What is known of an attempt is to be shown to a node with the next flush; also if it said so itself?"""
     to_pass_on: dict[tuple[NodeId, SegmentId], None] = field(default_factory=dict)
-    """Segments that watchers are to get with the next flush."""
-    proofs: dict[tuple[UnitKey, AttemptKey], dict[SegmentId, None]] = field(default_factory=dict)
-    """Segments that speak of an attempt's start and end."""
-    endings: dict[SegmentId, None] = field(default_factory=dict)
-    """Segments that cancel the job."""
+    """Segments that nodes are to get with the next flush."""
     to_tell: dict[NodeId, None] = field(default_factory=dict)
-    """Nodes that are to hear of the endings with the next flush."""
-    begun: dict[UnitKey, None] = field(default_factory=dict)
-    """Units that are known to have started at some time."""
-    unstarted: dict[UnitKey, int] = field(default_factory=dict)
-    """How many parents of a unit have never started; only units of which one has are listed."""
-    suffered: bool = False
-    """Whether a node that had a part in it is gone."""
-    lost: dict[UnitKey, None] = field(default_factory=dict)
-    """Units whose results went with a node and are needed again."""
-    concluded: bool = False
-    """The origin has told everybody that it is over."""
+    """Nodes that are to hear of the end with the next flush."""
+    proofs: dict[tuple[UnitKey, AttemptKey], tuple[int, SegmentId]] = field(default_factory=dict)
+    """Per attempt, the segment that says most about it, and how high that is on the ladder."""
+    endings: dict[SegmentId, None] = field(default_factory=dict)
+    """Segments that say that the job is over."""
 
     def __post_init__(self) -> None:
-        self.controllers = controllers_of(self.spec.dag)
+        self.shape = shape_of(self.spec.dag)
 
     @property
     def origin(self) -> NodeId:
@@ -106,17 +125,47 @@ class Job:
     def key(self, task: str, item: int) -> UnitKey:
         return (self.state.index[task], item)
 
+    def all_units(self) -> Iterator[UnitKey]:
+        """Every unit."""
+        return ((task, item) for item in range(len(self.spec.items)) for task in range(len(self.spec.dag.tasks)))
+
+    def entries(self) -> Iterator[UnitKey]:
+        """The units that need nothing but the job's input."""
+        return ((task, item) for item in range(len(self.spec.items)) for task in self.shape.entries)
+
     def parents(self, key: UnitKey) -> Iterator[UnitKey]:
-        return (self.key(parent, key[1]) for parent in self.spec.dag.parents[self.task(key).name])
+        """In the order of the DAG file."""
+        return ((task, key[1]) for task in self.shape.parents[key[0]])
 
     def children(self, key: UnitKey) -> Iterator[UnitKey]:
-        return (self.key(child, key[1]) for child in dict.fromkeys(self.task(key).children))
+        return ((task, key[1]) for task in self.shape.children[key[0]])
 
-    def participants(self) -> dict[NodeId, None]:
-        """Every node that was ever given a unit, in a fixed order."""
-        return dict.fromkeys(
-            node for key in sorted(self.state.units) for _, node in sorted(self.state.units[key].attempts)
-        )
+    def controlled(self, key: UnitKey) -> Iterator[UnitKey]:
+        """The children whose appointed parent the unit is."""
+        return ((task, key[1]) for task in self.shape.controlled[key[0]])
+
+    def controller(self, key: UnitKey) -> UnitKey | None:
+        """The appointed parent; None for an entry."""
+        task = self.shape.controller[key[0]]
+        return None if task is None else (task, key[1])
+
+    def begin(self, key: UnitKey) -> list[UnitKey]:
+        """The unit has started. Returns the children all of whose parents have begun by that, so that each child is
+        looked at once and not once per parent."""
+        if key in self.begun:
+            return []
+        self.begun[key] = None
+        ready = []
+        for child in self.children(key):
+            left = self.unbegun.get(child, len(self.shape.parents[child[0]])) - 1
+            self.unbegun[child] = left
+            if not left:
+                ready.append(child)
+        return ready
+
+    def may_begin(self, key: UnitKey) -> bool:
+        """Whether all parents have started at some time."""
+        return not self.shape.parents[key[0]] or self.unbegun.get(key) == 0
 
 
 def program_name(application: str, task: str) -> str:

@@ -2,7 +2,8 @@
 
 Everything about a job travels as segments of its ledger (`Deliver`), confirmed by `Delivered`. There is no separate
 message for an assignment, an acceptance or a result: these are statements, and a hand-off is the delivery of the
-segment that contains it. The remaining messages let a node that has no part in a job find it and follow it.
+segment that contains it. The remaining messages let a node that has no part in a job find it and follow it, and a
+replica ask for what it has missed.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,14 @@ SUMMARIES_MAX = 1000
 SEGMENTS_PER_MESSAGE_MAX = 4096
 """More than delivery ever puts into one message."""
 
+FEEDS_MAX = 16_384
+"""One per participant and start of its process: four starts of each of as many members as there can be."""
+
 SegmentName = tuple[Bytes32, U32, U32]
+"""(author, boot, sequence)"""
+
+WireVector = Annotated[tuple[tuple[Bytes32, U32, U32], ...], Length(0, FEEDS_MAX)]
+"""See `ledger.Vector`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +85,23 @@ class JobsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LedgerWanted:
-    """Send me all segments of this job, those I lack and those to come."""
+    """Send me all segments of this job that I lack."""
 
     job: Bytes16
-    vector: tuple[tuple[Bytes32, U32, U32], ...]
+    vector: WireVector
+    """What the sender has."""
+    follow: bool = False
+    """And those to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerShown:
+    """Here is the job that you want to follow; its segments are on their way, one by one confirmed."""
+
+    job: Bytes16
+    spec: Signed
+    vector: WireVector
+    """What the sender has."""
 
 
 FRAMES: dict[int, type] = {
@@ -90,4 +111,5 @@ FRAMES: dict[int, type] = {
     63: JobsWanted,
     64: JobsAnswer,
     65: LedgerWanted,
+    66: LedgerShown,
 }

@@ -1,53 +1,36 @@
-"""Jobs: the machine that composes a node's three roles in all its jobs and speaks with other nodes about them."""
+"""Jobs: the machine that composes a node's roles in all its jobs and speaks with other nodes about them.
+
+    Submit, CancelJob   -> a job begins, or is told to end
+    Deliver             -> what others said becomes news for the roles (`placing`, `holding`; and where this node is
+                           the first living replica: `replica`, `recovery`)
+    Fetched, RunEnded   -> for whoever waited for it
+    member gone, back   -> see below
+
+When a member is back, was restarted or is met for the first time, both sides bring each other up to date: to a
+replica each node offers the last segment of its own feeds, and if there is a gap before it the replica asks for the
+whole; a replica shows each participant what concerns its units, its own words included. Nothing has to be remembered
+for that about a node that is gone.
+"""
 
 import math
-from dataclasses import dataclass
 
-from .codec import decode, encode
 from .desk import Desk
-from .effects import Effect, Notify, Reply, Save, Send
-from .errors import RemoteProtocolError
+from .effects import Effect, Reply
+from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, RunEnded, Submit, WatchJob
-from .frames import Frames
+from .fetching import Fetching
 from .holding import Holding
-from .ids import JobId, NodeId, job_id
-from .job import Job, program_name
-from .jobmessages import (
-    FRAMES,
-    SUMMARIES_MAX,
-    Deliver,
-    Delivered,
-    JobsAnswer,
-    JobsWanted,
-    LedgerWanted,
-    SpecWanted,
-    Summary,
-)
-from .jobspec import JobSpec
-from .jobstate import JobState, Phase
-from .ledger import Ledger, Segment, SegmentId, Statement, StatementKind, open_segment
+from .ids import Digest, JobId, NodeId
+from .job import Job
+from .jobmessages import Summary
+from .jobstate import ABOUT_THE_JOB
+from .ledger import Statement, StatementKind, open_segment
+from .mail import Mail, Message
 from .placing import Placing
+from .recovery import Recovery
+from .register import FullError, Register
 from .replica import Replica
-from .signed import Kind, Signed, sign, verify
-
-JOBS_MAX = 4096
-"""Jobs a node remembers; beyond that the oldest that has ended and holds nothing is forgotten."""
-
-ANSWER_S = 1.0
-"""How long a question to everybody waits for those who do not answer."""
-
-TYPICAL_BYTES_PER_S = 100e6
-"""A gigabit network: only for ordering tasks by rank, where no pair of nodes is meant."""
-
-MESSAGE_BYTES = 1024 * 1024
-"""Segments are put into one message up to this size; a session carries four times as much."""
-
-
-@dataclass(slots=True)
-class _Question:
-    request: int
-    open: dict[NodeId, None]
-    due_s: float
+from .signed import Signed
 
 
 class Jobs:
@@ -58,23 +41,21 @@ class Jobs:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.frames = Frames(FRAMES)
+        self.fetching = Fetching(desk)
         self.placing = Placing(desk)
-        self.holding = Holding(desk)
-        self.replica = Replica(desk)
-        self.listed: dict[JobId, Summary] = {}
-        """What other nodes answered when asked for their jobs."""
-        self._questions: dict[int, _Question] = {}
-        self._watches: dict[JobId, _Question] = {}
-        self._watching: dict[JobId, None] = {}
-        self._counter = 0
+        self.holding = Holding(desk, self.fetching)
+        self.replica = Replica(desk, self.fetching)
+        self.recovery = Recovery(desk, self.placing)
+        self.enquiries = Enquiries(desk)
+        self.register = Register(desk)
+        self.mail = Mail(desk, self.register, self.enquiries)
 
     @property
     def deadline(self) -> float:
         if self.desk.dirty or self.desk.effects:
             return -math.inf
-        waits = (question.due_s for question in (*self._questions.values(), *self._watches.values()))
-        return min(self.desk.delivery.deadline, self.placing.deadline, min(waits, default=math.inf))
+        machines = (self.desk.delivery, self.fetching, self.placing, self.recovery, self.enquiries)
+        return min(machine.deadline for machine in machines)
 
     def handle(
         self, event: Fetched | FetchFailed | RunEnded | Submit | CancelJob | WatchJob, now: float
@@ -82,92 +63,100 @@ class Jobs:
         """Something happened at this node."""
         match event:
             case Fetched():
-                self.holding.fetched(event, now)
+                self._fetched(event, now)
             case FetchFailed():
-                self.holding.fetch_failed(event, now)
+                self._fetch_failed(event, now)
             case RunEnded():
-                self.holding.run_ended(event, now)
+                self._run_ended(event, now)
             case Submit():
                 self._submit(event, now)
             case CancelJob():
                 self._cancel(event, now)
             case WatchJob():
-                self._watch(event, now)
+                self.enquiries.watch(event, now)
         return self._settle(now)
 
     def find(self, event: FindJobs, peers: tuple[NodeId, ...], now: float) -> list[Effect]:
-        """Ask these peers for their jobs; the Reply comes when all have answered, or after ANSWER_S."""
-        if not peers:
-            return [Reply(event.request, b"", None)]
-        self._counter += 1
-        self._questions[self._counter] = _Question(event.request, dict.fromkeys(peers), now + ANSWER_S)
-        question = self.frames.encode(JobsWanted(self._counter))
-        return [Send(peer, question) for peer in peers]
+        """Ask these peers for their jobs."""
+        return self.enquiries.find(event, peers, now)
 
-    def message(self, peer: NodeId, message: object, now: float) -> list[Effect]:
+    def message(self, peer: NodeId, message: Message, now: float) -> list[Effect]:
         """A message of FRAMES came over a session. Raises RemoteProtocolError if it cannot be believed."""
-        match message:
-            case Deliver():
-                self._deliver(peer, message)
-            case Delivered():
-                names = tuple((NodeId(author), boot, sequence) for author, boot, sequence in message.segments)
-                self.desk.delivery.arrived(peer, JobId(message.job), names)
-            case SpecWanted():
-                job = self.desk.jobs.get(JobId(message.job))
-                if job is not None:
-                    job.informed.pop(peer, None)
-                    self.desk.delivery.again(peer, now)
-            case JobsWanted():
-                self._send(peer, JobsAnswer(message.question, tuple(self.summaries()[-SUMMARIES_MAX:])))
-            case JobsAnswer():
-                self._answered(peer, message)
-            case LedgerWanted():
-                self._show_ledger(peer, message, now)
+        self.mail.read(peer, message, now)
         return self._settle(now)
 
     def tick(self, now: float) -> list[Effect]:
+        self.fetching.tick(now)
         self.placing.tick(now)
-        for number in [number for number, question in self._questions.items() if question.due_s <= now]:
-            self.desk.effects.append(Reply(self._questions.pop(number).request, b"", None))
-        for job_id_ in [job_id_ for job_id_, watch in self._watches.items() if watch.due_s <= now]:
-            reason = "the node it was submitted to does not answer"
-            self.desk.effects.append(Reply(self._watches.pop(job_id_).request, b"", reason))
+        self.recovery.tick(now)
+        self.enquiries.tick(now)
+        for node in self.recovery.vanished(now):
+            self._gone(node, now)
         effects = self._settle(now)
-        self.desk.flush(now)
-        self._dispatch(now)
+        self.desk.flush()
+        self.mail.send_due(now)
         return effects + self._drain()
 
-    def session_opened(self, peer: NodeId, now: float) -> None:
+    @property
+    def listed(self) -> dict[JobId, Summary]:
+        """What other nodes answered when asked for their jobs."""
+        return self.enquiries.listed
+
+    def is_watching(self, job: JobId) -> bool:
+        """Whether the whole ledger of somebody else's job is kept up to date here."""
+        return self.enquiries.is_watching(job)
+
+    # -- other members -----------------------------------------------------------------------------------------------
+
+    def session_opened(self, peer: NodeId) -> None:
         """What was on its way to the peer may have been lost with an earlier session."""
-        self.desk.delivery.again(peer, now)
+        self.desk.delivery.again(peer)
 
     def unreachable(self, peer: NodeId, reason: str, now: float) -> list[Effect]:
-        self.placing.unreachable(peer, reason, now)
+        """Nothing can be sent to a peer at the moment."""
+        self.placing.unreachable(peer, f"cannot be reached: {reason}", now)
         return self._settle(now)
 
-    def member_back(self, peer: NodeId) -> list[Effect]:
-        """A member has appeared or come back: ask for what it has to say about its jobs in which we have a part.
-
-        While we were away, or thought that it was, others' words for us were dropped.
-        """
+    def member_back(self, peer: NodeId, now: float) -> list[Effect]:
+        """A member has come back, was restarted, or was not known before."""
+        self.desk.vanished.pop(peer, None)
+        self.fetching.back(peer)
+        self.enquiries.back(peer)
         for job in self.desk.jobs.values():
-            if job.origin == peer and job.state.phase is Phase.RUNNING and (job.held or job.id in self._watching):
-                self._send(peer, LedgerWanted(job.id, job.ledger.vector()))
-        return self._drain()
+            job.informed.pop(peer, None)
+            if peer in job.untold:
+                self.desk.tell_end(job, peer)
+            if job.state.is_over:
+                continue
+            if peer in self.desk.replicas(job):
+                for entry in job.ledger.ends(self.desk.me):
+                    self.desk.offer(job, peer, entry.id)
+            if self.desk.leads(job):
+                self.replica.back(job, peer)
+                self.recovery.back(job, peer, now)
+        return self._settle(now)
 
     def member_gone(self, peer: NodeId, now: float) -> list[Effect]:
-        """A member has died or left."""
+        """A member has died, has left or was forgotten."""
+        if not self.desk.near.is_known(peer):
+            self.desk.vanished[peer] = None
+        self._gone(peer, now)
+        return self._settle(now)
+
+    def _gone(self, peer: NodeId, now: float) -> None:
         self.desk.delivery.forget_peer(peer)
+        self.placing.unreachable(peer, "is gone", now)
         for job in self.desk.jobs.values():
             job.watchers.pop(peer, None)
-            job.informed.pop(peer, None)
-        self.placing.gone(peer, now)
-        return self._settle(now)
+            if not job.state.is_over and self.desk.leads(job):
+                self.recovery.gone(job, peer, now)
+
+    # -- this node's own doing ---------------------------------------------------------------------------------------
 
     def restore(self, jobs: list[Signed], segments: list[Signed], now: float) -> list[Effect]:
         """Take up what the journal of an earlier run of this node holds."""
         for signed in jobs:
-            self._add(signed)
+            self.register.restore(signed)
         for signed in segments:
             entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
             job = self.desk.jobs.get(JobId(entry.segment.job))
@@ -176,33 +165,30 @@ class Jobs:
                 job.state.apply(entry)
         self.desk.effects.clear()  # it is in the journal already
         for job in self.desk.jobs.values():
-            if job.state.phase is Phase.RUNNING:
-                self.holding.resume(job)
-                self.placing.resume(job, now)
+            self._resume(job, now)
         return self._settle(now)
 
-    def is_watching(self, job: JobId) -> bool:
-        """Whether the whole ledger of somebody else's job is kept up to date here."""
-        return job in self._watching
-
-    def summaries(self) -> list[Summary]:
-        """The jobs that were submitted here, oldest first."""
-        return [self.summary(job) for job in self.desk.jobs.values() if job.origin == self.desk.me]
-
-    def summary(self, job: Job) -> Summary:
-        state = job.state
-        return Summary(
-            job.id, job.origin, job.spec.name, state.phase.value, state.results, state.size, job.spec.created_s,
-            state.ended_s or 0.0,
-        )  # fmt: skip
+    def _resume(self, job: Job, now: float) -> None:
+        job.closed = bool(job.endings)  # whoever has not heard of the end will be told when it speaks up
+        for key, unit in job.state.units.items():
+            if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
+                job.begin(key)
+        if not job.state.is_over:
+            self.holding.resume(job, now)
+            if self.desk.leads(job):
+                self.replica.resume(job, now)
+                self.recovery.resume(job, now)
+        self._look_for_the_end(job, now)
 
     def _submit(self, event: Submit, now: float) -> None:
         if not self.desk.near.may_submit(self.desk.me):
             self.desk.effects.append(Reply(event.request, b"", "this node's certificate does not allow it to submit"))
             return
-        signed = sign(self.desk.crypto, self.desk.place.seed, Kind.JOB, self.desk.place.cluster, event.spec)
-        job = self._add(signed)
-        self.desk.effects.append(Save("job", job.id, encode(signed)))
+        try:
+            job = self.register.submit(event.spec)
+        except FullError as error:
+            self.desk.effects.append(Reply(event.request, b"", str(error)))
+            return
         self.desk.effects.append(Reply(event.request, job.id, None))
         self.placing.begin(job, now)
 
@@ -212,7 +198,7 @@ class Jobs:
             error: str | None = "no such job is known here"
         elif not self.desk.near.may_submit(self.desk.me):
             error = "this node's certificate does not allow it to submit or cancel jobs"
-        elif job.state.phase is not Phase.RUNNING:
+        elif job.state.is_over:
             error = f"the job has already ended: it is {job.state.phase.value}"
         else:
             error = None
@@ -220,145 +206,75 @@ class Jobs:
             self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
         self.desk.effects.append(Reply(event.request, b"", error))
 
-    def _watch(self, event: WatchJob, now: float) -> None:
-        job = self.desk.jobs.get(event.job)
-        if job is not None and (self.desk.me in self.desk.replicas(job) or event.job in self._watching):
-            self.desk.effects.append(Reply(event.request, event.job, None))
-            return
-        summary = self.listed.get(event.job)
-        if job is None and summary is None:
-            self.desk.effects.append(Reply(event.request, b"", "nobody in the cluster knows such a job"))
-            return
-        origin = job.origin if job is not None else NodeId(summary.origin)  # type: ignore[union-attr]
-        self._watches[event.job] = _Question(event.request, {origin: None}, now + 5 * ANSWER_S)
-        self._send(origin, LedgerWanted(event.job, job.ledger.vector() if job is not None else ()))
+    def _run_ended(self, event: RunEnded, now: float) -> None:
+        self.holding.run_ended(event, now)
+        for file in event.outputs:
+            self._arrived(Digest(file.digest), now)
 
-    def _show_ledger(self, peer: NodeId, message: LedgerWanted, now: float) -> None:
-        job = self.desk.jobs.get(JobId(message.job))
-        if job is None:
-            return
-        job.watchers[peer] = None
-        vector = [(NodeId(author), boot, whole) for author, boot, whole in message.vector]
-        for entry in job.ledger.beyond(vector):
-            self.desk.delivery.offer(peer, job.id, entry.id, now)
-        self._send(peer, Deliver(job.id, (), job.signed))
+    def _fetched(self, event: Fetched, now: float) -> None:
+        if event.source is not None:
+            self.desk.profile.observe_transfer(event.source, event.received_bytes, event.seconds, now)
+        self._arrived(Digest(event.file.digest), now)
 
-    def _answered(self, peer: NodeId, message: JobsAnswer) -> None:
-        question = self._questions.get(message.question)
-        if question is None or peer not in question.open:
-            return
-        for summary in message.jobs:
-            if summary.origin == peer:  # nobody speaks for another's jobs
-                self.listed[JobId(summary.job)] = summary
-        while len(self.listed) > JOBS_MAX:
-            del self.listed[next(iter(self.listed))]
-        del question.open[peer]
-        if not question.open:
-            del self._questions[message.question]
-            self.desk.effects.append(Reply(question.request, b"", None))
+    def _arrived(self, digest: Digest, now: float) -> None:
+        for waiter in self.fetching.arrived(digest):
+            job = self.desk.jobs.get(waiter.job)
+            if job is not None and waiter.copy:
+                self.replica.arrived(job, waiter.key, digest, now)
+            elif job is not None:
+                self.holding.arrived(job, waiter.key, digest)
 
-    def _deliver(self, peer: NodeId, message: Deliver) -> None:
-        job = self.desk.jobs.get(JobId(message.job))
-        if job is None:
-            if message.spec is None:
-                self._send(peer, SpecWanted(message.job))
-                return
-            job = self._add(message.spec, JobId(message.job))
-            self.desk.effects.append(Save("job", job.id, encode(job.signed)))
-        job.informed[peer] = None
-        names = tuple(name for name in (self._merge(job, signed) for signed in message.segments) if name is not None)
-        if names:
-            self._send(peer, Delivered(message.job, names))
-        watch = self._watches.get(job.id)
-        if watch is not None and peer in watch.open:
-            del self._watches[job.id]
-            self._watching[job.id] = None
-            self.desk.effects.append(Reply(watch.request, job.id, None))
+    def _fetch_failed(self, event: FetchFailed, now: float) -> None:
+        for waiter, source in self.fetching.failed(event, now):
+            job = self.desk.jobs.get(waiter.job)
+            role = self.replica if waiter.copy else self.holding
+            if job is not None:
+                role.given_up(job, waiter.key, source, event.file, event.reason, now)
 
-    def _merge(self, job: Job, signed: Signed) -> SegmentId | None:
-        """Take in one segment; its name if we have it now."""
-        segment = decode(Segment, signed.body)
-        name = (NodeId(signed.author), segment.boot, segment.sequence)
-        if name in job.ledger:
-            return name
-        if not self.desk.near.is_certified(name[0]):
-            return None  # not yet: it will be sent again, and the author's record is on its way
-        entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
-        if job.ledger.add(entry):
-            self.desk.heard(job, entry)
-        return name
-
-    def _add(self, signed: Signed, expected: JobId | None = None) -> Job:
-        verify(self.desk.crypto, signed, Kind.JOB, self.desk.place.cluster)
-        name = job_id(signed.signature + signed.body)
-        if expected is not None and name != expected:
-            raise RemoteProtocolError("a job's specification does not have the name it was sent under")
-        spec = decode(JobSpec, signed.body)
-        origin = NodeId(signed.author)
-        job = Job(name, signed, spec, Ledger(name), JobState(spec, origin), self._ranks(spec))
-        self._make_room()
-        self.desk.jobs[name] = job
-        self.desk.effects.append(Notify("job", name))
-        return job
-
-    def _ranks(self, spec: JobSpec) -> dict[str, float]:
-        place, profile = self.desk.place, self.desk.profile
-        by_name = spec.dag.by_name
-
-        def run_s(task: str) -> float:
-            return profile.run_s(program_name(spec.name, task), place.me, place.speed, by_name[task].expected_s)
-
-        def transfer_s(parent: str, child: str) -> float:
-            del child
-            return by_name[parent].output_bytes / TYPICAL_BYTES_PER_S
-
-        return spec.dag.upward_ranks(run_s, transfer_s)
-
-    def _make_room(self) -> None:
-        jobs = self.desk.jobs
-        if len(jobs) < JOBS_MAX:
-            return
-        for job in list(jobs.values()):
-            if job.state.phase is not Phase.RUNNING and not job.held:
-                del jobs[job.id]
-                self.desk.delivery.forget_job(job.id)
-                return
-        raise RemoteProtocolError(f"{JOBS_MAX} jobs are under way here: no room for another")
+    # -- the roles ---------------------------------------------------------------------------------------------------
 
     def _settle(self, now: float) -> list[Effect]:
         """Let the roles react to all news, their own statements included, until there is none."""
         while True:
             while self.desk.news:
-                job, author, statement = self.desk.news.popleft()
-                self.replica.heard(job, author, statement, now)
-                self.placing.heard(job, author, statement, now)
-                self.holding.heard(job, author, statement, now)
+                self._tell_roles(*self.desk.news.popleft(), now)
             self.holding.start_ready(now)
             if not self.desk.news:
                 return self._drain()
 
-    def _dispatch(self, now: float) -> None:
-        for peer, job_id_, names in self.desk.delivery.collect(now):
-            job = self.desk.jobs[job_id_]
-            batch: list[Signed] = []
-            size = 0
-            for name in names:
-                signed = job.ledger[name].signed
-                batch.append(signed)
-                size += len(signed.body)
-                if size >= MESSAGE_BYTES:
-                    self._send_segments(peer, job, batch)
-                    batch, size = [], 0
-            if batch:
-                self._send_segments(peer, job, batch)
+    def _tell_roles(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
+        if statement.kind not in ABOUT_THE_JOB:
+            self.holding.heard(job, author, statement, now)
+            if not job.state.is_over:
+                self._tell_about_unit(job, author, statement, now)
+        self._look_for_the_end(job, now)
 
-    def _send_segments(self, peer: NodeId, job: Job, batch: list[Signed]) -> None:
-        spec = None if peer in job.informed else job.signed
-        job.informed[peer] = None
-        self._send(peer, Deliver(job.id, tuple(batch), spec))
+    def _tell_about_unit(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
+        ready = []
+        if statement.kind in (StatementKind.STARTED, StatementKind.FINISHED):
+            ready = job.begin((statement.task, statement.item))
+        self.placing.heard(job, author, statement, now)
+        for key in ready:
+            self.placing.may_begin(job, key, now)
+        if self.desk.leads(job):
+            self.replica.heard(job, statement, now)
+            self.recovery.heard(job, author, statement, now)
+            for key in ready:
+                self.recovery.look(job, key, now)
 
-    def _send(self, peer: NodeId, message: object) -> None:
-        self.desk.effects.append(Send(peer, self.frames.encode(message)))
+    def _look_for_the_end(self, job: Job, now: float) -> None:
+        """If the job is over put away what is left of it here, once; a replica tells everybody."""
+        leads = self.desk.leads(job)
+        if leads:
+            self.replica.check_failed(job, now)
+        if job.closed or not job.state.is_over:
+            return
+        job.closed = True
+        self.holding.over(job, now)
+        self.placing.over(job)
+        if leads:
+            self.recovery.over(job)
+            self.replica.conclude(job, now)
 
     def _drain(self) -> list[Effect]:
         effects = self.desk.effects[:]

@@ -3,8 +3,8 @@
 A *unit* is one task for one item; an *attempt* at it is named by its number and the node it was given to, so that two
 controllers that were out of touch and both made an "attempt 2" never mean the same thing by it. Every statement only
 ever adds a fact to an attempt, facts about one attempt have one author (the node it was given to; assignments are the
-controllers' and say no more than that the attempt exists), and everything else here is derived from the facts. Hence
-the order in which statements arrive makes no difference.
+controllers' and say no more than that the attempt exists, copies are the replicas'), and everything else here is
+derived from the facts. Hence the order in which statements arrive makes no difference.
 
     attempt:  ASSIGNED -> ACCEPTED -> STARTED -> FINISHED | FAILED
                   \\-> DECLINED          \\-> DROPPED
@@ -13,9 +13,13 @@ The phase of an attempt is the highest on the ladder below that some statement p
 before it have arrived; an honest author only ever climbs along the arrows. Should an author contradict itself, the
 ladder and then the earlier statement decide, so that all replicas still agree.
 
-A unit's *current* attempt is the one with the highest number (then node id). A unit's result
-is the finished attempt with the highest number. A job has failed when the current attempt of a unit has failed, is
-done when every unit has a result, and is cancelled when somebody cancelled it before either.
+A unit's *current* attempt is the highest (number, then node id) of those that were neither declined nor dropped, or
+of all if none is left. Its *result* is the highest finished attempt; one of which a replica has a copy comes before
+all others. A unit is *complete* when it has a result and, if that is a result of the job, a copy of it is kept: so a
+job that is done has something to show for it, whoever dies next.
+
+A job has failed when the current attempt of a unit without result has failed, is done when every unit is complete,
+and is cancelled when somebody cancelled it before either.
 """
 
 from collections.abc import Iterator
@@ -23,7 +27,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .codec import encode
-from .dag import Dag
 from .ids import NodeId
 from .jobspec import JobSpec
 from .ledger import Entry, Outcome, Statement, StatementKind
@@ -59,10 +62,16 @@ LIFE: dict[str, dict[StatementKind, str]] = {
 
 LADDER = {phase: height for height, phase in enumerate(LIFE)}
 
-PROVES = {kind: phase for row in LIFE.values() for kind, phase in row.items()}
-"""Which phase a statement proves."""
+PROVES: dict[int, str] = {kind: phase for row in LIFE.values() for kind, phase in row.items()}
+"""Which phase a statement of that kind proves."""
 
 ENDED = frozenset(phase for phase, row in LIFE.items() if not row)
+
+VOID = frozenset(("declined", "dropped"))
+"""Nothing has come of it."""
+
+ABOUT_THE_JOB = frozenset((StatementKind.CANCELLED, StatementKind.CONCLUDED))
+"""Kinds that speak of no unit."""
 
 
 class Phase(Enum):
@@ -91,12 +100,19 @@ class Attempt:
     reason: str = ""
     """Why it was declined, failed or was dropped."""
     outcome: Outcome | None = None
-    end: tuple[float, bytes] = (0.0, b"")
-    """When and by which statement it ended: orders contradicting ends."""
+    kept: bool = False
+    """A replica has a copy of what it wrote."""
+    end: Statement | None = None
+    """How it ended: orders contradicting ends."""
 
     @property
     def key(self) -> AttemptKey:
         return (self.number, self.node)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still come of it."""
+        return self.phase not in ENDED
 
 
 @dataclass(slots=True)
@@ -106,6 +122,16 @@ class UnitState:
     attempts: dict[AttemptKey, Attempt] = field(default_factory=dict)
     current: Attempt | None = None
     result: Attempt | None = None
+
+    @property
+    def number(self) -> int:
+        """The highest number of an attempt; 0 when there is none."""
+        return max((number for number, _ in self.attempts), default=0)
+
+    @property
+    def was_taken(self) -> bool:
+        """Whether a node has ever accepted it."""
+        return any(attempt.phase not in ("assigned", "declined") for attempt in self.attempts.values())
 
 
 class JobState:
@@ -117,23 +143,30 @@ class JobState:
         self.index = {task.name: number for number, task in enumerate(spec.dag.tasks)}
         self.units: dict[UnitKey, UnitState] = {}
         """Only units of which something is known."""
+        self.places: dict[NodeId, dict[UnitKey, None]] = {}
+        """The units that were ever given to each node."""
         self.size = len(spec.dag.tasks) * len(spec.items)
         self.cancelled: tuple[float, str] | None = None
         """When and why, by the earliest statement."""
+        self.concluded = False
+        """A replica said that it is over. A node that only sees a part of the job learns it by this."""
         self._results = 0
+        self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
 
     @property
-    def dag(self) -> Dag:
-        return self.spec.dag
-
-    @property
     def phase(self) -> Phase:
-        if self._results == self.size:
+        if len(self._complete) == self.size:
             return Phase.DONE
         if self._failed:
             return Phase.FAILED
         return Phase.RUNNING if self.cancelled is None else Phase.CANCELLED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be done about the job any more. A failure alone does not mean that: it takes a
+        replica, who sees the whole job, to cancel the rest."""
+        return self.concluded or self.cancelled is not None or self.phase is Phase.DONE
 
     @property
     def results(self) -> int:
@@ -166,17 +199,21 @@ class JobState:
         """The unit as far as it is known; an empty one if nothing is."""
         return self.units.get(key) or UnitState()
 
+    def is_complete(self, key: UnitKey) -> bool:
+        """Whether the unit has a result that counts."""
+        return key in self._complete
+
     def fits(self, statement: Statement) -> bool:
         """Whether the statement speaks of a unit that this job has."""
-        if statement.kind == StatementKind.CANCELLED:
+        if statement.kind in ABOUT_THE_JOB:
             return True
         return (
-            statement.task < len(self.spec.dag.tasks)
+            statement.kind in _KINDS
+            and statement.task < len(self.spec.dag.tasks)
             and statement.item < len(self.spec.items)
             and statement.attempt >= 1
-            and statement.kind in _KINDS
-            and (statement.kind not in _WITH_OUTCOME or statement.outcome is not None)
-            and (statement.kind != StatementKind.ASSIGNED or len(statement.node) == 32)
+            and (statement.outcome is not None or statement.kind not in _WITH_OUTCOME)
+            and (len(statement.node) == 32 or statement.kind not in _WITH_NODE)
         )
 
     def apply(self, entry: Entry) -> None:
@@ -187,37 +224,79 @@ class JobState:
 
     def note(self, author: NodeId, statement: Statement) -> None:
         """Take in one statement that fits."""
-        if statement.kind == StatementKind.CANCELLED:
+        kind = statement.kind
+        if kind == StatementKind.CANCELLED:
             told = (statement.at_s, statement.text)
             self.cancelled = told if self.cancelled is None else min(self.cancelled, told)
             return
+        if kind == StatementKind.CONCLUDED:
+            self.concluded = True
+            return
         key = (statement.task, statement.item)
         unit = self.units.setdefault(key, UnitState())
-        assigned = statement.kind == StatementKind.ASSIGNED
-        node = NodeId(statement.node) if assigned else author
-        attempt = unit.attempts.get((statement.attempt, node))
-        if attempt is None:
-            attempt = unit.attempts[(statement.attempt, node)] = Attempt(statement.attempt, node)
-        if assigned:
+        attempt = self._attempt(key, unit, statement.attempt, attempted_by(author, statement))
+        if kind == StatementKind.ASSIGNED:
             _note_assignment(attempt, author, statement)
+        elif kind == StatementKind.KEPT:
+            attempt.kept = True
         else:
             _note_progress(attempt, statement)
-        self._derive(key, unit, attempt)
+        self._derive(key, unit)
 
-    def _derive(self, key: UnitKey, unit: UnitState, changed: Attempt) -> None:
-        if unit.current is None or changed.key > unit.current.key:
-            unit.current = changed
-        if changed.phase == "finished" and (unit.result is None or changed.key > unit.result.key):
-            self._results += unit.result is None
-            unit.result = changed
-        if unit.current.phase == "failed" and unit.result is None:
-            self._failed[key] = None
-        else:
-            self._failed.pop(key, None)
+    def _attempt(self, key: UnitKey, unit: UnitState, number: int, node: NodeId) -> Attempt:
+        attempt = unit.attempts.get((number, node))
+        if attempt is None:
+            attempt = unit.attempts[(number, node)] = Attempt(number, node)
+            self.places.setdefault(node, {})[key] = None
+        return attempt
+
+    def _derive(self, key: UnitKey, unit: UnitState) -> None:
+        before = unit.result
+        unit.current = max(unit.attempts.values(), key=_currency)
+        finished = (each for each in unit.attempts.values() if each.phase == "finished")
+        unit.result = max(finished, key=_worth, default=None)
+        self._results += (unit.result is not None) - (before is not None)
+        _mark(self._failed, key, unit.current.phase == "failed" and unit.result is None)
+        wanted = self.spec.dag.tasks[key[0]].final
+        _mark(self._complete, key, unit.result is not None and (unit.result.kept or not wanted))
 
 
+_KINDS = frozenset(StatementKind)
 _WITH_OUTCOME = (StatementKind.FINISHED, StatementKind.FAILED)
-_KINDS = tuple(StatementKind)
+_WITH_NODE = (StatementKind.ASSIGNED, StatementKind.KEPT)
+
+
+def attempted_by(author: NodeId, statement: Statement) -> NodeId:
+    """The node that the attempt of a statement was given to."""
+    return NodeId(statement.node) if statement.kind in _WITH_NODE else author
+
+
+def superseding(unit: UnitState, attempt: Attempt) -> Attempt | None:
+    """Why an open attempt is not to go on: a later one that somebody has taken, or one that is through already."""
+    if len(unit.attempts) == 1:
+        return None
+    return max((each for each in unit.attempts.values() if _supersedes(each, attempt)), key=_currency, default=None)
+
+
+def _supersedes(other: Attempt, attempt: Attempt) -> bool:
+    if other.phase == "finished":
+        return other is not attempt and other.number >= attempt.number
+    return other.phase in ("accepted", "started") and other.key > attempt.key
+
+
+def _currency(attempt: Attempt) -> tuple[bool, int, NodeId]:
+    return (attempt.phase not in VOID, attempt.number, attempt.node)
+
+
+def _worth(attempt: Attempt) -> tuple[bool, int, NodeId]:
+    return (attempt.kept, attempt.number, attempt.node)
+
+
+def _mark(keys: dict[UnitKey, None], key: UnitKey, holds: bool) -> None:
+    if holds:
+        keys[key] = None
+    else:
+        keys.pop(key, None)
 
 
 def _note_assignment(attempt: Attempt, author: NodeId, statement: Statement) -> None:
@@ -232,17 +311,17 @@ def _note_assignment(attempt: Attempt, author: NodeId, statement: Statement) -> 
 
 
 def _note_progress(attempt: Attempt, statement: Statement) -> None:
-    kind = StatementKind(statement.kind)
-    if kind is StatementKind.ACCEPTED:
+    kind = statement.kind
+    if kind == StatementKind.ACCEPTED:
         attempt.accepted_s = _earlier(attempt.accepted_s, statement.at_s)
-    elif kind is StatementKind.STARTED:
+    elif kind == StatementKind.STARTED:
         attempt.started_s = _earlier(attempt.started_s, statement.at_s)
     proved = PROVES[kind]
     if proved in ENDED and _outranks(attempt, proved, statement):
         attempt.ended_s = statement.at_s
         attempt.reason = statement.text
         attempt.outcome = statement.outcome
-        attempt.end = _end(statement)
+        attempt.end = statement
     if LADDER[proved] > LADDER[attempt.phase]:
         attempt.phase = proved
 
@@ -253,10 +332,10 @@ def _earlier(known_s: float | None, told_s: float) -> float:
 
 def _outranks(attempt: Attempt, proved: str, statement: Statement) -> bool:
     """Whether this end counts rather than the one already known."""
-    if attempt.ended_s is None or LADDER[proved] > LADDER[attempt.phase]:
+    if attempt.end is None or LADDER[proved] > LADDER[attempt.phase]:
         return True
-    return proved == attempt.phase and _end(statement) < attempt.end
+    return proved == attempt.phase and _order(statement) < _order(attempt.end)
 
 
-def _end(statement: Statement) -> tuple[float, bytes]:
-    return (statement.at_s, encode(statement))
+def _order(end: Statement) -> tuple[float, bytes]:
+    return (end.at_s, encode(end))

@@ -14,7 +14,7 @@ different segments in one place are proof that their author is broken: the secon
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated
@@ -62,6 +62,10 @@ class StatementKind(IntEnum):
     """The author stopped or never started it, since it was superseded or the job has ended."""
     CANCELLED = 8
     """About the whole job: somebody who may has ended it; `text` says why."""
+    KEPT = 9
+    """The author, a replica, has a copy of everything that the attempt given to `node` has written."""
+    CONCLUDED = 10
+    """About the whole job: the author, a replica, sees that it is over; nobody need do anything more about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class Statement:
     at_s: Seconds
     """By the author's clock, seconds since 1970 UTC."""
     node: Annotated[bytes, Length(0, 32)] = b""
-    """ASSIGNED: whom."""
+    """ASSIGNED: whom. KEPT: whose attempt."""
     text: Text = ""
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, 1e9)] = ANY_QUEUE
@@ -119,6 +123,9 @@ FeedId = tuple[NodeId, int]
 
 SegmentId = tuple[NodeId, int, int]
 """(author, boot, sequence)"""
+
+Vector = tuple[tuple[NodeId, int, int], ...]
+"""(author, boot, segments without a gap) of some feeds."""
 
 FIRST = bytes(32)
 
@@ -216,15 +223,31 @@ class Ledger:
         self._whole[(entry.author, segment.boot)] = whole
         return True
 
-    def vector(self) -> tuple[tuple[NodeId, int, int], ...]:
-        """(author, boot, segments without a gap) of each feed: what an anti-entropy partner needs to know."""
+    def is_whole_up_to(self, segment: SegmentId) -> bool:
+        """Whether the segment and all before it in its feed are here."""
+        author, boot, sequence = segment
+        return sequence < self._whole.get((author, boot), 0)
+
+    def ends(self, author: NodeId) -> list[Entry]:
+        """The last segment of each feed of an author."""
+        return [self._feeds[feed][max(self._feeds[feed])] for feed in sorted(self._feeds) if feed[0] == author]
+
+    def vector(self) -> Vector:
+        """How far each feed goes: what an anti-entropy partner needs to know."""
         return tuple((author, boot, self._whole[(author, boot)]) for author, boot in sorted(self._feeds))
 
-    def beyond(self, vector: Iterable[tuple[NodeId, int, int]]) -> list[Entry]:
+    def lacks(self, vector: Vector) -> bool:
+        """Whether somebody with this vector has something that is not here."""
+        return any(whole > self._whole.get((author, boot), 0) for author, boot, whole in vector)
+
+    def beyond(self, vector: Vector) -> list[Entry]:
         """Segments that somebody with this vector lacks, in an order in which each feed is contiguous."""
         theirs = {(author, boot): whole for author, boot, whole in vector}
         return [
-            entry for entry in self if entry.segment.sequence >= theirs.get((entry.author, entry.segment.boot), 0)
+            self._feeds[feed][sequence]
+            for feed in sorted(self._feeds)
+            for sequence in sorted(self._feeds[feed])
+            if sequence >= theirs.get(feed, 0)
         ]
 
 

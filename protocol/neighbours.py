@@ -56,8 +56,8 @@ class Neighbours:
     def is_gone(self, node: NodeId) -> bool:
         return node != self.me and self.membership.state_of(node) in (State.DEAD, State.LEFT)
 
-    def is_doubtful(self, node: NodeId) -> bool:
-        return node != self.me and self.membership.state_of(node) is not State.ALIVE
+    def is_known(self, node: NodeId) -> bool:
+        return self.membership.state_of(node) is not None
 
     def name_of(self, node: NodeId) -> str:
         record = self.membership.record_of(node)

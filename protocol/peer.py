@@ -48,6 +48,7 @@ from .jobs import Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
+from .mail import Message as JobMessage
 from .membership import MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
@@ -95,7 +96,8 @@ class _Member:
     membership: Membership
     neighbours: Neighbours
     jobs: Jobs
-    sessions: dict[NodeId, None] = field(default_factory=dict)
+    boots: dict[NodeId, int] = field(default_factory=dict)
+    """Which run of each member's process we know."""
 
 
 class Peer:
@@ -282,7 +284,7 @@ class Peer:
         if type(message) in MEMBERSHIP_FRAMES.values():
             outputs = self._member.membership.message(peer, cast(MembershipMessage, message), now)
             return self._outputs(outputs, now)
-        return self._member.jobs.message(peer, message, now)
+        return self._member.jobs.message(peer, cast(JobMessage, message), now)
 
     def _joined(self, outputs: list[JoiningOutput], now: float) -> list[Effect]:
         """Take in what joining found out; what is left are effects."""
@@ -299,7 +301,7 @@ class Peer:
 
     def _acquainted(self, member: _Member, peer: NodeId, now: float, *, join: bool) -> list[Effect]:
         """There is a session with a certified member."""
-        member.jobs.session_opened(peer, now)
+        member.jobs.session_opened(peer)
         effects = self._outputs(member.membership.session_opened(peer, now), now)
         if join:
             effects += self._outputs(member.membership.join(peer, now), now)
@@ -377,12 +379,15 @@ class Peer:
     def _member_changed(self, change: MemberChanged, now: float) -> list[Effect]:
         effects: list[Effect] = [Notify("members", change.node)]
         member = self._as_member()
-        if change.new in (State.DEAD, State.LEFT):
+        if change.new in (None, State.DEAD, State.LEFT):
+            member.boots.pop(change.node, None)
             effects += member.jobs.member_gone(change.node, now)
         elif change.new is State.ALIVE:
-            effects.append(Save("peer", change.node, encode(member.membership.members[change.node].record)))
-            if change.old is not State.SUSPECT:
-                effects += member.jobs.member_back(change.node)
+            record = member.membership.members[change.node].record
+            effects.append(Save("peer", change.node, encode(record)))
+            if member.boots.get(change.node) != record.boot:
+                member.boots[change.node] = record.boot
+                effects += member.jobs.member_back(change.node, now)
         return effects
 
     def _send(self, peer: NodeId, message: object) -> Send:

@@ -1,29 +1,27 @@
 """Placing: the controlling half of WAVE. Whoever holds a task chooses the nodes of the children that it controls.
 
-The origin holds, so to speak, the job's input, and places the entry tasks. Every other unit is placed by the node
-that holds its appointed parent (`controller`), as soon as all its parents have started: then each of them has a
+The origin holds, so to speak, the job's input, and places the entry tasks. Every other unit is first placed by the
+node that holds its appointed parent (`controller`), as soon as all its parents have started: then each of them has a
 finish, or an expected one, and the decision and the hand-off hide behind the parents' run (scheduling.md 4.4).
 
 A hand-off is an ASSIGNED statement, sent to the node it names. It ends in one of these ways:
 
     asked --ACCEPTED--> settled
     asked --DECLINED--> asked again elsewhere, as the next attempt, without that node
-    asked --no answer for HANDOFF_S, or the node cannot be reached--> likewise
-    settled --the node is gone before a result--> likewise
+    asked --no answer for HANDOFF_S, the node is gone or cannot be reached--> likewise
+    asked --somebody else's attempt is higher, or has been accepted--> no longer our business
 
-If the node that is responsible is gone itself, the first living replica takes its place.
+What becomes of a unit once it was accepted is no longer the controller's business either: whether it has to be placed
+again, and whether that is all, only a replica knows enough to say (`recovery`). It asks by the same hand-off.
 """
-
-import heapq
-import math
-from dataclasses import dataclass
 
 from .desk import Desk
 from .ids import JobId, NodeId
 from .job import HandOff, Job, program_name
-from .jobstate import Attempt, Phase, UnitKey
+from .jobstate import Attempt, UnitKey, UnitState
 from .ledger import ANY_QUEUE, Statement, StatementKind
 from .routing import RoutingError, outputs_for
+from .timers import Timers
 from .view import Parent, Question, View
 
 HANDOFF_S = 3.0
@@ -33,277 +31,198 @@ no place for a task."""
 LOOK_AGAIN_S = 1.0
 """How soon to look again when nobody was eligible: load and membership change about once a second."""
 
+LOOK_AGAIN_S_MAX = 16.0
+"""The pause is doubled up to here: whoever can run it may have to be switched on first."""
+
 ATTEMPTS_MAX = 64
 """Hand-offs of one unit before the job fails: by then nodes decline that do not know why they should accept."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class _Timer:
-    due_s: float
-    job: JobId
-    key: UnitKey
-    attempt: int
-    """0 when the unit was given to nobody."""
-
-
 class Placing:
-    """The units of all jobs for which this node is responsible."""
+    """The units of all jobs that this node is giving to somebody."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self._timers: list[_Timer] = []
-        """A heap; a timer whose hand-off was answered in the meantime is void."""
+        self._timers: Timers[tuple[JobId, UnitKey]] = Timers()
+        """When an answer is overdue, or when to look again for somebody."""
 
     @property
     def deadline(self) -> float:
-        while self._timers and not self._is_open(self._timers[0]):
-            heapq.heappop(self._timers)
-        return self._timers[0].due_s if self._timers else math.inf
+        return self._timers.deadline
 
     def begin(self, job: Job, now: float) -> None:
         """A job was submitted here: place its entry units."""
-        for task in job.spec.dag.entries:
-            for item in range(len(job.spec.items)):
-                if not job.state.unit(job.key(task, item)).attempts:
-                    self._place(job, job.key(task, item), now)
+        for key in job.entries():
+            self.place(job, key, now)
+
+    def may_begin(self, job: Job, key: UnitKey, now: float) -> None:
+        """All parents of a unit have started: place it if that is our business."""
+        controller = job.controller(key)
+        assert controller is not None, "only entries have no parents"
+        holder = job.state.unit(controller)
+        attempt = holder.result or holder.current
+        if attempt is not None and attempt.node == self.desk.me and not job.state.unit(key).attempts:
+            self.place(job, key, now)
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
-        """React to a statement, whoever made it."""
+        """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
         match statement.kind:
             case StatementKind.ASSIGNED:
-                if statement.attempt > 1:
-                    self._recover(job, now)
+                self._other_assigned(job, key, NodeId(statement.node), statement)
             case StatementKind.ACCEPTED:
-                handoff = job.handoffs.get(key)
-                if handoff is not None and (handoff.attempt, handoff.node) == (statement.attempt, author):
-                    del job.handoffs[key]
+                self._answered(job, key, author, statement)
                 if author == self.desk.me:  # our own queue shows it from now on
                     self.desk.bindings.end((job.id, key, statement.attempt))
             case StatementKind.DECLINED:
-                handoff = job.handoffs.get(key)
-                if handoff is not None and (handoff.attempt, handoff.node) == (statement.attempt, author):
-                    self._elsewhere(job, key, f"{self.desk.near.name_of(author)} declined: {statement.text}", now)
-            case StatementKind.STARTED:
-                self._parent_started(job, key, now)
-            case StatementKind.FINISHED | StatementKind.FAILED | StatementKind.DROPPED:
+                if self._answered(job, key, author, statement):
+                    self._elsewhere(job, key, author, f"{self._name(author)} declined: {statement.text}", now)
+            case StatementKind.FINISHED:
+                self._leave(job, key)
                 self.desk.bindings.end((job.id, key, statement.attempt))
-                job.handoffs.pop(key, None)
                 self._learn(job, author, statement, now)
-                self._parent_started(job, key, now)
-            case StatementKind.CANCELLED:
-                job.handoffs.clear()
-                job.unplaced.clear()
+            case StatementKind.FAILED | StatementKind.DROPPED:
+                self._answered(job, key, author, statement)
+                self.desk.bindings.end((job.id, key, statement.attempt))
 
-    def _learn(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
-        """Others' run times tell how fast their nodes are."""
-        if statement.kind == StatementKind.FINISHED and statement.outcome is not None and author != self.desk.me:
-            program = program_name(job.spec.name, job.spec.dag.tasks[statement.task].name)
-            speed = self.desk.near.speed_of(author)
-            self.desk.profile.observe_run(program, author, speed, statement.outcome.seconds, now)
-
-    def resume(self, job: Job, now: float) -> None:
-        """After a restart: wait again for answers, and place what was not yet placed."""
-        for key, unit in list(job.state.units.items()):
-            current = unit.current
-            if current is not None and current.phase == "assigned" and current.assigner == self.desk.me:
-                self._await_answer(job, key, current.number, current.node, now)
-        for key, unit in list(job.state.units.items()):
-            if any(attempt.started_s is not None for attempt in unit.attempts.values()):
-                self._parent_started(job, key, now)
-        if job.origin == self.desk.me:
-            self.begin(job, now)
+    def over(self, job: Job) -> None:
+        """The job is over: nobody need answer."""
+        for key in (*job.handoffs, *job.unplaced):
+            self._timers.cancel((job.id, key))
+        job.handoffs.clear()
+        job.unplaced.clear()
 
     def tick(self, now: float) -> None:
-        while self.deadline <= now:
-            timer = heapq.heappop(self._timers)
-            job = self.desk.jobs[timer.job]
-            handoff = job.handoffs.get(timer.key)
-            if handoff is not None:
-                name = self.desk.near.name_of(handoff.node)
-                self._elsewhere(job, timer.key, f"{name} did not answer within {HANDOFF_S:g} s", now)
+        for job_id, key in self._timers.due(now):
+            job = self.desk.jobs[job_id]
+            handoff = job.handoffs.pop(key, None)
+            if handoff is None:
+                self.place(job, key, now)
             else:
-                del job.unplaced[timer.key]
-                self._place(job, timer.key, now)
-
-    def _is_open(self, timer: _Timer) -> bool:
-        job = self.desk.jobs.get(timer.job)
-        if job is None:
-            return False
-        handoff = job.handoffs.get(timer.key)
-        answered = handoff is None or handoff.attempt != timer.attempt
-        return not answered or (timer.attempt == 0 and timer.key in job.unplaced)
+                why = f"{self._name(handoff.node)} did not answer within {HANDOFF_S:g} s"
+                self._elsewhere(job, key, handoff.node, why, now)
 
     def unreachable(self, node: NodeId, reason: str, now: float) -> None:
         """Nothing can be sent to a node: do not wait for its answers."""
         for job in self.desk.jobs.values():
             for key in [key for key, handoff in job.handoffs.items() if handoff.node == node]:
-                self._elsewhere(job, key, f"{self.desk.near.name_of(node)} cannot be reached: {reason}", now)
+                self._leave(job, key)
+                self._elsewhere(job, key, node, f"{self._name(node)} {reason}", now)
 
-    def gone(self, node: NodeId, now: float) -> None:
-        """A node has died or left: place again what was lost with it, as far as that is our business."""
-        for job in self.desk.jobs.values():
-            if node in job.participants():
-                job.suffered = True
-            self._recover(job, now)
-
-    def _recover(self, job: Job, now: float) -> None:
-        """Look at every unit: what is lost follows from who is gone, and losing one unit may make others needed
-        again whose results nobody missed before."""
-        if job.state.phase is not Phase.RUNNING or not job.suffered:
-            return
-        job.lost = self._find_lost(job)
-        known = dict.fromkeys(job.state.units)
-        known.update((child, None) for key in job.state.units for child in job.children(key))
-        for key in known:
-            self._consider(job, key, now)
-
-    def _find_lost(self, job: Job) -> dict[UnitKey, None]:
-        """Units whose outputs were on a node that is gone and are still needed: some child has no result, is being
-        run again, or is lost itself."""
-        lost: dict[UnitKey, None] = {}
-        for item in range(len(job.spec.items)):
-            for task in reversed(job.spec.dag.order):
-                key = job.key(task, item)
-                result = job.state.unit(key).result
-                if result is None or not self.desk.near.is_gone(result.node):
-                    continue
-                if any(child in lost or _is_open(job, child) for child in job.children(key)):
-                    lost[key] = None
-        return lost
-
-    def _needs_placing(self, job: Job, key: UnitKey) -> bool:
-        """Whether nobody has the unit, or whoever had it has taken it along."""
-        unit = job.state.unit(key)
-        if key in job.handoffs or key in job.unplaced:
-            return False
-        current = unit.current
-        if current is None:
-            return True
-        if current.phase in ("finished", "declined", "dropped"):
-            return unit.result is None or key in job.lost
-        return current.phase != "failed" and self.desk.near.is_gone(current.node)
-
-    def _parent_started(self, job: Job, key: UnitKey, now: float) -> None:
-        first = key not in job.begun
-        job.begun[key] = None
-        for child in job.children(key):
-            missing = job.unstarted.get(child)
-            if missing is None:
-                missing = len(job.spec.dag.parents[job.task(child).name])
-            job.unstarted[child] = missing - first
-            if job.unstarted[child] == 0:
-                self._consider(job, child, now)
-
-    def _consider(self, job: Job, key: UnitKey, now: float) -> None:
-        """Place a unit if it needs that, if it is our business, and if all its parents have started."""
-        if job.state.phase is not Phase.RUNNING or not self._needs_placing(job, key):
-            return
-        if self._responsible(job, key) != self.desk.me:
-            return
-        if all(self._is_under_way(job, parent) for parent in job.parents(key)):
-            current = job.state.unit(key).current
-            why = "" if current is None else f"{self.desk.near.name_of(current.node)} is gone"
-            self._place(job, key, now, why)
-
-    def _is_under_way(self, job: Job, key: UnitKey) -> bool:
-        unit = job.state.unit(key)
-        if unit.result is not None:
-            return key not in job.lost
-        current = unit.current
-        return current is not None and current.phase == "started" and not self.desk.near.is_gone(current.node)
-
-    def _responsible(self, job: Job, key: UnitKey) -> NodeId | None:
-        """Who places this unit: the holder of its appointed parent, or else the first living replica."""
-        controller = job.controllers.get(job.task(key).name)
-        holder: NodeId | None = None
-        if controller is None:
-            holder = job.origin
-        else:
-            current = job.state.unit(job.key(controller, key[1])).current
-            holder = current.node if current is not None else None
-        if holder is not None and not self.desk.near.is_gone(holder):
-            return holder
-        return next((node for node in self.desk.replicas(job) if not self.desk.near.is_gone(node)), None)
-
-    def _elsewhere(self, job: Job, key: UnitKey, why: str, now: float) -> None:
-        """An attempt has come to nothing: make the next, without the node that had it."""
-        job.handoffs.pop(key, None)
-        current = job.state.unit(key).current
-        if current is not None:
-            job.excluded.setdefault(key, {})[current.node] = why
-            self.desk.bindings.end((job.id, key, current.number))
-        if job.state.phase is Phase.RUNNING:
-            self._place(job, key, now, why)
-
-    def _place(self, job: Job, key: UnitKey, now: float, why: str = "") -> None:
+    def place(self, job: Job, key: UnitKey, now: float, why: str = "") -> None:
         """Choose a node and ask it."""
+        unit = job.state.unit(key)
+        if unit.number >= ATTEMPTS_MAX:
+            self._give_up(job, key, why, now)
+            return
         task = job.task(key)
         view = self.desk.near.view(job, task, now)
-        question = self._question(job, key, view, now)
-        choice = self.desk.mappers[job.spec.mapper].choose(question, view, self.desk.rng)
-        current = job.state.unit(key).current
-        attempt = 1 if current is None else current.number + 1
-        if attempt > ATTEMPTS_MAX:
-            text = f"{task.name} was handed over {ATTEMPTS_MAX} times without success; last: {why}"
-            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
-            return
+        choice = self.desk.mappers[job.spec.mapper].choose(self._question(job, key, view, now), view, self.desk.rng)
         if not choice.ranking:
-            job.excluded.pop(key, None)  # rather those who failed us before than nobody
-            job.unplaced[key] = None
-            heapq.heappush(self._timers, _Timer(now + LOOK_AGAIN_S, job.id, key, 0))
+            self._wait(job, key, now)
             return
-        node = choice.ranking[0].node
-        job.choices[key] = choice
-        self._await_answer(job, key, attempt, node, now)
-        self.desk.bindings.add(node, (job.id, key, attempt), now, view.run_s(task.name, node))
-        told = (node,) if current is None else (node, current.node)
-        queue_s = choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
-        self.desk.say(job, Statement(StatementKind.ASSIGNED, *key, attempt, now, node, why, None, queue_s), told)
+        node, queue_s = choice.ranking[0].node, choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
+        number = unit.number + 1
+        told = (node,) if unit.current is None else (node, unit.current.node)
+        self._await_answer(job, key, HandOff(number, node), now)
+        self.desk.bindings.add(node, (job.id, key, number), now, view.run_s(task.name, node))
+        self.desk.say(job, Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s), told)
+        self._show_parents(job, key, node)
+
+    def _other_assigned(self, job: Job, key: UnitKey, node: NodeId, statement: Statement) -> None:
+        """If another controller has gone further, it is its business now."""
+        handoff = job.handoffs.get(key)
+        if handoff is not None and (statement.attempt, node) > (handoff.number, handoff.node):
+            self._leave(job, key)
+
+    def _answered(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> bool:
+        """Whether this is what we have waited for."""
+        if job.handoffs.get(key) != HandOff(statement.attempt, author):
+            return False
+        self._leave(job, key)
+        return True
+
+    def _leave(self, job: Job, key: UnitKey) -> None:
+        """Wait no longer for an answer, nor for somebody to ask."""
+        if job.handoffs.pop(key, None) is not None or job.unplaced.pop(key, None) is not None:
+            self._timers.cancel((job.id, key))
+
+    def _elsewhere(self, job: Job, key: UnitKey, node: NodeId, why: str, now: float) -> None:
+        """A hand-off has come to nothing: make the next, without the node that had it."""
+        unit = job.state.unit(key)
+        job.excluded.setdefault(key, {})[node] = why
+        self.desk.bindings.end((job.id, key, unit.number))
+        if not job.state.is_over and not self._is_in_hand(unit, node):
+            self.place(job, key, now, why)
+
+    def _is_in_hand(self, unit: UnitState, node: NodeId) -> bool:
+        """Whether somebody other than that node has the unit, or may have it."""
+        current = unit.current
+        if current is None or self.desk.is_gone(current.node):
+            return False
+        return current.phase in _TAKEN or (current.is_open and current.node != node)
+
+    def _give_up(self, job: Job, key: UnitKey, why: str, now: float) -> None:
+        text = f"{job.task(key).name} was handed over {ATTEMPTS_MAX} times without success; last: {why}"[:4000]
+        self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+
+    def _wait(self, job: Job, key: UnitKey, now: float) -> None:
+        """Nobody is eligible: look again later."""
+        job.excluded.pop(key, None)  # rather those who failed us before than nobody
+        times = job.unplaced.get(key, 0)
+        job.unplaced[key] = times + 1
+        self._timers.set((job.id, key), now + min(LOOK_AGAIN_S * 2**times, LOOK_AGAIN_S_MAX))
+
+    def _await_answer(self, job: Job, key: UnitKey, handoff: HandOff, now: float) -> None:
+        job.unplaced.pop(key, None)
+        job.handoffs[key] = handoff
+        self._timers.set((job.id, key), now + HANDOFF_S)
+
+    def _show_parents(self, job: Job, key: UnitKey, node: NodeId) -> None:
         for parent in job.parents(key):
-            known = job.state.unit(parent).current
+            unit = job.state.unit(parent)
+            known = unit.result or unit.current
             if known is not None:
                 self.desk.show(job, node, parent, known.key)
 
-    def _await_answer(self, job: Job, key: UnitKey, attempt: int, node: NodeId, now: float) -> None:
-        job.handoffs[key] = HandOff(attempt, node)
-        heapq.heappush(self._timers, _Timer(now + HANDOFF_S, job.id, key, attempt))
+    def _learn(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
+        """Others' run times tell how fast their nodes are."""
+        if statement.outcome is not None and author != self.desk.me:
+            program = program_name(job.spec.name, job.spec.dag.tasks[statement.task].name)
+            speed = self.desk.near.speed_of(author)
+            self.desk.profile.observe_run(program, author, speed, statement.outcome.seconds, now)
 
     def _question(self, job: Job, key: UnitKey, view: View, now: float) -> Question:
         parents = self._parents_of(job, key, view, now)
-        excluded = frozenset(job.excluded.get(key, {}))
+        excluded = frozenset(job.excluded.get(key, ()))
         mine = self.desk.bindings.totals(self.desk.near.load_known_since)
         return Question(job.spec.dag, job.task(key).name, parents, excluded, mine)
 
     def _parents_of(self, job: Job, key: UnitKey, view: View, now: float) -> tuple[Parent, ...]:
-        task = job.task(key)
-        names = job.spec.dag.parents[task.name]
-        if not names:
+        if not job.shape.parents[key[0]]:
             size = sum(file.size_bytes for file in job.spec.items[key[1]].files)
             return (Parent("", job.origin, 0.0, size),) if size else ()
-        known = [(name, job.state.unit(job.key(name, key[1]))) for name in names]
+        units = ((parent, job.state.unit(parent)) for parent in job.parents(key))
+        known = ((parent, unit.result or unit.current) for parent, unit in units)
         return tuple(
-            _parent(job, name, unit.result or unit.current, task.name, view, now)
-            for name, unit in known
-            if unit.current is not None
+            _parent(job, parent, key, attempt, view, now) for parent, attempt in known if attempt is not None
         )
 
-
-def _is_open(job: Job, key: UnitKey) -> bool:
-    """Whether a unit still has to be run, for the first time or again."""
-    unit = job.state.unit(key)
-    return unit.result is None or unit.current is not unit.result
+    def _name(self, node: NodeId) -> str:
+        return self.desk.near.name_of(node)
 
 
-def _parent(job: Job, name: str, attempt: Attempt | None, child: str, view: View, now: float) -> Parent:
-    assert attempt is not None
-    task = job.spec.dag.by_name[name]
+_TAKEN = ("accepted", "started", "finished", "failed")
+
+
+def _parent(job: Job, key: UnitKey, child: UnitKey, attempt: Attempt, view: View, now: float) -> Parent:
+    task = job.task(key)
     if attempt.outcome is not None and attempt.phase == "finished":
         try:
-            size: float = sum(file.size_bytes for file in outputs_for(task, attempt.outcome.outputs, child))
+            files = outputs_for(task, attempt.outcome.outputs, job.task(child).name)
         except RoutingError:
-            size = 0.0  # its holder will say what is wrong
-        return Parent(name, attempt.node, 0.0, size)
-    run_s = view.run_s(name, attempt.node)
+            files = ()  # its holder will say what is wrong
+        return Parent(task.name, attempt.node, 0.0, sum(file.size_bytes for file in files))
+    run_s = view.run_s(task.name, attempt.node)
     left_s = run_s if attempt.started_s is None else max(attempt.started_s + run_s - now, 0.0)
-    return Parent(name, attempt.node, left_s, task.output_bytes)
+    return Parent(task.name, attempt.node, left_s, task.output_bytes)

@@ -1,60 +1,121 @@
 """Replica: the part of a node that keeps a whole ledger. It passes on what others wait for, and ends the job.
 
 A node that runs one task knows its neighbours in the graph only as far as they have spoken to it. A replica knows
-everybody, so it introduces them: when a task has started or finished, those who hold or will place its children hear
-of it; when a task has been assigned, its new holder hears of the parents that have already finished. Where the two
-know each other, as along a chain, they speak directly and the replica's word is a duplicate.
+everybody, so it introduces them: when a task has started, who is to place its children hears of it; when it has
+finished, those who hold its children; when a task has been assigned, its new holder hears of the parents that have
+finished, of the children that it will control, and of their other parents. Where two know each other, as along a
+chain, they speak directly and the replica's word is a duplicate. A node that comes back is introduced anew, and
+whoever runs what somebody else has taken over is shown that.
+
+Of what the job is for, the outputs of its final tasks, a replica makes a copy at once (KEPT). The job is done when it
+has them all. Whatever the end, every node that had a part in the job hears that it is over.
 """
 
 from .desk import Desk
-from .effects import Fetch
-from .ids import NodeId
-from .job import Job
-from .jobstate import Phase, UnitKey
+from .fetching import Fetching, Waiter
+from .ids import Digest, NodeId
+from .job import Copying, Job
+from .jobspec import FileRef
+from .jobstate import Phase, UnitKey, superseding
 from .ledger import Statement, StatementKind
 
 
 class Replica:
-    """The jobs whose ledgers this node keeps whole."""
+    """The jobs that this node leads: it is the first living replica."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, fetching: Fetching) -> None:
         self.desk = desk
+        self.fetching = fetching
 
-    def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
-        """React to a statement, whoever made it."""
-        if not self._first(job):
-            return
+    def heard(self, job: Job, statement: Statement, now: float) -> None:
+        """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
         match statement.kind:
             case StatementKind.ASSIGNED:
-                self._introduce_holder(job, key, NodeId(statement.node))
+                self._introduce(job, key, NodeId(statement.node))
             case StatementKind.STARTED:
-                self._tell_about(job, key, statement.attempt, author)
+                self._tell_controllers(job, key)
             case StatementKind.FINISHED:
-                self._tell_about(job, key, statement.attempt, author)
-                self._keep_results(job, key, statement, author)
-            case StatementKind.CANCELLED:
-                self._tell_all(job)
-        if job.state.phase is Phase.FAILED:
-            self._give_up(job, now)
+                self._tell_controllers(job, key)
+                self._tell_holders(job, key)
+                self.copy(job, key, now)
+        self._stop_superseded(job, key)
 
-    def _first(self, job: Job) -> bool:
-        """Only one of the replicas passes things on: the first that is alive."""
-        return self.desk.me == next(
-            (node for node in self.desk.replicas(job) if not self.desk.near.is_gone(node)), self.desk.me
-        ) and self.desk.me in self.desk.replicas(job)
+    def resume(self, job: Job, now: float) -> None:
+        """After a restart: take up what was not through."""
+        for key in job.state.units:
+            self.copy(job, key, now)
 
-    def _introduce_holder(self, job: Job, key: UnitKey, holder: NodeId) -> None:
-        """A unit has a new holder: show it what is known of its parents, of the children that it will place, and of
-        their other parents."""
-        for parent in job.parents(key):
-            self._show(job, holder, parent)
-        for child in job.children(key):
-            if job.controllers[job.task(child).name] == job.task(key).name:
-                self._show(job, holder, child)
+    def back(self, job: Job, node: NodeId) -> None:
+        """A node is there again that may have missed, or forgotten, what was said: tell it all that concerns it."""
+        for key in job.state.places.get(node, ()):
+            for attempt in job.state.unit(key).attempts.values():
+                if attempt.node == node and attempt.is_open:
+                    self.desk.remind(job, node, key, attempt.key)
+            self._introduce(job, key, node)
+            self._stop_superseded(job, key)
+
+    def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
+        """A part of a final result is in our store."""
+        copying = job.copying.get(key)
+        if copying is not None and digest in copying.missing:
+            del copying.missing[digest]
+            self._kept_if_whole(job, key, now)
+
+    def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
+        """A part of a final result cannot be had although whoever has it is alive."""
+        copying = job.copying.get(key)
+        if copying is None or file.digest not in copying.missing or job.state.is_over:
+            return
+        name = self.desk.near.name_of(source)
+        text = f"the result {file.name} of {job.task(key).name} could not be fetched from {name}: {reason}"
+        self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text[:4000]), ())
+
+    def copy(self, job: Job, key: UnitKey, now: float) -> None:
+        """Fetch what a final unit has written, so that it outlives the node that made it."""
+        result = job.state.unit(key).result
+        if not job.task(key).final or result is None or result.outcome is None or result.kept or job.state.is_over:
+            return
+        copying = job.copying.get(key)
+        if copying is not None and copying.attempt == result.key:
+            return
+        copying = job.copying[key] = Copying(result.key)
+        for file in result.outcome.outputs:
+            if self.fetching.want(file, (result.node,), Waiter(job.id, key, copy=True)):
+                copying.missing[Digest(file.digest)] = None
+        self._kept_if_whole(job, key, now)
+
+    def check_failed(self, job: Job, now: float) -> None:
+        """If a task has failed for good the rest of the job is of no use to anybody."""
+        if job.state.phase is Phase.FAILED and not job.state.is_over:
+            (key, attempt), *_ = job.state.failures()
+            text = f"{job.task(key).name} failed: {attempt.reason}"[:4000]
+            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+
+    def conclude(self, job: Job, now: float) -> None:
+        """The job is over: see to it that everybody hears of it."""
+        if job.state.cancelled is None and not job.state.concluded:
+            self.desk.say(job, Statement(StatementKind.CONCLUDED, 0, 0, 0, now), ())
+        job.untold = {node: None for node in job.state.places if node != self.desk.me}
+        for node in job.untold:
+            self.desk.tell_end(job, node)
+
+    def _kept_if_whole(self, job: Job, key: UnitKey, now: float) -> None:
+        number, node = job.copying[key].attempt
+        if not job.copying[key].missing and not job.state.is_over:
+            del job.copying[key]
+            self.desk.say(job, Statement(StatementKind.KEPT, *key, number, now, node), ())
+
+    def _introduce(self, job: Job, key: UnitKey, holder: NodeId) -> None:
+        """Show the holder of a unit what it will need to know of the units around it."""
+        if job.state.unit(key).result is None:
+            for parent in job.parents(key):
+                self._show(job, holder, parent)
+        for child in job.controlled(key):
+            self._show(job, holder, child)
+            if not job.state.unit(child).attempts:
                 for other in job.parents(child):
-                    if other != key:
-                        self._show(job, holder, other)
+                    self._show(job, holder, other)
 
     def _show(self, job: Job, node: NodeId, key: UnitKey) -> None:
         unit = job.state.unit(key)
@@ -62,32 +123,26 @@ class Replica:
         if known is not None:
             self.desk.show(job, node, key, known.key)
 
-    def _tell_about(self, job: Job, key: UnitKey, attempt: int, author: NodeId) -> None:
-        """A unit has started or finished: show that to whoever holds or will place its children."""
+    def _tell_controllers(self, job: Job, key: UnitKey) -> None:
+        """A unit has started: show that to whoever is to place its children."""
         for child in job.children(key):
-            controller = job.key(job.controllers[job.task(child).name], child[1])
-            for concerned in (child, controller):
-                current = job.state.unit(concerned).current
-                if concerned != key and current is not None:
-                    self.desk.show(job, current.node, key, (attempt, author))
+            controller = job.controller(child)
+            assert controller is not None, "a child has parents"
+            holder = job.state.unit(controller).current
+            if holder is not None and not job.state.unit(child).attempts:
+                self._show(job, holder.node, key)
 
-    def _keep_results(self, job: Job, key: UnitKey, statement: Statement, author: NodeId) -> None:
-        """Copies of final outputs are fetched at once, so that they outlive the node that made them."""
-        if job.task(key).final and statement.outcome is not None and author != self.desk.me:
-            for file in statement.outcome.outputs:
-                self.desk.effects.append(Fetch(file, (author,)))
+    def _tell_holders(self, job: Job, key: UnitKey) -> None:
+        """A unit has finished: show that to whoever waits for its outputs."""
+        for child in job.children(key):
+            for attempt in job.state.unit(child).attempts.values():
+                if attempt.is_open:
+                    self._show(job, attempt.node, key)
 
-    def _give_up(self, job: Job, now: float) -> None:
-        """A task has failed for good: the rest of the job is of no use to anybody."""
-        if job.state.cancelled is None:
-            (key, attempt), *_ = job.state.failures()
-            text = f"{job.task(key).name} failed: {attempt.reason}"[:4000]
-            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
-
-    def _tell_all(self, job: Job) -> None:
-        """Whoever takes part must hear that it is over."""
-        if job.concluded:
-            return
-        job.concluded = True
-        for node in job.participants():
-            self.desk.tell_end(job, node)
+    def _stop_superseded(self, job: Job, key: UnitKey) -> None:
+        """Show whoever still has the unit that somebody else has got further."""
+        unit = job.state.unit(key)
+        for attempt in unit.attempts.values():
+            other = superseding(unit, attempt) if attempt.is_open else None
+            if other is not None and not self.desk.is_gone(other.node):
+                self.desk.show(job, attempt.node, key, other.key)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from random import Random
 
 from pnode.mappers.catalogue import NAMES, by_name
 from pnode.profilers.profile import Profile
@@ -19,6 +20,7 @@ from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
 
 from .crypto import SimulatedCrypto
+from .disk import Disk
 from .engine import Engine
 from .host import Host, RunModel
 from .network import LinkModel, Network
@@ -75,21 +77,11 @@ class Cluster:
         node = NodeId(self.crypto.public_key(seed))
         authority = self._issuer()
         credential = self._credential(authority, seed, node, name, self.engine.now + clock_offset_s)
-        trust = Trust(self.crypto, authority.authority)
         address = Address(f"10.0.{number // 250}.{number % 250 + 1}", PORT)
         boot = int(self.engine.now)
         facts = Facts(name, (address,), cores, 8 << 30, 64 << 30, speed, "pnode/sim", boot)
         identity = Identity(seed, cluster_id(authority.authority), credential)
-        peer = Peer(
-            identity,
-            facts,
-            self.crypto,
-            trust,
-            Profile(node),
-            {name: by_name(name) for name in NAMES},
-            rng,
-            self.settings,
-        )
+        peer = self._peer(identity, facts, rng)
         host = Host(
             number, address, self.engine, self.network, self, self.run_model, peer, clock_offset_s=clock_offset_s
         )
@@ -104,25 +96,15 @@ class Cluster:
     def restart(self, host: Host, keep_disk: bool = True) -> Host:
         """Switch a crashed host on again, with what its journal holds."""
         old = host.peer
-        trust = Trust(self.crypto, old.trust.authority)
         if not keep_disk:
-            host.disk.clear()
-        rng = self.engine.generator(f"host/{host.number}/{self.engine.now}")
-        facts = old.facts
-        boot = max(facts.boot + 1, int(self.engine.now))
-        facts = Facts(
-            facts.name, facts.addresses, facts.cores, facts.memory_bytes, facts.disk_bytes, facts.speed,
-            facts.software, boot,
-        )  # fmt: skip
-        host.peer = Peer(
-            replace(old.identity, credential=old.joining.credential), facts, self.crypto, trust, Profile(old.me), {name: by_name(name) for name in NAMES}, rng,
-            self.settings,
-        )  # fmt: skip
-        host.peer.restore(_rows(host.disk, "job"), _rows(host.disk, "segment"))
-        host.up = True
-        records = [
-            (NodeId(key), decode(NodeRecord, row)) for (table, key), row in host.disk.items() if table == "peer"
-        ]
+            host.disk.wipe()
+            host.content.clear()
+        identity = replace(old.identity, credential=old.joining.credential)
+        facts = replace(old.facts, boot=max(old.facts.boot + 1, int(self.engine.now)))
+        rng = self.engine.generator(f"host/{host.number}/{facts.boot}")
+        host.peer = self._peer(identity, facts, rng)
+        host.peer.restore(_signed(host.disk, "job"), _signed(host.disk, "segment"))
+        records = [(NodeId(key), decode(NodeRecord, row)) for key, row in host.disk.rows("peer")]
         remembered = tuple((node, record.credential) for node, record in records)
         host.begin(tuple(other.address for other in self.hosts if other is not host), remembered)
         return host
@@ -161,6 +143,12 @@ class Cluster:
             for host in up
         )
 
+    def _peer(self, identity: Identity, facts: Facts, rng: Random) -> Peer:
+        trust = Trust(self.crypto, self._issuer().authority)
+        profile = Profile(NodeId(self.crypto.public_key(identity.seed)))
+        mappers = {name: by_name(name) for name in NAMES}
+        return Peer(identity, facts, self.crypto, trust, profile, mappers, rng, self.settings)
+
     def _issuer(self) -> Issuer:
         if self._authority is None:
             authority_seed = self.engine.generator("authority").randbytes(32)
@@ -193,5 +181,5 @@ def make_cluster(
     return cluster
 
 
-def _rows(disk: Mapping[tuple[str, bytes], bytes], table: str) -> list[Signed]:
-    return [decode(Signed, value) for (name, _), value in disk.items() if name == table]
+def _signed(disk: Disk, table: str) -> list[Signed]:
+    return [decode(Signed, value) for _, value in disk.rows(table)]

@@ -1,5 +1,6 @@
 """A simulated host: carries out what one Peer asks for, on virtual time."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -36,8 +37,12 @@ from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.record import Address
 
+from .disk import SYNC_S, Disk
 from .engine import Engine
 from .network import Network
+
+REFUSED_S = 0.001
+"""How soon a machine says that nothing listens there. One that is switched off says nothing, but a router may."""
 
 DIAL_TIMEOUT_S = 5.0
 """As the live transport's."""
@@ -83,9 +88,10 @@ class Host:
     up: bool = True
     clock_offset_s: float = 0.0
     """How far this host's clock is ahead of the engine's."""
-    disk: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
-    """The journal: survives a crash."""
+    disk: Disk = field(init=False)
+    """The journal: survives a crash, but for its last rows."""
     content: dict[bytes, FileRef] = field(default_factory=dict)
+    """The store: survives a crash."""
     replies: dict[int, Reply] = field(default_factory=dict)
     runs: list[tuple[float, Unit]] = field(default_factory=list)
     """(when, what) was started here."""
@@ -93,8 +99,13 @@ class Host:
     _outbox: dict[NodeId, list[bytes]] = field(default_factory=dict)
     """Frames that wait for a session."""
     _running: dict[Unit, int] = field(default_factory=dict)
-    _alarm: float = float("inf")
+    _alarm: float = math.inf
     _epoch: int = 0
+    _life: int = 0
+    """Grows with each crash: what was begun in an earlier life does not happen any more."""
+
+    def __post_init__(self) -> None:
+        self.disk = Disk(self.engine)
 
     @property
     def now(self) -> float:
@@ -122,6 +133,7 @@ class Host:
 
     def begin(self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...] = ()) -> None:
         """Switch the node on, with the credentials of the members that it remembers."""
+        self.up = True
         self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle()
         self._sample()
@@ -129,6 +141,11 @@ class Host:
     def crash(self) -> None:
         """Switch the node off at once; its sessions break, and the others notice at the end of their pipes."""
         self.up = False
+        self._life += 1
+        self.disk.lose_power()
+        self._running.clear()
+        self._outbox.clear()
+        self._alarm = math.inf
         for pipe in list(self.pipes.values()):
             other = self.others.host_of(pipe.peer)
             if other is not None:
@@ -145,18 +162,26 @@ class Host:
         deadline = self.peer.deadline
         if deadline < self._alarm:
             self._alarm = deadline
-            self.engine.at(deadline - self.clock_offset_s, lambda: self._ring(deadline))
+            self._later(deadline - self.now, lambda: self._ring(deadline))
 
     def _ring(self, deadline: float) -> None:
         if deadline == self._alarm:
-            self._alarm = float("inf")
-            if self.up:
-                self._settle()
+            self._alarm = math.inf
+            self._settle()
 
     def _sample(self) -> None:
-        if self.up:
-            self.deliver(LoadSampled(min(100.0, 100.0 * len(self._running)), 20.0, 0.0))
-            self.engine.after(1.0, self._sample)
+        self.deliver(LoadSampled(min(100.0, 100.0 * len(self._running)), 20.0, 0.0))
+        self._later(1.0, self._sample)
+
+    def _later(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Do something after a while, unless the host crashes before."""
+        life = self._life
+
+        def act() -> None:
+            if self.up and self._life == life:
+                action()
+
+        self.engine.after(delay_s, act)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -175,32 +200,36 @@ class Host:
             case Fetch():
                 self._fetch(effect)
             case Save():
-                self.disk[(effect.table, effect.key)] = effect.value
+                self.disk.put(effect.table, effect.key, effect.value)
             case Reply():
-                self.replies[effect.request] = effect
+                self._later(SYNC_S, lambda: self._reply(effect))
             case Notify():
                 pass
+
+    def _reply(self, reply: Reply) -> None:
+        self.replies[reply.request] = reply
 
     # -- sessions and datagrams --------------------------------------------------------------------------------------
 
     def _dial(self, dial: Dial) -> None:
         target = next((host for host in map(self.others.host_at, dial.addresses) if host is not None), None)
         if target is None or target is self or (dial.peer is not None and target.id != dial.peer):
-            self.engine.after(0.001, lambda: self.deliver(DialFailed(dial.addresses, dial.peer, "nobody answers")))
+            failed = DialFailed(dial.addresses, dial.peer, "nobody answers")
+            self._later(REFUSED_S, lambda: self._undelivered(dial.peer, failed))
             return
         reachable = self.network.reaches(self.number, target.number) and self.network.reaches(
             target.number, self.number
         )
         if not reachable:
             failed = DialFailed(dial.addresses, dial.peer, "no answer within 5 s")
-            self.engine.after(DIAL_TIMEOUT_S, lambda: self._undelivered(target.id, failed))
+            self._later(DIAL_TIMEOUT_S, lambda: self._undelivered(target.id, failed))
             return
         link = self.network.link(self.number, target.number)
-        self.engine.after(3 * link.latency_s, lambda: self._meet(target, dial))
+        self._later(3 * link.latency_s, lambda: self._meet(target, dial))
 
     def _meet(self, target: "Host", dial: Dial) -> None:
         """The handshake is through, if both accept each other's credentials."""
-        if not self.up or target.id in self.pipes:
+        if target.id in self.pipes:
             return
         if not target.up:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
@@ -219,8 +248,9 @@ class Host:
         for payload in self._outbox.pop(target.id, []):
             self._send(target.id, payload)
 
-    def _undelivered(self, peer: NodeId, failed: DialFailed) -> None:
-        self._outbox.pop(peer, None)
+    def _undelivered(self, peer: NodeId | None, failed: DialFailed) -> None:
+        if peer is not None:
+            self._outbox.pop(peer, None)
         self.deliver(failed)
 
     def _send(self, peer: NodeId, payload: bytes) -> None:
@@ -235,7 +265,7 @@ class Host:
         if target is None:
             return  # the breaking of the session is on its way
         if not self.network.reaches(self.number, target.number):
-            self.engine.after(BREAK_S, lambda: self._broken(peer, pipe.epoch, "no answer"))
+            self._later(BREAK_S, lambda: self._broken(peer, pipe.epoch, "no answer"))
             return
         self.network.pipe(self.number, target.number, len(payload), _arrival(target, self.id, pipe.epoch, payload))
 
@@ -266,29 +296,29 @@ class Host:
 
     def _fetch(self, fetch: Fetch) -> None:
         if fetch.file.digest in self.content:
-            self.engine.after(0.0, lambda: self.deliver(Fetched(fetch.file, None, 0, 0.0)))
+            self._later(0.0, lambda: self.deliver(Fetched(fetch.file, None, 0, 0.0)))
             return
         hosts = (self.others.host_of(node) for node in fetch.sources)
         source = next((host for host in hosts if host is not None and fetch.file.digest in host.content), None)
         if source is None or not self.network.reaches(source.number, self.number):
-            self.engine.after(DIAL_TIMEOUT_S, lambda: self.deliver(FetchFailed(fetch.file, "nobody has it")))
+            delay_s = REFUSED_S if source is None else DIAL_TIMEOUT_S
+            self._later(delay_s, lambda: self.deliver(FetchFailed(fetch.file, "nobody has it")))
             return
         link = self.network.link(source.number, self.number)
         seconds = fetch.file.size_bytes / link.bandwidth_bytes_per_s
 
         def arrived() -> None:
-            if self.up:
-                self.content[fetch.file.digest] = fetch.file
-                self.deliver(Fetched(fetch.file, source.id, fetch.file.size_bytes, max(seconds, 1e-6)))
+            self.content[fetch.file.digest] = fetch.file
+            self.deliver(Fetched(fetch.file, source.id, fetch.file.size_bytes, max(seconds, 1e-6)))
 
-        self.engine.after(2 * link.latency_s + seconds, arrived)
+        self._later(2 * link.latency_s + seconds, arrived)
 
     def _run(self, run: Run) -> None:
         seconds, failure = self.run_model(self, run)
         self.runs.append((self.engine.now, run.unit))
         self._epoch += 1
         token = self._running[run.unit] = self._epoch
-        self.engine.after(seconds, lambda: self._ended(run, token, seconds, failure))
+        self._later(seconds, lambda: self._ended(run, token, seconds, failure))
 
     def _ended(self, run: Run, token: int, seconds: float, failure: str) -> None:
         if self._running.get(run.unit) != token:
@@ -303,7 +333,7 @@ class Host:
         if self._running.pop(unit, None) is not None:
             empty = FileRef("stdout", 0, digest_of(b""))
             ended = RunEnded(unit, "cancelled", -15, (), empty, empty, "", 0.0)
-            self.engine.after(0.0, lambda: self.deliver(ended))
+            self._later(0.0, lambda: self.deliver(ended))
 
 
 def outputs_of(run: Run) -> tuple[FileRef, ...]:

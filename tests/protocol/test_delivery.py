@@ -2,7 +2,7 @@
 
 import math
 
-from pnode.protocol.delivery import BATCH_MAX, RESEND_S, TRIES, Delivery
+from pnode.protocol.delivery import BATCH_MAX, RESEND_S, RESEND_S_MAX, Delivery
 from pnode.protocol.ids import JobId, NodeId
 
 A, B = NodeId(b"a" * 32), NodeId(b"b" * 32)
@@ -13,10 +13,17 @@ def name(number: int) -> tuple[NodeId, int, int]:
     return (A, 1, number)
 
 
-def test_an_offer_is_sent_once_and_again_until_it_has_arrived() -> None:
+def offered(*numbers: int) -> Delivery:
     delivery = Delivery()
-    delivery.offer(B, JOB, name(0), 0.0)
+    for number in numbers:
+        delivery.offer(B, JOB, name(number))
+    return delivery
 
+
+def test_an_offer_is_sent_once_and_again_until_it_has_arrived() -> None:
+    delivery = offered(0)
+
+    assert delivery.deadline == -math.inf
     assert delivery.collect(0.0) == [(B, JOB, [name(0)])]
     assert delivery.collect(0.1) == []
     assert delivery.deadline == RESEND_S
@@ -26,42 +33,56 @@ def test_an_offer_is_sent_once_and_again_until_it_has_arrived() -> None:
     assert delivery.collect(1e9) == []
 
 
-def test_the_pauses_double_and_end_after_some_tries() -> None:
-    delivery, now = Delivery(), 0.0
-    delivery.offer(B, JOB, name(0), now)
+def test_the_pauses_double_up_to_a_bound_and_never_end() -> None:
+    delivery, now = offered(0), 0.0
+    delivery.collect(now)
     pauses = []
-    while delivery.deadline < math.inf:
+    for _ in range(6):
         pauses.append(delivery.deadline - now)
         now = delivery.deadline
         delivery.collect(now)
 
-    assert pauses == [0.0, *(RESEND_S * 2**n for n in range(TRIES - 1))]
-    assert delivery.pending(B, JOB) == 1
+    assert pauses == [RESEND_S, 2 * RESEND_S, 4 * RESEND_S, 8 * RESEND_S, RESEND_S_MAX, RESEND_S_MAX]
 
 
-def test_a_peer_that_is_back_gets_what_it_has_not_confirmed() -> None:
-    delivery = Delivery()
-    delivery.offer(B, JOB, name(0), 0.0)
+def test_over_a_new_session_everything_unconfirmed_goes_again_at_once() -> None:
+    delivery = offered(0, 1, 2)
     delivery.collect(0.0)
+    delivery.arrived(B, JOB, (name(1),))
 
-    delivery.again(B, 0.5)
+    delivery.again(B)
 
-    assert delivery.collect(0.5) == [(B, JOB, [name(0)])]
+    assert delivery.collect(0.5) == [(B, JOB, [name(0), name(2)])]
+    assert delivery.deadline == 0.5 + RESEND_S
 
 
 def test_offering_twice_is_offering_once() -> None:
-    delivery = Delivery()
-    delivery.offer(B, JOB, name(0), 0.0)
-    delivery.offer(B, JOB, name(0), 0.0)
+    delivery = offered(0, 0)
 
     assert delivery.collect(0.0) == [(B, JOB, [name(0)])]
+
+
+def test_what_has_arrived_before_it_was_sent_is_not_sent() -> None:
+    delivery = offered(0, 1)
+
+    delivery.arrived(B, JOB, (name(0),))
+
+    assert delivery.collect(0.0) == [(B, JOB, [name(1)])]
+
+
+def test_what_is_due_again_goes_with_what_is_new() -> None:
+    delivery = offered(0)
+    delivery.collect(0.0)
+    delivery.offer(B, JOB, name(1))
+
+    assert delivery.collect(RESEND_S) == [(B, JOB, [name(1), name(0)])]
 
 
 def test_a_forgotten_peer_or_job_gets_nothing() -> None:
     delivery = Delivery()
     for peer in (A, B):
         for job in (JOB, OTHER):
-            delivery.offer(peer, job, name(0), 0.0)
+            delivery.offer(peer, job, name(0))
 
     delivery.forget_peer(A)
     delivery.forget_job(JOB)
@@ -69,18 +90,26 @@ def test_a_forgotten_peer_or_job_gets_nothing() -> None:
     assert delivery.collect(0.0) == [(B, OTHER, [name(0)])]
 
 
+def test_a_job_forgotten_after_it_was_sent_is_not_sent_again() -> None:
+    delivery = offered(0)
+    delivery.collect(0.0)
+
+    delivery.forget_job(JOB)
+
+    assert delivery.deadline == math.inf
+
+
 def test_large_offers_go_in_batches() -> None:
-    delivery = Delivery()
-    for number in range(BATCH_MAX + 1):
-        delivery.offer(B, JOB, name(number), 0.0)
+    delivery = offered(*range(BATCH_MAX + 1))
 
     assert [len(batch) for _, _, batch in delivery.collect(0.0)] == [BATCH_MAX, 1]
 
 
 def test_arrivals_nobody_waits_for_are_ignored() -> None:
-    delivery = Delivery()
+    delivery = offered(0)
 
-    delivery.arrived(B, JOB, (name(0),))
-    delivery.again(B, 0.0)
+    delivery.arrived(A, JOB, (name(0),))
+    delivery.arrived(B, OTHER, (name(0),))
+    delivery.again(A)
 
-    assert delivery.deadline == math.inf
+    assert delivery.collect(0.0) == [(B, JOB, [name(0)])]

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol.ids import NodeId
-from pnode.protocol.jobstate import ENDED, LADDER, LIFE, PROVES, Attempt, JobState, Phase, UnitState
+from pnode.protocol.jobstate import (
+    ENDED,
+    LADDER,
+    LIFE,
+    PROVES,
+    VOID,
+    Attempt,
+    JobState,
+    Phase,
+    UnitState,
+    superseding,
+)
 from pnode.protocol.ledger import Ledger, Statement, StatementKind
 
 from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, statement
@@ -34,6 +45,10 @@ def told(
     return NODES[author], statement(kind, unit, attempt, at_s)
 
 
+def kept(node: int, unit: tuple[int, int], attempt: int = 1, author: int = 0) -> Told:
+    return NODES[author], statement(K.KEPT, unit, attempt, node=NODES[node])
+
+
 def picture(state: JobState) -> object:
     """Everything that is derived, for comparison."""
 
@@ -45,7 +60,19 @@ def picture(state: JobState) -> object:
         for key, unit in sorted(state.units.items())
     }
     failures = [key for key, _ in state.failures()]
-    return units, state.phase, state.results, failures, state.cancelled, state.ended_s
+    complete = [key for key in sorted(state.units) if state.is_complete(key)]
+    places = {node: sorted(keys) for node, keys in state.places.items()}
+    return (
+        units,
+        state.phase,
+        state.is_over,
+        state.results,
+        complete,
+        failures,
+        places,
+        state.cancelled,
+        state.ended_s,
+    )
 
 
 def test_the_life_of_an_attempt_as_a_table() -> None:
@@ -55,10 +82,11 @@ def test_the_life_of_an_attempt_as_a_table() -> None:
             assert PROVES[kind] == following
             assert LADDER[following] > LADDER[phase]
     assert {"declined", "dropped", "failed", "finished"} == ENDED
+    assert VOID < ENDED
 
 
 @pytest.mark.parametrize("phase", LIFE)
-@pytest.mark.parametrize("kind", [kind for kind in K if kind not in (K.ASSIGNED, K.CANCELLED)])
+@pytest.mark.parametrize("kind", [kind for kind in K if kind in PROVES])
 def test_an_attempt_only_ever_climbs(phase: str, kind: StatementKind) -> None:
     path = {
         "assigned": [], "accepted": [K.ACCEPTED], "started": [K.ACCEPTED, K.STARTED], "declined": [K.DECLINED],
@@ -79,14 +107,91 @@ def test_nothing_is_known_of_a_job_without_statements() -> None:
     assert state.unit((0, 0)) == UnitState()
 
 
-def test_a_job_is_done_when_every_unit_has_a_result() -> None:
-    state = state_of(
-        assigned(1), told(1, K.FINISHED, at_s=2.0), assigned(2, (1, 0)), told(2, K.FINISHED, (1, 0), at_s=5.0)
-    )
+FINISHED = (
+    assigned(1), told(1, K.FINISHED, at_s=2.0), assigned(2, (1, 0)), told(2, K.FINISHED, (1, 0), at_s=5.0),
+)  # fmt: skip
+
+
+def test_a_job_is_done_when_every_unit_has_a_result_and_what_it_is_for_is_kept() -> None:
+    assert state_of(*FINISHED).phase is Phase.RUNNING
+    state = state_of(*FINISHED, kept(2, (1, 0)))
 
     assert state.phase is Phase.DONE
+    assert state.is_over
     assert state.results == state.size == 2
     assert state.ended_s == 5.0
+
+
+def test_a_copy_of_an_attempt_that_has_no_result_completes_nothing() -> None:
+    state = state_of(*FINISHED[:3], kept(2, (1, 0)))
+
+    assert not state.is_complete((1, 0))
+    assert state_of(*FINISHED, kept(3, (1, 0))).phase is Phase.RUNNING
+
+
+def test_the_result_that_is_kept_comes_before_later_ones() -> None:
+    later = (assigned(3, (1, 0), 2), told(3, K.FINISHED, (1, 0), 2))
+
+    assert state_of(*FINISHED, *later).unit((1, 0)).result.node == NODES[3]  # type: ignore[union-attr]
+    assert state_of(*FINISHED, *later, kept(2, (1, 0))).unit((1, 0)).result.node == NODES[2]  # type: ignore[union-attr]
+
+
+def test_a_job_is_over_for_whoever_hears_that_it_is() -> None:
+    state = state_of((NODES[0], statement(K.CONCLUDED, attempt=0)))
+
+    assert state.is_over
+    assert state.phase is Phase.RUNNING
+
+
+def test_a_failure_alone_does_not_end_a_job() -> None:
+    assert not state_of(assigned(1), told(1, K.FAILED)).is_over
+
+
+def test_an_attempt_of_which_nothing_has_come_gives_way_to_the_one_before() -> None:
+    state = state_of(assigned(1), told(1, K.ACCEPTED), assigned(2, attempt=2), told(2, K.DECLINED, attempt=2))
+
+    assert state.unit((0, 0)).current is state.unit((0, 0)).attempts[(1, NODES[1])]
+    assert state.unit((0, 0)).number == 2
+    assert state.unit((0, 0)).was_taken
+
+
+def test_a_unit_that_was_only_declined_was_not_taken() -> None:
+    assert not state_of(assigned(1), told(1, K.DECLINED)).unit((0, 0)).was_taken
+    assert not state_of().unit((0, 0)).was_taken
+    assert state_of().unit((0, 0)).number == 0
+
+
+def test_every_node_that_was_given_something_is_known_with_its_units() -> None:
+    state = state_of(assigned(1), assigned(1, (1, 0)), assigned(2, attempt=2))
+
+    assert state.places == {NODES[1]: {(0, 0): None, (1, 0): None}, NODES[2]: {(0, 0): None}}
+
+
+@pytest.mark.parametrize(
+    ("others", "by"),
+    [
+        ((assigned(2, attempt=2),), None),
+        ((told(2, K.DECLINED, attempt=2),), None),
+        ((told(2, K.ACCEPTED, attempt=2),), (2, NODES[2])),
+        ((told(2, K.STARTED, attempt=2), told(3, K.STARTED, attempt=3)), (3, NODES[3])),
+        ((told(2, K.FINISHED, attempt=2), told(3, K.DROPPED, attempt=3)), (2, NODES[2])),
+        ((told(3, K.FINISHED),), (1, NODES[3])),
+        ((told(3, K.FAILED, attempt=2),), None),
+    ],
+)
+def test_an_attempt_is_superseded_by_a_later_one_that_was_taken_or_any_that_is_through(
+    others: tuple[Told, ...], by: tuple[int, NodeId] | None
+) -> None:
+    unit = state_of(assigned(1), told(1, K.STARTED), *others).unit((0, 0))
+    other = superseding(unit, unit.attempts[(1, NODES[1])])
+
+    assert (None if other is None else other.key) == by
+
+
+def test_a_result_of_an_earlier_attempt_does_not_stop_one_that_was_made_since_it_was_lost() -> None:
+    unit = state_of(told(1, K.FINISHED), told(2, K.STARTED, attempt=2)).unit((0, 0))
+
+    assert superseding(unit, unit.attempts[(2, NODES[2])]) is None
 
 
 def test_a_failed_attempt_fails_the_job_unless_a_later_one_is_under_way() -> None:
@@ -141,6 +246,7 @@ def test_an_assignment_made_twice_shows_the_earlier_one() -> None:
         Statement(99, 0, 0, 1, 1.0),
         Statement(K.FINISHED, 0, 0, 1, 1.0),
         Statement(K.ASSIGNED, 0, 0, 1, 1.0, b"short"),
+        Statement(K.KEPT, 0, 0, 1, 1.0, b"short"),
     ],
 )
 def test_a_statement_that_fits_no_unit_is_void(void: Statement) -> None:
@@ -152,7 +258,7 @@ def test_a_statement_that_fits_no_unit_is_void(void: Statement) -> None:
     assert not state.units
 
 
-KINDS = st.sampled_from([kind for kind in K if kind is not K.CANCELLED])
+KINDS = st.sampled_from([kind for kind in K if kind not in (K.CANCELLED, K.CONCLUDED)])
 
 
 @st.composite
@@ -161,10 +267,13 @@ def statements(draw: st.DrawFn) -> Told:
     unit = (draw(st.integers(0, 1)), draw(st.integers(0, 1)))
     attempt, at_s = draw(st.integers(1, 3)), float(draw(st.integers(0, 3)))
     if draw(st.integers(0, 9)) == 0:
-        return NODES[author], statement(K.CANCELLED, attempt=0, at_s=at_s, text=draw(st.sampled_from("ab")))
+        kind = draw(st.sampled_from((K.CANCELLED, K.CONCLUDED)))
+        return NODES[author], statement(kind, attempt=0, at_s=at_s, text=draw(st.sampled_from("ab")))
     kind = draw(KINDS)
     if kind is K.ASSIGNED:
         return assigned(draw(st.integers(0, 3)), unit, attempt, author, at_s)
+    if kind is K.KEPT:
+        return kept(draw(st.integers(0, 3)), unit, attempt, author)
     return NODES[author], statement(kind, unit, attempt, at_s, text=draw(st.sampled_from(("", "x"))))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pnode.protocol.effects import Unit
 from pnode.protocol.ids import JobId
-from pnode.protocol.workbench import OVERDUE_SHARE, Workbench
+from pnode.protocol.workbench import COUNTED_EACH_TIME, OVERDUE_SHARE, RECOUNT_S, Workbench
 
 
 def unit(number: int) -> Unit:
@@ -41,11 +41,24 @@ def test_a_unit_that_is_not_ready_is_not_taken() -> None:
     made.accept(unit(0), 1, 1.0, 0.0)
 
     assert made.take(0.0) == []
-    assert not made.is_ready(unit(0))
+    assert not made.is_running(unit(0))
     made.make_ready(unit(0))
     made.make_ready(unit(0))
     assert made.take(0.0) == [unit(0)]
     assert made.is_running(unit(0))
+
+
+def test_a_unit_that_is_ready_no_more_is_not_taken_until_it_is_again() -> None:
+    made = bench(2, (1, 1.0, 0.0))
+
+    made.make_unready(unit(0))
+
+    assert made.take(0.0) == []
+    made.make_ready(unit(0))
+    made.make_unready(unit(0))
+    made.make_ready(unit(0))
+    assert made.take(0.0) == [unit(0)]
+    assert made.take(0.0) == []
 
 
 def test_a_large_unit_does_not_hold_up_small_ones() -> None:
@@ -86,6 +99,31 @@ def test_a_unit_of_several_cores_occupies_them_together() -> None:
     made = bench(2, (2, 5.0, 0.0))
 
     assert made.free_in_s(0.0) == 5.0
+
+
+def test_a_long_queue_is_counted_as_exactly_when_it_grows() -> None:
+    made = bench(4, *((1, 1.0, 0.0) for _ in range(3 * COUNTED_EACH_TIME)))
+    before = made.free_in_s(100.0)
+    made.accept(unit(999), 1, 1.0, 0.0)
+
+    assert before == pytest.approx(3 * COUNTED_EACH_TIME / 4)
+    assert made.free_in_s(100.0) == pytest.approx(3 * COUNTED_EACH_TIME / 4)
+    for number in range(1000, 1004):
+        made.accept(unit(number), 1, 1.0, 0.0)
+    assert made.free_in_s(100.0) == pytest.approx(3 * COUNTED_EACH_TIME / 4 + 1.0)
+
+
+def test_a_long_queue_that_shrinks_is_counted_anew_after_a_while() -> None:
+    size = 3 * COUNTED_EACH_TIME
+    made = bench(1, *((1, 1.0, 0.0) for _ in range(size)))
+    made.free_in_s(0.0)
+    made.remove(unit(0))
+
+    assert made.free_in_s(0.0) == pytest.approx(size)
+    assert made.free_in_s(RECOUNT_S) == pytest.approx(size - 1)
+    for number in range(1, size // 2):
+        made.remove(unit(number))
+    assert made.free_in_s(RECOUNT_S) == pytest.approx(size - size // 2)
 
 
 def test_a_full_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

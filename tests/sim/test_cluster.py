@@ -75,12 +75,12 @@ def test_children_are_placed_by_the_holder_of_their_controlling_parent() -> None
     state = cluster.job(origin, job).state
     dag = cluster.job(origin, job)
     for key, unit in state.units.items():
-        controller = dag.controllers.get(dag.task(key).name)
+        controller = dag.controller(key)
         [attempt] = [attempt for attempt in unit.attempts.values() if attempt.number == 1]
         if controller is None:
             assert attempt.assigner == origin.id
         else:
-            holders = [held.node for held in state.unit(dag.key(controller, key[1])).attempts.values()]
+            holders = [held.node for held in state.unit(controller).attempts.values()]
             assert attempt.assigner in holders
 
 

@@ -1,0 +1,121 @@
+"""Fetching: content that this node needs and does not have, who it is for, and from whom it may come.
+
+    wanted --Fetch--> under way --Fetched--> here
+    under way --FetchFailed, a source is alive--> tried again after a pause, TRIES times; then given up
+    under way --FetchFailed, every source is gone--> waits: for a source to come back, or for content in its place
+
+A source that is alive and cannot deliver is not waited for long, since somebody waits for the task. One that has just
+died looks the same until membership has noticed it, so the pauses together are longer than that takes.
+"""
+
+from dataclasses import dataclass, field
+
+from .desk import Desk
+from .effects import Fetch
+from .events import FetchFailed
+from .ids import Digest, JobId, NodeId
+from .jobspec import FileRef
+from .jobstate import UnitKey
+from .timers import Timers
+
+TRIES = 7
+PAUSE_S = 0.5
+"""Doubled with each try: 0.5 + 1 + ... + 16 = 31.5 s, three times as long as it takes to find a node dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Who needs some content."""
+
+    job: JobId
+    key: UnitKey
+    copy: bool = False
+    """The replica wants a copy of the unit's result; else the unit's holder needs an input."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    file: FileRef
+    waiters: dict[Waiter, tuple[NodeId, ...]] = field(default_factory=dict)
+    """Who waits, and from whom it may come."""
+    tries: int = 0
+    under_way: bool = False
+
+
+class Fetching:
+    """All content that this node waits for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._wanted: dict[Digest, _Wanted] = {}
+        self._here: dict[Digest, None] = {}
+        """Content known to be in our store."""
+        self._pauses: Timers[Digest] = Timers()
+
+    @property
+    def deadline(self) -> float:
+        return self._pauses.deadline
+
+    def want(self, file: FileRef, sources: tuple[NodeId, ...], waiter: Waiter) -> bool:
+        """Ask for content, the best source first; tells whether it has to be waited for."""
+        digest = Digest(file.digest)
+        if digest in self._here or sources[0] == self.desk.me:
+            return False
+        wanted = self._wanted.setdefault(digest, _Wanted(file))
+        if wanted.waiters.get(waiter) != sources:
+            wanted.waiters[waiter] = sources
+            wanted.tries = 0
+            self._begin(wanted)
+        return True
+
+    def release(self, digest: Digest, waiter: Waiter) -> None:
+        """It is not waited for by this one any more."""
+        wanted = self._wanted.get(digest)
+        if wanted is not None:
+            wanted.waiters.pop(waiter, None)
+
+    def arrived(self, digest: Digest) -> list[Waiter]:
+        """Content is in our store. Returns who waited for it."""
+        self._here[digest] = None
+        self._pauses.cancel(digest)
+        wanted = self._wanted.pop(digest, None)
+        return [] if wanted is None else list(wanted.waiters)
+
+    def failed(self, event: FetchFailed, now: float) -> list[tuple[Waiter, NodeId]]:
+        """A fetch has ended badly. Returns who has to do without, and the source that was to blame."""
+        digest = Digest(event.file.digest)
+        wanted = self._wanted.get(digest)
+        if wanted is None:
+            return []
+        wanted.under_way = False
+        if wanted.waiters and not self._sources(wanted):
+            return []
+        wanted.tries += 1
+        if wanted.waiters and wanted.tries < TRIES:
+            self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
+            return []
+        del self._wanted[digest]
+        return [(waiter, sources[0]) for waiter, sources in wanted.waiters.items()]
+
+    def tick(self, now: float) -> None:
+        for digest in self._pauses.due(now):
+            self._begin(self._wanted[digest])
+
+    def back(self, node: NodeId) -> None:
+        """A member is there again: it may have what nobody else had."""
+        for wanted in self._wanted.values():
+            if any(node in sources for sources in wanted.waiters.values()):
+                wanted.tries = 0
+                self._begin(wanted)
+
+    def _begin(self, wanted: _Wanted) -> None:
+        sources = self._sources(wanted)
+        if not wanted.under_way and sources:
+            self._pauses.cancel(Digest(wanted.file.digest))
+            wanted.under_way = True
+            self.desk.effects.append(Fetch(wanted.file, sources))
+
+    def _sources(self, wanted: _Wanted) -> tuple[NodeId, ...]:
+        """Everybody alive from whom it may come."""
+        named = dict.fromkeys(node for sources in wanted.waiters.values() for node in sources)
+        return tuple(node for node in named if node != self.desk.me and not self.desk.is_gone(node))

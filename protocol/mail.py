@@ -1,0 +1,140 @@
+"""Mail: the messages about jobs that nodes exchange (`jobmessages`), in and out.
+
+What is delivered becomes news on the desk; what the desk has put on the way (`delivery`) is sent here. A replica
+wants whole feeds: it confirms a segment when it has everything before it, and asks for what is missing.
+"""
+
+from .codec import decode
+from .desk import Desk
+from .effects import Send
+from .enquiries import Enquiries
+from .frames import Frames
+from .ids import JobId, NodeId
+from .job import Job
+from .jobmessages import FRAMES, Deliver, Delivered, JobsAnswer, JobsWanted, LedgerShown, LedgerWanted, SpecWanted
+from .ledger import Segment, SegmentId, Vector, open_segment
+from .register import Register
+from .signed import Signed
+
+MESSAGE_BYTES = 1024 * 1024
+"""Segments are put into one message up to this size; a session carries four times as much."""
+
+Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown
+
+
+class Mail:
+    """Reads and writes what concerns jobs."""
+
+    def __init__(self, desk: Desk, register: Register, enquiries: Enquiries) -> None:
+        self.desk = desk
+        self.register = register
+        self.enquiries = enquiries
+        self._frames = Frames(FRAMES)
+
+    def read(self, peer: NodeId, message: Message, now: float) -> None:
+        """A message came over a session. Raises RemoteProtocolError if it cannot be believed."""
+        match message:
+            case Deliver():
+                self._deliver(peer, message)
+            case Delivered():
+                self._delivered(peer, message)
+            case SpecWanted():
+                self._spec_wanted(peer, JobId(message.job))
+            case JobsWanted():
+                self.enquiries.asked(peer, message)
+            case JobsAnswer():
+                self.enquiries.answered(peer, message)
+            case LedgerWanted():
+                self._show_ledger(peer, message)
+            case LedgerShown():
+                job = self.register.known(JobId(message.job), message.spec)
+                self.enquiries.shown(peer, job, _vector(message.vector), now)
+
+    def send_due(self, now: float) -> None:
+        """Send what is due."""
+        for peer, job_id_, names in self.desk.delivery.collect(now):
+            job = self.desk.jobs[job_id_]
+            batch: list[Signed] = []
+            size = 0
+            for name in names:
+                signed = job.ledger[name].signed
+                batch.append(signed)
+                size += len(signed.body)
+                if size >= MESSAGE_BYTES:
+                    self._send_segments(peer, job, batch)
+                    batch, size = [], 0
+            if batch:
+                self._send_segments(peer, job, batch)
+
+    def _send_segments(self, peer: NodeId, job: Job, batch: list[Signed]) -> None:
+        spec = None if peer in job.informed else job.signed
+        job.informed[peer] = None
+        self._send(peer, Deliver(job.id, tuple(batch), spec))
+
+    def _send(self, peer: NodeId, message: object) -> None:
+        self.desk.effects.append(Send(peer, self._frames.encode(message)))
+
+    def _deliver(self, peer: NodeId, message: Deliver) -> None:
+        job = self.desk.jobs.get(JobId(message.job))
+        if job is None:
+            if message.spec is None:
+                self._send(peer, SpecWanted(message.job))
+                return
+            job = self.register.known(JobId(message.job), message.spec)
+        job.informed[peer] = None
+        before = len(job.ledger)
+        names = [name for name in (self._merge(job, signed) for signed in message.segments) if name is not None]
+        if self.desk.me in self.desk.replicas(job):
+            names = self._ask_for_gaps(peer, job, names)
+        if names:
+            self._send(peer, Delivered(message.job, tuple(names)))
+        if job.state.is_over and len(job.ledger) == before and not any(name in job.endings for name in names):
+            self.desk.tell_end(job, peer)  # it tells us again what we know: it does not seem to know the end
+        self.enquiries.check(job)
+
+    def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId]) -> list[SegmentId]:
+        """A replica confirms a segment when it has the whole feed up to it; so it is offered again until it has."""
+        whole = [name for name in names if job.ledger.is_whole_up_to(name)]
+        if len(whole) < len(names):
+            self._send(peer, LedgerWanted(job.id, job.ledger.vector()))
+        return whole
+
+    def _merge(self, job: Job, signed: Signed) -> SegmentId | None:
+        """Take in one segment; its name if we have it now."""
+        segment = decode(Segment, signed.body)
+        name = (NodeId(signed.author), segment.boot, segment.sequence)
+        if name in job.ledger:
+            return name
+        if not self.desk.near.is_certified(name[0]):
+            return None  # not yet: it will be sent again, and the author's record is on its way
+        entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
+        if job.ledger.add(entry):
+            self.desk.heard(job, entry)
+        return name
+
+    def _delivered(self, peer: NodeId, message: Delivered) -> None:
+        names = tuple((NodeId(author), boot, sequence) for author, boot, sequence in message.segments)
+        self.desk.delivery.arrived(peer, JobId(message.job), names)
+        job = self.desk.jobs.get(JobId(message.job))
+        if job is not None and peer in job.untold and any(name in job.endings for name in names):
+            del job.untold[peer]
+
+    def _spec_wanted(self, peer: NodeId, job_id_: JobId) -> None:
+        job = self.desk.jobs.get(job_id_)
+        if job is not None:
+            job.informed.pop(peer, None)
+            self.desk.delivery.again(peer)
+
+    def _show_ledger(self, peer: NodeId, message: LedgerWanted) -> None:
+        job = self.desk.jobs.get(JobId(message.job))
+        if job is None:
+            return
+        for entry in job.ledger.beyond(_vector(message.vector)):
+            self.desk.offer(job, peer, entry.id)
+        if message.follow:
+            job.watchers[peer] = None
+            self._send(peer, LedgerShown(job.id, job.signed, job.ledger.vector()))
+
+
+def _vector(wire: tuple[tuple[bytes, int, int], ...]) -> Vector:
+    return tuple((NodeId(author), boot, whole) for author, boot, whole in wire)

@@ -1,0 +1,226 @@
+"""Recovery: the first living replica looks after every unit that nobody else looks after.
+
+Whether a unit has to be placed again is asked of the job's state and of who is gone, and of nothing else; so it does
+not matter in which order this node learnt of what, and the question may be asked as often as one likes (`look`). It
+is asked when something is said about the unit, when all its parents have started, and when a node goes or comes.
+
+    wanted?   it has no result; or its result is with a node that is gone, and is a result of the job of which there
+              is no copy, or is needed by a child that is wanted and has not started
+    in hand?  a living node has accepted it
+    placeable? all its parents have results that can be had, or have started on living nodes
+
+A unit that is wanted, in nobody's hand and placeable is placed: at once if it was accepted before, or if whoever
+holds its controlling parent is gone or is this node; else after PATIENCE_S, in which that node should do it. One that
+is not placeable is looked at again when the parent in its way starts; that parent, if its result is lost, is wanted
+by that. So recomputation goes up the graph no further than it must, and no unit is ever left without somebody who
+will act on it: its holder, its controller for a while, or this node.
+"""
+
+from enum import Enum, auto
+
+from .desk import Desk
+from .ids import JobId, NodeId
+from .job import Job
+from .jobstate import LADDER, Attempt, UnitKey, UnitState, attempted_by
+from .ledger import Statement, StatementKind
+from .placing import Placing
+from .timers import Timers
+
+PATIENCE_S = 5.0
+"""Longer than a hand-off that is not answered: a controller at work says something more often than this."""
+
+STRANGER_S = 15.0
+"""A member that is alive shows up within a push-pull or two of our start. Whoever has a part in a job and is not
+known after that is gone; those who remember its death do not tell newcomers of it (`push_pull`)."""
+
+
+class _Care(Enum):
+    """What a look at a unit finds."""
+
+    NONE_NEEDED = auto()
+    EXPECTED = auto()
+    """Somebody is about to act."""
+    OURS = auto()
+
+
+class Recovery:
+    """The units of the jobs that this node leads."""
+
+    def __init__(self, desk: Desk, placing: Placing) -> None:
+        self.desk = desk
+        self.placing = placing
+        self._patience: Timers[tuple[JobId, UnitKey]] = Timers()
+        """Until when somebody else is waited for, or an answer to our own hand-off."""
+        self._strangers: Timers[NodeId] = Timers()
+
+    @property
+    def deadline(self) -> float:
+        return min(self._patience.deadline, self._strangers.deadline)
+
+    def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
+        """React to a statement about a unit, whoever made it."""
+        key = (statement.task, statement.item)
+        self._note_stranger(attempted_by(author, statement), now)
+        self._patience.cancel((job.id, key))  # somebody is at it
+        if statement.kind == StatementKind.FINISHED:
+            job.lost.pop(key, None)
+        self.look(job, key, now)
+        if statement.kind in (StatementKind.STARTED, StatementKind.FINISHED):
+            self._unblock(job, key, now)
+
+    def gone(self, job: Job, node: NodeId, now: float) -> None:
+        """A node is gone: what it was running and what it alone had may have to be placed again."""
+        keys = sorted(job.state.places.get(node, ()), key=lambda key: job.shape.place[key[0]], reverse=True)
+        for key in keys:  # children before parents: a lost child may need its parents
+            result = job.state.unit(key).result
+            if result is not None and result.node == node and self._is_needed(job, key):
+                job.lost[key] = None
+            else:
+                job.lost.pop(key, None)
+        for key in keys:
+            self.look(job, key, now)
+            for child in job.controlled(key):
+                if job.may_begin(child):
+                    self.look(job, child, now)
+
+    def back(self, job: Job, node: NodeId, now: float) -> None:
+        """A node is there again, with its results."""
+        for key in job.state.places.get(node, ()):
+            self._unblock(job, key, now)
+
+    def resume(self, job: Job, now: float) -> None:
+        """After a restart: whoever knows more than we do, or has the units we miss, has a while to say so."""
+        for node in job.state.places:
+            self._note_stranger(node, now)
+        for key in job.all_units():
+            if job.may_begin(key) and not job.state.is_complete(key):
+                self._patience.set((job.id, key), now + PATIENCE_S)
+
+    def over(self, job: Job) -> None:
+        """Nothing is to be looked after any more."""
+        for key in job.all_units():
+            self._patience.cancel((job.id, key))
+        job.lost.clear()
+        job.blocked.clear()
+
+    def tick(self, now: float) -> None:
+        for job_id, key in self._patience.due(now):
+            self.look(self.desk.jobs[job_id], key, now, patient=False)
+
+    def vanished(self, now: float) -> list[NodeId]:
+        """Nodes that should have shown up by now and have not: from here on they are gone."""
+        missing = [node for node in self._strangers.due(now) if not self.desk.near.is_known(node)]
+        self.desk.vanished.update(dict.fromkeys(missing))
+        return missing
+
+    def look(self, job: Job, key: UnitKey, now: float, *, patient: bool = True) -> None:
+        """Do for a unit, and for those that it needs, what nobody else does."""
+        self._act(job, key, now, patient=patient)
+        needed = self._lost_parents(job, key)
+        while needed:
+            parent = needed.pop()
+            job.lost[parent] = None
+            self._act(job, parent, now, patient=True)
+            needed += self._lost_parents(job, parent)
+
+    def _act(self, job: Job, key: UnitKey, now: float, *, patient: bool) -> None:
+        timer = (job.id, key)
+        match self._judge(job, key):
+            case _Care.NONE_NEEDED:
+                self._patience.cancel(timer)
+            case _Care.EXPECTED if patient or self._is_our_offer(job, key):
+                if timer not in self._patience:
+                    self._patience.set(timer, now + PATIENCE_S)
+            case _Care.EXPECTED | _Care.OURS:
+                self._patience.set(timer, now + PATIENCE_S)
+                self.placing.place(job, key, now, self._why(job, key))
+
+    def _judge(self, job: Job, key: UnitKey) -> _Care:
+        unit = job.state.unit(key)
+        holder = self._holder(unit)
+        if job.state.is_over or not self._is_wanted(job, key, unit):
+            return _Care.NONE_NEEDED
+        if holder is not None and holder.phase != "assigned":
+            return _Care.NONE_NEEDED
+        if self._is_blocked(job, key):
+            return _Care.NONE_NEEDED
+        return _Care.OURS if holder is None and self._is_ours(job, key, unit) else _Care.EXPECTED
+
+    def _holder(self, unit: UnitState) -> Attempt | None:
+        """The attempt that is under way on a living node, the furthest if there are several."""
+        open_ = (each for each in unit.attempts.values() if each.is_open and not self.desk.is_gone(each.node))
+        return max(open_, key=lambda attempt: (LADDER[attempt.phase], attempt.key), default=None)
+
+    def _is_wanted(self, job: Job, key: UnitKey, unit: UnitState) -> bool:
+        result = unit.result
+        if result is None:
+            return unit.current is None or unit.current.phase != "failed"
+        if result.kept or not self.desk.is_gone(result.node):
+            return False
+        return job.task(key).final or key in job.lost
+
+    def _is_needed(self, job: Job, key: UnitKey) -> bool:
+        """Whether some child has still to read what the unit has written."""
+        return any(self._is_reader(job, child) for child in job.children(key))
+
+    def _is_reader(self, job: Job, key: UnitKey) -> bool:
+        unit = job.state.unit(key)
+        holder = self._holder(unit)
+        return self._is_wanted(job, key, unit) and (holder is None or holder.phase != "started")
+
+    def _lost_parents(self, job: Job, key: UnitKey) -> list[UnitKey]:
+        """Parents that the unit needs and that nobody runs, although they have run before."""
+        if job.state.is_over or not self._is_reader(job, key):
+            return []
+        return [parent for parent in job.parents(key) if parent not in job.lost and self._is_away(job, parent)]
+
+    def _is_away(self, job: Job, key: UnitKey) -> bool:
+        """Whether a unit has a result that cannot be had."""
+        result = job.state.unit(key).result
+        return result is not None and not result.kept and self.desk.is_gone(result.node)
+
+    def _is_blocked(self, job: Job, key: UnitKey) -> bool:
+        for parent in job.parents(key):
+            if not self._is_under_way(job, parent):
+                job.blocked.setdefault(parent, {})[key] = None
+                return True
+        return False
+
+    def _is_under_way(self, job: Job, key: UnitKey) -> bool:
+        unit = job.state.unit(key)
+        if unit.result is not None and not self._is_away(job, key):
+            return True
+        holder = self._holder(unit)
+        return holder is not None and holder.phase == "started"
+
+    def _is_ours(self, job: Job, key: UnitKey, unit: UnitState) -> bool:
+        """Whether nobody else is expected to place a unit that nobody has."""
+        if self._is_our_offer(job, key):
+            return False
+        controller = job.controller(key)
+        if controller is None or unit.was_taken:
+            return True
+        parent = job.state.unit(controller)
+        attempt = parent.result or parent.current
+        return attempt is None or attempt.node == self.desk.me or self.desk.is_gone(attempt.node)
+
+    def _is_our_offer(self, job: Job, key: UnitKey) -> bool:
+        return key in job.handoffs or key in job.unplaced
+
+    def _unblock(self, job: Job, key: UnitKey, now: float) -> None:
+        for child in job.blocked.pop(key, ()):
+            self.look(job, child, now)
+
+    def _why(self, job: Job, key: UnitKey) -> str:
+        """Why there is another attempt, for people."""
+        current = job.state.unit(key).current
+        if current is None:
+            return ""
+        name = self.desk.near.name_of(current.node)
+        if self.desk.is_gone(current.node):
+            return f"{name} is gone"
+        return f"{name} has not answered" if current.phase == "assigned" else f"{name} has {current.phase} it"
+
+    def _note_stranger(self, node: NodeId, now: float) -> None:
+        if node not in self._strangers and node not in self.desk.vanished and not self.desk.near.is_known(node):
+            self._strangers.set(node, now + STRANGER_S)
