@@ -72,15 +72,16 @@ class Allowance:
         return f"exit status {status}" if status else ""
 
     def _logs(self) -> str:
-        for log in (self._place.stdout, self._place.stderr):
-            if log.stat().st_size > self._settings.log_bytes_max:
+        for log in self._place.logs:
+            if log.size_bytes > self._settings.log_bytes_max:
                 return f"printed more than {_size(self._settings.log_bytes_max)} to {log.name}"
         return ""
 
     def _outputs(self) -> str:
         self._drain()
         count = size = 0
-        with os.scandir(self._place.outputs) as entries:
+        # The task has removed the directory, which is for `Workplace.check` to say; or we have no descriptor left.
+        with suppress(OSError), os.scandir(self._place.outputs.file) as entries:
             for entry in entries:
                 count += 1
                 with suppress(FileNotFoundError):  # the task has removed it meanwhile

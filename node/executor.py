@@ -3,8 +3,10 @@
 A unit's calls run one after the other in its workplace (see `workplace`), a private directory that is removed in the
 end. The application is unpacked once, shared by all units and read-only (see `unpacked`). A call is complete when its
 process has ended, and then the rest of its process tree is ended, too (see `processes`). What it prints goes straight
-into files, with no pipe through the node; how much that is, and how much the outputs are, is looked at every
-`poll_s`, and the kernel's limit on file sizes is the backstop.
+into files, with no pipe through the node (see `printout`); how much that is, and how much the outputs are, is
+looked at every `poll_s`, and the kernel's limit on file sizes is the backstop.
+
+Whatever a task does to its own workplace ends in a stated failure of the unit, or is of no importance: see `held`.
 
 Nothing here has an opinion on how many units run at a time: the core starts them as cores get free.
 """
@@ -30,17 +32,18 @@ from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
 
 from .allowance import Allowance, ExecutorSettings
-from .outputs import CloseOrder, Output, find_outputs
+from .held import DisplacedError, HeldDirectory, remove_tree
+from .outputs import CloseOrder, find_outputs
+from .printout import Printout
 from .processes import Command, Ended, Processes, end_leftovers
 from .store import Store, StoreError
-from .unpacked import Unpacked, UnpackError, remove_tree
+from .unpacked import Unpacked, UnpackError
 from .workplace import NOT_EXECUTABLE, NOT_FOUND, UnitError, Workplace
 
 logger = logging.getLogger(__name__)
 
-STDERR_TAIL_CHARACTERS_MAX = 2000
-STDERR_TAIL_BYTES_MAX = 4000
-"""A text in a statement has at most 4,096 bytes."""
+REASON_CHARACTERS_MAX = 1000
+"""Of a failure: a text in a statement has at most 4,096 bytes, and names in it may be long."""
 
 WORKPLACE_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 """Nothing else is ever cleared away."""
@@ -61,7 +64,8 @@ class Executor:
         What an earlier process of this node left in its workplaces, and what of it still runs, is cleared away, which
         may block for a second.
         """
-        self._work = home / "work"
+        (home / "work").mkdir(mode=0o700, exist_ok=True)
+        self._work = HeldDirectory.find(home / "work")
         self._store = store
         self._unpacked = Unpacked(home / "apps", store)
         self._settings = settings or ExecutorSettings()
@@ -70,11 +74,10 @@ class Executor:
         self._scopes: dict[Unit, trio.CancelScope] = {}
         self._numbers = itertools.count(1)
         self._nothing = store.add_bytes(b"", "nothing", owner=b"executor")
-        self._work.mkdir(mode=0o700, exist_ok=True)
-        end_leftovers(self._work)
-        for remains in self._work.iterdir():
-            if WORKPLACE_NAME.fullmatch(remains.name):
-                remove_tree(remains)
+        end_leftovers(self._work.path)
+        for name in os.listdir(self._work.file):  # noqa: PTH208  # pathlib knows no directory that is held
+            if WORKPLACE_NAME.fullmatch(name):
+                _try_to_remove(partial(remove_tree, name, self._work.file), name)
 
     async def run(self, run: Run) -> RunEnded:
         """Run a unit to its end, whatever that is; its inputs and its application are in the store.
@@ -82,26 +85,25 @@ class Executor:
         What it wrote and printed is in the store afterwards, pinned for its job. If the caller is cancelled, the
         unit's processes are ended before that gets through.
         """
-        place = Workplace(self._work / f"{next(self._numbers)}-{secrets.token_hex(4)}", run)
+        name = f"{next(self._numbers)}-{secrets.token_hex(4)}"
         progress = _Progress()
         failure: UnitError | None = None
-        pins = place.path.name.encode()
+        pins = name.encode()
         self._store.pin(pins, [file.digest for call in run.calls for file in call])
         try:
             with trio.CancelScope() as scope:
                 self._scopes[run.unit] = scope
                 try:
-                    await self._work_at(place, run, progress)
+                    progress.place = await trio.to_thread.run_sync(self._make, name, run)
+                    await self._work_at(progress.place, run, progress)
                 except UnitError as error:
                     failure = error
             if scope.cancelled_caught:
                 failure = UnitError("cancelled", -signal.SIGTERM)
-            return await trio.to_thread.run_sync(self._collect, place, run, progress, failure)
-        except trio.Cancelled:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._clear, place, progress)
-            raise
+            return await trio.to_thread.run_sync(self._collect, run, progress, failure)
         finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._clear, progress)
             del self._scopes[run.unit]
             self._store.unpin(pins)
 
@@ -128,6 +130,14 @@ class Executor:
                     told = f" (call {number} of {len(run.calls)})" if len(run.calls) > 1 else ""
                     raise UnitError(f"{error}{told}", error.exit_status) from None
 
+    def _make(self, name: str, run: Run) -> Workplace:
+        """Raises UnitError."""
+        try:
+            self._work.check()
+            return Workplace(self._work, name, run)
+        except OSError as error:
+            raise UnitError(f"cannot make its directory: {error}") from None
+
     def _prepare(
         self, place: Workplace, application: Path | None, progress: "_Progress", call: tuple[FileRef, ...]
     ) -> dict[str, str]:
@@ -135,7 +145,7 @@ class Executor:
         try:
             if progress.order is None:
                 place.furnish(application)
-                progress.order = CloseOrder(place.outputs)
+                progress.order = CloseOrder(place.outputs.path)
             return place.environment(self._environment) | place.put_inputs(self._store, call)
         except OSError as error:
             raise UnitError(f"cannot prepare its directory: {error}") from None
@@ -145,17 +155,21 @@ class Executor:
     ) -> None:
         """One call. Raises UnitError unless it ended well and within its limits."""
         environment = await trio.to_thread.run_sync(prepare)
-        words = place.words(self._settings.python, environment)
-        ended = await self._start(Command(words, place.here, environment, place.stdout, place.stderr), watch)
+        stdout, stderr = place.logs
+        words = _words(place, self._settings.python, environment)
+        ended = await self._start(Command(words, place.here, environment, stdout.file, stderr.file), watch)
         progress.seconds += ended.seconds
         raised, returned = place.result()
         progress.returned += returned
-        reason = ended.reason or raised or watch.blame(ended.status) or watch.size()
+        reason = ended.reason or raised or watch.blame(ended.status) or watch.size() or _displaced(place)
         if reason:
             raise UnitError(reason, ended.status)
 
     async def _start(self, command: Command, watch: Allowance) -> Ended:
         settings = self._settings
+        problem = command.problem()
+        if problem:
+            raise UnitError(f"cannot start {command.words[0]!r}: {problem}", NOT_EXECUTABLE)
         try:
             return await self._processes.run(
                 command,
@@ -171,73 +185,79 @@ class Executor:
             hint = "; does it begin with #! and the path of its interpreter?"
             raise UnitError(f"cannot start {command.words[0]}: {error.strerror}{hint}", status) from None
 
-    def _collect(self, place: Workplace, run: Run, progress: "_Progress", failure: UnitError | None) -> RunEnded:
-        """Bring what the unit wrote into the store, clear its workplace away, and tell how it ended."""
+    def _collect(self, run: Run, progress: "_Progress", failure: UnitError | None) -> RunEnded:
+        """Bring what the unit wrote into the store, and tell how it ended."""
         outputs: tuple[FileRef, ...] = ()
-        if failure is None:
+        place = progress.place
+        if failure is None and place is not None:
             try:
                 outputs = self._keep_outputs(place, run, progress)
             except UnitError as error:
                 failure = error
-        tail = _tail(place.stderr)
-        ended = RunEnded(
+        stdout, stderr = place.logs if place else (None, None)
+        return RunEnded(
             unit=run.unit,
-            failure=str(failure) if failure else "",
+            failure=_shortened(str(failure)) if failure else "",
             exit_status=failure.exit_status if failure else 0,
             outputs=outputs,
-            stdout=self._keep_log(place.stdout, run),
-            stderr=self._keep_log(place.stderr, run),
-            stderr_tail=tail,
+            stdout=self._keep_log(stdout, run) if stdout else self._no_log("stdout"),
+            stderr=self._keep_log(stderr, run) if stderr else self._no_log("stderr"),
+            stderr_tail=stderr.tail() if stderr else "",
             seconds=progress.seconds,
         )
-        self._clear(place, progress)
-        return ended
 
     def _keep_outputs(self, place: Workplace, run: Run, progress: "_Progress") -> tuple[FileRef, ...]:
         """Raises UnitError when there is nothing for those who wait for it, or no room for what there is."""
         closed = progress.order.names() if progress.order else []
-        found, notices = find_outputs(place.outputs, progress.returned, closed)
-        place.note(notices)
+        try:
+            place.check()
+            found, notices = find_outputs(place.outputs.file, progress.returned, closed)
+            place.logs[1].note(notices)
+        except OSError as error:
+            raise UnitError(f"cannot look for its outputs: {error}") from None
         waiting = ", ".join(dict.fromkeys(run.task.children))
         if not found and waiting:
             raise UnitError(f"wrote no output although {waiting} {_has(run.task)} to be fed")
         if not found and run.task.final:
             raise UnitError("wrote no output although its outputs are results of the job")
         try:
-            return tuple(self._keep_output(output, run) for output in found)
+            return tuple(
+                self._store.take_file(place.outputs.file, output.name, owner=run.unit.job) for output in found
+            )
         except (OSError, StoreError) as error:
             raise UnitError(f"cannot keep its outputs: {error}") from None
 
-    def _keep_output(self, output: Output, run: Run) -> FileRef:
-        output.path.chmod(0o600)  # whatever mode the task has given it, it is ours to read
-        return self._store.add_file(output.path, move=True, owner=run.unit.job)
-
-    def _keep_log(self, log: Path, run: Run) -> FileRef:
+    def _keep_log(self, log: Printout, run: Run) -> FileRef:
         """A log without what is beyond its bound; nothing if there is no room even for that."""
+        size = min(log.size_bytes, self._settings.log_bytes_max)
+        if size == 0:
+            return self._no_log(log.name)
         try:
-            size = log.stat().st_size
-            if size == 0:
-                return FileRef(log.name, 0, self._nothing.digest)
-            if size > self._settings.log_bytes_max:
-                os.truncate(log, self._settings.log_bytes_max)
-            return self._store.add_file(log, move=True, owner=run.unit.job)
+            with log.reader() as content:
+                return self._store.add_open(content, log.name, size, owner=run.unit.job)
         except (OSError, StoreError) as error:
             logger.warning(
                 "job=%s task=%s cannot keep %s: %s", job_text(run.unit.job), run.unit.task, log.name, error
             )
-            return FileRef(log.name, 0, self._nothing.digest)
+            return self._no_log(log.name)
 
-    def _clear(self, place: Workplace, progress: "_Progress") -> None:
+    def _no_log(self, name: str) -> FileRef:
+        return FileRef(name, 0, self._nothing.digest)
+
+    def _clear(self, progress: "_Progress") -> None:
         if progress.order is not None:
             progress.order.close()
-        if not self._settings.keep:
-            remove_tree(place.path)
+        if progress.place is not None:
+            if not self._settings.keep:
+                _try_to_remove(progress.place.remove, progress.place.path.name)
+            progress.place.close()
 
 
 @dataclass(slots=True)
 class _Progress:
     """What is known of a unit while it runs."""
 
+    place: Workplace | None = None
     seconds: float = 0.0
     returned: list[str] = field(default_factory=list)
     """Paths that its calls returned."""
@@ -248,16 +268,34 @@ class _Progress:
             self.order.drain()
 
 
+def _words(place: Workplace, python: str, environment: Mapping[str, str]) -> list[str]:
+    """Raises UnitError."""
+    try:
+        return place.words(python, environment)
+    except OSError as error:  # a name that no file can have, or a disk that fails
+        raise UnitError(f"cannot find its program: {error}", NOT_FOUND) from None
+
+
+def _displaced(place: Workplace) -> str:
+    try:
+        place.check()
+    except DisplacedError as error:
+        return str(error)
+    return ""
+
+
+def _try_to_remove(remove: Callable[[], None], name: str) -> None:
+    """What must stay, a mounted file system for one, is for the person who looks after the machine."""
+    try:
+        remove()
+    except OSError as error:
+        logger.warning("cannot remove all of the workplace %s: %s", name, error)
+
+
+def _shortened(reason: str) -> str:
+    text = reason.encode(errors="backslashreplace").decode()
+    return text if len(text) <= REASON_CHARACTERS_MAX else text[: REASON_CHARACTERS_MAX - 4] + " ..."
+
+
 def _has(task: Task) -> str:
     return "has" if len(set(task.children)) == 1 else "have"
-
-
-def _tail(log: Path) -> str:
-    """The end of a log as text, within both bounds."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - 4 * STDERR_TAIL_CHARACTERS_MAX, 0))
-            text = file.read().decode(errors="replace")[-STDERR_TAIL_CHARACTERS_MAX:]
-    except FileNotFoundError:
-        return ""
-    return text.encode()[-STDERR_TAIL_BYTES_MAX:].decode(errors="ignore")

@@ -2,7 +2,8 @@
 
 Only regular files with plain names count. Whatever else lies there (directories, links, pipes) is left out, with a
 line about it in the unit's stderr: a task may use its output directory for scratch, but nothing is sent that it did
-not put there as a file.
+not put there as a file. A file that has further names elsewhere (hard links) is an output like any other, but it is
+copied into the store, not moved, and its mode stays as it is: it may be a user's own (see `Store.take_file`).
 
 The order is that of the list that the task returned, as far as it names files. For the rest it is the order in which
 files were last closed, as CIRCE had it (IN_CLOSE_WRITE; reference: jupiter.md 5.4), which on Linux the kernel tells
@@ -20,8 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_Q_OVERFLOW = 0x8, 0x80, 0x100, 0x4000
+IN_DONT_FOLLOW = 0x2000000
 EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 READ_BYTES = 64 * 1024
+
+ORDER_MAX = 100_000
+"""Names whose order is remembered; a task that makes more, scratch files mostly, is over its allowance anyway."""
 
 NAME_BYTES_MAX = 255
 """Of a file in any common file system, and of a FileRef."""
@@ -31,7 +36,7 @@ NAME_BYTES_MAX = 255
 class Output:
     """One file that a unit wrote."""
 
-    path: Path
+    name: str
     size_bytes: int
     changed_ns: int
 
@@ -52,10 +57,11 @@ def base_name_problem(name: str) -> str:
     return "" if size <= NAME_BYTES_MAX else f"is longer than {NAME_BYTES_MAX} bytes"
 
 
-def find_outputs(directory: Path, returned: Sequence[str], closed: Sequence[str]) -> tuple[list[Output], list[str]]:
-    """(outputs in order, a notice for each entry that is left out).
+def find_outputs(directory: int, returned: Sequence[str], closed: Sequence[str]) -> tuple[list[Output], list[str]]:
+    """(outputs in order, a notice for each entry that is left out), of an output directory that is held open.
 
     `returned` are the paths that the task named, `closed` the names in the order in which they were last closed.
+    Raises OSError if the directory cannot be read.
     """
     found: dict[str, Output] = {}
     notices: list[str] = []
@@ -66,11 +72,11 @@ def find_outputs(directory: Path, returned: Sequence[str], closed: Sequence[str]
             if problem:
                 notices.append(f"output {os.fsencode(entry.name)!r} is left out: it {problem}")
             else:
-                found[entry.name] = Output(Path(entry.path), status.st_size, status.st_mtime_ns)
+                found[entry.name] = Output(entry.name, status.st_size, status.st_mtime_ns)
     last = len(closed)
     rank = {name: number for number, name in enumerate(closed)}
     by_time = sorted(found, key=lambda name: (rank.get(name, last), found[name].changed_ns, name))
-    named = [path.name for path in map(Path, returned) if path.name in found]
+    named = [name for name in map(os.path.basename, returned) if name in found]
     return [found[name] for name in dict.fromkeys([*named, *by_time])], sorted(notices)
 
 
@@ -113,7 +119,9 @@ class CloseOrder:
             _, mask, _, length = EVENT.unpack_from(events, at)
             name = events[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0")
             at += EVENT.size + length
-            if mask & IN_Q_OVERFLOW:  # some closings are lost: half an order would be worse than none
+            if (
+                mask & IN_Q_OVERFLOW or len(self._order) >= ORDER_MAX
+            ):  # some closings are lost: half an order would be worse than none
                 self._order.clear()
                 self.close()
                 return
@@ -134,7 +142,10 @@ def _watch(directory: Path) -> int:
     file: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     if (
         file >= 0
-        and libc.inotify_add_watch(file, os.fsencode(directory), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE) < 0
+        and libc.inotify_add_watch(
+            file, os.fsencode(directory), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DONT_FOLLOW
+        )
+        < 0
     ):
         os.close(file)
         return -1

@@ -51,9 +51,21 @@ class Command:
     directory: Path
     environment: Mapping[str, str]
     """Complete; has the tree's MARK in it."""
-    stdout: Path
-    stderr: Path
-    """Files that are appended to."""
+    stdout: int
+    stderr: int
+    """Descriptors of files that are appended to; they stay open."""
+
+    def problem(self) -> str:
+        """Why no process can be given these; empty if one can. The kernel's texts end at their first zero byte."""
+        for number, word in enumerate(self.words):
+            if not _is_passable(word):
+                return f"argument {number} has a zero byte or is no text"
+        for name, value in self.environment.items():
+            if not name or "=" in name or not _is_passable(name):
+                return f"the variable {name[:100]!a} has no name that the environment can hold"
+            if not _is_passable(value):
+                return f"the variable {name} has a zero byte in its value or is no text"
+        return ""
 
 
 Watch = Callable[[], str]
@@ -89,8 +101,9 @@ class Processes:
         When `watch` says so or the caller is cancelled, the group gets SIGTERM and, `grace_s` later, SIGKILL. What
         the leader leaves behind when it ends by itself gets SIGKILL at once: the call is over.
         No process of the tree can write a file longer than `file_bytes_max` (Linux). Raises OSError if the command
-        cannot be started.
+        cannot be started; it must have no `problem`.
         """
+        assert not command.problem(), command.problem()
         started = trio.current_time()
         process = await self._start(command)
         leader = _Leader(process)
@@ -110,16 +123,15 @@ class Processes:
     async def _start(self, command: Command) -> trio.Process:
         self._starting += 1
         try:
-            with command.stdout.open("ab") as stdout, command.stderr.open("ab") as stderr:
-                process = await trio.lowlevel.open_process(
-                    list(command.words),
-                    stdin=subprocess.DEVNULL,
-                    stdout=stdout,
-                    stderr=stderr,
-                    cwd=command.directory,
-                    env=command.environment,
-                    start_new_session=True,
-                )
+            process = await trio.lowlevel.open_process(
+                list(command.words),
+                stdin=subprocess.DEVNULL,
+                stdout=command.stdout,
+                stderr=command.stderr,
+                cwd=command.directory,
+                env=command.environment,
+                start_new_session=True,
+            )
             self._leaders.add(process.pid)
         finally:
             self._starting -= 1
@@ -188,6 +200,13 @@ class _Leader:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # gone; or a program that runs as somebody else
             os.killpg(self._process.pid, number)
+
+
+def _is_passable(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def end_leftovers(directory: Path) -> int:

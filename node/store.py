@@ -25,6 +25,7 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,7 @@ from pnode.protocol.ids import CHUNK_BYTES, Digest, chunk_digest, content_digest
 from pnode.protocol.jobspec import FileRef
 
 from .durable import sync_directory
+from .held import DIRECTORY, DisplacedError, open_regular
 from .shelf import Shelf
 
 QUOTA_BYTES = 20 * 1024**3
@@ -54,6 +56,9 @@ STORE_NAME = re.compile(r"[0-9a-f]{62}(\.chunks|\.part)?")
 
 COPY_BYTES = 2**30
 """Asked of the kernel at a time; it may do less."""
+
+NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
+"""Why a file cannot get another name: it is on another file system, or on one that has no hard links."""
 
 
 class StoreError(Exception):
@@ -154,27 +159,64 @@ class Store:
     ) -> FileRef:
         """Take in a file under its base name or another, pinned for `owner` if there is one.
 
-        It is copied, since whoever owns it may change it, unless `move` says that nobody will. What has further hard
-        links is copied all the same, since it could be changed through one of them.
+        It is copied, since whoever owns it may change it, unless `move` says that it is given away, see `take_file`.
         Raises StoreFullError, and OSError if the file cannot be read.
         """
-        self._reserve(path.stat().st_size)
-        with self._incoming() as new:
-            if not (move and _moved(path, new)):
-                with path.open("rb") as source, new.open("xb") as copy:
-                    _copy(source, copy)
-            digest, size = self._admit(new, owner)
         if move:
-            path.unlink(missing_ok=True)
-        return FileRef(path.name if name is None else name, size, digest)
+            directory = os.open(path.parent, DIRECTORY)
+            try:
+                return self.take_file(directory, path.name, name, owner=owner)
+            finally:
+                os.close(directory)
+        with open_regular(path) as source:
+            return self.add_open(source, name or path.name, os.fstat(source.fileno()).st_size, owner=owner)
 
-    def materialise(self, digest: bytes, target: Path) -> None:
+    def add_open(self, source: BinaryIO, name: str, size_bytes: int, *, owner: bytes | None = None) -> FileRef:
+        """Take in a copy of what an open file has from where it stands, so many bytes at most, under this name.
+
+        Raises StoreFullError, and OSError if the file cannot be read.
+        """
+        self._reserve(size_bytes)
+        with self._incoming() as new:
+            with new.open("xb") as copy:
+                _copy(source, copy, size_bytes)
+            digest, size = self._admit(new, owner)
+        return FileRef(name, size, digest)
+
+    def take_file(
+        self, directory: int, entry: str, name: str | None = None, *, owner: bytes | None = None
+    ) -> FileRef:
+        """Take in a file that is given away, from a directory that is held open; its entry there is gone afterwards.
+
+        Only a regular file is taken, and a link is not followed. If this entry is the only name of the file, it is
+        moved, since nobody else can get at it; so nobody may have it open for writing any more. If it has further
+        names (hard links), it is somebody else's too, and could be changed through them: then it is copied, and
+        neither its mode nor its content nor its other names are touched. So the same on another file system.
+        Raises StoreFullError, and OSError if the file cannot be read, DisplacedError if it is no regular file.
+        """
+        seen = os.stat(entry, dir_fd=directory, follow_symlinks=False)
+        if not stat.S_ISREG(seen.st_mode):
+            raise DisplacedError(f"{entry!r} is not a regular file")
+        self._reserve(seen.st_size)
+        with self._incoming() as new:
+            moved = _moved(directory, entry, seen, new)
+            if not moved:
+                with open_regular(entry, directory) as source, new.open("xb") as copy:
+                    _copy(source, copy, seen.st_size)
+            digest, size = self._admit(new, owner)
+            if not moved:
+                os.unlink(entry, dir_fd=directory)
+        return FileRef(entry if name is None else name, size, digest)
+
+    def materialise(self, digest: bytes, target: str | Path, directory: int | None = None) -> None:
         """Make `target`, which must not exist, a copy of the content that belongs to whoever asked for it.
 
-        Raises MissingContentError, and OSError if the copy cannot be written.
+        It is a path, or a name in a directory that is held open. Raises MissingContentError, and OSError if the copy
+        cannot be written.
         """
-        with self.open(digest) as source, target.open("xb") as copy:
-            _copy(source, copy)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with self.open(digest) as source, os.fdopen(os.open(target, flags, 0o666, dir_fd=directory), "wb") as copy:
+            _copy(source, copy, self.size_bytes(digest))
 
     def remove(self, digest: bytes) -> None:
         """Throw content away, pinned or not."""
@@ -352,23 +394,37 @@ def _chunk_digests(file: BinaryIO) -> bytes:
     return b"".join(chunk_digest(chunk) for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
 
 
-def _moved(path: Path, target: Path) -> bool:
-    """Rename a file that has no other name; False if it has, or lies on another file system."""
-    if path.stat().st_nlink > 1:
+def _moved(directory: int, entry: str, seen: os.stat_result, target: Path) -> bool:
+    """Move a file that has no other name; False if it has, or cannot be moved.
+
+    By a new name before the old one is removed: where it turns out to be another file than was seen, only the new
+    name goes again, and nothing has happened to that file.
+    """
+    if seen.st_nlink > 1:
         return False
     try:
-        path.rename(target)
+        os.link(entry, target, src_dir_fd=directory, follow_symlinks=False)
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in NO_LINK:
             raise
         return False
+    linked = target.lstat()
+    if not os.path.samestat(linked, seen) or linked.st_nlink != seen.st_nlink + 1:
+        target.unlink()
+        return False
+    os.unlink(entry, dir_fd=directory)
+    target.chmod(0o600)  # whatever mode it had, it is ours to read
     return True
 
 
-def _copy(source: BinaryIO, target: BinaryIO) -> None:
-    """In the kernel as far as that goes, which shares the blocks on file systems that can; then the ordinary way."""
+def _copy(source: BinaryIO, target: BinaryIO, size_bytes: int) -> None:
+    """So many bytes at most: in the kernel as far as that goes, which shares blocks on some file systems; then the ordinary
+    way."""
+    left = size_bytes
     if hasattr(os, "copy_file_range"):
         with suppress(OSError):  # on different file systems, or on one that cannot
-            while os.copy_file_range(source.fileno(), target.fileno(), COPY_BYTES):
-                pass
-    shutil.copyfileobj(source, target, CHUNK_BYTES)  # goes on where the kernel stopped: usually at the end
+            while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), min(left, COPY_BYTES))):
+                left -= copied
+    while left and (chunk := source.read(min(left, CHUNK_BYTES))):  # goes on where the kernel stopped: mostly the end
+        target.write(chunk)
+        left -= len(chunk)

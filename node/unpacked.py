@@ -2,11 +2,12 @@
 
 An application is one archive in the store. It is unpacked once, under the name of its digest, and all units of the
 node share it. So it is read-only: a unit works in a directory of its own (see `executor`). The user who owns it could
-change that; he would harm his own job, on this node, until the archive is unpacked again.
+change that; he would harm his own job, on this node, until the archive is unpacked again. Nothing but his own files
+is harmed by this node if he puts links here: they are never followed to change anything.
 """
 
+import logging
 import os
-import shutil
 import stat
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,7 +19,10 @@ import trio
 from pnode.protocol.jobspec import FileRef
 
 from .archive import ArchiveError, unpack
+from .held import DisplacedError, HeldDirectory, open_regular, remove_tree
 from .store import Store, StoreError
+
+logger = logging.getLogger(__name__)
 
 UNPACKED_MAX = 32
 """Kept for the next unit. The least recently used go first, those in use never."""
@@ -38,7 +42,7 @@ class Unpacked:
         self._users: Counter[str] = Counter()
         root.mkdir(mode=0o700, exist_ok=True)
         for remains in root.glob("*.new"):
-            remove_tree(remains)
+            _try_to_remove(remains)
 
     @asynccontextmanager
     async def use(self, application: FileRef) -> AsyncIterator[Path]:
@@ -54,42 +58,49 @@ class Unpacked:
 
     def _make_ready(self, application: FileRef) -> None:
         path = self._root / application.digest.hex()
-        if path.exists():
-            path.touch()
-            return
         new = path.with_name(path.name + ".new")
-        remove_tree(new)
         try:
+            if _is_directory(path):
+                os.utime(path)
+                return
+            remove_tree(path)
+            remove_tree(new)
             with self._store.open(application.digest):  # says so if it is missing
                 unpack(self._store.path(application.digest), new)
             _make_read_only(new)
             new.rename(path)
         except (OSError, ArchiveError, StoreError) as error:
-            remove_tree(new)
+            _try_to_remove(new)
             raise UnpackError(f"cannot unpack the application {application.name}: {error}") from None
         self._make_room()
 
     def _make_room(self) -> None:
-        everything = list(self._root.iterdir())
-        unused = [path for path in everything if not self._users[path.name]]
-        unused.sort(key=lambda path: path.stat().st_mtime)
-        for path in unused[: max(len(everything) - UNPACKED_MAX, 0)]:
-            remove_tree(path)
+        with os.scandir(self._root) as entries:
+            everything = {entry.name: entry.stat(follow_symlinks=False).st_mtime for entry in entries}
+        unused = sorted((name for name in everything if not self._users[name]), key=everything.__getitem__)
+        for name in unused[: max(len(everything) - UNPACKED_MAX, 0)]:
+            _try_to_remove(self._root / name)
 
 
-def remove_tree(root: Path) -> None:
-    """Remove a directory with all that is in it, read-only directories too; do nothing if it is not there."""
-    if not root.exists():
-        return
+def _is_directory(path: Path) -> bool:
+    """And not a link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _try_to_remove(path: Path) -> None:
     try:
-        shutil.rmtree(root)
-    except PermissionError:
-        root.chmod(0o700)
-        for directory, names, _ in os.walk(root):
-            for name in names:
-                if not Path(directory, name).is_symlink():
-                    Path(directory, name).chmod(0o700)
-        shutil.rmtree(root, ignore_errors=True)
+        remove_tree(path)
+    except OSError as error:
+        logger.warning("cannot remove %s: %s", path, error)
+
+
+def make_executable(file: Path) -> None:
+    """Let a file of an unpacked application be run. Raises OSError, also if it is not what was unpacked."""
+    directory = HeldDirectory.find(file.parent)
+    with open_regular(file.name, directory.file) as opened:
+        if os.fstat(opened.fileno()).st_nlink > 1:
+            raise DisplacedError(f"{file.name!r} is not the file that was unpacked")
+        os.fchmod(opened.fileno(), 0o555)
 
 
 def _make_read_only(root: Path) -> None:

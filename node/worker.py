@@ -12,6 +12,7 @@ fields that are separated by zero bytes: `returned` and the paths it named, or `
 
 import os
 import sys
+from io import BufferedWriter
 from types import ModuleType, TracebackType
 
 REASON_CHARACTERS_MAX = 500
@@ -53,13 +54,15 @@ def call(path: str, application: str, inputs: str, outputs: str, listing: str, s
     return [os.fsdecode(item) for item in paths]
 
 
-def write_result(path: str, *fields: str) -> None:
-    with open(path, "wb") as file:  # noqa: PTH123  # as above
-        file.write(b"\0".join(os.fsencode(field) for field in fields))
+def write_result(file: BufferedWriter, *fields: str) -> None:
+    content = b"\0".join(os.fsencode(field) for field in fields)
+    with file:
+        file.write(content)
 
 
 def main() -> None:
-    *arguments, result = sys.argv[1:]
+    *arguments, result_path = sys.argv[1:]
+    result = open(result_path, "wb")  # noqa: PTH123, SIM115  # as above; before the task can put a pipe in its place
     sys.argv[:] = arguments[:1]
 
     def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -8,6 +8,10 @@
              were when Jupiter ran tasks in their scripts directory
     stdout, stderr, inputs (one path per line), result (of the worker)
 
+The node holds the directories and the files that it reads open from their making on (see `held`, `printout`), since a
+task may put anything in their places. What a task does there to names is either of no importance, or ends the unit
+with a statement.
+
 Beside the node's own environment without PNODE_ variables, facts about the job (PNODE_JOB, PNODE_NODE and others) and
 the task's own variables, a task finds:
 
@@ -26,18 +30,24 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from pnode.protocol.dag import ProgramKind
 from pnode.protocol.effects import Run
 from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
 
+from .held import HeldDirectory, remove_tree
 from .outputs import base_name_problem
+from .printout import Printout
 from .processes import MARK
 from .store import MissingContentError, Store
-from .unpacked import remove_tree
+from .unpacked import make_executable
 
 WORKER = Path(__file__).with_name("worker.py")
+
+RESULT_BYTES_MAX = 16 * 2**20
+"""As many paths as there may be outputs, and long ones; what is beyond it is not looked at."""
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit statuses, as POSIX shells have them."""
@@ -54,36 +64,49 @@ class UnitError(Exception):
 class Workplace:
     """The directory of one unit. Methods block on the disk."""
 
-    def __init__(self, path: Path, run: Run) -> None:
-        self.path = path
-        self.inputs = path / "in"
-        self.outputs = path / "out"
-        self.here = path / "here"
-        self.stdout = path / "stdout"
-        self.stderr = path / "stderr"
-        self._list = path / "inputs"
-        self._result = path / "result"
+    def __init__(self, work: HeldDirectory, name: str, run: Run) -> None:
+        """Make it, in the directory for workplaces. Raises OSError, and then leaves nothing behind."""
+        self._work = work
+        self._name = name
         self._run = run
         self._application: Path | None = None
+        self._result: BinaryIO | None = None
+        try:
+            self._root = work.make(name)
+            self._here = self._root.make("here")
+            self.outputs = self._root.make("out")
+            self.logs = tuple(Printout(log, self._root.make_file(log)) for log in ("stdout", "stderr"))
+        except OSError:
+            remove_tree(name, work.file)
+            raise
+        self.path = self._root.path
+        self.here = self._here.path
+        self.inputs = self.path / "in"
+        self._list = self.path / "inputs"
 
     def furnish(self, application: Path | None) -> None:
-        """Make everything but the inputs, for a job with this application or none."""
+        """Put into the current directory what belongs there for a job with this application or none."""
         self._application = application
-        for directory in (self.path, self.outputs, self.here):
-            directory.mkdir(mode=0o700)
-        for log in (self.stdout, self.stderr):
-            log.touch(mode=0o600)
-        if self._application is not None:
+        if application is not None:
             module = self._run.task.program.kind == ProgramKind.MODULE
             beside = self._in_application(self._run.task.program.arguments[0]) if module else None
-            for path in (beside.parent if beside else self._application).iterdir():
-                (self.here / path.name).symlink_to(path)
+            for path in (beside.parent if beside else application).iterdir():
+                os.symlink(path, path.name, dir_fd=self._here.file)
+
+    def check(self) -> None:
+        """Raise DisplacedError if a directory is not what it was made as."""
+        for directory in (self._root, self._here, self.outputs):
+            directory.check()
 
     def put_inputs(self, store: Store, call: tuple[FileRef, ...]) -> dict[str, str]:
-        """Lay out the inputs of one call; the variables that tell the task about them. Raises UnitError."""
-        remove_tree(self.inputs)
-        self.inputs.mkdir(mode=0o700)
-        self._result.unlink(missing_ok=True)
+        """Lay out the inputs of one call; the variables that tell the task about them.
+
+        Raises UnitError and OSError.
+        """
+        self.check()
+        for name in ("in", "inputs", "result"):
+            remove_tree(name, self._root.file)
+        inputs = self._root.make("in")
         files: dict[str, bytes] = {}
         for file in call:
             problem = base_name_problem(file.name)
@@ -93,11 +116,14 @@ class Workplace:
                 raise UnitError(f"two different inputs are called {file.name!r}")
         for name, digest in files.items():
             try:
-                store.materialise(digest, self.inputs / name)
+                store.materialise(digest, name, inputs.file)
             except MissingContentError as error:
                 raise UnitError(f"the input {name!r} is gone: {error}") from None
+        inputs.close()
         paths = [str(self.inputs / file.name) for file in call]
-        self._list.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+        with os.fdopen(self._root.make_file("inputs"), "wb") as listing:
+            listing.writelines(os.fsencode(f"{path}\n") for path in paths)
+        self._renew_result()
         return {
             "PNODE_INPUT_DIR": str(self.inputs),
             "PNODE_INPUTS": str(len(paths)),
@@ -119,7 +145,7 @@ class Workplace:
             "PNODE_ITEM": str(run.unit.item),
             "PNODE_ATTEMPT": str(run.unit.attempt),
             "PNODE_APP_DIR": str(self._application or ""),
-            "PNODE_OUTPUT_DIR": str(self.outputs),
+            "PNODE_OUTPUT_DIR": str(self.outputs.path),
             MARK: str(self.path),
         }
 
@@ -134,24 +160,36 @@ class Workplace:
         if module is None:
             raise UnitError(f"the application has no file {program.arguments[0]}", NOT_FOUND)
         shape = "string" if self._run.task.inputs_per_call == 1 else "list"
-        paths = (module, self._application, self.inputs, self.outputs, self._list)
+        paths = (module, self._application, self.inputs, self.outputs.path, self._list)
         # -P: the worker's own directory, which is the node's code, must not be on the task's path.
-        return [python, "-P", str(WORKER), *map(str, paths), shape, str(self._result)]
+        return [python, "-P", str(WORKER), *map(str, paths), shape, str(self.path / "result")]
 
     def result(self) -> tuple[str, list[str]]:
         """What the worker tells of the call: (exception or empty, paths that the task returned)."""
-        try:
-            kind, *fields = self._result.read_bytes().split(b"\0")
-        except FileNotFoundError:
-            return "", []
+        assert self._result is not None, "inputs are put before there is a result"
+        kind, *fields = self._result.read(RESULT_BYTES_MAX).split(b"\0")
         if kind == b"raised":
             return b" ".join(fields).decode(errors="replace"), []
         return "", [os.fsdecode(field) for field in fields]
 
-    def note(self, notices: list[str]) -> None:
-        """Add lines of ours to the unit's stderr."""
-        with self.stderr.open("a", encoding="utf-8") as log:
-            log.writelines(f"pnode: {notice}\n" for notice in notices)
+    def remove(self) -> None:
+        """Remove it with all that is in it. Raises OSError if something must stay."""
+        remove_tree(self._name, self._work.file)
+
+    def close(self) -> None:
+        """Let go of everything; the directory itself stays unless it is removed."""
+        for directory in (self._root, self._here, self.outputs):
+            directory.close()
+        for log in self.logs:
+            log.close()
+        if self._result is not None:
+            self._result.close()
+
+    def _renew_result(self) -> None:
+        """An empty file for the result of the next call, which is ours to read whatever becomes of its name."""
+        if self._result is not None:
+            self._result.close()
+        self._result = os.fdopen(self._root.make_file("result"), "rb")
 
     def _in_application(self, name: str) -> Path | None:
         """A file of the application; None if it has none of that name."""
@@ -159,7 +197,8 @@ class Workplace:
         if self._application is None or path.is_absolute() or ".." in path.parts:
             return None
         file = self._application / path
-        return file if file.is_file() else None
+        # An application has no links. Where there is one now, a task has put it there.
+        return file if file.is_file() and file.resolve() == self._application.resolve() / path else None
 
     def _program(self, name: str, environment: Mapping[str, str]) -> list[str]:
         """How to start a command's first word."""
@@ -176,5 +215,6 @@ class Workplace:
             return [str(file)]
         if file.suffix == ".sh":
             return ["/bin/sh", str(file)]
-        file.chmod(0o555)  # it lost its mode on the way, or never had it: to be named as a command says enough
+        # It lost its mode on the way, or never had it: to be named as a command says enough.
+        make_executable(file)
         return [str(file)]

@@ -1,6 +1,7 @@
 """Units run as real processes; nothing here is faked but the application."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -416,17 +417,234 @@ def test_only_regular_files_are_outputs_and_the_rest_is_noted(bench: Bench) -> N
     script = """
 cd "$PNODE_OUTPUT_DIR"
 echo out > good; mkdir scratch; echo deep > scratch/deep; ln -s /etc/passwd link; mkfifo pipe; echo x > 'two
-lines'; ln good twin; chmod 0 good
+lines'; ln good twin; echo closed > shut; chmod 0 shut
 """
     ended = bench.shell(script)
 
-    assert bench.contents(ended) == {"good": b"out\n", "twin": b"out\n"}
+    assert bench.contents(ended) == {"good": b"out\n", "twin": b"out\n", "shut": b"closed\n"}
     assert bench.printed(ended)[1].splitlines() == [
         "pnode: output b'link' is left out: it is a symbolic link",
         "pnode: output b'pipe' is left out: it is not a regular file",
         "pnode: output b'scratch' is left out: it is a directory",
         "pnode: output b'two\\nlines' is left out: it has a line break",
     ]
+
+
+class Victim:
+    """A directory that is not the node's, with files in it: what tasks try to make the node harm."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "victim"
+        (self.path / "inner").mkdir(parents=True)
+        for name in ("thesis", "inner/data"):
+            (self.path / name).write_text("precious")
+            (self.path / name).chmod(0o640)
+        self._before = self.look()
+
+    def look(self) -> list[tuple[str, int, int, int, bytes]]:
+        """Everything about what is there but the times."""
+        found = [(path, path.lstat()) for path in sorted([self.path, *self.path.rglob("*")])]
+        return [
+            (str(path), status.st_mode, status.st_ino, status.st_nlink, b"" if path.is_dir() else path.read_bytes())
+            for path, status in found
+        ]
+
+    @property
+    def is_unharmed(self) -> bool:
+        return self.look() == self._before
+
+
+REPLACED = "is another one than was made: change what is in it, not itself"
+
+
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        ('rm -rf "$OUT"; ln -s "$VICTIM" "$OUT"', f"the directory out {REPLACED}"),
+        ('mv "$OUT" "$ASIDE"; mkdir "$OUT"; cp "$VICTIM/thesis" "$OUT"', f"the directory out {REPLACED}"),
+        ('rm -rf "$OUT"', "the directory out is gone: No such file or directory"),
+        ('rm -rf "$OUT"; echo x > "$OUT"', f"the directory out {REPLACED}"),
+        ('rm -rf "$OUT"; mkfifo "$OUT"', f"the directory out {REPLACED}"),
+        ('cd "$VICTIM"; rm -rf "$HERE"; ln -s "$VICTIM" "$HERE"', f"the directory here {REPLACED}"),
+        ('cd "$VICTIM"; rm -rf "$PLACE"', "the directory PLACE is gone: No such file or directory"),
+        ('cd "$VICTIM"; rm -rf "$PLACE"; ln -s "$VICTIM" "$PLACE"', f"the directory PLACE {REPLACED}"),
+        (
+            'cd "$VICTIM"; mv "$PLACE" "$ASIDE"; ln -s "$VICTIM" "$PLACE"; mkdir "$ASIDE/more"',
+            f"the directory PLACE {REPLACED}",
+        ),
+        ('cd "$VICTIM"; mv "$PLACE" "$ASIDE"; ln -s "$ASIDE" "$PLACE"', f"the directory PLACE {REPLACED}"),
+    ],
+)
+def test_a_task_that_replaces_a_directory_of_its_workplace_fails_and_nothing_else_is_touched(
+    bench: Bench, script: str, failure: str
+) -> None:
+    victim = Victim(bench.root)
+    names = (
+        'set -eu; PLACE="${PNODE_WORK_DIR:?}"; OUT="${PNODE_OUTPUT_DIR:?}"; HERE="$PLACE/here"; basename "$PLACE"; '
+    )
+    environment = (("VICTIM", str(victim.path)), ("ASIDE", str(bench.root / "aside")))
+    ended = bench.shell(names + script, environment=environment, children=())
+    place = bench.printed(ended)[0].strip()
+
+    assert ended.failure == failure.replace("PLACE", place)
+    assert ended.outputs == ()
+    assert victim.is_unharmed
+
+
+def test_a_task_that_replaces_the_directory_of_all_workplaces_harms_units_only(bench: Bench) -> None:
+    victim = Victim(bench.root)
+    script = """
+set -eu; cd "$VICTIM"; work="$(dirname "${PNODE_WORK_DIR:?}")"; mv "$work" "$ASIDE"
+mkdir "$VICTIM/$(basename "$PNODE_WORK_DIR")"; ln -s "$VICTIM" "$work"
+"""
+    environment = (("VICTIM", str(victim.path)), ("ASIDE", str(bench.root / "aside")))
+    run = run_of(Program(ProgramKind.COMMAND, ("sh", "-c", script)), (), None, environment=environment, children=())
+    first = trio.run(bench.executor.run, run)
+    second = trio.run(bench.executor.run, run)
+
+    assert REPLACED in first.failure or "is gone" in first.failure
+    assert second.failure == f"cannot make its directory: the directory work {REPLACED}"
+    (left,) = [path for path in victim.path.iterdir() if path.name not in ("inner", "thesis")]
+    left.rmdir()
+    assert victim.is_unharmed
+
+
+def test_a_hard_link_among_the_outputs_is_copied_and_the_users_file_stays_as_it_is(bench: Bench) -> None:
+    victim = Victim(bench.root)
+    script = 'ln "$VICTIM/thesis" "$PNODE_OUTPUT_DIR/mine"; ln -s "$VICTIM/thesis" "$PNODE_OUTPUT_DIR/link"'
+    ended = bench.shell(script, environment=(("VICTIM", str(victim.path)),))
+
+    assert bench.contents(ended) == {"mine": b"precious"}
+    assert victim.is_unharmed
+    (victim.path / "thesis").write_text("changed afterwards")
+    assert bench.store.verify(ended.outputs[0].digest)
+
+
+def test_a_second_call_writes_nothing_through_what_the_first_has_left(bench: Bench) -> None:
+    victim = Victim(bench.root)
+    script = """
+set -eu; cd "${PNODE_WORK_DIR:?}"
+rm -rf in inputs result; ln -s "$VICTIM" in; ln -s "$VICTIM/thesis" inputs; ln -s "$VICTIM/thesis" result
+echo done > "$PNODE_OUTPUT_DIR/$PNODE_INPUTS"
+"""
+    calls = [(file,) for file in bench.inputs(a=b"1", b=b"2")]
+    ended = bench.shell(script, *calls, environment=(("VICTIM", str(victim.path)),))
+
+    assert (ended.failure, bench.contents(ended)) == ("", {"1": b"done\n"})
+    assert victim.is_unharmed
+
+
+@pytest.mark.parametrize("log", ["stdout", "stderr"])
+@pytest.mark.parametrize("instead", ["true", "mkdir {}", "mkfifo {}", 'ln -s "$VICTIM/thesis" {}', "ln -s {} {}"])
+def test_a_task_may_put_anything_in_the_place_of_its_logs(bench: Bench, log: str, instead: str) -> None:
+    victim = Victim(bench.root)
+    script = f'set -eu; cd "${{PNODE_WORK_DIR:?}}"; rm {log}; {instead.replace("{}", log)}; echo out; echo err >&2; ln -s x out/note'
+    ended = bench.shell(script, environment=(("VICTIM", str(victim.path)),), children=())
+
+    assert ended.failure == ""
+    assert bench.printed(ended) == ("out\n", "err\npnode: output b'note' is left out: it is a symbolic link\n")
+    assert victim.is_unharmed
+
+
+def test_a_log_with_another_name_is_copied(bench: Bench) -> None:
+    ended = bench.shell(
+        'ln "$PNODE_WORK_DIR/stdout" "$KEPT"; echo out',
+        environment=(("KEPT", str(bench.root / "kept")),),
+        children=(),
+    )
+    (bench.root / "kept").write_text("changed afterwards")
+
+    assert bench.store.verify(ended.stdout.digest)
+    assert bench.printed(ended)[0] == "out\n"
+
+
+@pytest.mark.parametrize("instead", ["pass", "os.mkdir(result)", "os.mkfifo(result)", "os.symlink(victim, result)"])
+@pytest.mark.parametrize(
+    ("end", "failure"), [("return [o + '/b', o + '/a']", ""), ("raise ValueError('bad')", "ValueError: bad")]
+)
+def test_a_task_may_put_anything_in_the_place_of_its_result(
+    bench: Bench, instead: str, end: str, failure: str
+) -> None:
+    victim = Victim(bench.root)
+    source = f"""
+import os
+def task(f, i, o):
+    result, victim = os.environ["PNODE_WORK_DIR"] + "/result", {str(victim.path / "thesis")!r}
+    os.unlink(result)
+    {instead}
+    for name in "ab":
+        open(o + "/" + name, "w").close()
+    {end}
+"""
+    ended = bench.module(source)
+
+    assert ended.failure == failure
+    assert [file.name for file in ended.outputs] == ([] if failure else ["b", "a"])
+    assert victim.is_unharmed
+
+
+def test_a_directory_deeper_than_any_recursion_is_removed(bench: Bench) -> None:
+    source = """
+import os
+def task(f, i, o):
+    for _ in range(3000):
+        os.mkdir("d")
+        os.chdir("d")
+    open(o + "/x", "w").close()
+"""
+    ended = bench.module(source)
+
+    assert ended.failure == ""
+
+
+def test_a_link_in_an_unpacked_application_is_neither_run_nor_changed(bench: Bench) -> None:
+    victim = Victim(bench.root)
+    application = bench.application(run_me="data")
+    bench.command("true", application=application, children=())
+    (unpacked,) = (bench.home / "apps").iterdir()
+    unpacked.chmod(0o700)
+    (unpacked / "run.me").unlink()
+    (unpacked / "run.me").symlink_to(victim.path / "thesis")
+    linked = bench.command("run.me", application=application, children=())
+    (unpacked / "run.me").unlink()
+    (unpacked / "run.me").hardlink_to(victim.path / "thesis")
+    twin = bench.command("run.me", application=application, children=())
+    (unpacked / "run.me").unlink()
+
+    assert linked.failure == "the command 'run.me' is neither a file of the application nor on this node's PATH"
+    assert twin.failure == "cannot find its program: 'run.me' is not the file that was unpacked"
+    assert victim.is_unharmed
+
+
+@pytest.mark.parametrize(
+    ("words", "task", "failure"),
+    [
+        (("echo", "a\0b"), {}, "cannot start '.*echo': argument 1 has a zero byte or is no text"),
+        (("ec\0ho",), {}, "the command 'ec.x00ho' is not on this node's PATH"),
+        (("/ec\0ho",), {}, "the command '/ec.x00ho' is not on this node's PATH"),
+        (("x" * 4000,), {}, "(the command 'x*|cannot find its program: .*) ..."),
+        (("/" + "x" * 4000,), {}, "cannot find its program: .* ..."),
+        (("echo", "\ud800"), {}, "cannot start '.*echo': argument 1 has a zero byte or is no text"),
+        (("echo", *["x" * 200_000]), {}, "cannot start .*: Argument list too long.*"),
+    ],
+)
+def test_words_that_no_process_can_have_are_a_stated_failure(
+    bench: Bench, words: tuple[str, ...], task: dict[str, object], failure: str
+) -> None:
+    ended = bench.command(*words, children=(), **task)
+
+    assert re.fullmatch(failure, ended.failure, re.DOTALL)
+    assert len(ended.failure.encode()) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("N\0AME", "v"), ("NA=ME", "v"), ("", "v"), ("NAME", "v\0v"), ("NAME", "\ud800")]
+)
+def test_facts_that_no_environment_can_hold_are_a_stated_failure(bench: Bench, name: str, value: str) -> None:
+    run = run_of(Program(ProgramKind.COMMAND, ("true",)), (), None, children=())
+    ended = bench.run(replace(run, environment=((name, value),)))
+
+    assert re.search("cannot start '.*true': the variable ", ended.failure)
 
 
 def test_names_in_any_script_pass_through_unchanged(bench: Bench) -> None:

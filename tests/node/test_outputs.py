@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pnode.node.held import HeldDirectory
 from pnode.node.outputs import EVENT, IN_CLOSE_WRITE, IN_Q_OVERFLOW, CloseOrder, base_name_problem, find_outputs
 from pnode.node.processes import LINUX
 
@@ -12,7 +13,8 @@ needs_inotify = pytest.mark.skipif(not LINUX, reason="only the kernel of Linux t
 
 
 def names(directory: Path, returned: list[str], closed: list[str]) -> str:
-    return " ".join(output.path.name for output in find_outputs(directory, returned, closed)[0])
+    held = HeldDirectory.find(directory)
+    return " ".join(output.name for output in find_outputs(held.file, returned, closed)[0])
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -7,7 +6,7 @@ import trio
 
 from pnode.node.archive import ShippedFile, pack
 from pnode.node.store import Store
-from pnode.node.unpacked import UNPACKED_MAX, Unpacked, UnpackError, remove_tree
+from pnode.node.unpacked import UNPACKED_MAX, Unpacked, UnpackError
 from pnode.protocol.jobspec import FileRef
 
 
@@ -117,22 +116,20 @@ def test_what_a_crash_left_half_unpacked_is_removed(store: Store, tmp_path: Path
     assert use(unpacked, file) == ["content"]
 
 
-def test_read_only_directories_are_removed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As root nothing is forbidden, so the first attempt is made to fail."""
-    root = tmp_path / "root"
-    (root / "shut" / "deep").mkdir(parents=True)
-    (root / "shut" / "link").symlink_to(tmp_path)
-    (root / "shut").chmod(0o555)
-    remove, refusals = shutil.rmtree, [PermissionError()]
+def test_a_link_in_the_place_of_an_unpacked_application_is_replaced(store: Store, tmp_path: Path) -> None:
+    file = application(store, tmp_path, "content")
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "thesis").write_text("precious")
+    unpacked = Unpacked(tmp_path / "apps", store)
+    (tmp_path / "apps" / file.digest.hex()).symlink_to(victim)
 
-    def refuse_once(path: Path, ignore_errors: bool = False) -> None:
-        if refusals:
-            raise refusals.pop()
-        assert path.stat().st_mode & 0o700 == (path / "shut").stat().st_mode & 0o700 == 0o700
-        remove(path, ignore_errors)
+    assert use(unpacked, file) == ["content"]
+    assert (victim / "thesis").read_text() == "precious"
 
-    monkeypatch.setattr(shutil, "rmtree", refuse_once)
-    remove_tree(root)
 
-    assert not root.exists()
-    assert tmp_path.exists()
+def test_a_link_to_nowhere_among_the_applications_is_no_reason_to_fail(store: Store, tmp_path: Path) -> None:
+    unpacked = Unpacked(tmp_path / "apps", store)
+    (tmp_path / "apps" / "stray").symlink_to("nowhere")
+
+    assert use(unpacked, application(store, tmp_path, "content")) == ["content"]
