@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +166,12 @@ class Host:
         return [psutil.Process(json.loads(ran.out)["pid"])] if ran.status == 0 else []
 
 
+def side_by_side(what: Callable[[Host], object], hosts: Iterable[Host]) -> None:
+    """Do something at several hosts at once, and wait until it is done at all of them."""
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(what, hosts))
+
+
 class Hosts:
     """All hosts of a test, to be ended whatever becomes of it."""
 
@@ -184,9 +190,8 @@ class Hosts:
         founder, *others = hosts = [self.add(name) for name in names]
         founder.start()
         token = founder.token() if others else ""
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(lambda host: host.start("--token", token), others))
-            list(threads.map(lambda host: host.wait_for(*names), hosts))
+        side_by_side(lambda host: host.start("--token", token), others)
+        side_by_side(lambda host: host.wait_for(*names), hosts)
         return hosts
 
     def end(self) -> None:

@@ -24,24 +24,38 @@ pytestmark = pytest.mark.processes
 class Moved:
     """A founder that listens elsewhere since it has made a token: the token is good and its address is not."""
 
-    hosts: Hosts
     founder: Host
     token: str
 
 
 @pytest.fixture(scope="module")
-def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
-    hosts = Hosts(tmp_path_factory.mktemp("m"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    hosts = Hosts(tmp_path_factory.mktemp("j"))
     try:
-        founder = hosts.add("founder")
-        founder.start()
-        token = founder.token()
-        founder.stop()
-        founder.port = 0
-        founder.start(mdns=True)
-        yield Moved(hosts, founder, token)
+        yield hosts
     finally:
         hosts.end()
+
+
+@pytest.fixture(scope="module")
+def moved(place: Hosts) -> Moved:
+    founder = place.add("founder")
+    founder.start()
+    token = founder.token()
+    founder.stop()
+    founder.port = 0
+    founder.start(mdns=True)
+    return Moved(founder, token)
+
+
+@pytest.fixture(scope="module")
+def other(place: Hosts) -> Moved:
+    """The only node of another cluster, which has been stopped."""
+    founder = place.add("other")
+    founder.start()
+    token = founder.token()
+    founder.stop()
+    return Moved(founder, token)
 
 
 @contextmanager
@@ -78,8 +92,8 @@ def web_server() -> Iterator[int]:
 # Ways in.
 
 
-def test_a_node_is_found_by_mdns_alone(moved: Moved) -> None:
-    by_mdns, without = moved.hosts.add("by-mdns"), moved.hosts.add("without")
+def test_a_node_is_found_by_mdns_alone(place: Hosts, moved: Moved) -> None:
+    by_mdns, without = place.add("by-mdns"), place.add("without")
 
     by_mdns.start("--token", moved.token, mdns=True)
 
@@ -87,8 +101,8 @@ def test_a_node_is_found_by_mdns_alone(moved: Moved) -> None:
     assert "no member of the cluster" in without.fail_to_start("--token", moved.token), "no other way leads there"
 
 
-def test_a_seed_leads_to_the_cluster_where_there_is_no_mdns(moved: Moved) -> None:
-    seeded = moved.hosts.add("seeded")
+def test_a_seed_leads_to_the_cluster_where_there_is_no_mdns(place: Hosts, moved: Moved) -> None:
+    seeded = place.add("seeded")
 
     seeded.start("--token", moved.token, "--seed", moved.founder.address)
 
@@ -116,16 +130,16 @@ def test_starting_a_node_twice_changes_nothing(moved: Moved) -> None:
 # Where there is no way in. Every complaint is one line, and no node is left behind (see `fail_to_start`).
 
 
-def test_a_token_that_is_cut_short_is_refused(moved: Moved) -> None:
-    stranger = moved.hosts.add("cut-short")
+def test_a_token_that_is_cut_short_is_refused(place: Hosts, moved: Moved) -> None:
+    stranger = place.add("cut-short")
 
     complaint = stranger.fail_to_start("--token", moved.token[:-10])
 
     assert "token" in complaint
 
 
-def test_a_token_with_a_letter_wrong_is_refused(moved: Moved) -> None:
-    stranger = moved.hosts.add("misspelt")
+def test_a_token_with_a_letter_wrong_is_refused(place: Hosts, moved: Moved) -> None:
+    stranger = place.add("misspelt")
     wrong = "x" if moved.token[60] != "x" else "y"
 
     complaint = stranger.fail_to_start("--token", moved.token[:60] + wrong + moved.token[61:])
@@ -133,8 +147,8 @@ def test_a_token_with_a_letter_wrong_is_refused(moved: Moved) -> None:
     assert "token" in complaint
 
 
-def test_a_token_that_has_expired_is_refused(moved: Moved) -> None:
-    stranger = moved.hosts.add("late")
+def test_a_token_that_has_expired_is_refused(place: Hosts, moved: Moved) -> None:
+    stranger = place.add("late")
     token = moved.founder.token("--hours", 0.0003)
     time.sleep(2.0)
 
@@ -144,32 +158,25 @@ def test_a_token_that_has_expired_is_refused(moved: Moved) -> None:
     assert "pnode token" in complaint
 
 
-def test_a_home_stays_with_its_cluster_when_it_is_given_the_token_of_another(moved: Moved, hosts: Hosts) -> None:
-    other = hosts.add("other")
-    other.start()
-
-    running = other.pnode("start", "--token", moved.token).complaint()
-    other.stop()
-    stopped = other.fail_to_start("--token", moved.token)
+def test_a_home_stays_with_its_cluster_when_it_is_given_the_token_of_another(moved: Moved, other: Moved) -> None:
+    running = moved.founder.pnode("start", "--token", other.token).complaint()
+    stopped = other.founder.fail_to_start("--token", moved.token)
 
     assert "belongs to cluster" in running
     assert "belongs to cluster" in stopped
     assert "--home" in stopped
 
 
-def test_members_of_another_cluster_do_not_let_a_stranger_in(moved: Moved, hosts: Hosts) -> None:
-    other, stranger = hosts.add("other"), hosts.add("stranger")
-    other.start()
-    token = other.token()
-    other.stop()
+def test_members_of_another_cluster_do_not_let_a_stranger_in(place: Hosts, moved: Moved, other: Moved) -> None:
+    stranger = place.add("stranger")
 
-    complaint = stranger.fail_to_start("--token", token, "--seed", moved.founder.address)
+    complaint = stranger.fail_to_start("--token", other.token, "--seed", moved.founder.address)
 
     assert moved.founder.address in complaint
 
 
-def test_a_seed_where_something_else_answers_is_named(moved: Moved) -> None:
-    stranger = moved.hosts.add("web")
+def test_a_seed_where_something_else_answers_is_named(place: Hosts, moved: Moved) -> None:
+    stranger = place.add("web")
 
     with web_server() as port:
         complaint = stranger.fail_to_start("--token", moved.token, "--seed", f"127.0.0.1:{port}")
@@ -177,8 +184,8 @@ def test_a_seed_where_something_else_answers_is_named(moved: Moved) -> None:
     assert f"127.0.0.1:{port}" in complaint
 
 
-def test_a_seed_where_nobody_listens_is_named(moved: Moved) -> None:
-    stranger = moved.hosts.add("nobody")
+def test_a_seed_where_nobody_listens_is_named(place: Hosts, moved: Moved) -> None:
+    stranger = place.add("nobody")
     with listening() as port:
         pass
 
@@ -228,8 +235,8 @@ time.time = lambda: right() + 3600
 """
 
 
-def test_a_clock_that_is_an_hour_off_is_named(moved: Moved, tmp_path: Path) -> None:
-    stranger = moved.hosts.add("early")
+def test_a_clock_that_is_an_hour_off_is_named(place: Hosts, moved: Moved, tmp_path: Path) -> None:
+    stranger = place.add("early")
     write(tmp_path, {"sitecustomize.py": HOUR_AHEAD})
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
 

@@ -7,7 +7,7 @@ import pytest
 from pnode.node.api import JobDetail, Pulled
 
 from .applications import EXAMPLES, squares
-from .hosts import Host, Hosts, eventually
+from .hosts import Host, Hosts, eventually, side_by_side
 
 pytestmark = pytest.mark.processes
 
@@ -25,7 +25,7 @@ def running_elsewhere(host: Host, job: str) -> set[str]:
 def test_a_job_survives_a_node_that_is_killed_in_the_middle_of_it(hosts: Hosts, tmp_path: Path) -> None:
     cluster = {host.name: host for host in hosts.cluster(*NAMES)}
     origin = cluster["beta"]
-    dag, numbers = squares(tmp_path, range(12), pause_s=2.0)
+    dag, numbers = squares(tmp_path, range(12), pause_s=1.5)
     job = origin.submit(dag, numbers)
     victim = min(eventually(lambda: running_elsewhere(origin, job), "task on another node"))
 
@@ -44,13 +44,11 @@ def test_nodes_that_were_all_stopped_come_back_by_themselves_with_their_jobs(hos
     cluster = hosts.cluster(*NAMES[:3])
     done = cluster[1].submit(EXAMPLES / "diamond" / "dag.txt")
     before = cluster[1].finished(done)
-    half_done = cluster[2].submit(*squares(tmp_path / "squares", range(6), pause_s=2.0))
+    half_done = cluster[2].submit(*squares(tmp_path / "squares", range(6), pause_s=1.5))
     eventually(lambda: running_elsewhere(cluster[2], half_done), "task on another node")
-    for host in cluster:
-        host.stop()
+    side_by_side(Host.stop, cluster)
 
-    for host in cluster[::-1]:
-        host.start()
+    side_by_side(Host.start, cluster)
 
     for host in cluster:
         host.wait_for(*NAMES[:3])
