@@ -100,7 +100,7 @@ class PeerStatus:
     speed: float
     """Of one core, relative to the reference machine."""
     record_age_s: float
-    """How long ago it signed roles, addresses, cores and speed."""
+    """How long ago its present record (roles, addresses, cores, speed) came here; its own: since it started."""
     delay_s: float | None
     """Round trip; None when never measured."""
     delay_age_s: float | None

@@ -46,6 +46,7 @@ def peer_status(
 ) -> PeerStatus:
     """A node as this node knows it; `delay` is (round trip in seconds, its age)."""
     membership = neighbours.membership
+    member = membership.members.get(node)
     state = membership.state_of(node)
     assert state is not None
     return PeerStatus(
@@ -58,7 +59,7 @@ def peer_status(
         addresses=tuple(str(address) for address in record.addresses),
         cores=record.cores,
         speed=record.speed,
-        record_age_s=max(0.0, now - record.incarnation),
+        record_age_s=max(0.0, now - (record.boot if member is None else member.renewed)),
         delay_s=None if delay is None else delay[0],
         delay_age_s=None if delay is None else delay[1],
         load=load_status(membership.load_of(node), now),

@@ -293,6 +293,7 @@ class Census:
             self._close_case(node)
         if spread:
             self._spread(("record", node), Alive(signed))
+        self.roster.members[node].renewed = now
         self._changes.append(MemberChanged(node, old, State.ALIVE))
 
     def _accuse(self, member: Member, signed: Signed, now: float) -> None:

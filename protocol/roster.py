@@ -96,6 +96,8 @@ class Member:
     """Whether a round trip has been measured."""
     unreachable: bool = False
     """Whether our own last probe failed, indirect probes and session included."""
+    renewed: float = 0.0
+    """When the record came, by our clock."""
 
     @property
     def present(self) -> bool:
