@@ -12,7 +12,7 @@ from pnode.protocol.codec import encode
 from pnode.protocol.crypto import SEED_BYTES, Crypto
 from pnode.protocol.ids import NodeId, cluster_id
 from pnode.protocol.record import Address
-from pnode.protocol.token import Token, make_token, parse_token
+from pnode.protocol.token import Token, make_token, parse_token, readdress
 
 from .identity import Cluster, Identity
 
@@ -51,7 +51,8 @@ def enrol(
 
 
 def invite(crypto: Crypto, cluster: Cluster, addresses: tuple[Address, ...], hours: float, now: float) -> Token:
-    """An invitation to a cluster: a new one at the founder, the one it came with at any other member.
+    """An invitation to a cluster: a new one at the founder, the one it came with at any other member, with addresses
+    at which somebody listens now.
 
     Raises EnrolmentError if a member's own has run out.
     """
@@ -63,7 +64,7 @@ def invite(crypto: Crypto, cluster: Cluster, addresses: tuple[Address, ...], hou
     token = parse_token(crypto, cluster.token)
     if token.invite.admits_until_s <= now:
         raise EnrolmentError("the invitation has run out: run `pnode token` on the node that founded the cluster")
-    return token
+    return readdress(crypto, token, addresses)
 
 
 def _found(identity: Identity, crypto: Crypto, name: str, now: float) -> Enrolment:

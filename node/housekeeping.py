@@ -22,16 +22,15 @@ RELEASE_S = 60.0
 
 
 async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> NoReturn:
-    """Look at the machine once a second, and at how late we are ourselves."""
+    """Look at the machine at once and then every second, and at how late we are ourselves."""
     sampler = Sampler(home)
     due = trio.current_time()
     while True:
-        due += SAMPLE_S
         await trio.sleep_until(due)
         lag_s = max(0.0, trio.current_time() - due)
-        due += max(0.0, lag_s - SAMPLE_S)
         sample = sampler.sample()
         deliver(LoadSampled(sample.cpu_percent, sample.memory_percent, lag_s))
+        due += max(SAMPLE_S, lag_s)
 
 
 async def serve_releases(store: Store, jobs: Callable[[], Iterable[Job]]) -> NoReturn:

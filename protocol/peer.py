@@ -129,6 +129,8 @@ class Peer:
         """Open sessions and the credential each showed."""
         self._member: _Member | None = None
         self._upkeep_s = math.inf
+        self._sample: LoadSampled | None = None
+        """The newest look at the machine."""
         self._kept: tuple[list[Signed], list[Signed]] = ([], [])
 
     # -- what the shell may ask --------------------------------------------------------------------------------------
@@ -203,8 +205,8 @@ class Peer:
                 return [Reply(event.request, b"", "this node is not a member of a cluster yet")]
             case DatagramReceived() if self._member is not None:
                 return self._outputs(self._member.membership.datagram(event.peer, event.payload, now), now)
-            case LoadSampled() if self._member is not None:
-                return self._sampled(self._member, event, now)
+            case LoadSampled():
+                return self._sampled(event, now)
             case FindJobs() if self._member is not None:
                 return self._member.jobs.find(event, self._others(self._member), now)
             case Leave() if self._member is not None:
@@ -328,6 +330,8 @@ class Peer:
         jobs = Jobs(Desk(place, self._crypto, neighbours, self.profile, self._mappers, self._rng))
         neighbours.free_in_s = jobs.holding.bench.free_in_s
         self._member = _Member(membership, neighbours, jobs)
+        if self._sample is not None:  # whoever is met first shall know how busy we are
+            self._tell_load(self._member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S
         effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
         effects += jobs.restore(*self._kept, now)
@@ -339,21 +343,26 @@ class Peer:
     def _others(self, member: _Member) -> tuple[NodeId, ...]:
         return tuple(sorted(member.membership.alive()))
 
-    def _sampled(self, member: _Member, event: LoadSampled, now: float) -> list[Effect]:
-        member.neighbours.sampled(event.cpu_percent, event.memory_percent)
+    def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
+        self._sample = event
+        if self._member is not None:
+            self._tell_load(self._member, event, now)
+            self._member.membership.set_links(self.profile.my_figures(now), now)
+            self._member.membership.loop_lag(event.lag_s, now)
+        return []
+
+    def _tell_load(self, member: _Member, sample: LoadSampled, now: float) -> None:
+        member.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
         bench = member.jobs.holding.bench
         member.membership.set_load(
-            cpu_percent=event.cpu_percent,
-            memory_percent=event.memory_percent,
+            cpu_percent=sample.cpu_percent,
+            memory_percent=sample.memory_percent,
             running=bench.running,
             queued=bench.queued,
             free_in_s=bench.free_in_s(now),
-            lag_s=event.lag_s,
+            lag_s=sample.lag_s,
             now=now,
         )
-        member.membership.set_links(self.profile.my_figures(now), now)
-        member.membership.loop_lag(event.lag_s, now)
-        return []
 
     def _outputs(self, outputs: list[Output], now: float) -> list[Effect]:
         """Take in what membership found out; what is left are effects."""

@@ -18,7 +18,7 @@ import base64
 import hashlib
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Annotated
@@ -187,6 +187,12 @@ def parse_token(crypto: Crypto, text: str) -> Token:
     if not certificate.is_invite or len(addresses) > ADDRESSES_MAX:
         raise ForgedTokenError("the token is complete but is no invitation; ask for another one")
     return Token(Issuer(body.authority, _seed(body.secret), chain), certificate, addresses, word)
+
+
+def readdress(crypto: Crypto, token: Token, addresses: tuple[Address, ...]) -> Token:
+    """The same invitation with other addresses, which no signature covers: any member may know better where to knock."""
+    body = decode(_Body, _bared(token.text))
+    return parse_token(crypto, _armoured(encode(replace(body, places=_places(addresses[:ADDRESSES_MAX])))))
 
 
 def _seed(secret: bytes) -> bytes:

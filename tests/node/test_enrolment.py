@@ -12,7 +12,7 @@ from pnode.protocol.certificate import read_credential
 from pnode.protocol.crypto import Sodium
 from pnode.protocol.ids import NodeId
 from pnode.protocol.record import Address, Role
-from pnode.protocol.token import CutTokenError, TokenExpiredError
+from pnode.protocol.token import CutTokenError, TokenExpiredError, parse_token
 from pnode.protocol.trust import Trust
 
 CRYPTO = Sodium()
@@ -119,6 +119,9 @@ def test_a_member_passes_its_own_invitation_on_until_it_runs_out(tmp_path: Path)
     guest = home(tmp_path, "guest")
     cluster = enrol(guest, CRYPTO, "beta", token, NOW, admitted=False).cluster
 
+    passed_on = invite(CRYPTO, cluster, (Address("192.0.2.9", 4747),), 24.0, NOW + 60)
+    assert passed_on.invite == parse_token(CRYPTO, token).invite
+    assert passed_on.addresses == (Address("192.0.2.9", 4747),)
     assert invite(CRYPTO, cluster, HERE, 24.0, NOW + 60).text == token
     with pytest.raises(EnrolmentError, match="has run out"):
         invite(CRYPTO, cluster, HERE, 24.0, NOW + 10 * 86400)
