@@ -125,14 +125,22 @@ def _deliver(outcome: Answer | int | None) -> int:
     "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT", help="Where a member listens."
 )
 @click.option("--name", metavar="NAME", help="What people call this node.  [default: the host's name]")
-@click.option("--listen", metavar="HOST", help="Listen on this address only.  [default: all]")
+@click.option(
+    "--listen", metavar="HOST",
+    help="Listen on this address only, 'all' for all of them.  [default: as at the last start, else all]",
+)  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="TCP and UDP port; 0 for any free one.")
 @click.option("--cores", type=click.IntRange(1, 65535), metavar="N", help="Cores to offer.  [default: all]")
-@click.option("--no-mdns", is_flag=True, help="Neither look for nodes on the local network nor announce this one.")
+@click.option(
+    "--mdns/--no-mdns", default=None,
+    help="Look for nodes on the local network and announce this one, or neither."
+    "  [default: as at the last start, else --mdns]",
+)  # fmt: skip
 @click.option("--foreground", is_flag=True, help="Stay, log to the terminal, stop on Ctrl-C.")
 @click.option(
-    "--timing", type=click.Choice(["lan", "wan", "fast"]), default="lan", show_default=True,
-    help="How patient to be: machines of one site, of several, or all of them this one.",
+    "--timing", type=click.Choice(["lan", "wan", "fast"]),
+    help="How patient to be: machines of one site, of several, or all of them this one."
+    "  [default: as at the last start, else lan]",
 )  # fmt: skip
 @home_option
 @json_option
@@ -143,9 +151,9 @@ def start(
     listen: str | None,
     port: int | None,
     cores: int | None,
-    no_mdns: bool,
+    mdns: bool | None,
     foreground: bool,
-    timing: "Timing",
+    timing: "Timing | None",
     home: Path,
 ) -> Answer | int:
     """Start a node on this machine, in the background.
@@ -162,7 +170,7 @@ def start(
     from .cli_start import start_here
     from .launch import NodeOptions
 
-    options = NodeOptions(home, token, seeds, name, listen, port, cores, not no_mdns, timing)
+    options = NodeOptions(home, token, seeds, name, listen, port, cores, mdns, timing)
     return start_here(options, foreground=foreground, as_json=wants_json())
 
 

@@ -44,6 +44,9 @@ FAILURE_BYTES_MAX = 10_000
 Timing = Literal["lan", "wan", "fast"]
 """Which set of periods and timeouts: for one site, for several, for trying things out on one machine."""
 
+ALL_INTERFACES = "all"
+"""What a person says for `listen` to take back an address given at an earlier start."""
+
 
 class LaunchError(Exception):
     """The node did not start, or does not stop; the message says why and what to do, in one line."""
@@ -59,12 +62,14 @@ class NodeOptions:
     """`host:port` of members, to be dialled beside the addresses in the token."""
     name: str | None = None
     listen: str | None = None
-    """Host or address to listen on; None for all interfaces."""
+    """Host or address to listen on, ALL_INTERFACES for all of them; None for those of the last start, else all."""
     port: int | None = None
     cores: int | None = None
     """How many it offers; None for all."""
-    mdns: bool = True
-    timing: Timing = "lan"
+    mdns: bool | None = None
+    """Whether to look for others on the local network; None for what held at the last start, else yes."""
+    timing: Timing | None = None
+    """None for that of the last start, else "lan"."""
     tied: bool = False
     """Stop when standard input ends, that is when whoever started the node is gone, however it ended."""
 

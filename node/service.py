@@ -49,7 +49,7 @@ from .home import HomeError, control_socket, hold_home, prepare_home
 from .housekeeping import serve_releases, serve_samples
 from .identity import Identity
 from .journal import Journal, JournalError, JournalFile
-from .launch import LaunchError, NodeOptions, Timing, read_options, report_failure, report_ready
+from .launch import ALL_INTERFACES, LaunchError, NodeOptions, Timing, read_options, report_failure, report_ready
 from .limits import TransportSettings
 from .listening import CannotListenError, PortInUseError
 from .office import Office
@@ -186,7 +186,7 @@ class Node:
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(serve_releases, self.store, self._known_jobs)
-            if self.options.mdns:
+            if self.options.mdns is not False:
                 nursery.start_soon(self._discover)
             await self._join(peer)
             await self._look_round(peer)
@@ -246,8 +246,13 @@ class Node:
             lookup=lambda short: None if self.peer is None else self.peer.by_short(short),
             serve_bulk=self._serve_bulk,
             clock=self.clock,
-            settings=TransportSettings(host=self.options.listen or "", port=port),
+            settings=TransportSettings(host=self._host(), port=port),
         )
+
+    def _host(self) -> str:
+        """Where to listen; empty for all interfaces."""
+        listen = self.options.listen
+        return "" if listen is None or listen == ALL_INTERFACES else listen
 
     async def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
@@ -270,7 +275,7 @@ class Node:
             self.profile,
             MAPPERS,
             Random(int.from_bytes(os.urandom(16), "big")),  # noqa: S311  # for spreading load, not for secrets
-            _TIMINGS[self.options.timing](),
+            _TIMINGS[self.options.timing or "lan"](),
         )
         rows = self.journal.rows
         peer.restore(
@@ -338,7 +343,7 @@ class Node:
         assert self.driver is not None
         began = trio.current_time()
         while not peer.is_member and peer.joining.refusal is None:
-            patience_s = JOIN_S_MAX if self.options.mdns or not peer.joining.is_hopeless else HOPELESS_S
+            patience_s = JOIN_S_MAX if self.options.mdns is not False or not peer.joining.is_hopeless else HOPELESS_S
             if trio.current_time() > began + patience_s:
                 break
             with trio.move_on_after(HOPELESS_S / 4):

@@ -75,6 +75,31 @@ def test_options_arrive_as_they_were_given(tmp_path: Path) -> None:
     assert read_options(io.BytesIO(line + b"more")) == options
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], {}),
+        (["--no-mdns"], {"mdns": False}),
+        (["--mdns", "--timing", "wan"], {"mdns": True, "timing": "wan"}),
+        (["--listen", "all"], {"listen": "all"}),
+    ],
+)
+def test_the_node_is_told_only_what_was_said_at_this_start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    told: dict[str, Any],
+) -> None:
+    def refuse(options: NodeOptions, **_: object) -> None:
+        raise LaunchError(repr(options))
+
+    monkeypatch.setattr("pnode.node.cli_start.start_node", refuse)
+
+    assert cli.main(["start", "--home", str(tmp_path), *words]) == 1
+    assert capsys.readouterr().err == f"pnode: {NodeOptions(tmp_path, **told)!r}\n"
+
+
 @pytest.mark.parametrize("line", [b"", b"rubbish\n", b"[]\n", b'{"home": 1}\n'])
 def test_a_service_that_was_not_started_by_pnode_says_who_starts_it(line: bytes) -> None:
     with pytest.raises(LaunchError, match="'pnode start'"):
