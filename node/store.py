@@ -36,6 +36,7 @@ from typing import BinaryIO
 from pnode.protocol.ids import CHUNK_BYTES, Digest, chunk_digest, content_digest, digest_of
 from pnode.protocol.jobspec import FileRef
 
+from .copying import copy_bytes, move_regular
 from .durable import sync_directory
 from .held import DIRECTORY, DisplacedError, open_regular
 from .shelf import Shelf
@@ -53,12 +54,6 @@ DIGEST_BYTES = 32
 
 STORE_NAME = re.compile(r"[0-9a-f]{62}(\.chunks|\.part)?")
 """Whatever else lies in our directories is left alone."""
-
-COPY_BYTES = 2**30
-"""Asked of the kernel at a time; it may do less."""
-
-NO_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP)
-"""Why a file cannot get another name: it is on another file system, or on one that has no hard links."""
 
 
 class StoreError(Exception):
@@ -179,7 +174,7 @@ class Store:
         self._reserve(size_bytes)
         with self._incoming() as new:
             with new.open("xb") as copy:
-                _copy(source, copy, size_bytes)
+                copy_bytes(source, copy, size_bytes)
             digest, size = self._admit(new, owner)
         return FileRef(name, size, digest)
 
@@ -199,10 +194,10 @@ class Store:
             raise DisplacedError(f"{entry!r} is not a regular file")
         self._reserve(seen.st_size)
         with self._incoming() as new:
-            moved = _moved(directory, entry, seen, new)
+            moved = move_regular(directory, entry, seen, new)
             if not moved:
                 with open_regular(entry, directory) as source, new.open("xb") as copy:
-                    _copy(source, copy, seen.st_size)
+                    copy_bytes(source, copy, seen.st_size)
             digest, size = self._admit(new, owner)
             if not moved:
                 os.unlink(entry, dir_fd=directory)
@@ -216,7 +211,7 @@ class Store:
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with self.open(digest) as source, os.fdopen(os.open(target, flags, 0o666, dir_fd=directory), "wb") as copy:
-            _copy(source, copy, self.size_bytes(digest))
+            copy_bytes(source, copy, self.size_bytes(digest))
 
     def remove(self, digest: bytes) -> None:
         """Throw content away, pinned or not."""
@@ -392,39 +387,3 @@ def _missing(digest: bytes) -> MissingContentError:
 
 def _chunk_digests(file: BinaryIO) -> bytes:
     return b"".join(chunk_digest(chunk) for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
-
-
-def _moved(directory: int, entry: str, seen: os.stat_result, target: Path) -> bool:
-    """Move a file that has no other name; False if it has, or cannot be moved.
-
-    By a new name before the old one is removed: where it turns out to be another file than was seen, only the new
-    name goes again, and nothing has happened to that file.
-    """
-    if seen.st_nlink > 1:
-        return False
-    try:
-        os.link(entry, target, src_dir_fd=directory, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in NO_LINK:
-            raise
-        return False
-    linked = target.lstat()
-    if not os.path.samestat(linked, seen) or linked.st_nlink != seen.st_nlink + 1:
-        target.unlink()
-        return False
-    os.unlink(entry, dir_fd=directory)
-    target.chmod(0o600)  # whatever mode it had, it is ours to read
-    return True
-
-
-def _copy(source: BinaryIO, target: BinaryIO, size_bytes: int) -> None:
-    """So many bytes at most: in the kernel as far as that goes, which shares blocks on some file systems; then the ordinary
-    way."""
-    left = size_bytes
-    if hasattr(os, "copy_file_range"):
-        with suppress(OSError):  # on different file systems, or on one that cannot
-            while left and (copied := os.copy_file_range(source.fileno(), target.fileno(), min(left, COPY_BYTES))):
-                left -= copied
-    while left and (chunk := source.read(min(left, CHUNK_BYTES))):  # goes on where the kernel stopped: mostly the end
-        target.write(chunk)
-        left -= len(chunk)
