@@ -1,16 +1,22 @@
 """Task graphs: what a job's tasks are, and which feeds which."""
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
 
-from .codec import U16, U32, U63, Length, Name, Seconds, Text
+from .codec import U16, U63, Length, Name, Range, Seconds, Text
 
 TASKS_MAX = 20_000
 """A specification of this many tasks is about 2 MB; larger graphs should stream items instead."""
+
+
+EDGES_MAX = 200_000
+"""All children of all tasks together: ten per task in the largest graph, taken in within a third of a second. Where
+hundreds feed hundreds, a task that gathers in between is better."""
 
 
 class DagError(ValueError):
@@ -57,6 +63,11 @@ class Program:
     """MODULE: (path of the module relative to the application,). COMMAND: argument vector; a first word that is a
     file of the application is run from there, anything else is looked up on PATH."""
 
+    def __post_init__(self) -> None:
+        """Raises DagError for what no process can be given: the kernel's texts end at their first zero byte."""
+        if "\0" in "".join(self.arguments):
+            raise DagError("a program has a zero byte among its arguments")
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -67,7 +78,7 @@ class Task:
     program: Program
     final: bool = False
     """Its outputs are results of the job."""
-    inputs_per_call: U32 = 1
+    inputs_per_call: Annotated[int, Range(1, 2**32 - 1)] = 1
     """Jupiter's NUM_INPUTS: how many files make one call; 1 passes a string, more a list."""
     broadcast: bool = True
     """Jupiter's FLAG: every output to every child (true), or the i-th output to the i-th child (false)."""
@@ -84,12 +95,32 @@ class Task:
     """Names of nodes that the application asks for, first choice first; empty leaves the choice to the mapper."""
     environment: tuple[tuple[Name, Text], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises DagError for a name that no directory could have, since results lie in one, or that would do
+        something to a terminal, and for variables that no environment can hold."""
+        if not is_base_name(self.name):
+            raise DagError(f"{self.name!r} is no name for a task, expected one without '/' and control characters")
+        for name, value in self.environment:
+            if not name or "=" in name or "\0" in name or "\0" in value:
+                raise DagError(
+                    f"task {self.name!r} has the variable {name!r}, which no environment can hold: expected a name "
+                    "without '=', and no zero byte in name or value"
+                )
+
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/]")
+
+
+def is_base_name(name: str) -> bool:
+    """Whether a file or directory may have this name, lie where it is put and nowhere else, and be listed."""
+    return name not in ("", ".", "..") and not _UNFIT.search(name)
+
 
 @dataclass(frozen=True, slots=True)
 class Dag:
     """A directed acyclic graph of tasks, checked when it is built.
 
-    Raises DagError for no task, duplicate or unknown names, a task that feeds itself, a cycle.
+    Raises DagError for no task, too many edges, duplicate or unknown names, a task that feeds itself, a cycle.
     """
 
     tasks: Annotated[tuple[Task, ...], Length(1, TASKS_MAX)]
@@ -103,17 +134,22 @@ class Dag:
         by_name = {task.name: task for task in self.tasks}
         if len(by_name) != len(self.tasks) or not self.tasks:
             raise DagError(_why_not_named(self.tasks))
+        edges = sum(len(task.children) for task in self.tasks)
+        if edges > EDGES_MAX:
+            raise DagError(
+                f"the graph has {edges} edges, at most {EDGES_MAX} are taken; let one task gather for many"
+            )
+        children = {task.name: tuple(dict.fromkeys(task.children)) for task in self.tasks}
         parents: dict[str, list[str]] = {name: [] for name in by_name}
-        for task in self.tasks:
-            for child in dict.fromkeys(task.children):
+        for name, below in children.items():
+            for child in below:
                 if child not in by_name:
-                    raise DagError(f"task {task.name!r} names the child {child!r}, which is not a task")
-                if child == task.name:
-                    raise DagError(f"task {task.name!r} feeds itself")
-                parents[child].append(task.name)
+                    raise DagError(f"task {name!r} names the child {child!r}, which is not a task")
+                if child == name:
+                    raise DagError(f"task {name!r} feeds itself")
+                parents[child].append(name)
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "parents", {name: tuple(names) for name, names in parents.items()})
-        children = {task.name: tuple(dict.fromkeys(task.children)) for task in self.tasks}
         object.__setattr__(self, "order", topological(children))
 
     @property

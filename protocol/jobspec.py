@@ -4,10 +4,17 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U63, Bytes16, Bytes32, Length, Name, Seconds
-from .dag import Dag
+from .dag import Dag, is_base_name
 
 ITEMS_MAX = 10_000
 FILES_MAX = 65_536
+
+UNITS_MAX = 5_000_000
+"""Tasks times items. Every replica keeps a state of each: this is about what a small machine's memory can hold."""
+
+SPEC_BYTES_MAX = 2 * 2**20
+"""Of an encoded specification: whoever signs one or takes one in compares first. Reading one of this size takes about
+half a second, twice that at worst, in which a node does nothing else; its neighbours forgive it that much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,15 @@ class FileRef:
     digest: Bytes32
     """See `ids.content_digest`."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a name by which a path would lead elsewhere than to a file in its directory."""
+        name = self.name
+        if name in _NO_BASE_NAMES or "/" in name or "\0" in name:
+            raise ValueError(f"{name!r} is no base name of a file")
+
+
+_NO_BASE_NAMES = ("", ".", "..")
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -28,6 +44,11 @@ class Item:
     key: Name
     """What its file names have in common."""
     files: Annotated[tuple[FileRef, ...], Length(0, FILES_MAX)]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a key that cannot be a directory's name: results of the item lie in one."""
+        if not is_base_name(self.key):
+            raise ValueError(f"{self.key!r} is no key for an item, expected one without '/' and control characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +66,15 @@ class JobSpec:
     """Makes the same application submitted twice two jobs."""
     application: FileRef | None = None
     """The scripts directory as one archive."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for names that would do something to a terminal, and for more units than can be kept."""
+        for name in (self.name, self.mapper):
+            if not name.isprintable():
+                raise ValueError(f"{name!r} is no name for a job or a mapper, expected printable characters")
+        units = len(self.dag.tasks) * len(self.items)
+        if units > UNITS_MAX:
+            raise ValueError(
+                f"the job has {len(self.dag.tasks)} tasks for {len(self.items)} items, together {units} units; at "
+                f"most {UNITS_MAX} fit one job: submit several"
+            )

@@ -16,10 +16,10 @@ These are the rules of Jupiter's files (reference: jupiter.md 5.1 to 5.3), used 
 A file of no bytes is a file.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 
 from .dag import Dag, Task
+from .dag import is_base_name as is_base_name  # one of the rules for files, though it holds for tasks too
 from .jobspec import FILES_MAX, ITEMS_MAX, FileRef, Item
 
 NAMES_SHOWN_MAX = 8
@@ -33,13 +33,9 @@ class RoutingError(ValueError):
 
 
 def key_of(name: str) -> str:
-    """What the names of files that belong together begin with; the whole name where that would be nothing."""
-    return name.partition("_" if "_" in name else ".")[0] or name
-
-
-def is_base_name(name: str) -> bool:
-    """Whether a file may be put into a directory under this name and nowhere else, and be listed."""
-    return name not in ("", ".", "..") and not _UNFIT.search(name)
+    """What the names of files that belong together begin with; the whole name where that would be none."""
+    key = name.partition("_" if "_" in name else ".")[0]
+    return name if key in ("", ".", "..") else key
 
 
 def make_items(dag: Dag, files: Sequence[FileRef], key_of: KeyOf = key_of) -> tuple[Item, ...]:
@@ -53,6 +49,10 @@ def make_items(dag: Dag, files: Sequence[FileRef], key_of: KeyOf = key_of) -> tu
         return (Item("input", ()),)
     groups = _singles(files, key_of) if size == 1 else _by_key(files, key_of)
     for key, group in groups.items():
+        if not is_base_name(key):
+            raise RoutingError(
+                f"{key!r} is the key of {_names(group)}, expected one without '/' and control characters"
+            )
         if len(group) != size:
             raise RoutingError(
                 f"the job's input has {_count(len(group), 'file')} with the key {key!r} ({_names(group)}), expected "
@@ -93,6 +93,8 @@ def calls_for(task: Task, inputs: Sequence[FileRef], item: str = "") -> tuple[tu
     for two files of one name in one call.
     """
     size = task.inputs_per_call
+    if size < 1:
+        raise RoutingError(f"{task.name} takes {size} files per call, expected at least 1")
     if len(inputs) in (0, size):
         calls = [tuple(inputs)]
     else:
@@ -107,14 +109,13 @@ def calls_for(task: Task, inputs: Sequence[FileRef], item: str = "") -> tuple[tu
     return tuple(calls)
 
 
-_UNFIT = re.compile(r"[\x00-\x1f\x7f/]")
-
-
 def _files_per_item(dag: Dag) -> int:
     """The largest number that an entry takes per call; the other entries are called several times per item."""
     entries = [dag.by_name[name] for name in dag.entries]
     most = max(entries, key=lambda task: task.inputs_per_call)
     for task in entries:
+        if task.inputs_per_call < 1:
+            raise RoutingError(f"{task.name} takes {task.inputs_per_call} files per call, expected at least 1")
         if most.inputs_per_call % task.inputs_per_call:
             raise RoutingError(
                 f"the entry tasks {most.name} and {task.name} take {most.inputs_per_call} and {task.inputs_per_call} "

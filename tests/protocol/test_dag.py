@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pnode.protocol.codec import MalformedError, from_wire
 from pnode.protocol.dag import (
     CYCLE_SHOWN_MAX,
+    EDGES_MAX,
     CycleError,
     Dag,
     DagError,
@@ -160,3 +162,41 @@ def test_a_cycle_of_thousands_is_found_quickly_and_shortened_in_print() -> None:
     assert len(words) == CYCLE_SHOWN_MAX + 1
     assert words[0] == words[-1]
     assert words[-2] == f"({count + 1 - CYCLE_SHOWN_MAX} more)"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", "two\nlines", "\x1b[2J", "\x7f"])
+def test_a_task_has_a_name_that_a_directory_could_have(name: str) -> None:
+    with pytest.raises(DagError, match="is no name for a task, expected one without '/' and control characters"):
+        Task(name, (), PROGRAM)
+    with pytest.raises(MalformedError):
+        from_wire(Task, [name, [], [0, ["task.py"]]])
+
+
+@pytest.mark.parametrize(("name", "value"), [("A=B", ""), ("", ""), ("A\0", ""), ("A", "b\0")])
+def test_a_variable_that_no_environment_can_hold_is_refused(name: str, value: str) -> None:
+    with pytest.raises(DagError, match=r"task 'a' has the variable .*, which no environment can hold"):
+        Task("a", (), PROGRAM, environment=(("FINE", "x=y\n"), (name, value)))
+
+
+def test_a_program_with_a_zero_byte_is_refused() -> None:
+    with pytest.raises(DagError, match="zero byte among its arguments"):
+        Program(ProgramKind.COMMAND, ("echo", "a\0b"))
+    with pytest.raises(MalformedError, match="zero byte among its arguments"):
+        from_wire(Program, [1, ["echo", "a\0b"]])
+
+
+def test_a_task_from_elsewhere_takes_at_least_one_file_per_call() -> None:
+    plain = ["a", [], [0, ["task.py"]], False, 1]
+
+    assert from_wire(Task, plain).inputs_per_call == 1
+    with pytest.raises(MalformedError, match=r"Task\.inputs_per_call: 0 is not between 1 and"):
+        from_wire(Task, [*plain[:-1], 0])
+
+
+def test_a_graph_of_more_edges_than_are_taken_is_refused_before_it_is_looked_at() -> None:
+    last = Task("last", (), PROGRAM)
+    many = Task("first", ("last",) * EDGES_MAX, PROGRAM)
+
+    assert Dag((many, last)).parents["last"] == ("first",)
+    with pytest.raises(DagError, match="the graph has 200001 edges, at most 200000 are taken"):
+        Dag((many, Task("last", ("unknown",), PROGRAM)))

@@ -53,6 +53,8 @@ TWO = Dag((task("first", "last", inputs_per_call=2), task("last")))
         ("_leading", "_leading"),
         (".hidden", ".hidden"),
         (".a_b", ".a"),
+        (".._b", ".._b"),
+        ("._b", "._b"),
     ],
 )
 def test_the_key_is_the_name_up_to_the_first_underscore_or_else_dot(name: str, key: str) -> None:
@@ -123,11 +125,16 @@ def test_two_inputs_of_one_name_are_refused() -> None:
         make_items(ONE, files("x.txt y.txt x.txt"))
 
 
-def test_an_input_with_a_directory_in_its_name_is_refused() -> None:
+def test_an_input_with_a_control_character_in_its_name_is_refused() -> None:
     with pytest.raises(
-        RoutingError, match=r"a file called '\.\./x', expected one without '/' and control characters"
+        RoutingError, match=r"a file called '\\x1bx', expected one without '/' and control characters"
     ):
-        make_items(ONE, files("../x"))
+        make_items(ONE, files("\x1bx"))
+
+
+def test_a_key_that_could_not_name_a_directory_is_refused() -> None:
+    with pytest.raises(RoutingError, match=r"'\.\.' is the key of left1, right1, expected one without"):
+        make_items(TWO, files("left1 right1"), lambda _: "..")
 
 
 def test_all_entries_get_all_files_of_an_item() -> None:
@@ -276,9 +283,19 @@ def test_two_files_of_one_name_in_one_call_are_refused() -> None:
     assert len(calls_for(task("each"), files("x x"))) == 2
 
 
-def test_a_name_from_elsewhere_cannot_lead_out_of_the_input_directory() -> None:
-    with pytest.raises(RoutingError, match=r"one call of a has a file called '\.\.', expected one without"):
-        calls_for(task("a"), files(".."))
+def test_a_name_from_elsewhere_cannot_do_something_to_a_terminal() -> None:
+    with pytest.raises(RoutingError, match=r"one call of a has a file called '\\x1b', expected one without"):
+        calls_for(task("a"), files("\x1b"))
+
+
+def test_a_task_that_takes_no_file_per_call_is_refused() -> None:
+    none = task("a", inputs_per_call=0)
+
+    for inputs in ("", "1_a", "1_a 2_a"):
+        with pytest.raises(RoutingError, match="a takes 0 files per call, expected at least 1"):
+            calls_for(none, files(inputs))
+        with pytest.raises(RoutingError, match="a takes 0 files per call, expected at least 1"):
+            make_items(Dag((none,)), files(inputs))
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(1, 4))
