@@ -36,13 +36,26 @@ class Enrolment:
 
 
 def enrol(
-    identity: Identity, crypto: Crypto, name: str, token_text: str | None, now: float, *, admitted: bool
+    identity: Identity,
+    crypto: Crypto,
+    name: str,
+    token_text: str | None,
+    now: float,
+    *,
+    admitted: bool,
+    seeds: bool = False,
 ) -> Enrolment:
     """Found a cluster, accept an invitation, or come back. Raises EnrolmentError, HomeError or TokenError.
 
     `admitted` tells whether an earlier run of this home was admitted and still is: then a token only adds addresses.
+    `seeds` tells whether somebody has named members' addresses: who does that does not mean to found a cluster.
     """
     cluster = identity.cluster()
+    if seeds and token_text is None and cluster is None:
+        raise EnrolmentError(
+            "this machine is in no cluster yet: an address alone lets nobody in; run the line with --token that "
+            "`pnode token` prints on a member"
+        )
     if token_text is not None:
         return _accept(identity, crypto, name, cluster, parse_token(crypto, token_text), now, admitted=admitted)
     if cluster is not None:

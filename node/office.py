@@ -5,6 +5,7 @@ changes something goes through the driver as an event, like what comes from the 
 """
 
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from importlib.metadata import version
@@ -68,6 +69,10 @@ LOG_FILE_BYTES_MAX = 64 * 1024 * 1024
 """What the executor lets a task print at most."""
 
 
+_UNIT_NAME = re.compile(r"(.+)\[([0-9]{1,9})\]", re.DOTALL)
+"""A task and one of its items, as listings write it."""
+
+
 class Office:
     """`api.NodeApi` for one node."""
 
@@ -117,7 +122,12 @@ class Office:
             raise RefusedError(str(error)) from None
         spec = JobSpec(name or application.name, application.dag, items, mapper, self.node.clock(), owner, archive)
         job = JobId(await driver.ask(lambda request: Submit(request, encode(spec))))
-        return Submitted(job_text(job), job.hex(), application.notices)
+        return Submitted(job_text(job), job.hex(), (*application.notices, *self._unplaceable(application)))
+
+    def _unplaceable(self, application: Application) -> tuple[str, ...]:
+        """A notice for every task that has to wait for another kind of node."""
+        reasons = [(task.name, self._neighbours().why_nobody(task)) for task in application.dag.tasks]
+        return tuple(f"{name} will wait: {reason}" for name, reason in reasons if reason)
 
     async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         chosen = _mapper(mapper)
@@ -167,11 +177,9 @@ class Office:
 
     async def logs(self, job: str, task: str | None) -> AsyncIterator[LogChunk]:
         found = await self._find(job)
-        if task is not None and task not in found.state.index:
-            known = ", ".join(list(found.state.index)[:10])
-            raise RefusedError(f"job {job_text(found.id)} has no task {task!r}; it has {known}")
+        wanted = units_called(found, task)
         for key, unit in sorted(found.state.units.items()):
-            if task is not None and found.task(key).name != task:
+            if key not in wanted:
                 continue
             for _, attempt in sorted(unit.attempts.items()):
                 if attempt.outcome is not None:
@@ -181,7 +189,10 @@ class Office:
     async def pull(self, job: str, directory: Path) -> Pulled:
         found = await self._find(job)
         if found.state.phase is not Phase.DONE:
-            raise RefusedError(f"job {job_text(found.id)} has no results to pull: it is {found.state.phase.value}")
+            how = {"running": "is still running", "failed": "has failed"}.get(
+                found.state.phase.value, "was cancelled"
+            )
+            raise RefusedError(f"job {job_text(found.id)} {how}: there are results when it is done")
         results = place_results(found)
         check_places(results)
         for _, file, holder in results:
@@ -319,6 +330,22 @@ def _mapper(name: str) -> Mapper:
         return by_name(name)
     except UnknownMapperError as error:
         raise RefusedError(str(error)) from None
+
+
+def units_called(job: Job, name: str | None) -> dict[UnitKey, None]:
+    """The units that a person means by `task` or, as listings call them, `task[item]`; None means all.
+
+    Raises RefusedError when there are none.
+    """
+    items = range(len(job.spec.items))
+    if name is None:
+        return {(task, item): None for task in range(len(job.spec.dag.tasks)) for item in items}
+    called = _UNIT_NAME.fullmatch(name)
+    task, item = called.groups() if called and name not in job.state.index else (name, None)
+    if task in job.state.index and (item is None or int(item) in items):
+        return {job.key(task, number): None for number in (items if item is None else [int(item)])}
+    known = ", ".join(list(job.state.index)[:10])
+    raise RefusedError(f"job {job_text(job.id)} has no task {name!r}; it has {known}, items 0 to {len(items) - 1}")
 
 
 def place_results(job: Job) -> list[tuple[str, FileRef, NodeId]]:

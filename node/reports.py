@@ -149,7 +149,8 @@ def _unit_status(job: Job, key: UnitKey, neighbours: Neighbours) -> UnitStatus:
     unit = job.state.unit(key)
     attempt = unit.result or unit.current
     if attempt is None:
-        return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, "", "")
+        reason = neighbours.why_nobody(job.task(key)) if key in job.unplaced else ""
+        return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, reason, "")
     outcome = attempt.outcome
     return UnitStatus(
         task=job.task(key).name,

@@ -80,6 +80,21 @@ class Neighbours:
         load = self.membership.load_of(node)
         return -math.inf if load is None else load.measured_at
 
+    def why_nobody(self, task: Task) -> str:
+        """Why no node that is alive can run the task; empty when one can."""
+        records = [record for _, record in self._candidates()]
+        cores = max((record.cores for record in records), default=0)
+        memory = max((record.memory_bytes for record in records), default=0)
+        if not records:
+            return "no node computes"
+        if any(record.cores >= task.cores and record.memory_bytes >= task.memory_bytes for record in records):
+            return ""
+        if cores < task.cores:
+            return f"it needs {task.cores} cores, and no node offers more than {cores}"
+        if memory < task.memory_bytes:
+            return f"it needs {task.memory_bytes >> 20} MiB of memory, and no node has more than {memory >> 20}"
+        return f"no node has both {task.cores} cores and {task.memory_bytes >> 20} MiB of memory"
+
     def _candidates(self) -> list[tuple[NodeId, NodeRecord]]:
         nodes = sorted((*self.membership.alive(), self.me))
         records = ((node, self.membership.record_of(node)) for node in nodes)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from pnode.node.api import RefusedError
-from pnode.node.office import check_places, place_results
+from pnode.node.office import check_places, place_results, units_called
 from pnode.node.reports import job_detail, listed_status, role_names
+from pnode.protocol.dag import Task
 from pnode.protocol.ids import NodeId, digest_of, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Summary
@@ -146,13 +147,35 @@ def test_what_only_children_get_is_no_result() -> None:
     assert place_results(made) == []
 
 
-@pytest.mark.parametrize("name", ["../../.bashrc", "/tmp/x", "..", "a/b", "a\0b"])
-def test_a_result_whose_name_leads_elsewhere_is_not_pulled(name: str) -> None:
-    with pytest.raises(RefusedError, match="no name for a file"):
-        check_places([("", replace(file("ok"), name=name), NODES[1])])
-
-
 def test_an_item_key_that_leads_elsewhere_is_not_followed() -> None:
     check_places([("k0/second", file("ok"), NODES[1])])
     with pytest.raises(RefusedError, match="no name for a file"):
         check_places([("../k0/second", file("ok"), NODES[1])])
+
+
+def test_a_task_and_one_item_of_it_can_be_named_as_listings_do() -> None:
+    made = job(items=3)
+
+    assert list(units_called(made, "second")) == [(1, 0), (1, 1), (1, 2)]
+    assert list(units_called(made, "second[2]")) == [(1, 2)]
+    assert len(units_called(made, None)) == 6
+
+
+@pytest.mark.parametrize("name", ["third", "second[3]", "second[", "second[x]", "second[1", "[0]", ""])
+def test_a_task_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(RefusedError, match="it has first, second, items 0 to 2"):
+        units_called(job(items=3), name)
+
+
+def test_a_unit_that_nobody_can_run_says_why_it_waits() -> None:
+    class Small(Names):
+        def why_nobody(self, task: Task) -> str:
+            return f"{task.name} is too large"
+
+    made = job()
+    made.unplaced[(0, 0)] = 1
+
+    [first, second] = job_detail(made, Small(), 10.0).units  # type: ignore[arg-type]
+
+    assert (first.state, first.reason) == ("waiting", "first is too large")
+    assert second.reason == ""
