@@ -10,10 +10,10 @@ import logging
 import os
 import platform
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from random import Random
 
@@ -23,7 +23,7 @@ from pnode.mappers.catalogue import MAPPERS
 from pnode.profilers.profile import Profile
 from pnode.profilers.resources import machine_facts, speed_index
 from pnode.protocol.certificate import TrustError
-from pnode.protocol.codec import decode
+from pnode.protocol.codec import decode, encode
 from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.errors import RemoteProtocolError
@@ -45,11 +45,12 @@ from .discovery import serve_discovery
 from .driver import Driver
 from .enrolment import Enrolment, EnrolmentError, enrol
 from .executor import Executor
+from .habits import recall, resolve
 from .home import HomeError, control_socket, hold_home, prepare_home
 from .housekeeping import serve_releases, serve_samples
 from .identity import Identity
 from .journal import Journal, JournalError, JournalFile
-from .launch import ALL_INTERFACES, LaunchError, NodeOptions, Timing, read_options, report_failure, report_ready
+from .launch import LaunchError, NodeOptions, read_options, report_failure, report_ready
 from .limits import TransportSettings
 from .listening import CannotListenError, PortInUseError
 from .office import Office
@@ -78,7 +79,7 @@ LEAVE_S_MAX = 2.0
 FAREWELL_S = 0.2
 """For the datagrams of the farewell to go out."""
 
-_TIMINGS: dict[Timing, Callable[[], MembershipSettings]] = {
+_TIMINGS: dict[str, Callable[[], MembershipSettings]] = {
     "lan": MembershipSettings.lan,
     "wan": MembershipSettings.wan,
     "fast": MembershipSettings.fast,
@@ -151,10 +152,17 @@ class Node:
         self.identity = Identity(options.home)
         self.me = NodeId(self.crypto.public_key(self.identity.seed()))
         self.journal = Journal(JournalFile(options.home / "journal.db"))
-        self.name = self._name()
+        self.habits = resolve(options, recall(dict(self.journal.rows("place")).get(b"habits", b"")))
+        self.name = self.habits.name
         self._admission = self._earlier_admission()
         self.enrolment: Enrolment = enrol(
-            self.identity, self.crypto, self.name, options.token, self.started_s, admitted=bool(self._admission)
+            self.identity,
+            self.crypto,
+            self.name,
+            options.token,
+            self.started_s,
+            admitted=bool(self._admission),
+            seeds=bool(options.seeds),
         )
         self.boot = self.identity.next_boot(self.started_s)
         self.store = Store(options.home / "store")
@@ -186,7 +194,7 @@ class Node:
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(serve_releases, self.store, self._known_jobs)
-            if self.options.mdns is not False:
+            if self.habits.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
             await self._look_round(peer)
@@ -198,11 +206,6 @@ class Node:
             await self.stopping.wait()
             await self._leave(driver)
             nursery.cancel_scope.cancel()
-
-    def _name(self) -> str:
-        """As the person says, else as at the last start, else as the host is called."""
-        last = dict(self.journal.rows("place")).get(b"name", b"").decode(errors="replace")
-        return self.options.name or last or socket.gethostname().partition(".")[0] or "node"
 
     def _earlier_admission(self) -> bytes:
         """The credential with which an earlier run of this home was admitted; empty if it is good for nothing now."""
@@ -221,8 +224,7 @@ class Node:
     async def _listen(self, nursery: trio.Nursery) -> None:
         """Listen where the person says, else where this node listened last, else at the usual port, else anywhere:
         tokens and the memories of others carry our address. Raises CannotListenError."""
-        last = int.from_bytes(dict(self.journal.rows("place")).get(b"port", b""), "big")
-        wanted = (self.options.port,) if self.options.port is not None else (last or PORT, 0)
+        wanted = (self.options.port,) if self.options.port is not None else (self.habits.port or PORT, 0)
         for port in wanted:
             self.transport = self._make_transport(port)
             try:
@@ -232,8 +234,8 @@ class Node:
                     raise
             else:
                 break
-        port_bytes = self.transport.port.to_bytes(2, "big")
-        await self.journal.save([("place", b"port", port_bytes), ("place", b"name", self.name.encode())])
+        self.habits = replace(self.habits, port=self.transport.port)
+        await self.journal.save([("place", b"habits", encode(self.habits))])
 
     def _make_transport(self, port: int) -> Transport:
         passport = Passport(self.identity.seed(), self.enrolment.cluster.authority_key, self._credential, self.crypto)
@@ -246,13 +248,8 @@ class Node:
             lookup=lambda short: None if self.peer is None else self.peer.by_short(short),
             serve_bulk=self._serve_bulk,
             clock=self.clock,
-            settings=TransportSettings(host=self._host(), port=port),
+            settings=TransportSettings(host=self.habits.listen, port=port),
         )
-
-    def _host(self) -> str:
-        """Where to listen; empty for all interfaces."""
-        listen = self.options.listen
-        return "" if listen is None or listen == ALL_INTERFACES else listen
 
     async def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
@@ -263,7 +260,7 @@ class Node:
             Facts(
                 self.name,
                 self.transport.addresses()[:8],
-                self.options.cores or facts.cores,
+                self.habits.cores or facts.cores,
                 facts.memory_bytes,
                 facts.disk_bytes,
                 speed,
@@ -275,7 +272,7 @@ class Node:
             self.profile,
             MAPPERS,
             Random(int.from_bytes(os.urandom(16), "big")),  # noqa: S311  # for spreading load, not for secrets
-            _TIMINGS[self.options.timing or "lan"](),
+            _TIMINGS.get(self.habits.timing, MembershipSettings.lan)(),
         )
         rows = self.journal.rows
         peer.restore(
@@ -343,7 +340,7 @@ class Node:
         assert self.driver is not None
         began = trio.current_time()
         while not peer.is_member and peer.joining.refusal is None:
-            patience_s = JOIN_S_MAX if self.options.mdns is not False or not peer.joining.is_hopeless else HOPELESS_S
+            patience_s = JOIN_S_MAX if self.habits.mdns or not peer.joining.is_hopeless else HOPELESS_S
             if trio.current_time() > began + patience_s:
                 break
             with trio.move_on_after(HOPELESS_S / 4):
