@@ -4,15 +4,21 @@ An archive is an uncompressed tar whose bytes follow from the files alone: sorte
 modes 0644 or 0755. So the same application has the same digest wherever it is packed, and is fetched once.
 
 Unpacking trusts nothing, since the archive comes from another node: regular files and nothing else, into a new
-directory, under names that stay inside it, within bounds. Where anything is wrong, no directory is left.
+directory, under names that stay inside it, within bounds. Only the form that packing writes is read (see `tape`).
+Where anything is wrong, no directory is left.
 """
 
 import os
-import shutil
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from .held import remove_tree
+from .outputs import NAME_BYTES_MAX
+from .tape import ArchiveError as ArchiveError  # what goes wrong with archives, for those who know no tapes
+from .tape import members
 
 FILES_MAX = 10_000
 """An application with more is a data set; those travel as inputs."""
@@ -21,14 +27,11 @@ BYTES_MAX = 512 * 1024 * 1024
 """All files together. Every node that runs a task of the application keeps one copy."""
 
 PATH_BYTES_MAX = 1024
+DEPTH_MAX = 64
+"""Directories are made and walked by recursion."""
+
 LEFT_BEHIND = ("__pycache__", "sample_input", "results")
 """Directories that are no part of an application, besides hidden ones."""
-
-BLOCK_BYTES = 1024 * 1024
-
-
-class ArchiveError(Exception):
-    """Files that cannot be packed, or bytes that are not an archive as `pack` makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,10 @@ class ShippedFile:
 def is_inner_path(name: str) -> bool:
     """Whether a relative path with `/` between its parts stays below the directory it is relative to."""
     parts = name.split("/")
-    unfit = any(ord(character) < 32 or character in "\\\x7f" for character in name)
-    return not unfit and not any(part in ("", ".", "..") for part in parts) and _size(name) <= PATH_BYTES_MAX
+    if any(ord(character) < 32 or character in "\\\x7f" for character in name) or len(parts) > DEPTH_MAX:
+        return False
+    plain = not any(part in ("", ".", "..") or _size(part) > NAME_BYTES_MAX for part in parts)
+    return plain and _size(name) <= PATH_BYTES_MAX
 
 
 def collect(root: Path, start: Path) -> tuple[list[ShippedFile], list[str]]:
@@ -112,13 +117,10 @@ def unpack(archive: Path, target: Path) -> None:
     """
     target.mkdir(parents=True)
     try:
-        with tarfile.open(archive, "r:") as members:
-            _unpack_members(members, target)
-    except (tarfile.TarError, EOFError, UnicodeError, ValueError, OverflowError) as error:
-        shutil.rmtree(target)
-        raise ArchiveError(f"the application is not an archive: {error}") from None
+        with archive.open("rb") as blocks:
+            _unpack_members(blocks, target)
     except BaseException:
-        shutil.rmtree(target)
+        remove_tree(target)
         raise
 
 
@@ -149,25 +151,23 @@ def _add(archive: tarfile.TarFile, file: ShippedFile) -> None:
             raise ArchiveError(f"{file.source} became shorter while it was packed; try again") from None
 
 
-def _unpack_members(members: tarfile.TarFile, target: Path) -> None:
+def _unpack_members(archive: BinaryIO, target: Path) -> None:
     left = BYTES_MAX
-    for number, member in enumerate(members):
+    for number, member in enumerate(members(archive)):
         if number >= FILES_MAX:
             raise ArchiveError(f"the application has more than {FILES_MAX} files")
-        if member.type != tarfile.REGTYPE or not is_inner_path(member.name):
+        if not is_inner_path(member.name):
             raise ArchiveError(f"the application has an entry {member.name!r} that is no regular file inside it")
-        left -= member.size
-        if member.size < 0 or left < 0:
+        left -= member.size_bytes
+        if left < 0:
             raise ArchiveError(f"the application has more than {BYTES_MAX} bytes")
-        content = members.extractfile(member)
-        assert content is not None  # only for what is not a regular file
         path = target.joinpath(*PurePosixPath(member.name).parts)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # "x": a second entry of the same name, or one that takes a directory for a file, must not pass.
             with path.open("xb") as file:
-                shutil.copyfileobj(content, file, BLOCK_BYTES)  # never more than the size; less is a TarError
-                os.fchmod(file.fileno(), 0o755 if member.mode & 0o100 else 0o644)
+                member.copy_to(file)
+                os.fchmod(file.fileno(), 0o755 if member.executable else 0o644)
         except (FileExistsError, NotADirectoryError):
             raise ArchiveError(f"the application has two entries in one place: {member.name!r}") from None
 

@@ -170,7 +170,23 @@ def test_more_bytes_than_an_application_may_have_are_refused(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(
-    "name", ["", "/a", "a/", "a//b", "./a", "a/..", "../a", "a\\b", "a\0", "\x7f", "\udcff", "é" * 513]
+    "name",
+    [
+        "",
+        "/a",
+        "a/",
+        "a//b",
+        "./a",
+        "a/..",
+        "../a",
+        "a\\b",
+        "a\0",
+        "\x7f",
+        "\udcff",
+        "é" * 513,
+        "b" * 256,
+        "a/" * 64 + "a",
+    ],
 )
 def test_a_path_that_leads_out_is_not_inner(name: str, tmp_path: Path) -> None:
     assert not is_inner_path(name)
@@ -220,7 +236,7 @@ def test_a_directory_that_exists_is_not_unpacked_into(tmp_path: Path) -> None:
         ([(entry("."), b"x")], "an entry '.' that is no regular file inside it"),
         ([(entry("link", type=tarfile.SYMTYPE, linkname="/etc"), b"")], "an entry 'link' that is no regular file"),
         ([(entry("link", type=tarfile.LNKTYPE, linkname="/etc/passwd"), b"")], "an entry 'link' that is no regular"),
-        ([(entry("dir", type=tarfile.DIRTYPE), b"")], "an entry 'dir' that is no regular file inside it"),
+        ([(entry("dir", type=tarfile.DIRTYPE), b"")], "an entry 'dir/' that is no regular file inside it"),
         ([(entry("pipe", type=tarfile.FIFOTYPE), b"")], "an entry 'pipe' that is no regular file inside it"),
         ([(entry("device", type=tarfile.CHRTYPE), b"")], "an entry 'device' that is no regular file inside it"),
         ([(entry("a"), b"1"), (entry("a"), b"2")], "two entries in one place: 'a'"),
@@ -306,3 +322,68 @@ def test_an_archive_with_any_bytes_changed_is_unpacked_inside_or_refused(tmp_pat
             shutil.rmtree(tmp_path / "out")
 
     assert [path.name for path in tmp_path.iterdir()] == ["app.tar"]
+
+
+def raw(kind: bytes, size: int, name: bytes = b"a") -> bytes:
+    """A header as another program might write it, with a good checksum."""
+    header = bytearray(512)
+    header[: len(name)] = name
+    header[100:108], header[124:136], header[156:157], header[257:265] = (
+        b"0000644\0",
+        b"%011o\0" % size,
+        kind,
+        b"ustar\x0000",
+    )
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def sparse(size: int) -> bytes:
+    old = bytearray(raw(b"S", size))
+    old[257:265] = b"ustar  \0"
+    old[482] = 1
+    old[148:156] = b" " * 8
+    old[148:156] = b"%06o\0 " % sum(old)
+    return bytes(old)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (raw(b"L", 2) + b"a\0".ljust(512, b"\0")) * 1500 + raw(b"0", 0) + bytes(1024),
+        (raw(b"x", 10) + b"10 path=a\n".ljust(512, b"\0")) * 1500 + raw(b"0", 0) + bytes(1024),
+        (raw(b"g", 10) + b"10 path=a\n".ljust(512, b"\0")) * 1500 + raw(b"0", 0) + bytes(1024),
+        sparse(0),
+        raw(b"x", 2**32),
+        raw(b"x", 5000) + bytes(5120),
+        raw(b"x", 12) + b"12 size=100\n".ljust(512, b"\0") + raw(b"0", 0) + bytes(1024),
+        raw(b"x", 10) + b"99 path=a\n".ljust(512, b"\0") + raw(b"0", 0) + bytes(1024),
+        raw(b"x", 10) + b"10 path=\xff\n".ljust(512, b"\0") + raw(b"0", 0) + bytes(1024),
+        raw(b"0", 0, b"b" * 100) + raw(b"0", 0, b"\xff") + bytes(1024),
+        raw(b"0", 0),
+        raw(b"0", 1).replace(b"00000000001", b"0000000000\xb2"),
+    ],
+    ids=[
+        "chained long names", "chained extended headers", "chained global headers", "a sparse header cut short",
+        "a header of four gigabytes", "a long header", "a header that changes the size", "a wrong length",
+        "a path that is no text", "a name that is no text", "no end", "no number",
+    ],
+)  # fmt: skip
+def test_a_form_that_packing_does_not_write_is_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "app.tar").write_bytes(data)
+
+    with pytest.raises(ArchiveError):
+        unpack(tmp_path / "app.tar", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["app.tar"]
+
+
+def test_the_standard_library_reads_what_is_written(tmp_path: Path) -> None:
+    names = ["a", "é", "b" * 100, "c" * 101, "d/" * 60 + "é" * 100]
+    (tmp_path / "file").write_text("content")
+    pack([ShippedFile(name, tmp_path / "file", False) for name in names], tmp_path / "app.tar")
+    unpack(tmp_path / "app.tar", tmp_path / "out")
+
+    with tarfile.open(tmp_path / "app.tar", "r:") as archive:
+        assert sorted(archive.getnames()) == sorted(names)
+    assert sorted(contents(tmp_path / "out")) == sorted(names)
