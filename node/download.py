@@ -28,7 +28,7 @@ class Download:
     """
 
     def __init__(self, store: Store, file: FileRef) -> None:
-        """Raises StoreFullError."""
+        """Raises StoreFullError and OSError."""
         self._store = store
         self._wanted = file
         self._finished = False
@@ -40,7 +40,11 @@ class Download:
         try:
             self._list = chunks_path(store.path(file.digest))
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
-            self._resume()
+            try:
+                self._resume()
+            except BaseException:
+                self._file.close()
+                raise
         except BaseException:
             store.pause_download(file.digest)
             raise

@@ -10,8 +10,8 @@ synced before they get their name, and the directory after it (0.3 ms on a solid
 up, for clusters that are thrown away.
 
 What nobody has pinned is a cache, see `shelf`. Times of use are kept as the files' times of modification, so that
-their order outlives the process. Pins live in memory: after a start the owner pins again what its journal says before
-it lets anything in.
+their order outlives the process. Pins live in memory and end with the process: after a start everything is a cache
+until its owner pins it again, by `pin`, and whoever opens a store does that before anything new comes in.
 
 Nothing hands out a link to a file of the store. `materialise` copies (by reference where the file system can, as
 btrfs and XFS do): a hard link, even of mode 0444, could be made writable again by a task of the same user, and what
@@ -234,12 +234,12 @@ class Store:
         One at a time per content; ends with `finish_download` or `pause_download`.
         """
         assert not self._shelf.is_downloading(digest), "one download per content at a time"
+        path = self.path(digest)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
         with self._lock:
             if not self._shelf.has_download(digest):
                 self._make_room(size_bytes)
             self._shelf.put_download(digest, size_bytes, active=True)
-        path = self.path(digest)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
         return part_path(path)
 
     def pause_download(self, digest: bytes) -> None:

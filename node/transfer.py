@@ -8,7 +8,7 @@ handing it to a thread costs as much as it saves. What may take longer goes to a
 
 import logging
 from dataclasses import dataclass, field
-from typing import NoReturn, assert_never
+from typing import BinaryIO, NoReturn, assert_never
 
 import trio
 
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 class FetchError(Exception):
     """None of the sources could give the content, or there is no room for it; the message says for each why."""
+
+
+class _UnreadableError(Exception):
+    """Content is here and cannot be read now; our machine is to blame."""
 
 
 class _RefusedError(Exception):
@@ -109,7 +113,7 @@ class Transfer:
         try:
             async with self._in:
                 return await self._pull(file, sources, open_stream)
-        except StoreFullError as error:
+        except (StoreFullError, OSError) as error:  # the second: no descriptor is left, or the disk fails
             this.error = FetchError(f"cannot take in {file.name} ({file.size_bytes} bytes): {error}")
             raise this.error from None
         except FetchError as error:
@@ -227,20 +231,37 @@ class Transfer:
             await self._give(stream, want)
         except MissingContentError:
             await self._send(stream, self._frames.encode(Refusal("it does not have it")))
+        except _UnreadableError as error:
+            log.warning("cannot give content: %s", error)
+            await self._send(stream, self._frames.encode(Refusal("it cannot read it now")))
+        except OSError as error:  # in the middle of it: only the end of the stream can say so
+            raise StreamError(f"our disk fails: {error}") from None
         finally:
             self._out.release()
 
     async def _give(self, stream: BulkStream, want: Want) -> None:
-        """Raises MissingContentError before anything was sent."""
+        """Raises MissingContentError and _UnreadableError before anything was sent, and OSError after that."""
         size = self._store.size_bytes(want.digest)
-        with self._store.open(want.digest) as content:
-            chunks = await trio.to_thread.run_sync(self._store.chunk_list, want.digest)
+        content, chunks = await trio.to_thread.run_sync(self._open, want.digest)
+        with content:
             for listing in listings(size, chunks):
                 await self._send(stream, self._frames.encode(listing))
             content.seek(want.first_chunk * CHUNK_BYTES)
             while chunk := content.read(CHUNK_BYTES):
                 await self._send(stream, chunk)
                 await trio.lowlevel.checkpoint()
+
+    def _open(self, digest: bytes) -> tuple[BinaryIO, bytes]:
+        """Content, and the list of its chunks. Raises MissingContentError and _UnreadableError."""
+        try:
+            content = self._store.open(digest)
+            try:
+                return content, self._store.chunk_list(digest)
+            except BaseException:
+                content.close()
+                raise
+        except OSError as error:  # no descriptor is left, or the disk fails
+            raise _UnreadableError(str(error)) from None
 
     async def _send(self, stream: BulkStream, payload: bytes) -> None:
         try:

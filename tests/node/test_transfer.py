@@ -1,6 +1,8 @@
+import errno
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trio
@@ -547,5 +549,61 @@ def test_content_that_nobody_needs_any_more_can_be_fetched_again(tmp_path: Path)
         for _ in range(2):
             assert (await network.fetch(large(), BERT)).received_bytes == len(large())
             network.store.remove(digest_of(large()))
+
+    run(tmp_path, scenario)
+
+
+NO_DESCRIPTOR = OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_giver_that_cannot_open_its_content_says_so_and_the_next_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Network) -> None:
+        store = network.add_peer(BERT, b"content")
+        network.add_peer(CARL, b"content")
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "path", raising)
+            with pytest.raises(FetchError, match="it cannot read it now"):
+                await network.fetch(b"content", BERT)
+            arrival = await network.fetch(b"content", BERT, CARL)
+
+        assert arrival.source == CARL
+        assert not network.streams[0][0].closed  # a refusal is no reason to hang up
+
+    run(tmp_path, scenario)
+
+
+def test_an_asker_that_cannot_write_says_so_and_may_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Network) -> None:
+        network.add_peer(BERT, b"content")
+        with monkeypatch.context() as patch:
+            patch.setattr("pnode.node.download.os.open", raising)
+            with pytest.raises(FetchError, match=r"cannot take in file \(7 bytes\): .*Too many open files"):
+                await network.fetch(b"content", BERT)
+        with monkeypatch.context() as patch:
+            patch.setattr(network.store, "path", raising)
+            with pytest.raises(FetchError, match=r"cannot take in file \(7 bytes\): .*Too many open files"):
+                await network.fetch(b"content", BERT)
+
+        assert (await network.fetch(b"content", BERT)).source == BERT
+
+    run(tmp_path, scenario)
+
+
+def raising(*_: object, **__: object) -> NoReturn:
+    raise NO_DESCRIPTOR
+
+
+def test_a_disk_that_fails_in_the_middle_ends_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(network: Network) -> None:
+        network.add_peer(BERT, large())
+        monkeypatch.setattr("pnode.node.transfer.listings", lambda *_: raising())
+        with pytest.raises(FetchError):
+            await network.fetch(large(), BERT)
+
+        assert network.streams[0][1].closed
 
     run(tmp_path, scenario)
