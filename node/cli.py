@@ -96,9 +96,10 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_InOrder, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pnode", message="pnode %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Run task graphs on any machines that you have: every node is equal, none is the head.
 
     \b
@@ -106,8 +107,10 @@ def cli() -> None:
     On every other one:     the line that it prints
     On any of them:         pnode submit dag.txt --follow
 
-    'pnode demo' shows all of it on this machine alone.
+    'pnode demo dag.txt' shows all of it on this machine alone.
     """
+    if ctx.invoked_subcommand is None:  # click's own `no_args_is_help` is an error in some of its versions
+        click.echo(ctx.get_help())
 
 
 @cli.result_callback()

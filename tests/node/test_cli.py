@@ -360,6 +360,14 @@ def cli_help(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+def test_pnode_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+
+    out, err = capsys.readouterr()
+    assert (out, err) == (cli_help(capsys), "")
+    assert out.count("\n") > 20
+
+
 def test_a_bug_is_one_line_that_says_where_more_is(tmp_path: Path) -> None:
     program = (
         "import sys; from pnode.node import cli, client\n"
