@@ -17,7 +17,7 @@ import click
 from . import cli_jobs
 from .cli_answer import Answer, print_answer
 from .cli_options import (
-    AbsolutePath,
+    DagPath,
     home_option,
     host_and_port,
     input_option,
@@ -268,7 +268,7 @@ for command in (
 
 
 @cli.command()
-@click.argument("dag", required=False, metavar="[DAG]", type=AbsolutePath(exists=True, dir_okay=False))
+@click.argument("dag", required=False, metavar="[DAG]", type=DagPath())
 @click.option(
     "--nodes", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="How many nodes."
 )
@@ -279,12 +279,14 @@ for command in (
 def demo(dag: Path | None, nodes: int, inputs: tuple[Path, ...], mapper: str, output: Path | None, keep: bool) -> int:
     """Run a DAG on a throw-away cluster on this machine.
 
-    Real nodes, each a process with its own key and directory; they are gone when the command ends. Without DAG the
-    example that comes with pnode is run.
+    Real nodes, each a process with its own key and directory; they are gone when the command ends. DAG is a file or
+    a directory, as in 'pnode submit'; it can be left out only by who runs pnode from a clone of its sources, whose
+    examples/stdlib is run then.
 
     \b
     Examples:
-      pnode demo
+      pnode demo dag.txt
+      pnode demo examples/stdlib
       pnode demo dag.txt --nodes 6 --input photos/
     """
     from .demo import DemoSettings, run_demo

@@ -44,15 +44,16 @@ def submit(
     follow: bool,
     home: Path,
 ) -> Answer | int:
-    """Run the tasks of the file DAG on the cluster.
+    """Run the tasks of DAG on the cluster.
 
+    DAG is a file, or a directory that has one called dag.txt, configuration.txt or dag.toml, itself or in its DAG/.
     Without --follow the command ends as soon as the job is safe; with it the exit status is the job's. Ctrl-C only
     ends the watching.
 
     \b
     Examples:
       pnode submit dag.txt --follow
-      pnode submit dag.txt --input photos/ --output results --follow
+      pnode submit application/ --input photos/ --output results --follow
     """
     from .api import Submitted
 
@@ -76,7 +77,7 @@ def submit(
 def map_command(dag: Path, inputs: tuple[Path, ...], mapper: str, home: Path) -> Answer:
     """Show where the tasks of DAG would go, without running them.
 
-    Prints one line per task: its name, a tab, the name of the node.
+    DAG is a file or a directory, as in 'pnode submit'. Prints one line per task: its name, a tab, the node's name.
 
     \b
     Example:

@@ -16,6 +16,11 @@ AS_JSON = "pnode.json"
 
 PORT_MAX = 65535
 
+DAG_NAMES = ("dag.txt", "configuration.txt", "dag.toml")
+DAG_FILES = (*DAG_NAMES, *[f"DAG/{name}" for name in DAG_NAMES])
+"""Where a directory's DAG is looked for: Jupiter has it in a directory of its own, under the first or the second
+name (see `application`)."""
+
 
 def mapper_name(value: str) -> str:
     """The name of a mapper that there is."""
@@ -47,6 +52,30 @@ class AbsolutePath(click.Path):
     ) -> Path:
         super().convert(value, param, ctx)
         return Path(value).expanduser().absolute()
+
+
+class DagPath(AbsolutePath):
+    """A DAG file, or a directory with one of them."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True)
+
+    def convert(
+        self, value: "str | os.PathLike[str]", param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        path = super().convert(value, param, ctx)
+        return _dag_in(path) if path.is_dir() else path
+
+
+def _dag_in(directory: Path) -> Path:
+    """The one DAG file of an application. Raises BadParameter if none or several could be meant."""
+    found = [file for name in DAG_FILES if (file := directory / name).is_file()]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise click.BadParameter(f"{directory} has no DAG: looked for {', '.join(DAG_FILES)}; name the file")
+    several = ", ".join(str(file.relative_to(directory)) for file in found)
+    raise click.BadParameter(f"{directory} has several DAGs ({several}): name the file that is meant")
 
 
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -87,7 +116,7 @@ def dag_argument(command: F) -> F:
     return click.argument(
         "dag",
         metavar="DAG",
-        type=AbsolutePath(exists=True, dir_okay=False),
+        type=DagPath(),
     )(command)
 
 

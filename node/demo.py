@@ -69,7 +69,7 @@ class DemoSettings:
     """What a person can choose about a demo."""
 
     dag: Path | None
-    """None for the example that comes with pnode."""
+    """None for the example in pnode's source tree."""
     nodes: int
     inputs: tuple[Path, ...]
     mapper: str
@@ -97,7 +97,10 @@ def run_demo(settings: DemoSettings, out: TextIO, service: tuple[str, ...] = SER
 def _dag(settings: DemoSettings) -> Path:
     dag = settings.dag or EXAMPLE
     if not dag.exists():
-        raise DemoError(f"there is no example at {EXAMPLE}: run 'pnode demo dag.txt' with a DAG of yours")
+        raise DemoError(
+            "the example is not installed with pnode: name a DAG ('pnode demo dag.txt'), or in a clone of pnode's"
+            " sources run 'pnode demo examples/stdlib'"
+        )
     return dag.absolute()
 
 

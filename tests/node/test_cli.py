@@ -3,6 +3,7 @@ end."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
@@ -206,6 +207,34 @@ def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell: Shell, node
     assert (status, err) == (0, "note: sample_input/ is the input\n")
     assert out == "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is\n"
     assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-greedy", "try")]
+
+
+@pytest.mark.parametrize("name", ["dag.txt", "configuration.txt", "DAG/configuration.txt"])
+def test_a_directory_stands_for_the_one_dag_in_it(shell: Shell, node: FakeNode, tmp_path: Path, name: str) -> None:
+    dag = tmp_path / "app" / name
+    shutil.copytree(DIAMOND.parent / "scripts", tmp_path / "app" / "scripts")
+    dag.parent.mkdir(exist_ok=True)
+    dag.write_text(DIAMOND.read_text())
+    (tmp_path / "words.txt").write_text("a b")
+
+    for command in ("submit", "map"):
+        assert shell(command, "app", "--input", "words.txt")[0] == 0
+
+    assert [asked[:2] for asked in node.asked] == [("submit", dag), ("map", dag)]
+
+
+@pytest.mark.parametrize("command", ["submit", "map", "demo"])
+def test_a_directory_with_no_dag_or_several_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert cli.main([command, str(tmp_path)]) == 2
+    assert "has no DAG: looked for dag.txt, configuration.txt, dag.toml, DAG/dag.txt" in capsys.readouterr().err
+    (tmp_path / "dag.txt").touch()
+    (tmp_path / "DAG").mkdir()
+    (tmp_path / "DAG" / "dag.toml").touch()
+
+    assert cli.main([command, str(tmp_path)]) == 2
+    assert "has several DAGs (dag.txt, DAG/dag.toml): name the file" in capsys.readouterr().err
 
 
 def test_submit_as_json(shell: Shell, node: FakeNode) -> None:

@@ -406,7 +406,7 @@ def test_a_cluster_ends_however_the_demo_ends(tmp_path: Path, number: signal.Sig
 def test_a_demo_without_a_dag_needs_the_source_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pnode.node.demo.EXAMPLE", tmp_path / "absent")
 
-    with pytest.raises(DemoError, match=r"'pnode demo dag.txt'"):
+    with pytest.raises(DemoError, match=r"'pnode demo dag.txt'.*clone.*'pnode demo examples/stdlib'"):
         run_demo(settings(tmp_path, dag=None), io.StringIO(), FAKE)
 
 
