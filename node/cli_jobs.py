@@ -9,6 +9,7 @@ import click
 from .cli_answer import Answer, notice, notices
 from .cli_options import (
     dag_argument,
+    follow_option,
     home_option,
     input_option,
     json_option,
@@ -32,7 +33,7 @@ INTERRUPTED = 130
 @mapper_option
 @click.option("--name", metavar="NAME", help="What to call the job.  [default: the directory of DAG]")
 @output_option
-@click.option("--follow", is_flag=True, help="Show every task until the job has ended, then fetch the results.")
+@follow_option
 @home_option
 @json_option
 def submit(
@@ -48,7 +49,7 @@ def submit(
 
     DAG is a file, or a directory that has one called dag.txt, configuration.txt or dag.toml, itself or in its DAG/.
     Without --follow the command ends as soon as the job is safe; with it the exit status is the job's. Ctrl-C only
-    ends the watching.
+    ends the watching, 'pnode job JOB --follow' takes it up again.
 
     \b
     Examples:
@@ -57,14 +58,13 @@ def submit(
     """
     from .api import Submitted
 
-    if output is not None and not follow:
-        raise click.UsageError("--output needs --follow; fetch the results later with 'pnode pull JOB --output DIR'")
+    _check_output(output, follow=follow)
     node = _checked_node(home, dag, inputs)
     submitted = node.submit(dag, inputs, mapper, name)
     notices(submitted.notices)
     if follow:
         return _followed(node, submitted.id, output)
-    text = f"job {submitted.id} submitted: 'pnode job {submitted.id}' shows how far it is"
+    text = f"job {submitted.id} submitted: 'pnode job {submitted.id}' shows how far it is, --follow until its end"
     return Answer(Submitted, submitted, lambda out: click.echo(text, out))
 
 
@@ -111,22 +111,30 @@ def jobs(home: Path) -> Answer:
 
 @click.command()
 @click.argument("job", metavar="JOB")
+@follow_option
+@output_option
 @home_option
 @json_option
-def job(job: str, home: Path) -> Answer:
+def job(job: str, follow: bool, output: Path | None, home: Path) -> Answer | int:
     """Show one job: every task, its node, its state and times.
 
-    JOB is the beginning of an id that 'pnode jobs' lists; as many letters as tell it from the others are enough.
+    JOB is the beginning of an id that 'pnode jobs' lists; as many letters as tell it from the others are enough. With
+    --follow the exit status is the job's, and Ctrl-C only ends the watching.
 
     \b
-    Example:
+    Examples:
       pnode job k3vq
+      pnode job k3vq --follow
     """
     from .answers import write_job
     from .api import JobDetail
     from .client import NodeClient
 
-    found = NodeClient(home).job(job)
+    _check_output(output, follow=follow)
+    node = NodeClient(home)
+    found = node.job(job)
+    if follow:
+        return _followed(node, found.id, output)
     return Answer(JobDetail, found, lambda out: write_job(found, out))
 
 
@@ -206,6 +214,12 @@ def _checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClien
     return NodeClient(home)
 
 
+def _check_output(output: Path | None, *, follow: bool) -> None:
+    """Raises UsageError: results that nobody waits for are fetched by another command."""
+    if output is not None and not follow:
+        raise click.UsageError("--output needs --follow; fetch the results later with 'pnode pull JOB --output DIR'")
+
+
 def _followed(node: "NodeClient", job: str, output: Path | None) -> Answer | int:
     """Watch a job to its end and fetch its results; the exit status is the job's."""
     from .follow import Followed, follow_job, write_followed
@@ -215,7 +229,7 @@ def _followed(node: "NodeClient", job: str, output: Path | None) -> Answer | int
     try:
         ended = follow_job(node.follow(job), screen)
     except KeyboardInterrupt:
-        notice(f"the job goes on: 'pnode job {job}' shows it, 'pnode pull {job}' fetches its results")
+        notice(f"the job goes on: 'pnode job {job} --follow' shows it again, 'pnode cancel {job}' ends it")
         return INTERRUPTED
     results = node.pull(job, output or results_directory(job)) if ended.state == "done" else None
     followed = Followed(ended, results)

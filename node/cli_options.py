@@ -143,6 +143,12 @@ def mapper_option(command: F) -> F:
     )(command)
 
 
+def follow_option(command: F) -> F:
+    return click.option(
+        "--follow", is_flag=True, help="Show every task until the job has ended, then fetch the results."
+    )(command)
+
+
 def output_option(command: F) -> F:
     return click.option(
         "--output",

@@ -205,7 +205,7 @@ def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell: Shell, node
     status, out, err = shell("submit", DIAMOND, "--input", "data", "--name", "try")
 
     assert (status, err) == (0, "note: sample_input/ is the input\n")
-    assert out == "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is\n"
+    assert out == "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is, --follow until its end\n"
     assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-greedy", "try")]
 
 
@@ -280,6 +280,18 @@ def test_the_exit_status_is_the_jobs_and_the_reason_is_told(shell: Shell, node: 
     assert out.endswith("cancelled: cancelled at beta\n")
 
 
+def test_a_job_can_be_followed_again(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
+    status, out, _ = shell("job", "abcd", "--follow", "--output", "results")
+
+    assert status == 0
+    assert out.startswith("job abcdefgh\n")
+    assert "split running on beta" in out
+    assert (tmp_path / "results" / "merge_result.txt").read_text() == "42\n"
+    assert node.asked == [("follow", "abcdefgh")]
+    node.story = (JOB, FAILED_JOB)
+    assert shell("job", "abcd", "--follow")[0] == 1
+
+
 def test_ctrl_c_ends_the_watching_and_not_the_job(
     shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,7 +304,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(
     status, _, err = shell("submit", DIAMOND, "--follow")
 
     assert status == 130
-    assert "the job goes on: 'pnode job abcdefgh' shows it" in err
+    assert err.endswith(
+        "the job goes on: 'pnode job abcdefgh --follow' shows it again, 'pnode cancel abcdefgh' ends it\n"
+    )
 
 
 def test_a_node_that_goes_away_while_followed_is_told(shell: Shell, tmp_path: Path) -> None:
@@ -309,8 +323,9 @@ def test_a_node_that_goes_away_while_followed_is_told(shell: Shell, tmp_path: Pa
     assert "the node ended in the middle of 'follow'" in err
 
 
-def test_output_without_follow_is_a_mistake(shell: Shell, node: FakeNode) -> None:
-    status, _, err = shell("submit", DIAMOND, "--output", "x")
+@pytest.mark.parametrize("words", [["submit", DIAMOND], ["job", "abcd"]])
+def test_output_without_follow_is_a_mistake(shell: Shell, node: FakeNode, words: list[object]) -> None:
+    status, _, err = shell(*words, "--output", "x")
 
     assert status == 2
     assert "--output needs --follow" in err
