@@ -1,5 +1,6 @@
 """The node's answers as text for people: one function per kind of answer, each writes to the stream it is given."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -61,6 +62,9 @@ UNIT_COLUMNS = (
 
 REASON_CHARACTERS = 60
 """In a table; the whole reason stands below it."""
+
+SILENT_UNITS_MAX = 3
+"""Of which it is said one by one why they have printed nothing."""
 
 SHORT_INSTANT = len("2025-11-21T14:15:16")
 
@@ -196,12 +200,12 @@ def write_failures(job: JobDetail, out: TextIO) -> None:
             out.writelines(f"  | {line}\n" for line in clean_lines(unit.stderr_tail).split("\n"))
 
 
-def unit_text(unit: UnitStatus, *, many_items: bool) -> str:
+def unit_text(unit: UnitStatus | LogChunk, *, many_items: bool) -> str:
     """A unit in a sentence: `task1`, or `task1[3]` in a stream."""
     return f"{clean(unit.task)}[{unit.item}]" if many_items else clean(unit.task)
 
 
-def write_logs(chunks: Iterable[LogChunk], out: TextIO) -> None:
+def write_logs(chunks: Iterable[LogChunk], out: TextIO, *, many_items: bool) -> None:
     """What each unit wrote as it wrote it, under a heading wherever the source changes. A terminal's escape sequences
     are the task's own business here, as they are with `cat`."""
     source: tuple[str, int, int, str] | None = None
@@ -210,13 +214,43 @@ def write_logs(chunks: Iterable[LogChunk], out: TextIO) -> None:
         if (chunk.task, chunk.item, chunk.attempt, chunk.stream) != source:
             source = (chunk.task, chunk.item, chunk.attempt, chunk.stream)
             heading = (
-                f"{clean(chunk.task)}[{chunk.item}] {chunk.stream} (attempt {chunk.attempt} on {clean(chunk.node)})"
+                f"{unit_text(chunk, many_items=many_items)} {chunk.stream}"
+                f" (attempt {chunk.attempt} on {clean(chunk.node)})"
             )
             out.write(f"{'' if at_line_start else chr(10)}==> {heading} <==\n")
         out.write(chunk.text)
         at_line_start = chunk.text.endswith("\n") or (at_line_start and not chunk.text)
     if not at_line_start:
         out.write("\n")
+
+
+def silence_text(job: JobDetail, task: str | None) -> str:
+    """Why there is nothing to print of a job, or of its unit or units that `task` names."""
+    many_items = job.items > 1
+    named = {unit_text(unit, many_items=many_items): unit for unit in job.units}
+    units = [unit for text, unit in named.items() if task is None or task in (unit.task, text)]
+    if len(units) <= SILENT_UNITS_MAX:
+        told = [f"{unit_text(unit, many_items=many_items)} {_silence(unit)}" for unit in units]
+    else:
+        told = [f"{count} {state}" for state, count in Counter(unit.state for unit in units).items()]
+    if job.state != "running":
+        return "; ".join([f"nothing was printed, or nothing was kept: the job is {job.state}", *told])
+    return f"nothing printed yet: {'; '.join(told)}"
+
+
+def _silence(unit: UnitStatus) -> str:
+    where = f" on {clean(unit.node)}" if unit.node else ""
+    match unit.state:
+        case "waiting":
+            return "waits"
+        case "cancelled":
+            return "was cancelled; what it printed is not kept"
+        case "running":
+            return f"is running{where}, and what it prints is shown when it has ended"
+        case "done" | "failed":
+            return f"{'has' if unit.state == 'failed' else 'is'} {unit.state}{where}"
+        case "assigned" | "fetching" | "queued":
+            return f"is {unit.state}{where}"
 
 
 def write_mapping(mapped: Mapped, out: TextIO) -> None:

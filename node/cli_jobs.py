@@ -1,6 +1,7 @@
 """The commands about jobs: submit, map, jobs, job, logs, pull, cancel."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,7 +21,7 @@ from .cli_options import (
 )
 
 if TYPE_CHECKING:  # a command imports what it needs: `pnode --help` should not wait for the others' modules
-    from .api import JobStatus
+    from .api import JobDetail, JobStatus, LogChunk
     from .client import NodeClient
 
 INTERRUPTED = 130
@@ -146,19 +147,35 @@ def job(job: str, follow: bool, output: Path | None, home: Path) -> Answer | int
 def logs(job: str, task: str | None, home: Path) -> Answer:
     """Print what the tasks of a job wrote.
 
-    Standard output and standard error of every task, or of TASK alone.
+    Standard output and standard error of every task that has ended, or of TASK alone; TASK[ITEM] is one item of a
+    stream.
 
     \b
     Examples:
       pnode logs k3vq
       pnode logs k3vq merge
+      pnode logs k3vq 'merge[0]'
     """
     from .answers import write_logs
     from .api import LogChunk
     from .client import NodeClient
 
-    chunks = NodeClient(home).logs(job, task)
-    return Answer(tuple[LogChunk, ...], chunks, lambda out: write_logs(chunks, out))
+    node = NodeClient(home)
+    found = node.job(job)
+    chunks = _with_notice_of_silence(node.logs(found.id, task), found, task)
+    return Answer(tuple[LogChunk, ...], chunks, lambda out: write_logs(chunks, out, many_items=found.items > 1))
+
+
+def _with_notice_of_silence(chunks: Iterable["LogChunk"], job: "JobDetail", task: str | None) -> Iterator["LogChunk"]:
+    """Nothing at all on the screen would leave open whether anything was done."""
+    from .answers import silence_text
+
+    silent = True
+    for chunk in chunks:
+        silent = False
+        yield chunk
+    if silent:
+        notice(silence_text(job, task))
 
 
 @click.command()

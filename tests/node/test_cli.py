@@ -20,7 +20,7 @@ from pnode.node.client import NodeClient
 from pnode.node.home import hold_home
 from pnode.node.plain import from_plain
 
-from .fake_node import ENDED, FAILED_JOB, JOB, FakeNode, running
+from .fake_node import ENDED, FAILED_JOB, JOB, STORY, FakeNode, running
 
 DIAMOND = Path(__file__).parents[2] / "examples" / "diamond" / "dag.txt"
 
@@ -145,8 +145,8 @@ def test_logs_prints_what_all_tasks_wrote(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("logs", "abcd")
 
     assert status == 0
-    assert out.startswith("==> split[0] stdout (attempt 1 on beta) <==\none\ntwo\n==> split[0] stderr")
-    assert out.endswith("careful\n==> merge[0] stdout (attempt 1 on gamma) <==\nmerged\n")
+    assert out.startswith("==> split stdout (attempt 1 on beta) <==\none\ntwo\n==> split stderr")
+    assert out.endswith("careful\n==> merge stdout (attempt 1 on gamma) <==\nmerged\n")
 
 
 def test_logs_of_one_task_and_as_json(shell: Shell, node: FakeNode) -> None:
@@ -154,6 +154,19 @@ def test_logs_of_one_task_and_as_json(shell: Shell, node: FakeNode) -> None:
 
     assert status == 0
     assert [chunk["text"] for chunk in json.loads(out)] == ["merged\n"]
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_logs_that_are_empty_say_why(shell: Shell, node: FakeNode, words: list[str]) -> None:
+    node.chunks = ()
+    node.listed = (STORY[1],)
+
+    status, out, err = shell("logs", "abcd", *words)
+
+    assert (status, out) == (0, "[]\n" if words else "")
+    assert err == (
+        "nothing printed yet: split is running on beta, and what it prints is shown when it has ended; merge waits\n"
+    )
 
 
 def test_pull_puts_results_beside_the_user_unless_told(shell: Shell, node: FakeNode, tmp_path: Path) -> None:

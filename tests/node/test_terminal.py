@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from pnode.node.answers import ran_s, units_listing, waited_s, write_logs
-from pnode.node.api import JobDetail, LogChunk, UnitStatus
+from pnode.node.answers import ran_s, silence_text, units_listing, waited_s, write_logs
+from pnode.node.api import JobDetail, JobState, LogChunk, UnitStatus
 from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, JobLines, follow_job, tasks_listing
 from pnode.node.plain import Instant
 from pnode.node.terminal import (
@@ -257,19 +257,53 @@ def test_a_live_table_of_more_units_than_lines_is_summed_up_by_task(screen: Scre
     assert "7/60" in screen.getvalue()
 
 
+CHUNKS = [
+    LogChunk("a", 0, 1, "n1", "stdout", "no end"),
+    LogChunk("a", 0, 1, "n1", "stdout", "ing"),
+    LogChunk("a", 0, 1, "n1", "stderr", "warn\n"),
+    LogChunk("b", 2, 3, "n2", "stdout", ""),
+]
+
+
 def test_logs_have_a_heading_wherever_the_source_changes() -> None:
     out = io.StringIO()
-    chunks = [
-        LogChunk("a", 0, 1, "n1", "stdout", "no end"),
-        LogChunk("a", 0, 1, "n1", "stdout", "ing"),
-        LogChunk("a", 0, 1, "n1", "stderr", "warn\n"),
-        LogChunk("b", 2, 3, "n2", "stdout", ""),
-    ]
 
-    write_logs(chunks, out)
+    write_logs(CHUNKS, out, many_items=True)
 
     assert out.getvalue() == (
         "==> a[0] stdout (attempt 1 on n1) <==\nno ending\n"
         "==> a[0] stderr (attempt 1 on n1) <==\nwarn\n"
         "==> b[2] stdout (attempt 3 on n2) <==\n"
     )
+
+
+def test_logs_name_no_item_where_there_is_one_alone() -> None:
+    out = io.StringIO()
+
+    write_logs(CHUNKS[:1], out, many_items=False)
+
+    assert out.getvalue() == "==> a stdout (attempt 1 on n1) <==\nno end\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "task", "text"),
+    [
+        ("running", "a", "nothing printed yet: a[0] waits; a[1] is queued on n"),
+        ("running", "b[1]", "nothing printed yet: b[1] is done on n"),
+        ("running", None, "nothing printed yet: 1 waiting; 1 queued; 1 cancelled; 1 done"),
+        (
+            "cancelled", "b[0]", "nothing was printed, or nothing was kept: the job is cancelled;"
+            " b[0] was cancelled; what it printed is not kept",
+        ),
+        ("failed", "b[1]", "nothing was printed, or nothing was kept: the job is failed; b[1] is done on n"),
+    ],
+)  # fmt: skip
+def test_silence_is_explained_by_what_the_units_do(state: JobState, task: str | None, text: str) -> None:
+    units = (
+        replace(WAITING, task="a"),
+        replace(RUNNING, task="a", item=1, state="queued", node="n"),
+        replace(RUNNING, task="b", state="cancelled", node="n"),
+        replace(DONE, task="b", item=1, node="n"),
+    )
+
+    assert silence_text(replace(JOB, state=state, items=2, units=units), task) == text
