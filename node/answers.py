@@ -41,11 +41,11 @@ JOB_COLUMNS = (
     Column("job"),
     Column("state"),
     Column("done", number=True),
-    Column("elapsed", number=True),
+    Column("elapsed", minor=1, number=True),
     Column("name", flexible=True),
-    Column("origin", minor=2, flexible=True),
-    Column("submitted", minor=1),
-    Column("reason", minor=3, flexible=True),
+    Column("origin", minor=3, flexible=True),
+    Column("submitted", minor=2),
+    Column("reason", flexible=True),
 )
 
 UNIT_COLUMNS = (
@@ -54,14 +54,11 @@ UNIT_COLUMNS = (
     Column("attempt", minor=2, number=True),
     Column("state"),
     Column("node", flexible=True),
-    Column("waited", number=True),
+    Column("waited", minor=1, number=True),
     Column("ran", number=True),
     Column("started", minor=3),
-    Column("reason", minor=1, flexible=True),
+    Column("reason", flexible=True),
 )
-
-REASON_CHARACTERS = 60
-"""In a table; the whole reason stands below it."""
 
 SILENT_UNITS_MAX = 3
 """Of which it is said one by one why they have printed nothing."""
@@ -127,7 +124,7 @@ def _job_row(job: JobStatus) -> tuple[str, ...]:
         clean(job.name),
         clean(job.origin),
         _short_instant(job.submitted_at),
-        _short_reason(job.reason),
+        clean(job.reason),
     )
 
 
@@ -167,7 +164,7 @@ def _unit_row(unit: UnitStatus, now: float) -> tuple[str, ...]:
         seconds_text(waited_s(unit, now)),
         seconds_text(ran_s(unit, now)),
         _short_instant(unit.started_at) if unit.started_at is not None else "-",
-        _short_reason(unit.reason),
+        clean(unit.reason),
     )
 
 
@@ -227,14 +224,15 @@ def write_logs(chunks: Iterable[LogChunk], out: TextIO, *, many_items: bool) -> 
 def silence_text(job: JobDetail, task: str | None) -> str:
     """Why there is nothing to print of a job, or of its unit or units that `task` names."""
     many_items = job.items > 1
-    named = {unit_text(unit, many_items=many_items): unit for unit in job.units}
-    units = [unit for text, unit in named.items() if task is None or task in (unit.task, text)]
+    units = [unit for unit in job.units if task in (None, unit.task, f"{unit.task}[{unit.item}]")]
     if len(units) <= SILENT_UNITS_MAX:
         told = [f"{unit_text(unit, many_items=many_items)} {_silence(unit)}" for unit in units]
     else:
         told = [f"{count} {state}" for state, count in Counter(unit.state for unit in units).items()]
+    if job.state == "done":
+        return "nothing was printed"
     if job.state != "running":
-        return "; ".join([f"nothing was printed, or nothing was kept: the job is {job.state}", *told])
+        return f"nothing was printed, or it was not kept: {'; '.join(told)}"
     return f"nothing printed yet: {'; '.join(told)}"
 
 
@@ -281,8 +279,3 @@ def join_line(invitation: Invitation) -> str:
 def _short_instant(instant: float) -> str:
     """To the second."""
     return instant_text(instant)[:SHORT_INSTANT] + "Z"
-
-
-def _short_reason(reason: str) -> str:
-    line = clean(reason)
-    return line if len(line) <= REASON_CHARACTERS else f"{line[: REASON_CHARACTERS - 1]}…"

@@ -216,8 +216,15 @@ def status(home: Path) -> Answer:
 def peers(home: Path) -> Answer:
     """List the nodes of the cluster and how loaded they are.
 
-    State, delay from here, load, time until a core is free, and the age of the figures.
     A narrow terminal gets the most important columns, a pipe all of them.
+
+    \b
+    delay       round trip from here to the node and back
+    free in     time until one of its cores is free
+    age         how long ago it told its load: cpu, memory, running, queued, free in
+    delay age   how long ago the delay was measured
+    speed       of one core, relative to the reference machine (1.00)
+    record age  how long ago its record came here: address, roles, cores, speed
 
     \b
     Example:

@@ -14,6 +14,15 @@ if TYPE_CHECKING:  # importing rich takes longer than answering most commands; o
 
 GAP = "  "
 
+COMFORTABLE = 20
+"""Characters. To this a flexible column is cut before a less useful one goes: enough of a reason to tell it by."""
+
+SHORTEST = 8
+"""To this when nothing else can go."""
+
+SINGLE_UNITS = 2
+"""Up to this many of a unit of time the next smaller one tells more: `119 s`, then `2 min`."""
+
 STYLES = {
     "alive": "green", "ready": "green", "done": "green",
     "running": "cyan", "fetching": "cyan", "queued": "cyan",
@@ -33,7 +42,11 @@ class Column:
     number: bool = False
     """Aligned on the right."""
     flexible: bool = False
-    """May be cut short on a terminal; ids and figures never are."""
+    """May be cut short on a terminal, as texts and names may; ids and figures never are."""
+
+    def least(self, needed: int, limit: int) -> int:
+        """The width to which it may be cut."""
+        return min(needed, limit) if self.flexible else needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +61,33 @@ class Listing:
         return [max(map(len, cells)) for cells in zip(titles, *self.rows, strict=True)]
 
     def fitted(self, width: int) -> "Listing":
-        """Without the minor columns for which there is no room."""
+        """Without the minor columns for which there is no room beside the others at a comfortable width, and with
+        what is flexible cut to what room there is."""
         listing = self
-        while sum(listing.widths()) + len(GAP) * (len(listing.columns) - 1) > width:
+        while listing._width_cut_to(COMFORTABLE) > width:
             minors = [column.minor for column in listing.columns]
             if not max(minors):
                 break
             listing = listing._without(minors.index(max(minors)))
-        return listing
+        return listing._cut(width)
+
+    def _width_cut_to(self, limit: int) -> int:
+        widths = zip(self.columns, self.widths(), strict=True)
+        return sum(column.least(needed, limit) for column, needed in widths) + len(GAP) * (len(self.columns) - 1)
+
+    def _cut(self, width: int) -> "Listing":
+        """The flexible columns cut, first those that can best spare it, until all fits or none can spare more."""
+        widths = self.widths()
+        for limit in (COMFORTABLE, SHORTEST):
+            least = [column.least(needed, limit) for column, needed in zip(self.columns, widths, strict=True)]
+            excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+            for _ in range(excess):
+                spare = [now - floor for now, floor in zip(widths, least, strict=True)]
+                if max(spare) <= 0:
+                    break
+                widths[spare.index(max(spare))] -= 1
+        rows = [tuple([_shortened(cell, most) for cell, most in zip(row, widths, strict=True)]) for row in self.rows]
+        return replace(self, rows=tuple(rows))
 
     def _without(self, at: int) -> "Listing":
         columns = self.columns[:at] + self.columns[at + 1 :]
@@ -86,7 +118,7 @@ class Listing:
                 justify="right" if column.number else "left",
                 no_wrap=True,
                 overflow="ellipsis",
-                min_width=min(needed, 8) if column.flexible else needed,
+                min_width=needed,
             )
         for row in fitted.rows:
             cells = zip(row, fitted.columns, strict=True)
@@ -95,6 +127,10 @@ class Listing:
                 *[Text(cell, STYLES.get(cell, "") if column.title == "state" else "") for cell, column in cells]
             )
         return table
+
+
+def _shortened(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -127,23 +163,35 @@ def clean_lines(text: str) -> str:
 
 
 def seconds_text(seconds: float | None) -> str:
-    """Three digits are as many as anybody reads: `0s`, `0.0123s`, `1.23s`, `12.3s`, `123s`."""
+    """A length of time with two or three digits that matter: `2.3 ms`, `58 ms`, `1.23 s`, `12.3 s`, `2 min 5 s`."""
     if seconds is None:
         return "-"
     if seconds < 0.00005:
-        return "0s"
-    digits = 0 if seconds >= 99.95 else 1 if seconds >= 9.995 else 2 if seconds >= 0.0995 else 4
-    return f"{seconds:.{digits}f}s"
+        return "0 s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+    if seconds < SINGLE_UNITS * 60:
+        return f"{seconds:.{2 if seconds < 9.995 else 1 if seconds < 99.95 else 0}f} s"
+    return _two_units(round(seconds))
+
+
+def _two_units(seconds: int) -> str:
+    """`2 min 5 s`, `3 h`, `2 d 7 h`: the largest unit with the next smaller one."""
+    units = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+    first = next(n for n, (_, length_s) in enumerate(units) if seconds >= length_s)
+    (large, large_s), (small, small_s) = units[first], units[first + 1]
+    rest = seconds % large_s // small_s
+    return f"{seconds // large_s} {large}" + (f" {rest} {small}" if rest else "")
 
 
 def age_text(seconds: float | None) -> str:
-    """How old a figure is, in one unit: `2s`, `5m`, `3h`, `4d`."""
+    """How old a figure is, in one unit: `2 s`, `5 min`, `3 h`, `4 d`."""
     if seconds is None:
         return "-"
-    for unit, length_s in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * length_s:
-            return f"{seconds / length_s:.0f}{unit}"
-    return f"{max(seconds, 0):.0f}s"
+    for unit, length_s in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= SINGLE_UNITS * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def size_text(size_bytes: int) -> str:

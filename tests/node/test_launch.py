@@ -325,8 +325,8 @@ def test_a_demo_runs_a_dag_from_nothing_to_its_result_and_leaves_nothing(tmp_pat
     assert "alpha (k3vq7x2m-4f) founded a cluster" in text
     assert "beta (k3vq7x2m-4f) joined it" in text
     assert "split running on beta" in text
-    assert "beta       1  2.00s  split" in text
-    assert "4.00s of tasks in" in text
+    assert "beta       1  2.00 s  split" in text
+    assert "4.00 s of tasks in" in text
     assert "--- merge_result.txt ---\n42\n" in text
     assert text.endswith("2 nodes stopped\n")
     assert list(workplaces.iterdir()) == []

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pnode.node.answers import ran_s, silence_text, units_listing, waited_s, write_logs
+from pnode.node.answers import ran_s, silence_text, units_listing, waited_s, write_jobs, write_logs
 from pnode.node.api import JobDetail, JobState, LogChunk, UnitStatus
 from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, JobLines, follow_job, tasks_listing
 from pnode.node.plain import Instant
@@ -60,16 +60,18 @@ def ticking(*seconds: float) -> Clock:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (0, "0s"), (0.00004, "0s"), (0.00123, "0.0012s"), (0.4, "0.40s"), (9.994, "9.99s"),
-     (12.34, "12.3s"), (99.99, "100s"), (4321, "4321s")],
+    [(None, "-"), (0, "0 s"), (0.00004, "0 s"), (0.00006, "0.1 ms"), (0.0023, "2.3 ms"), (0.00994, "9.9 ms"),
+     (0.00996, "10 ms"), (0.0584, "58 ms"), (0.9994, "999 ms"), (0.9996, "1.00 s"), (9.994, "9.99 s"),
+     (12.34, "12.3 s"), (99.99, "100 s"), (119.9, "120 s"), (120, "2 min"), (125.4, "2 min 5 s"),
+     (3599.6, "1 h"), (4321, "1 h 12 min"), (200_000, "2 d 7 h")],
 )  # fmt: skip
-def test_seconds_have_about_three_digits(seconds: float | None, text: str) -> None:
+def test_a_length_of_time_has_about_three_digits(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (-0.3, "0s"), (2.2, "2s"), (119, "119s"), (120, "2m"), (7200, "2h"), (200_000, "2d")],
+    [(None, "-"), (-0.3, "0 s"), (2.2, "2 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")],
 )
 def test_ages_have_one_unit(seconds: float | None, text: str) -> None:
     assert age_text(seconds) == text
@@ -140,6 +142,45 @@ def test_a_listing_keeps_what_is_not_minor_however_narrow() -> None:
     assert fitted.rows[0] == ("ada", "abcdefgh-xy", "9", "alive")
 
 
+WHY = Listing(
+    (Column("job"), Column("origin", minor=2), Column("elapsed", minor=1), Column("name", flexible=True),
+     Column("reason", flexible=True)),
+    (("abcdefgh", "alpha", "4.20 s", "diamond", "split failed on beta: " + "exit status 3 and more " * 9),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "titles", "reason_width"),
+    [
+        (300, ["job", "origin", "elapsed", "name", "reason"], 229),
+        (80, ["job", "origin", "elapsed", "name", "reason"], 80 - 36),
+        (56, ["job", "origin", "elapsed", "name", "reason"], 20),
+        (55, ["job", "elapsed", "name", "reason"], 27),
+        (40, ["job", "name", "reason"], 21),
+        (30, ["job", "name", "reason"], 11),
+        (5, ["job", "name", "reason"], 8),
+    ],
+)
+def test_a_long_reason_is_cut_to_what_fits_and_outlasts_the_lesser_columns(
+    width: int, titles: list[str], reason_width: int
+) -> None:
+    fitted = WHY.fitted(width)
+
+    assert [column.title for column in fitted.columns] == titles
+    reason = fitted.rows[0][-1]
+    assert len(reason) == reason_width
+    assert reason[:-1] == WHY.rows[0][-1][: reason_width - 1]
+    assert reason.endswith("…") == (width < 300)
+
+
+def test_a_pipe_gets_the_whole_reason() -> None:
+    out = io.StringIO()
+
+    write_jobs((replace(FAILED_JOB, reason="a long story " * 20),), out)
+
+    assert out.getvalue().endswith("a long story " * 19 + "a long story\n")
+
+
 def test_square_brackets_are_no_markup(screen: Screen) -> None:
     show_listing(replace(PEOPLE, rows=(("task[0]", "[red]", "1", "[/]", "done"),)), screen)
 
@@ -181,9 +222,9 @@ def test_a_pipe_gets_one_line_per_change() -> None:
     assert last == ENDED
     assert out.getvalue().splitlines() == [
         "12:00:01Z split running on beta",
-        "12:00:02Z split done on beta in 2.00s",
-        "12:00:03Z merge done on gamma in 2.00s",
-        "12:00:03Z job abcdefgh done: 2/2 tasks done after 4.20s",
+        "12:00:02Z split done on beta in 2.00 s",
+        "12:00:03Z merge done on gamma in 2.00 s",
+        "12:00:03Z job abcdefgh done: 2/2 tasks done after 4.20 s",
     ]
 
 
@@ -238,7 +279,7 @@ def test_a_task_on_many_nodes_names_the_first_few() -> None:
 
     (row,) = tasks_listing(replace(JOB, items=5, units=units), 9, NOON).rows
 
-    assert row == ("split", "done", "0", "0", "5/5", "0", "n0, n1, n2 +2", "10.0s")
+    assert row == ("split", "done", "0", "0", "5/5", "0", "n0, n1, n2 +2", "10.0 s")
 
 
 def test_a_terminal_gets_a_live_table_that_ends_with_the_last_state(screen: Screen) -> None:
@@ -292,10 +333,11 @@ def test_logs_name_no_item_where_there_is_one_alone() -> None:
         ("running", "b[1]", "nothing printed yet: b[1] is done on n"),
         ("running", None, "nothing printed yet: 1 waiting; 1 queued; 1 cancelled; 1 done"),
         (
-            "cancelled", "b[0]", "nothing was printed, or nothing was kept: the job is cancelled;"
+            "cancelled", "b[0]", "nothing was printed, or it was not kept:"
             " b[0] was cancelled; what it printed is not kept",
         ),
-        ("failed", "b[1]", "nothing was printed, or nothing was kept: the job is failed; b[1] is done on n"),
+        ("failed", "b[1]", "nothing was printed, or it was not kept: b[1] is done on n"),
+        ("done", "b[1]", "nothing was printed"),
     ],
 )  # fmt: skip
 def test_silence_is_explained_by_what_the_units_do(state: JobState, task: str | None, text: str) -> None:
