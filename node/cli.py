@@ -125,8 +125,9 @@ def _deliver(outcome: Answer | int | None) -> int:
 @cli.command()
 @click.option("--token", envvar="PNODE_TOKEN", metavar="TOKEN", help="Join the cluster that made this token.")
 @click.option(
-    "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT", help="Where a member listens."
-)
+    "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT",
+    help="Where a member listens, if no address in the token answers; it lets nobody in by itself.",
+)  # fmt: skip
 @click.option("--name", metavar="NAME", help="What people call this node.  [default: the host's name]")
 @click.option(
     "--listen", metavar="HOST",
@@ -162,7 +163,7 @@ def start(
     """Start a node on this machine, in the background.
 
     The first one founds a cluster and prints the line that makes another machine join it. A node that was stopped
-    comes back with its identity and its work.
+    comes back with its identity and its work; one that runs already is left as it is, whatever the options.
 
     \b
     Examples:

@@ -7,9 +7,10 @@ from typing import TextIO
 
 from .answers import write_invitation
 from .api import ApiError, Invitation, NodeStatus
-from .cli_answer import Answer, notice, print_answer
+from .cli_answer import Answer, notice, notices, print_answer
 from .client import NodeClient, NoNodeError
 from .home import inhabitant
+from .identity import Identity
 from .launch import LaunchError, NodeOptions, interrupted_by_signals, release, start_node, stop_node
 from .terminal import clean, count_text
 
@@ -25,17 +26,20 @@ class Started:
     already: bool
     """Whether it was running before."""
     invitation: Invitation | None
-    """What other hosts need to join; only the founder of a cluster offers it unasked."""
+    """What other hosts need to join; offered unasked only by a node that has just founded its cluster."""
 
 
 def start_here(options: NodeOptions, *, foreground: bool, as_json: bool) -> Answer | int:
     """Start a node unless it runs already. Raises TokenError, HomeError, LaunchError or ApiError."""
     cluster = _cluster_of(options.token) if options.token is not None else None
     if inhabitant(options.home) is not None:
-        return _answer(_found_running(options, cluster))
+        found = _found_running(options, cluster)
+        notices(_unapplied(options, found.node))
+        return _answer(found)
+    comes_back = Identity(options.home).cluster() is not None
     with interrupted_by_signals():
         process, status = start_node(options, to_terminal=foreground)
-        answer = _answer(Started(status, False, _invitation(status)))
+        answer = _answer(Started(status, False, None if comes_back else _invitation(status)))
         if not foreground:
             release(process)
             return answer
@@ -63,7 +67,27 @@ def _found_running(options: NodeOptions, cluster: str | None) -> Started:
             f"the node here belongs to cluster {status.cluster} and the token is of {cluster}:"
             " start another node with a --home of its own"
         )
-    return Started(status, True, _invitation(status))
+    return Started(status, True, None)
+
+
+def _unapplied(options: NodeOptions, status: NodeStatus) -> list[str]:
+    """What was said to a node that runs already and changes nothing about it."""
+    said = {
+        "--seed": bool(options.seeds),
+        "--name": options.name not in (None, status.name),
+        "--listen": options.listen is not None,
+        "--port": options.port is not None,
+        "--cores": options.cores is not None,
+        "--mdns/--no-mdns": options.mdns is not None,
+        "--timing": options.timing is not None,
+    }
+    idle = [option for option, is_said in said.items() if is_said]
+    if not idle:
+        return []
+    verb = "is" if len(idle) == 1 else "are"
+    return [
+        f"{', '.join(idle)} {verb} not applied, since the node runs already: 'pnode stop' first, then start it so"
+    ]
 
 
 def _invitation(status: NodeStatus) -> Invitation | None:
@@ -100,3 +124,5 @@ def _write_started(started: Started, out: TextIO) -> None:
     out.write(f"it listens at {', '.join(status.addresses)} and sees {count_text(status.peers, 'other node')}\n")
     if started.invitation is not None:
         write_invitation(started.invitation, out)
+    elif status.founded:
+        out.write("'pnode token' prints the line that lets others join\n")

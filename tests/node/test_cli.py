@@ -471,8 +471,27 @@ def test_a_start_beside_a_running_node_says_so(shell: Shell, node: FakeNode, tmp
 
         assert status == 0
         assert "node alpha (k3vq7x2m-4f) runs already in cluster efefefef" in out
-        assert out.splitlines()[-1] == "pnode start --token pnode1-secret"
+        assert out.splitlines()[-1] == "'pnode token' prints the line that lets others join"
         assert json.loads(shell("start", "--json")[1])["already"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], ""),
+        (["--name", "alpha"], ""),
+        (["--name", "omega"], "--name is"),
+        (["--port", "5000", "--cores", "1", "--no-mdns"], "--port, --cores, --mdns/--no-mdns are"),
+    ],
+)
+def test_options_that_come_too_late_are_told(
+    shell: Shell, node: FakeNode, tmp_path: Path, words: list[str], told: str
+) -> None:
+    with hold_home(tmp_path):
+        status, _, err = shell("start", *words)
+
+    expected = f"note: {told} not applied, since the node runs already: 'pnode stop' first, then start it so\n"
+    assert (status, err) == (0, expected if told else "")
 
 
 def test_a_start_where_a_node_is_just_starting_asks_for_patience(shell: Shell, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from pnode.node.home import (
     log_file,
     prepare_home,
 )
+from pnode.node.identity import Cluster, Identity
 from pnode.node.launch import (
     LaunchError,
     NodeOptions,
@@ -268,6 +269,21 @@ def test_pnode_start_founds_and_its_last_line_is_for_the_others(
         assert cli.main(["stop", "--home", str(tmp_path)]) == 0
 
     assert inhabitant(tmp_path) is None
+
+
+def test_a_founder_that_comes_back_makes_no_new_token(
+    tmp_path: Path, faked: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Identity(tmp_path).save_cluster(Cluster(bytes(32)))
+    try:
+        assert cli.main(["start", "--home", str(tmp_path)]) == 0
+    finally:
+        assert cli.main(["stop", "--home", str(tmp_path)]) == 0
+
+    out = capsys.readouterr().out
+    assert "founded here" in out
+    assert "--token" not in out
+    assert "\n'pnode token' prints the line that lets others join\n" in out
 
 
 def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
