@@ -8,7 +8,7 @@ import trio
 
 from pnode.profilers.resources import Sampler
 from pnode.protocol.events import LoadSampled
-from pnode.protocol.ids import JobId
+from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.job import Job
 from pnode.protocol.jobstate import Phase
 
@@ -17,8 +17,11 @@ from .store import Store
 SAMPLE_S = 1.0
 """How often the machine is looked at: the period at which load figures are gossiped."""
 
-RELEASE_S = 60.0
-"""How often content of jobs that have ended is released; results are usually fetched within a minute of the end."""
+PINS_S = 60.0
+"""How often it is looked at which jobs run; results are usually fetched within a minute of the end."""
+
+FIRST_LOOK_S = 1.0
+"""After a start: the journal has been read by then."""
 
 
 async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> NoReturn:
@@ -33,13 +36,29 @@ async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> N
         due += max(SAMPLE_S, lag_s)
 
 
-async def serve_releases(store: Store, jobs: Callable[[], Iterable[Job]]) -> NoReturn:
-    """What a job needs is pinned in the store while it runs; afterwards it stays as long as there is room."""
+async def serve_pins(store: Store, me: NodeId, jobs: Callable[[], Iterable[Job]]) -> NoReturn:
+    """What a job needs stays in the store while it runs, also after a restart, which forgets pins; afterwards it
+    stays as long as there is room."""
     released: dict[JobId, None] = {}
+    await trio.sleep(FIRST_LOOK_S)
     while True:
-        await trio.sleep(RELEASE_S)
         for job in tuple(jobs()):
-            if job.state.phase is not Phase.RUNNING and job.id not in released:
+            if job.state.phase is Phase.RUNNING:
+                store.pin(job.id, content_of(job, me))
+            elif job.id not in released:
                 released[job.id] = None
                 store.unpin(job.id)
                 store.unpin(job.spec.nonce)
+        await trio.sleep(PINS_S)
+
+
+def content_of(job: Job, me: NodeId) -> list[bytes]:
+    """Digests of what a job may still need from this node: its inputs, its programs, and what this node made."""
+    digests = [file.digest for item in job.spec.items for file in item.files]
+    if job.spec.application is not None:
+        digests.append(job.spec.application.digest)
+    for unit in job.state.units.values():
+        for attempt in unit.attempts.values():
+            if attempt.node == me and attempt.outcome is not None:
+                digests += [file.digest for file in attempt.outcome.outputs]
+    return digests

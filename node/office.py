@@ -23,7 +23,7 @@ from pnode.protocol.events import CancelJob, FindJobs, Submit, WatchJob
 from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text, node_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
-from pnode.protocol.jobspec import FileRef, JobSpec
+from pnode.protocol.jobspec import SPEC_BYTES_MAX, FileRef, JobSpec
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord
@@ -120,8 +120,17 @@ class Office:
             items = application.items(files)
         except RoutingError as error:
             raise RefusedError(str(error)) from None
-        spec = JobSpec(name or application.name, application.dag, items, mapper, self.node.clock(), owner, archive)
-        job = JobId(await driver.ask(lambda request: Submit(request, encode(spec))))
+        try:
+            named = name or application.name
+            spec = encode(JobSpec(named, application.dag, items, mapper, self.node.clock(), owner, archive))
+        except ValueError as error:
+            raise RefusedError(f"this cannot be a job: {error}") from None
+        if len(spec) > SPEC_BYTES_MAX:
+            raise RefusedError(
+                f"the specification of this job takes {len(spec)} bytes, at most {SPEC_BYTES_MAX} are possible: "
+                "submit it in parts"
+            )
+        job = JobId(await driver.ask(lambda request: Submit(request, spec)))
         return Submitted(job_text(job), job.hex(), (*application.notices, *self._unplaceable(application)))
 
     def _unplaceable(self, application: Application) -> tuple[str, ...]:

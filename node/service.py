@@ -47,7 +47,7 @@ from .enrolment import Enrolment, EnrolmentError, enrol
 from .executor import Executor
 from .habits import recall, resolve
 from .home import HomeError, control_socket, hold_home, prepare_home
-from .housekeeping import serve_releases, serve_samples
+from .housekeeping import serve_pins, serve_samples
 from .identity import Identity
 from .journal import Journal, JournalError, JournalFile
 from .launch import LaunchError, NodeOptions, read_options, report_failure, report_ready
@@ -193,7 +193,7 @@ class Node:
             driver = self.driver = self._make_driver(peer)
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
-            nursery.start_soon(serve_releases, self.store, self._known_jobs)
+            nursery.start_soon(serve_pins, self.store, self.me, self._known_jobs)
             if self.habits.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)

@@ -22,7 +22,7 @@ from .effects import Effect, Notify, Save
 from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
 from .jobstate import ABOUT_THE_JOB, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
-from .ledger import STATEMENTS_MAX, Entry, SegmentId, Statement, StatementKind
+from .ledger import STATEMENTS_MAX, Entry, SegmentId, Statement, StatementKind, fitting
 from .view import Mapper, Profile, View
 
 TOGETHER_MAX = 16
@@ -116,6 +116,7 @@ class Desk:
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:
         """State something about a job. It goes to the job's replicas and watchers, and to the recipients."""
+        statement = fitting(statement)
         job.state.note(self.me, statement)
         job.pending.append(Pending(statement, recipients))
         self.news.append((job, self.me, statement))

@@ -74,6 +74,10 @@ ABOUT_THE_JOB = frozenset((StatementKind.CANCELLED, StatementKind.CONCLUDED))
 """Kinds that speak of no unit."""
 
 
+ATTEMPTS_MAX = 1000
+"""Far more than a controller ever makes; a statement about a later one is void, or it would end the counting."""
+
+
 class Phase(Enum):
     """How a job stands."""
 
@@ -211,7 +215,7 @@ class JobState:
             statement.kind in _KINDS
             and statement.task < len(self.spec.dag.tasks)
             and statement.item < len(self.spec.items)
-            and statement.attempt >= 1
+            and 1 <= statement.attempt <= ATTEMPTS_MAX
             and (statement.outcome is not None or statement.kind not in _WITH_OUTCOME)
             and (len(statement.node) == 32 or statement.kind not in _WITH_NODE)
         )

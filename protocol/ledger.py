@@ -15,7 +15,7 @@ different segments in one place are proof that their author is broken: the secon
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Annotated
 
@@ -38,6 +38,13 @@ STDERR_TAIL_MAX = 2000
 
 ANY_QUEUE = -1.0
 """The controller does not care how long the unit has to wait."""
+
+
+QUEUE_S_MAX = 1e9
+"""Thirty years."""
+
+TEXT_BYTES_MAX = 4096
+"""Of a reason, and of a stderr tail: what `codec.Text` takes."""
 
 
 class ForkError(RemoteProtocolError):
@@ -100,7 +107,7 @@ class Statement:
     """ASSIGNED: whom. KEPT: whose attempt."""
     text: Text = ""
     outcome: Outcome | None = None
-    queue_s: Annotated[float, Range(-1.0, 1e9)] = ANY_QUEUE
+    queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
     """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. DECLINED: how long it is."""
 
 
@@ -260,3 +267,22 @@ def _check_chain(feed: dict[int, Entry], entry: Entry) -> None:
         raise ForkError(f"segment {sequence} does not follow the one before it")
     if after is not None and after.segment.previous != entry.digest:
         raise ForkError(f"segment {sequence + 1} does not follow the one before it")
+
+
+def fitting(statement: Statement) -> Statement:
+    """The statement within the bounds that every reader checks: an author that signed more would be unreadable."""
+    text = _cut(statement.text)
+    tail = "" if statement.outcome is None else _cut(statement.outcome.stderr_tail)
+    queue_s = min(max(statement.queue_s, ANY_QUEUE), QUEUE_S_MAX)
+    if statement.outcome is not None and tail != statement.outcome.stderr_tail:
+        statement = replace(statement, outcome=replace(statement.outcome, stderr_tail=tail))
+    if (text, queue_s) != (statement.text, statement.queue_s):
+        statement = replace(statement, text=text, queue_s=queue_s)
+    return statement
+
+
+def _cut(text: str) -> str:
+    """At most TEXT_BYTES_MAX bytes, and no half letter at the end."""
+    if len(text) * 4 <= TEXT_BYTES_MAX:
+        return text
+    return text.encode(errors="replace")[:TEXT_BYTES_MAX].decode(errors="ignore")

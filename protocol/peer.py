@@ -133,8 +133,6 @@ class Peer:
         """The newest look at the machine."""
         self._kept: tuple[list[Signed], list[Signed]] = ([], [])
 
-    # -- what the shell may ask --------------------------------------------------------------------------------------
-
     @property
     def is_member(self) -> bool:
         return self._member is not None
@@ -163,8 +161,6 @@ class Peer:
     def by_short(self, short: bytes) -> NodeId | None:
         """The member whose key begins like this."""
         return None if self._member is None else self._member.membership.by_short(short)
-
-    # -- the three handles -------------------------------------------------------------------------------------------
 
     def start(
         self, seeds: tuple[Address, ...], now: float, remembered: tuple[tuple[NodeId, bytes], ...] = ()
@@ -217,8 +213,6 @@ class Peer:
             ):
                 return self._member.jobs.handle(event, now)
         return []  # figures and content that nobody waits for any more
-
-    # -- the way in --------------------------------------------------------------------------------------------------
 
     def _handle_outside(
         self, event: SessionOpened | SessionClosed | DialFailed | Discovered | Received, now: float
@@ -337,8 +331,6 @@ class Peer:
         effects += jobs.restore(*self._kept, now)
         self._kept = ([], [])
         return effects
-
-    # -- a member's life ---------------------------------------------------------------------------------------------
 
     def _others(self, member: _Member) -> tuple[NodeId, ...]:
         return tuple(sorted(member.membership.alive()))

@@ -117,7 +117,12 @@ class Placing:
             return
         task = job.task(key)
         view = self.desk.near.view(job, task, now)
-        choice = self.desk.mappers[job.spec.mapper].choose(self._question(job, key, view, now), view, self.desk.rng)
+        mapper = self.desk.mappers.get(job.spec.mapper)
+        if mapper is None:
+            text = f"{self.desk.place.name} does not know the mapper {job.spec.mapper}"
+            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+            return
+        choice = mapper.choose(self._question(job, key, view, now), view, self.desk.rng)
         if not choice.ranking:
             self._wait(job, key, now)
             return

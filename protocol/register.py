@@ -6,7 +6,7 @@ from .effects import Notify, Save
 from .errors import RemoteProtocolError
 from .ids import JobId, NodeId, job_id
 from .job import Job, program_name
-from .jobspec import JobSpec
+from .jobspec import SPEC_BYTES_MAX, JobSpec
 from .jobstate import JobState
 from .ledger import Ledger
 from .signed import Kind, Signed, sign, verify
@@ -50,6 +50,10 @@ class Register:
 
     def restore(self, signed: Signed) -> Job:
         """The job of a specification, of which nothing else is known yet."""
+        if len(signed.body) > SPEC_BYTES_MAX:
+            raise RemoteProtocolError(
+                f"a specification of {len(signed.body)} bytes, at most {SPEC_BYTES_MAX} are read"
+            )
         verify(self.desk.crypto, signed, Kind.JOB, self.desk.place.cluster)
         name = job_id(signed.signature + signed.body)
         spec = decode(JobSpec, signed.body)

@@ -64,8 +64,9 @@ def test_a_unit_goes_through_its_states() -> None:
     made = job()
     seen = []
     for kind in (K.ASSIGNED, K.ACCEPTED, K.STARTED, K.FINISHED):
-        author, fields = (NODES[0], {"node": NODES[1]}) if kind is K.ASSIGNED else (NODES[1], {})
-        made.state.note(author, statement(kind, at_s=float(kind), **fields))
+        said = statement(kind, at_s=float(kind))
+        author, said = (NODES[0], replace(said, node=NODES[1])) if kind is K.ASSIGNED else (NODES[1], said)
+        made.state.note(author, said)
         seen.append(job_detail(made, Names(), 10.0).units[0])  # type: ignore[arg-type]
 
     assert [unit.state for unit in seen] == ["assigned", "queued", "running", "done"]
