@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pnode.node import held
 from pnode.node.held import DisplacedError, HeldDirectory, open_regular, remove_tree
 
 
@@ -112,7 +111,7 @@ def test_a_mounted_directory_is_neither_entered_nor_given_a_mode(
             raise OSError(errno.EBUSY, "busy")
         rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
-    monkeypatch.setattr(held.os, "rename", refuse)
+    monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(OSError, match="busy"):
         remove_tree(root)
 
