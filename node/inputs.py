@@ -13,6 +13,8 @@ from pnode.protocol.jobspec import FILES_MAX
 from pnode.protocol.routing import is_base_name
 from pnode.protocol.textfile import FormatError
 
+from .terminal import count_text
+
 SAMPLE_INPUT = "sample_input"
 
 NAME_BYTES_MAX = 255
@@ -30,7 +32,10 @@ def find_inputs(root: Path, given: Sequence[Path]) -> tuple[tuple[Path, ...], li
     if not sample.is_dir():
         return (), ["no input is given, and the application has no sample_input"]
     files, notices = _input_files([sample])
-    return files, [f"no input is given: taking the sample input, {len(files)} from {sample}", *notices]
+    return files, [
+        f"no input is given: taking the sample input, {count_text(len(files), 'file')} from {sample}",
+        *notices,
+    ]
 
 
 def _input_files(given: Sequence[Path]) -> tuple[tuple[Path, ...], list[str]]:

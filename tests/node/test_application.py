@@ -99,7 +99,7 @@ def test_a_jupiter_application_is_found_around_its_dag_file(app: Write) -> None:
     assert application.inputs == (dag.parent.resolve() / "sample_input/1.txt",)
     assert shipped(application) == [*(f"scripts/task{i}.py" for i in range(4)), "scripts/data/table.csv"]
     assert application.notices == (
-        f"no input is given: taking the sample input, 1 from {dag.parent.resolve()}/sample_input",
+        f"no input is given: taking the sample input, 1 file from {dag.parent.resolve()}/sample_input",
     )
 
 
