@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TextIO
 
 from .api import Invitation, JobDetail, JobStatus, LogChunk, Mapped, NodeStatus, PeerStatus, Pulled, UnitStatus
@@ -135,14 +136,33 @@ def write_job(job: JobDetail, out: TextIO) -> None:
         f" {seconds_text(job.elapsed_s)}, submitted at {clean(job.origin)} {_short_instant(job.submitted_at)},"
         f" mapper {clean(job.mapper)}\n"
     )
-    show_listing(units_listing(job.units, many_items=job.items > 1, now=job.submitted_at + job.elapsed_s), out)
+    show_listing(
+        units_listing(settled_units(job), many_items=job.items > 1, now=job.submitted_at + job.elapsed_s), out
+    )
     write_failures(job, out)
+
+
+def settled_units(job: JobDetail) -> tuple[UnitStatus, ...]:
+    """The units as a person should see them: when a job has failed or was cancelled, none of it goes on, though word
+    of that may not have come from every node. Why is told once, with the job or with the unit that has failed."""
+    if job.state not in ("failed", "cancelled"):
+        return job.units
+    culprit = next((unit for unit in job.units if unit.state == "failed"), None)
+    why = f"stopped, since {unit_text(culprit, many_items=job.items > 1)} failed" if culprit else ""
+    return tuple([_stopped(unit, why) for unit in job.units])
+
+
+def _stopped(unit: UnitStatus, why: str) -> UnitStatus:
+    if unit.state in ("done", "failed"):
+        return unit
+    return replace(unit, state="cancelled", reason=why if unit.node else "")
 
 
 def units_listing(units: Iterable[UnitStatus], *, many_items: bool, now: float, live: bool = False) -> Listing:
     """One row per unit, with the columns that tell something: the item of a stream, the attempt if some unit had
-    several, the reason if there is one, the start unless the time since it is seen to grow."""
-    chosen = tuple(units)
+    several, the reason if there is one, the start unless the time since it is seen to grow. Live, why a unit has
+    failed is left to `write_failures`, which follows."""
+    chosen = tuple([replace(unit, reason="") if live and unit.state == "failed" else unit for unit in units])
     shown = {
         "item": many_items,
         "attempt": any(unit.attempt > 1 for unit in chosen),

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from .answers import ran_s, unit_text, units_listing, write_failures, write_pulled
-from .api import JobDetail, Pulled, UnitStatus
+from .answers import ran_s, settled_units, unit_text, units_listing, write_failures, write_pulled
+from .api import JobDetail, Pulled, UnitState, UnitStatus
 from .plain import instant_text
-from .terminal import Column, Listing, clean, is_terminal, seconds_text
+from .terminal import Column, Listing, clean, count_text, is_terminal, seconds_text
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -28,6 +28,10 @@ SUMMARY_PERIOD_S = 5.0
 
 FRAME_LINES = 4
 """Of the terminal: titles, progress, an ellipsis and the prompt."""
+
+BAR_CHARACTERS = 30
+BAR_CHARACTERS_MIN = 5
+"""A shorter bar tells nothing."""
 
 REFRESH_PER_S = 4
 NODES_SHOWN = 3
@@ -50,7 +54,7 @@ PHRASES = {
     "queued": "queued on {node}",
     "running": "running on {node}",
     "done": "done on {node} in {ran}",
-    "failed": "failed on {node}: {reason}",
+    "failed": "failed on {node}",  # why is told at the end, with all else about it
     "cancelled": "cancelled",
 }
 
@@ -100,16 +104,16 @@ class JobLines:
         now = self._clock()
         told = self._by_task(job, now) if len(job.units) > UNITS_BY_LINE_MAX else self._by_unit(job, now)
         if job.state != "running":
-            told.append(f"job {job.id} {job.state}: {progress_text(job)} after {seconds_text(job.elapsed_s)}")
+            told.append(ended_text(job))
         return [f"{instant_text(now)[11:19]}Z {line}" for line in told]
 
     def _by_unit(self, job: JobDetail, now: float) -> list[str]:
         lines = []
-        for unit in job.units:
+        for unit in settled_units(job):
             key, state = (unit.task, unit.item), (unit.state, unit.node, unit.attempt)
             before = self._told.get(key)
             self._told[key] = state
-            if before != state and (before is not None or unit.state != "waiting"):
+            if before != state and (unit.node is not None or (before is not None and job.state == "running")):
                 lines.append(f"{unit_text(unit, many_items=job.items > 1)} {_phrase(unit, now)}")
         return lines
 
@@ -131,15 +135,19 @@ def progress_text(job: JobDetail) -> str:
     return f"{job.units_done}/{job.units_total} tasks done"
 
 
+def ended_text(job: JobDetail) -> str:
+    return f"job {job.id} {job.state}: {progress_text(job)} after {seconds_text(job.elapsed_s)}"
+
+
 def _phrase(unit: UnitStatus, now: float) -> str:
     node = clean(unit.node) if unit.node else "nobody"
-    return PHRASES[unit.state].format(node=node, ran=seconds_text(ran_s(unit, now)), reason=clean(unit.reason))
+    return PHRASES[unit.state].format(node=node, ran=seconds_text(ran_s(unit, now)))
 
 
 def _tasks(job: JobDetail) -> dict[str, list[UnitStatus]]:
     """Units by task, in the order of the DAG file."""
     tasks: dict[str, list[UnitStatus]] = {}
-    for unit in job.units:
+    for unit in settled_units(job):
         tasks.setdefault(unit.task, []).append(unit)
     return tasks
 
@@ -171,13 +179,7 @@ def _task_row(task: str, units: list[UnitStatus], now: float) -> tuple[str, ...]
     ran = sum(ran_s(unit, now) or 0.0 for unit in units)
     return (
         clean(task),
-        "failed"
-        if states["failed"]
-        else "done"
-        if states["done"] == len(units)
-        else "running"
-        if begun
-        else "waiting",
+        _task_state(states),
         str(waiting),
         str(states["running"]),
         f"{states['done']}/{len(units)}",
@@ -185,6 +187,17 @@ def _task_row(task: str, units: list[UnitStatus], now: float) -> tuple[str, ...]
         (", ".join(nodes[:NODES_SHOWN]) + more) or "-",
         seconds_text(ran) if begun else "-",
     )
+
+
+def _task_state(states: "Counter[UnitState]") -> str:
+    """All units of a task in one word."""
+    decisive: UnitState
+    for decisive in ("failed", "cancelled", "running"):
+        if states[decisive]:
+            return decisive
+    if not states["done"]:
+        return "waiting"
+    return "done" if states["done"] == states.total() else "running"
 
 
 def _follow_live(snapshots: Iterable[JobDetail], out: TextIO, clock: Clock) -> JobDetail:
@@ -210,21 +223,34 @@ class _Picture:
 
     def draw(self) -> "RenderableType":
         from rich.console import Group
+        from rich.text import Text
+
+        if self.job is None:
+            return Text("waiting for the node's first word about the job")
+        listing, left_out = self._listing(self.job)
+        rest = [Text(f"and {count_text(left_out, 'more task')}", style="dim")] if left_out else []
+        return Group(listing.table(self._console.width), *rest, self._progress(self.job))
+
+    def _progress(self, job: JobDetail) -> "RenderableType":
+        """How far the job is: a bar as long as there is room beside the text; no bar when all is over."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        job = self.job
-        if job is None:
-            return Text("waiting for the node's first word about the job")
-        progress = Table.grid(padding=(0, 1))
-        share = ProgressBar(total=max(job.units_total, 1), completed=job.units_done, width=30)
-        progress.add_row(share, Text(f"{progress_text(job)}, job {job.id} {job.state}"))
-        return Group(self._listing(job).table(self._console.width), progress)
+        text = Text(progress_text(job) if job.state == "running" else ended_text(job), no_wrap=True)
+        width = min(BAR_CHARACTERS, self._console.width - len(text) - 1)
+        if job.state != "running" or width < BAR_CHARACTERS_MIN:
+            return text
+        line = Table.grid(padding=(0, 1, 0, 0))
+        line.add_row(ProgressBar(total=max(job.units_total, 1), completed=job.units_done, width=width), text)
+        return line
 
-    def _listing(self, job: JobDetail) -> Listing:
+    def _listing(self, job: JobDetail) -> tuple[Listing, int]:
+        """What there is room for, and how many tasks there are besides."""
         rows_max = max(1, self._console.height - FRAME_LINES)
         now = self._clock()
         if len(job.units) <= rows_max:
-            return units_listing(job.units, many_items=job.items > 1, now=now, live=True)
-        return tasks_listing(job, rows_max, now)
+            return units_listing(settled_units(job), many_items=job.items > 1, now=now, live=True), 0
+        tasks = len({unit.task for unit in job.units})
+        shown = tasks if tasks <= rows_max else max(1, rows_max - 1)
+        return tasks_listing(job, shown, now), tasks - shown

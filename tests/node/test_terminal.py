@@ -1,13 +1,14 @@
 """Figures as text, listings that fit, and nothing from another machine that steers a terminal."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
 
-from pnode.node.answers import ran_s, silence_text, units_listing, waited_s, write_jobs, write_logs
+from pnode.node.answers import ran_s, settled_units, silence_text, units_listing, waited_s, write_jobs, write_logs
 from pnode.node.api import JobDetail, JobState, LogChunk, UnitStatus
-from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, JobLines, follow_job, tasks_listing
+from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, Followed, JobLines, follow_job, tasks_listing, write_followed
 from pnode.node.plain import Instant
 from pnode.node.terminal import (
     Column,
@@ -244,8 +245,31 @@ def test_the_items_of_a_stream_are_told_apart() -> None:
     assert lines == ["12:00:00Z split[0] running on beta", "12:00:00Z split[1] running on gamma"]
 
 
-def test_a_failure_tells_its_reason() -> None:
-    assert "12:00:00Z split failed on beta: exit status 3" in JobLines(ticking(0)).changes(FAILED_JOB)
+def test_a_failure_is_told_at_once_and_its_reason_only_once() -> None:
+    out, screen_rows = io.StringIO(), units_listing(FAILED_JOB.units, many_items=False, now=NOON, live=True).rows
+
+    follow_job([FAILED_JOB], out, ticking(0))
+    write_followed(Followed(FAILED_JOB, None), out)
+
+    assert "12:00:00Z split failed on beta\n" in out.getvalue()
+    assert out.getvalue().count("exit status 3") == 1
+    assert "exit status 3" not in " ".join(sum(screen_rows, ()))
+
+
+def test_nothing_of_a_job_that_has_ended_goes_on() -> None:
+    running = replace(RUNNING, task="b", reason="the job was cancelled: split failed: exit status 3")
+    failed = replace(FAILED_JOB, units=(FAILED_JOB.units[0], running, replace(WAITING, task="c")))
+
+    split, b, c = settled_units(failed)
+
+    assert split == failed.units[0]
+    assert (b.state, b.reason) == ("cancelled", "stopped, since split failed")
+    assert (c.state, c.reason) == ("cancelled", "")
+    assert settled_units(replace(failed, state="running")) == failed.units
+    assert [row[1] for row in tasks_listing(failed, 9, NOON).rows] == ["failed", "cancelled", "cancelled"]
+    assert [line[10:] for line in JobLines(ticking(0)).changes(failed)] == [
+        "split failed on beta", "b cancelled", "job abcdefgh failed: 0/2 tasks done after 4.20 s",
+    ]  # fmt: skip
 
 
 def many(done: int, count: int = UNITS_BY_LINE_MAX + 1) -> JobDetail:
@@ -289,7 +313,20 @@ def test_a_terminal_gets_a_live_table_that_ends_with_the_last_state(screen: Scre
     shown = screen.getvalue()
     final = shown[shown.rindex("split") :]
     assert "merge" in final
-    assert "2/2 tasks done, job abcdefgh done" in final
+    assert "job abcdefgh done: 2/2 tasks done after 4.20 s\n" in final
+
+
+def test_a_small_terminal_says_how_much_it_leaves_out(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "8")
+    units = tuple([replace(RUNNING, task=f"task{n}") for n in range(30)])
+
+    follow_job([replace(JOB, units=units, units_total=30)], screen, ticking(3))
+
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).splitlines()
+    assert "and 27 more tasks" in [line.strip() for line in lines]
+    assert any(line.rstrip().endswith("━ 0/30 tasks done") for line in lines)
+    assert max(map(len, lines)) <= 60
 
 
 def test_a_live_table_of_more_units_than_lines_is_summed_up_by_task(screen: Screen) -> None:
