@@ -244,7 +244,7 @@ def write_logs(chunks: Iterable[LogChunk], out: TextIO, *, many_items: bool) -> 
 def silence_text(job: JobDetail, task: str | None) -> str:
     """Why there is nothing to print of a job, or of its unit or units that `task` names."""
     many_items = job.items > 1
-    units = [unit for unit in job.units if task in (None, unit.task, f"{unit.task}[{unit.item}]")]
+    units = [unit for unit in settled_units(job) if task in (None, unit.task, f"{unit.task}[{unit.item}]")]
     if len(units) <= SILENT_UNITS_MAX:
         told = [f"{unit_text(unit, many_items=many_items)} {_silence(unit)}" for unit in units]
     else:
@@ -262,7 +262,7 @@ def _silence(unit: UnitStatus) -> str:
         case "waiting":
             return "waits"
         case "cancelled":
-            return "was cancelled; what it printed is not kept"
+            return "was cancelled; what it printed is not kept" if unit.node else "was never begun"
         case "running":
             return f"is running{where}, and what it prints is shown when it has ended"
         case "done" | "failed":

@@ -126,15 +126,27 @@ def _deliver(outcome: Answer | int | None) -> int:
 @click.option("--token", envvar="PNODE_TOKEN", metavar="TOKEN", help="Join the cluster that made this token.")
 @click.option(
     "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT",
-    help="Where a member listens, if no address in the token answers; it lets nobody in by itself.",
+    help="Where a member listens, to be tried beside the addresses in the token; it lets nobody in by itself.",
 )  # fmt: skip
-@click.option("--name", metavar="NAME", help="What people call this node.  [default: the host's name]")
+@click.option(
+    "--name", metavar="NAME", help="What people call this node.  [default: as at the last start, else the host's]"
+)
 @click.option(
     "--listen", metavar="HOST",
     help="Listen on this address only, 'all' for all of them.  [default: as at the last start, else all]",
 )  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="TCP and UDP port; 0 for any free one.")
-@click.option("--cores", type=click.IntRange(1, 65535), metavar="N", help="Cores to offer.  [default: all]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="TCP and UDP port; 0 for any free one.  [default: as at the last start, else 4747 if free]",
+)
+@click.option(
+    "--cores",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="Cores to offer.  [default: as at the last start, else all]",
+)
 @click.option(
     "--mdns/--no-mdns", default=None,
     help="Look for nodes on the local network and announce this one, or neither."

@@ -374,6 +374,7 @@ def test_logs_name_no_item_where_there_is_one_alone() -> None:
             " b[0] was cancelled; what it printed is not kept",
         ),
         ("failed", "b[1]", "nothing was printed, or it was not kept: b[1] is done on n"),
+        ("failed", "a[0]", "nothing was printed, or it was not kept: a[0] was never begun"),
         ("done", "b[1]", "nothing was printed"),
     ],
 )  # fmt: skip
