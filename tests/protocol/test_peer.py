@@ -298,12 +298,12 @@ def test_a_member_in_company_dials_only_addresses_that_nobody_known_has(pair: Cl
 def test_failures_to_dial_are_kept_for_people(pair: Cluster) -> None:
     host = newcomer(pair)
     host.peer.handle(Discovered((NOWHERE,)), host.now)
-    assert not host.peer.joining.is_hopeless
+    before = host.peer.joining.is_hopeless
 
     effects = host.peer.handle(DialFailed((NOWHERE,), None, "refused"), host.now)
 
     assert effects == [Notify("joining", b"")]
-    assert host.peer.joining.is_hopeless
+    assert (before, host.peer.joining.is_hopeless) == (False, True)
     assert host.peer.joining.dial_failures == {(NOWHERE,): "refused"}
 
 
