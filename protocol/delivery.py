@@ -105,13 +105,24 @@ class Delivery:
         if not way.parcels[job]:
             self._forget(peer, way, job)
 
+    def reconnected(self, peer: NodeId) -> None:
+        """There is a new session with the peer: what it has not confirmed for long may be lost with an old one, and is
+        due now. What was sent only once may be what the session was opened for."""
+        self._again(peer, 2 * RESEND_S)
+
     def again(self, peer: NodeId) -> None:
-        """There is a new session with the peer: whatever it has not confirmed may have been lost with the old."""
+        """The peer could not use what it was sent: whatever it has not confirmed is due now."""
+        self._again(peer, 0.0)
+
+    def _again(self, peer: NodeId, pause_s: float) -> None:
         way = self._ways.get(peer)
-        if way is not None:
-            way.turns.clear()
-            way.fresh = {job: list(parcels) for job, parcels in way.parcels.items()}
-            way.parcels = {job: {segment: _Parcel() for segment in segments} for job, segments in way.fresh.items()}
+        if way is None:
+            return
+        for job, parcels in way.parcels.items():
+            for segment, parcel in parcels.items():
+                if parcel.pause_s > pause_s and parcel.due_s < math.inf:
+                    parcels[segment] = _Parcel()
+                    way.fresh.setdefault(job, []).append(segment)
 
     def forget_peer(self, peer: NodeId) -> None:
         self._ways.pop(peer, None)

@@ -16,6 +16,7 @@ from .events import FetchFailed
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef
 from .jobstate import UnitKey
+from .strangers import Strangers
 from .timers import Timers
 
 TRIES = 7
@@ -45,8 +46,9 @@ class _Wanted:
 class Fetching:
     """All content that this node waits for."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, strangers: Strangers) -> None:
         self.desk = desk
+        self.strangers = strangers
         self._wanted: dict[Digest, _Wanted] = {}
         self._here: dict[Digest, None] = {}
         """Content known to be in our store."""
@@ -88,6 +90,8 @@ class Fetching:
         if wanted is None:
             return []
         wanted.under_way = False
+        for source in self._sources(wanted):
+            self.strangers.meet(source, now)
         if wanted.waiters and not self._sources(wanted):
             return []
         wanted.tries += 1

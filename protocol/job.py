@@ -91,13 +91,15 @@ class Job:
 
     copying: dict[UnitKey, Copying] = field(default_factory=dict)
     """Replica: results of the job that are on their way here."""
-    untold: dict[NodeId, None] = field(default_factory=dict)
-    """Replica: participants that do not know yet that it is over."""
+    concluded_now: bool = False
+    """Replica: it was this run of our process that saw it end."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
     """Nodes beyond the replicas that asked to see everything."""
 
     closed: bool = False
     """It is over, and nothing of it is left to do here."""
+    informed_of_end: dict[NodeId, None] = field(default_factory=dict)
+    """Nodes that know that it is over."""
     informed: dict[NodeId, None] = field(default_factory=dict)
     """Nodes that have the specification: they sent it, or got it from us."""
     pending: list[Pending] = field(default_factory=list)

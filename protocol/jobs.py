@@ -31,6 +31,7 @@ from .recovery import Recovery
 from .register import FullError, Register
 from .replica import Replica
 from .signed import Signed
+from .strangers import Strangers
 
 
 class Jobs:
@@ -41,21 +42,22 @@ class Jobs:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.fetching = Fetching(desk)
+        self.strangers = Strangers(desk)
+        self.fetching = Fetching(desk, self.strangers)
         self.placing = Placing(desk)
         self.holding = Holding(desk, self.fetching)
         self.replica = Replica(desk, self.fetching)
-        self.recovery = Recovery(desk, self.placing)
+        self.recovery = Recovery(desk, self.placing, self.strangers)
         self.enquiries = Enquiries(desk)
         self.register = Register(desk)
-        self.mail = Mail(desk, self.register, self.enquiries)
+        self.mail = Mail(desk, self.register, self.enquiries, self.strangers)
 
     @property
     def deadline(self) -> float:
         if self.desk.dirty or self.desk.effects:
             return -math.inf
-        machines = (self.desk.delivery, self.fetching, self.placing, self.recovery, self.enquiries)
-        return min(machine.deadline for machine in machines)
+        own = (self.fetching, self.placing, self.recovery, self.enquiries, self.strangers)
+        return min(self.desk.delivery.deadline, *(machine.deadline for machine in own))
 
     def handle(
         self, event: Fetched | FetchFailed | RunEnded | Submit | CancelJob | WatchJob, now: float
@@ -90,7 +92,7 @@ class Jobs:
         self.placing.tick(now)
         self.recovery.tick(now)
         self.enquiries.tick(now)
-        for node in self.recovery.vanished(now):
+        for node in self.strangers.due(now):
             self._gone(node, now)
         effects = self._settle(now)
         self.desk.flush()
@@ -110,7 +112,7 @@ class Jobs:
 
     def session_opened(self, peer: NodeId) -> None:
         """What was on its way to the peer may have been lost with an earlier session."""
-        self.desk.delivery.again(peer)
+        self.desk.delivery.reconnected(peer)
 
     def unreachable(self, peer: NodeId, reason: str, now: float) -> list[Effect]:
         """Nothing can be sent to a peer at the moment."""
@@ -124,9 +126,8 @@ class Jobs:
         self.enquiries.back(peer)
         for job in self.desk.jobs.values():
             job.informed.pop(peer, None)
-            if peer in job.untold:
-                self.desk.tell_end(job, peer)
             if job.state.is_over:
+                self.replica.back_too_late(job, peer)
                 continue
             if peer in self.desk.replicas(job):
                 for entry in job.ledger.ends(self.desk.me):

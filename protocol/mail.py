@@ -4,6 +4,8 @@ What is delivered becomes news on the desk; what the desk has put on the way (`d
 wants whole feeds: it confirms a segment when it has everything before it, and asks for what is missing.
 """
 
+from collections.abc import Iterable
+
 from .codec import decode
 from .desk import Desk
 from .effects import Send
@@ -15,6 +17,7 @@ from .jobmessages import FRAMES, Deliver, Delivered, JobsAnswer, JobsWanted, Led
 from .ledger import Segment, SegmentId, Vector, open_segment
 from .register import Register
 from .signed import Signed
+from .strangers import Strangers
 
 MESSAGE_BYTES = 1024 * 1024
 """Segments are put into one message up to this size; a session carries four times as much."""
@@ -25,8 +28,9 @@ Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWan
 class Mail:
     """Reads and writes what concerns jobs."""
 
-    def __init__(self, desk: Desk, register: Register, enquiries: Enquiries) -> None:
+    def __init__(self, desk: Desk, register: Register, enquiries: Enquiries, strangers: Strangers) -> None:
         self.desk = desk
+        self.strangers = strangers
         self.register = register
         self.enquiries = enquiries
         self._frames = Frames(FRAMES)
@@ -53,6 +57,7 @@ class Mail:
     def send_due(self, now: float) -> None:
         """Send what is due."""
         for peer, job_id_, names in self.desk.delivery.collect(now):
+            self.strangers.meet(peer, now)
             job = self.desk.jobs[job_id_]
             batch: list[Signed] = []
             size = 0
@@ -82,19 +87,20 @@ class Mail:
                 return
             job = self.register.known(JobId(message.job), message.spec)
         job.informed[peer] = None
-        before = len(job.ledger)
         names = [name for name in (self._merge(job, signed) for signed in message.segments) if name is not None]
         if self.desk.me in self.desk.replicas(job):
             names = self._ask_for_gaps(peer, job, names)
         if names:
             self._send(peer, Delivered(message.job, tuple(names)))
-        if job.state.is_over and len(job.ledger) == before and not any(name in job.endings for name in names):
-            self.desk.tell_end(job, peer)  # it tells us again what we know: it does not seem to know the end
+        self._note_end(peer, job, names)
+        if job.state.is_over and peer not in job.informed_of_end:
+            self.desk.tell_end(job, peer)
         self.enquiries.check(job)
 
     def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId]) -> list[SegmentId]:
-        """A replica confirms a segment when it has the whole feed up to it; so it is offered again until it has."""
-        whole = [name for name in names if job.ledger.is_whole_up_to(name)]
+        """A replica confirms a segment to its author when it has the whole feed up to it; so it is offered again
+        until it has. Of others' feeds a peer may have no more than that."""
+        whole = [name for name in names if name[0] != peer or job.ledger.is_whole_up_to(name)]
         if len(whole) < len(names):
             self._send(peer, LedgerWanted(job.id, job.ledger.vector()))
         return whole
@@ -116,8 +122,13 @@ class Mail:
         names = tuple((NodeId(author), boot, sequence) for author, boot, sequence in message.segments)
         self.desk.delivery.arrived(peer, JobId(message.job), names)
         job = self.desk.jobs.get(JobId(message.job))
-        if job is not None and peer in job.untold and any(name in job.endings for name in names):
-            del job.untold[peer]
+        if job is not None:
+            self._note_end(peer, job, names)
+
+    def _note_end(self, peer: NodeId, job: Job, names: Iterable[SegmentId]) -> None:
+        """A peer has these segments: does it know that the job is over?"""
+        if job.endings and any(name in job.endings for name in names):
+            job.informed_of_end[peer] = None
 
     def _spec_wanted(self, peer: NodeId, job_id_: JobId) -> None:
         job = self.desk.jobs.get(job_id_)

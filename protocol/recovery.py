@@ -24,14 +24,11 @@ from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey, UnitState, attempted_by
 from .ledger import Statement, StatementKind
 from .placing import Placing
+from .strangers import Strangers
 from .timers import Timers
 
 PATIENCE_S = 5.0
 """Longer than a hand-off that is not answered: a controller at work says something more often than this."""
-
-STRANGER_S = 15.0
-"""A member that is alive shows up within a push-pull or two of our start. Whoever has a part in a job and is not
-known after that is gone; those who remember its death do not tell newcomers of it (`push_pull`)."""
 
 
 class _Care(Enum):
@@ -46,21 +43,21 @@ class _Care(Enum):
 class Recovery:
     """The units of the jobs that this node leads."""
 
-    def __init__(self, desk: Desk, placing: Placing) -> None:
+    def __init__(self, desk: Desk, placing: Placing, strangers: Strangers) -> None:
         self.desk = desk
         self.placing = placing
+        self.strangers = strangers
         self._patience: Timers[tuple[JobId, UnitKey]] = Timers()
         """Until when somebody else is waited for, or an answer to our own hand-off."""
-        self._strangers: Timers[NodeId] = Timers()
 
     @property
     def deadline(self) -> float:
-        return min(self._patience.deadline, self._strangers.deadline)
+        return self._patience.deadline
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
-        self._note_stranger(attempted_by(author, statement), now)
+        self.strangers.meet(attempted_by(author, statement), now)
         self._patience.cancel((job.id, key))  # somebody is at it
         if statement.kind == StatementKind.FINISHED:
             job.lost.pop(key, None)
@@ -72,8 +69,7 @@ class Recovery:
         """A node is gone: what it was running and what it alone had may have to be placed again."""
         keys = sorted(job.state.places.get(node, ()), key=lambda key: job.shape.place[key[0]], reverse=True)
         for key in keys:  # children before parents: a lost child may need its parents
-            result = job.state.unit(key).result
-            if result is not None and result.node == node and self._is_needed(job, key):
+            if self._is_away(job, key) and self._is_needed(job, key):
                 job.lost[key] = None
             else:
                 job.lost.pop(key, None)
@@ -85,13 +81,13 @@ class Recovery:
 
     def back(self, job: Job, node: NodeId, now: float) -> None:
         """A node is there again, with its results."""
-        for key in job.state.places.get(node, ()):
+        for key in tuple(job.state.places.get(node, ())):
             self._unblock(job, key, now)
 
     def resume(self, job: Job, now: float) -> None:
         """After a restart: whoever knows more than we do, or has the units we miss, has a while to say so."""
         for node in job.state.places:
-            self._note_stranger(node, now)
+            self.strangers.meet(node, now)
         for key in job.all_units():
             if job.may_begin(key) and not job.state.is_complete(key):
                 self._patience.set((job.id, key), now + PATIENCE_S)
@@ -106,12 +102,6 @@ class Recovery:
     def tick(self, now: float) -> None:
         for job_id, key in self._patience.due(now):
             self.look(self.desk.jobs[job_id], key, now, patient=False)
-
-    def vanished(self, now: float) -> list[NodeId]:
-        """Nodes that should have shown up by now and have not: from here on they are gone."""
-        missing = [node for node in self._strangers.due(now) if not self.desk.near.is_known(node)]
-        self.desk.vanished.update(dict.fromkeys(missing))
-        return missing
 
     def look(self, job: Job, key: UnitKey, now: float, *, patient: bool = True) -> None:
         """Do for a unit, and for those that it needs, what nobody else does."""
@@ -220,7 +210,3 @@ class Recovery:
         if self.desk.is_gone(current.node):
             return f"{name} is gone"
         return f"{name} has not answered" if current.phase == "assigned" else f"{name} has {current.phase} it"
-
-    def _note_stranger(self, node: NodeId, now: float) -> None:
-        if node not in self._strangers and node not in self.desk.vanished and not self.desk.near.is_known(node):
-            self._strangers.set(node, now + STRANGER_S)

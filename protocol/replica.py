@@ -96,9 +96,16 @@ class Replica:
         """The job is over: see to it that everybody hears of it."""
         if job.state.cancelled is None and not job.state.concluded:
             self.desk.say(job, Statement(StatementKind.CONCLUDED, 0, 0, 0, now), ())
-        job.untold = {node: None for node in job.state.places if node != self.desk.me}
-        for node in job.untold:
+        job.concluded_now = True
+        for node in job.state.places:
             self.desk.tell_end(job, node)
+
+    def back_too_late(self, job: Job, node: NodeId) -> None:
+        """The job was over when a node came back. What was over when this node was started is not told again, but to
+        those who show that they have not heard of it (`mail`)."""
+        if job.concluded_now and node in job.state.places and node not in job.informed_of_end:
+            self.desk.tell_end(job, node)
+        job.informed_of_end.pop(node, None)  # it may have forgotten it
 
     def _kept_if_whole(self, job: Job, key: UnitKey, now: float) -> None:
         number, node = job.copying[key].attempt

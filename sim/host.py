@@ -1,10 +1,11 @@
 """A simulated host: carries out what one Peer asks for, on virtual time."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pnode.protocol.dag import Task
 from pnode.protocol.effects import (
     Cancel,
     Dial,
@@ -230,6 +231,7 @@ class Host:
     def _meet(self, target: "Host", dial: Dial) -> None:
         """The handshake is through, if both accept each other's credentials."""
         if target.id in self.pipes:
+            self._empty_outbox(target.id)
             return
         if not target.up:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
@@ -245,8 +247,12 @@ class Host:
         target.pipes[self.id] = Pipe(self.id, self._epoch)
         target.deliver(SessionOpened(self.id, self.peer.joining.credential, None))
         self.deliver(SessionOpened(target.id, target.peer.joining.credential, dial.addresses[0]))
-        for payload in self._outbox.pop(target.id, []):
-            self._send(target.id, payload)
+        target._empty_outbox(self.id)
+        self._empty_outbox(target.id)
+
+    def _empty_outbox(self, peer: NodeId) -> None:
+        for payload in self._outbox.pop(peer, []):
+            self._send(peer, payload)
 
     def _undelivered(self, peer: NodeId | None, failed: DialFailed) -> None:
         if peer is not None:
@@ -271,8 +277,11 @@ class Host:
 
     def receive(self, sender: NodeId, epoch: int, payload: bytes) -> None:
         pipe = self.pipes.get(sender)
+        other = self.others.host_of(sender)
         if pipe is not None and pipe.epoch == epoch:
             self.deliver(Received(sender, payload))
+        elif other is not None and self.network.reaches(self.number, other.number):
+            self.network.pipe(self.number, other.number, 0, _closing(other, self.id, epoch, "reset"))
 
     def _broken(self, peer: NodeId, epoch: int, reason: str) -> None:
         pipe = self.pipes.get(peer)
@@ -337,12 +346,16 @@ class Host:
 
 
 def outputs_of(run: Run) -> tuple[FileRef, ...]:
-    """What a simulated task writes: one file, or with FLAG false one per child; their names depend on all inputs."""
-    task = run.task
+    """What a simulated task writes in a run."""
+    return written_by(run.task, run.unit.item, [file.digest for call in run.calls for file in call])
+
+
+def written_by(task: Task, item: int, inputs: Sequence[bytes]) -> tuple[FileRef, ...]:
+    """One file, or with FLAG false one per child; their contents depend on all inputs."""
     count = max(1, len(task.children)) if not task.broadcast else 1
-    used = b"".join(file.digest for call in run.calls for file in call)
+    used = b"".join(inputs)
     size = max(1, task.output_bytes) // count
-    names = (f"item{run.unit.item}_{task.name}_{number}" for number in range(count))
+    names = (f"item{item}_{task.name}_{number}" for number in range(count))
     return tuple(FileRef(name, size, digest_of(name.encode() + used)) for name in names)
 
 
