@@ -98,6 +98,8 @@ class Attempt:
     assigner: NodeId | None = None
     why: str = ""
     """Why there was an attempt after the first."""
+    told_s: float = 0.0
+    """How long its controllers expect it to run there; 0 when they do not say."""
     accepted_s: float | None = None
     started_s: float | None = None
     ended_s: float | None = None
@@ -312,6 +314,7 @@ def _note_assignment(attempt: Attempt, author: NodeId, statement: Statement) -> 
         or told < (attempt.assigned_s, attempt.assigner, attempt.why)
     ):
         attempt.assigned_s, attempt.assigner, attempt.why = told
+    attempt.told_s = max(attempt.told_s, statement.run_s)
 
 
 def _note_progress(attempt: Attempt, statement: Statement) -> None:

@@ -109,6 +109,9 @@ class Statement:
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
     """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. DECLINED: how long it is."""
+    run_s: Annotated[float, Range(0.0, QUEUE_S_MAX)] = 0.0
+    """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
+    it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +277,11 @@ def fitting(statement: Statement) -> Statement:
     text = _cut(statement.text)
     tail = "" if statement.outcome is None else _cut(statement.outcome.stderr_tail)
     queue_s = min(max(statement.queue_s, ANY_QUEUE), QUEUE_S_MAX)
+    run_s = min(max(statement.run_s, 0.0), QUEUE_S_MAX)
     if statement.outcome is not None and tail != statement.outcome.stderr_tail:
         statement = replace(statement, outcome=replace(statement.outcome, stderr_tail=tail))
-    if (text, queue_s) != (statement.text, statement.queue_s):
-        statement = replace(statement, text=text, queue_s=queue_s)
+    if (text, queue_s, run_s) != (statement.text, statement.queue_s, statement.run_s):
+        statement = replace(statement, text=text, queue_s=queue_s, run_s=run_s)
     return statement
 
 

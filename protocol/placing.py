@@ -130,8 +130,11 @@ class Placing:
         number = unit.number + 1
         told = (node,) if unit.current is None else (node, unit.current.node)
         self._await_answer(job, key, HandOff(number, node), now)
-        self.desk.bindings.add(node, (job.id, key, number), now, view.run_s(task.name, node))
-        self.desk.say(job, Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s), told)
+        run_s = view.run_s(task.name, node)
+        self.desk.bindings.add(node, (job.id, key, number), now, run_s)
+        self.desk.say(
+            job, Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s), told
+        )
         self._show_parents(job, key, node)
 
     def _other_assigned(self, job: Job, key: UnitKey, node: NodeId, statement: Statement) -> None:

@@ -1,11 +1,13 @@
 """Job state: a pure function of the set of statements."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pnode.protocol.codec import decode, encode
 from pnode.protocol.ids import NodeId
 from pnode.protocol.jobstate import (
     ENDED,
@@ -19,9 +21,9 @@ from pnode.protocol.jobstate import (
     UnitState,
     superseding,
 )
-from pnode.protocol.ledger import Ledger, Statement, StatementKind
+from pnode.protocol.ledger import Ledger, Statement, StatementKind, fitting
 
-from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, statement
+from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, outcome, statement
 
 K = StatementKind
 Told = tuple[NodeId, Statement]
@@ -283,3 +285,24 @@ def test_the_order_and_repetition_of_statements_make_no_difference(said: list[To
     rng.shuffle(shuffled)
 
     assert picture(state_of(*said, items=2)) == picture(state_of(*shuffled, items=2))
+
+
+def test_an_attempt_knows_how_long_its_controllers_expect_it_to_run() -> None:
+    said = statement(K.ASSIGNED, node=NODES[1], run_s=0.02)
+    state = state_of((NODES[0], said), assigned(1, author=3))
+    current = state.unit((0, 0)).current
+    assert current is not None
+
+    assert current.told_s == 0.02
+
+
+def test_an_author_signs_nothing_that_a_reader_would_refuse() -> None:
+    long = "数" * 5000
+    bad = replace(outcome(), stderr_tail=long)
+    said = statement(K.FAILED, text=long, outcome=bad, queue_s=1e12, run_s=-1.0)
+    kept = fitting(said)
+
+    assert decode(Statement, encode(kept)) == kept
+    assert (kept.queue_s, kept.run_s) == (1e9, 0.0)
+    assert kept.text == "数" * (4096 // 3)
+    assert fitting(kept) == kept
