@@ -111,7 +111,7 @@ class Host:
         return f"127.0.0.1:{self.port}"
 
     def start_words(self, *words: object, mdns: bool = False) -> tuple[object, ...]:
-        quiet = () if mdns else ("--no-mdns",)
+        quiet = ("--mdns",) if mdns else ("--no-mdns",)
         return ("start", "--name", self.name, *LOOPBACK, "--port", self.port, *quiet, *words)
 
     def fail_to_start(self, *words: object, environment: Mapping[str, str] | None = None) -> str:
