@@ -106,8 +106,8 @@ class Delivery:
             self._forget(peer, way, job)
 
     def reconnected(self, peer: NodeId) -> None:
-        """There is a new session with the peer: what it has not confirmed for long may be lost with an old one, and is
-        due now. What was sent only once may be what the session was opened for."""
+        """There is a new session with the peer: what it has not confirmed for long may be lost with an old one, and
+        is due now. What was sent only once may be what the session was opened for."""
         self._again(peer, 2 * RESEND_S)
 
     def again(self, peer: NodeId) -> None:

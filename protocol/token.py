@@ -190,7 +190,7 @@ def parse_token(crypto: Crypto, text: str) -> Token:
 
 
 def readdress(crypto: Crypto, token: Token, addresses: tuple[Address, ...]) -> Token:
-    """The same invitation with other addresses, which no signature covers: any member may know better where to knock."""
+    """The same invitation with other addresses, which no signature covers: a member may know better ones."""
     body = decode(_Body, _bared(token.text))
     return parse_token(crypto, _armoured(encode(replace(body, places=_places(addresses[:ADDRESSES_MAX])))))
 
