@@ -60,11 +60,10 @@ class Enquiries:
 
     @property
     def deadline(self) -> float:
-        dues = (
-            *(question.due_s for question in self._questions.values()),
-            *(watch.due_s for watch in self._watches.values()),
-        )
-        return min(dues, default=math.inf)
+        if not self._questions and not self._watches:
+            return math.inf
+        questions = [question.due_s for question in self._questions.values()]
+        return min(questions + [watch.due_s for watch in self._watches.values()])
 
     def find(self, event: FindJobs, peers: tuple[NodeId, ...], now: float) -> list[Effect]:
         """Ask these peers for their jobs; the Reply comes when all have answered, or after ANSWER_S."""

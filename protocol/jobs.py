@@ -56,8 +56,14 @@ class Jobs:
     def deadline(self) -> float:
         if self.desk.dirty or self.desk.effects:
             return -math.inf
-        own = (self.fetching, self.placing, self.recovery, self.enquiries, self.strangers)
-        return min(self.desk.delivery.deadline, *(machine.deadline for machine in own))
+        return min(
+            self.desk.delivery.deadline,
+            self.placing.deadline,
+            self.recovery.deadline,
+            self.fetching.deadline,
+            self.strangers.deadline,
+            self.enquiries.deadline,
+        )
 
     def handle(
         self, event: Fetched | FetchFailed | RunEnded | Submit | CancelJob | WatchJob, now: float

@@ -29,7 +29,7 @@ from .network import LinkModel
 END_S_MAX = 600.0
 """A job of at most 80 units of four seconds on at least two hosts, all its work lost twice."""
 
-QUIET_S = 60.0
+QUIET_S = 40.0
 """After this nothing may be left: longer than the longest pause before something is sent again."""
 
 ATTEMPTS_SPARE = 8
@@ -99,7 +99,8 @@ class Storm:
         """Submit the job, let machines fail, and wait for the end."""
         self.job_id = self.cluster.submit(self.origin, self.spec)
         self._began_s = self.cluster.engine.now
-        faults = self.rng.sample((self._crashes, self._reboots, self._origin_reboots, self._blackout, self._cuts), 2)
+        kinds = (self._crashes, self._reboots, self._origin_reboots, self._blackout, self._cuts)
+        faults = self.rng.sample(kinds, self.rng.randint(1, 3))
         self.cluster.engine.run_for(self.rng.uniform(0.1, 8.0))
         for fault in faults:
             fault()

@@ -155,12 +155,13 @@ class Host:
 
     def _settle(self) -> None:
         """Tick as often as the peer wants now, then set the alarm for its deadline."""
-        turns = 0
-        while self.peer.deadline <= self.now:
-            self.perform(self.peer.tick(self.now))
+        turns, now = 0, self.now
+        deadline = self.peer.deadline
+        while deadline <= now:
+            self.perform(self.peer.tick(now))
             turns += 1
             assert turns < 1000, "a peer whose deadline never moves on"
-        deadline = self.peer.deadline
+            deadline = self.peer.deadline
         if deadline < self._alarm:
             self._alarm = deadline
             self._later(deadline - self.now, lambda: self._ring(deadline))
