@@ -8,7 +8,7 @@ from pathlib import Path
 from ..end_to_end.hosts import pnode
 from .bench import tell
 
-ENDED = re.compile(r"job \S+ done: 14/14 tasks done after ([0-9.]+)s")
+ENDED = re.compile(r"job \S+ done: 14/14 tasks done after ([0-9.]+) s")
 
 
 def main() -> None:
