@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgpack
@@ -114,10 +114,13 @@ def _refuse_extension(code: int, _: bytes) -> None:
 def to_wire(value: Any) -> Any:
     """Plain values for msgpack: wire classes and tuples become lists."""
     if isinstance(value, tuple | list):
-        return [to_wire(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [to_wire(getattr(value, name)) for name in _field_names(type(value))]
-    return value
+        return _list(value)
+    names = _field_names(type(value))
+    return value if names is None else _list([getattr(value, name) for name in names])
+
+
+def _list(values: Sequence[Any]) -> list[Any]:
+    return [item if type(item) in _PLAIN else to_wire(item) for item in values]
 
 
 def from_wire(wire_class: type[T], plain: Any) -> T:
@@ -127,9 +130,16 @@ def from_wire(wire_class: type[T], plain: Any) -> T:
     return result
 
 
+_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
+"""Types that need no look inside: most of what is ever encoded."""
+
+
 @functools.cache
-def _field_names(wire_class: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(wire_class) if field.init)
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """What travels of a wire class; None for any other type."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple(field.name for field in dataclasses.fields(kind) if field.init)
 
 
 @functools.cache

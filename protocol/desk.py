@@ -8,6 +8,7 @@ To a node that is gone nothing is sent, and what was on its way is forgotten: wh
 from what is known then (`jobs`).
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
@@ -28,6 +29,10 @@ from .view import Mapper, Profile, View
 TOGETHER_MAX = 16
 """Statements that share a segment, and hence all their recipients, to save signatures. Of more each recipient gets
 its own, or every node would read what was said to all others."""
+
+
+UNHURRIED_S = 0.05
+"""Copies arrive one by one; a signature for each would cost more than anything else about them."""
 
 
 class Neighbourhood(Protocol):
@@ -90,6 +95,8 @@ class Desk:
     news: deque[tuple[Job, NodeId, Statement]] = field(default_factory=deque)
     dirty: dict[JobId, None] = field(default_factory=dict)
     """Jobs about which something was said, or is to be shown, since the last flush."""
+    unhurried: dict[JobId, float] = field(default_factory=dict)
+    """Jobs about which something was said that nobody waits for, and when it is said at the latest."""
     vanished: dict[NodeId, None] = field(default_factory=dict)
     """Nodes with a part in a job that membership does not know, and that have had time to show up."""
 
@@ -116,11 +123,16 @@ class Desk:
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:
         """State something about a job. It goes to the job's replicas and watchers, and to the recipients."""
+        self.note(job, statement, recipients)
+        self.dirty[job.id] = None
+
+    def note(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...] = ()) -> None:
+        """The same, but nobody waits for it: it goes with whatever is said next, or after UNHURRIED_S."""
         statement = fitting(statement)
         job.state.note(self.me, statement)
         job.pending.append(Pending(statement, recipients))
         self.news.append((job, self.me, statement))
-        self.dirty[job.id] = None
+        self.unhurried.setdefault(job.id, statement.at_s + UNHURRIED_S)
 
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
         """Let a node know how an attempt at a unit stands."""
@@ -171,12 +183,20 @@ class Desk:
         """Drop a job altogether."""
         del self.jobs[job.id]
         self.dirty.pop(job.id, None)
+        self.unhurried.pop(job.id, None)
         self.delivery.forget_job(job.id)
 
-    def flush(self) -> None:
+    @property
+    def deadline(self) -> float:
+        """When `flush` is due."""
+        return -math.inf if self.dirty else min(self.unhurried.values(), default=math.inf)
+
+    def flush(self, now: float) -> None:
         """Sign what was said, and put it and what is to be shown on the way."""
-        for job_id in self.dirty:
+        due = (job_id for job_id, due_s in self.unhurried.items() if due_s <= now)
+        for job_id in dict.fromkeys((*self.dirty, *due)):
             job = self.jobs[job_id]
+            self.unhurried.pop(job_id, None)
             for group in _groups(job.pending):
                 for at in range(0, len(group), STATEMENTS_MAX):
                     self._publish(job, group[at : at + STATEMENTS_MAX])

@@ -113,8 +113,10 @@ class Fetching:
                 self._begin(wanted)
 
     def _begin(self, wanted: _Wanted) -> None:
+        if wanted.under_way:
+            return
         sources = self._sources(wanted)
-        if not wanted.under_way and sources:
+        if sources:
             self._pauses.cancel(Digest(wanted.file.digest))
             wanted.under_way = True
             self.desk.effects.append(Fetch(wanted.file, sources))

@@ -29,9 +29,6 @@ SECOND_THOUGHTS_MAX = 3
 LONGER_S = 0.25
 """A queue longer by less than this is not worth another round of hand-off."""
 
-REASON_MAX = 4000
-"""Characters of a reason; a text in a statement may have a little more bytes."""
-
 NOTHING = FileRef("nothing", 0, digest_of(b""))
 """Stands for the output of what never ran."""
 
@@ -102,7 +99,7 @@ class Holding:
             self.desk.profile.observe_run(program, self.desk.me, self.desk.place.speed, event.seconds, now)
         currents = (job.state.unit(child).current for child in job.children(key))
         holders = dict.fromkeys(current.node for current in currents if current is not None)
-        self._say(job, kind, held.unit, now, (held.assigner, *holders), failure[:REASON_MAX], outcome)
+        self._say(job, kind, held.unit, now, (held.assigner, *holders), failure, outcome)
 
     def start_ready(self, now: float) -> None:
         """Fill free cores."""
@@ -232,7 +229,7 @@ class Holding:
         """A unit cannot be run here or anywhere."""
         held = self._put_away(job, key)
         outcome = Outcome(0.0, 0, (), NOTHING, NOTHING, "", _lineage(held))
-        self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason[:REASON_MAX], outcome)
+        self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason, outcome)
 
     def _put_away(self, job: Job, key: UnitKey) -> Held:
         held = job.held.pop(key)
@@ -260,6 +257,8 @@ class Holding:
             files = outputs_for(task, result.outcome.outputs, job.task(key).name)
         except RoutingError:
             return  # the parent's own node says so and the job fails there
+        if task.name in held.used:
+            self._want_no_more(job, key, task.name)
         held.used[task.name], held.files[task.name] = result.key, files
         copies = (job.origin,) if task.final else ()
         self._want(job, key, task.name, files, (result.node, *copies))
@@ -267,16 +266,19 @@ class Holding:
     def _want(
         self, job: Job, key: UnitKey, name: str | None, files: tuple[FileRef, ...], sources: tuple[NodeId, ...]
     ) -> None:
-        """These files, and no others, are wanted for the sake of an input."""
         held, waiter = job.held[key], Waiter(job.id, key)
-        for digest, names in list(held.missing.items()):
-            names.pop(name, None)
-            if not names:
-                del held.missing[digest]
-                self.fetching.release(digest, waiter)
         for file in files:
             if self.fetching.want(file, sources, waiter):
                 held.missing.setdefault(Digest(file.digest), {})[name] = None
+
+    def _want_no_more(self, job: Job, key: UnitKey, name: str) -> None:
+        """Another result takes the place of the one that was wanted for the sake of an input."""
+        missing = job.held[key].missing
+        for digest, names in list(missing.items()):
+            names.pop(name, None)
+            if not names:
+                del missing[digest]
+                self.fetching.release(digest, Waiter(job.id, key))
 
     def _advance(self, job: Job, key: UnitKey) -> None:
         """Put a unit among the ready once all its inputs are known and here."""

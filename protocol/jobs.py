@@ -23,7 +23,7 @@ from .holding import Holding
 from .ids import Digest, JobId, NodeId
 from .job import Job
 from .jobmessages import Summary
-from .jobstate import ABOUT_THE_JOB
+from .jobstate import ABOUT_THE_JOB, UnitKey
 from .ledger import Statement, StatementKind, open_segment
 from .mail import Mail, Message
 from .placing import Placing
@@ -54,9 +54,10 @@ class Jobs:
 
     @property
     def deadline(self) -> float:
-        if self.desk.dirty or self.desk.effects:
+        if self.desk.effects:
             return -math.inf
         return min(
+            self.desk.deadline,
             self.desk.delivery.deadline,
             self.placing.deadline,
             self.recovery.deadline,
@@ -101,7 +102,7 @@ class Jobs:
         for node in self.strangers.due(now):
             self._gone(node, now)
         effects = self._settle(now)
-        self.desk.flush()
+        self.desk.flush(now)
         self.mail.send_due(now)
         return effects + self._drain()
 
@@ -185,7 +186,8 @@ class Jobs:
             if self.desk.leads(job):
                 self.replica.resume(job, now)
                 self.recovery.resume(job, now)
-        self._look_for_the_end(job, now)
+        elif not job.closed:
+            self._close(job, now)
 
     def _submit(self, event: Submit, now: float) -> None:
         if not self.desk.near.may_submit(self.desk.me):
@@ -252,12 +254,13 @@ class Jobs:
     def _tell_roles(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         if statement.kind not in ABOUT_THE_JOB:
             self.holding.heard(job, author, statement, now)
-            if not job.state.is_over:
-                self._tell_about_unit(job, author, statement, now)
-        self._look_for_the_end(job, now)
+        if not job.state.is_over:
+            self._tell_about_unit(job, author, statement, now)
+        elif not job.closed:
+            self._close(job, now)
 
     def _tell_about_unit(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
-        ready = []
+        ready: list[UnitKey] = []
         if statement.kind in (StatementKind.STARTED, StatementKind.FINISHED):
             ready = job.begin((statement.task, statement.item))
         self.placing.heard(job, author, statement, now)
@@ -269,17 +272,12 @@ class Jobs:
             for key in ready:
                 self.recovery.look(job, key, now)
 
-    def _look_for_the_end(self, job: Job, now: float) -> None:
-        """If the job is over put away what is left of it here, once; a replica tells everybody."""
-        leads = self.desk.leads(job)
-        if leads:
-            self.replica.check_failed(job, now)
-        if job.closed or not job.state.is_over:
-            return
+    def _close(self, job: Job, now: float) -> None:
+        """The job is over: put away what is left of it here; a replica tells everybody."""
         job.closed = True
         self.holding.over(job, now)
         self.placing.over(job)
-        if leads:
+        if self.desk.leads(job):
             self.recovery.over(job)
             self.replica.conclude(job, now)
 

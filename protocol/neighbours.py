@@ -27,6 +27,16 @@ class Neighbours:
         self.free_in_s: Callable[[float], float] = lambda now: 0.0 * now
         """Seconds until a core is free here; this node need not hear that from anybody."""
         self._percents: tuple[float, float] | None = None
+        self._instant: tuple[float, float] | None = None
+        """For which moment, and which queue here, what follows is true."""
+        self._everybody: tuple[PeerView, ...] = ()
+        self._fitting: dict[tuple[int, int], tuple[PeerView, ...]] = {}
+        """Those with so many cores and so much memory."""
+        self._links: dict[tuple[NodeId, NodeId], Link] = {}
+
+    def changed(self) -> None:
+        """Something has become of a member."""
+        self._instant = None
 
     def sampled(self, cpu_percent: float, memory_percent: float) -> None:
         """This node's own figures."""
@@ -37,21 +47,35 @@ class Neighbours:
 
     def view_of(self, name: str, dag: Dag, task: Task, now: float) -> View:
         """Beliefs about those who may and can run a task of the application `name`."""
-        peers = tuple(
-            self._peer(node, record, now)
-            for node, record in self._candidates()
-            if record.cores >= task.cores and record.memory_bytes >= task.memory_bytes
-        )
-        speeds = {peer.node: peer.speed for peer in peers}
+        self._look_around(now)
+        links = self._links
 
         def link(source: NodeId, target: NodeId) -> Link:
-            return self.profile.link(source, target, now)
+            known = links.get((source, target))
+            if known is None:
+                known = links[(source, target)] = self.profile.link(source, target, now)
+            return known
 
         def run_s(of: str, node: NodeId) -> float:
-            speed = speeds.get(node, 1.0)
-            return self.profile.run_s(program_name(name, of), node, speed, dag.by_name[of].expected_s)
+            expected_s = dag.by_name[of].expected_s
+            return self.profile.run_s(program_name(name, of), node, self.speed_of(node), expected_s)
 
-        return View(self.me, peers, link, run_s)
+        return View(self.me, self._fit(task.cores, task.memory_bytes), link, run_s)
+
+    def _look_around(self, now: float) -> None:
+        """One event may bring hundreds of decisions, and what is believed of the others is the same for all."""
+        instant = (now, self.free_in_s(now))
+        if instant != self._instant:
+            self._instant = instant
+            self._everybody = tuple(self._peer(node, record, now) for node, record in self._candidates())
+            self._fitting, self._links = {}, {}
+
+    def _fit(self, cores: int, memory_bytes: int) -> tuple[PeerView, ...]:
+        key = (cores, memory_bytes)
+        if key not in self._fitting:
+            able = (peer for peer in self._everybody if peer.cores >= cores and peer.memory_bytes >= memory_bytes)
+            self._fitting[key] = tuple(able)
+        return self._fitting[key]
 
     def is_gone(self, node: NodeId) -> bool:
         return node != self.me and self.membership.state_of(node) in (State.DEAD, State.LEFT)

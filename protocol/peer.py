@@ -380,6 +380,7 @@ class Peer:
     def _member_changed(self, change: MemberChanged, now: float) -> list[Effect]:
         effects: list[Effect] = [Notify("members", change.node)]
         member = self._as_member()
+        member.neighbours.changed()
         if change.new in (None, State.DEAD, State.LEFT):
             member.boots.pop(change.node, None)
             effects += member.jobs.member_gone(change.node, now)

@@ -171,7 +171,7 @@ class Placing:
         return current.phase in _TAKEN or (current.is_open and current.node != node)
 
     def _give_up(self, job: Job, key: UnitKey, why: str, now: float) -> None:
-        text = f"{job.task(key).name} was handed over {ATTEMPTS_MAX} times without success; last: {why}"[:4000]
+        text = f"{job.task(key).name} was handed over {ATTEMPTS_MAX} times without success; last: {why}"
         self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
 
     def _wait(self, job: Job, key: UnitKey, now: float) -> None:

@@ -40,9 +40,11 @@ class Replica:
                 self._tell_holders(job, key)
                 self.copy(job, key, now)
         self._stop_superseded(job, key)
+        self.check_failed(job, now)
 
     def resume(self, job: Job, now: float) -> None:
         """After a restart: take up what was not through."""
+        self.check_failed(job, now)
         for key in job.state.units:
             self.copy(job, key, now)
 
@@ -69,7 +71,7 @@ class Replica:
             return
         name = self.desk.near.name_of(source)
         text = f"the result {file.name} of {job.task(key).name} could not be fetched from {name}: {reason}"
-        self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text[:4000]), ())
+        self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
 
     def copy(self, job: Job, key: UnitKey, now: float) -> None:
         """Fetch what a final unit has written, so that it outlives the node that made it."""
@@ -89,7 +91,7 @@ class Replica:
         """If a task has failed for good the rest of the job is of no use to anybody."""
         if job.state.phase is Phase.FAILED and not job.state.is_over:
             (key, attempt), *_ = job.state.failures()
-            text = f"{job.task(key).name} failed: {attempt.reason}"[:4000]
+            text = f"{job.task(key).name} failed: {attempt.reason}"
             self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
 
     def conclude(self, job: Job, now: float) -> None:
@@ -111,7 +113,7 @@ class Replica:
         number, node = job.copying[key].attempt
         if not job.copying[key].missing and not job.state.is_over:
             del job.copying[key]
-            self.desk.say(job, Statement(StatementKind.KEPT, *key, number, now, node), ())
+            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
 
     def _introduce(self, job: Job, key: UnitKey, holder: NodeId) -> None:
         """Show the holder of a unit what it will need to know of the units around it."""

@@ -66,6 +66,8 @@ class Workbench:
         self._free_s = [0.0] * cores
         """A heap of the instants at which each core is free, as of the last count, with what was accepted since."""
         self._counted_s = -math.inf
+        self._counted = 0
+        """`version` at that time."""
         self._gone = 0
         """Pieces that have ended or were dropped since then."""
 
@@ -141,10 +143,12 @@ class Workbench:
         All pieces are laid out on the cores. A long queue is not laid out for each question, so that accepting a unit
         costs the same however many there are.
         """
+        if now == self._counted_s and self.version == self._counted:
+            return max(0.0, self._free_s[0] - now)
         size = len(self._pieces)
         if size <= COUNTED_EACH_TIME or self._gone >= RECOUNT_SHARE * size or now >= self._counted_s + RECOUNT_S:
             self._free_s = self._lay_out(now)
-            self._counted_s, self._gone = now, 0
+            self._counted_s, self._counted, self._gone = now, self.version, 0
         return max(0.0, self._free_s[0] - now)
 
     def _start(self, piece: Piece, now: float) -> None:

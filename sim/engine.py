@@ -26,18 +26,22 @@ class Engine:
         """Seconds since 1970, as the machines want it."""
         return self._now_ns / NANOSECONDS
 
+    @property
+    def now_ns(self) -> int:
+        return self._now_ns
+
     def generator(self, concern: str) -> Random:
         """A generator of its own per concern, so that one more draw in one place does not reshuffle the rest."""
         return Random(f"{self.seed}/{concern}")  # noqa: S311 - a simulation must be repeatable, not secret
 
     def after(self, delay_s: float, action: Callable[[], None]) -> None:
         """Run an action once the clock has moved by a delay."""
-        self._count += 1
-        due_ns = self._now_ns + max(0, round(delay_s * NANOSECONDS))
-        heapq.heappush(self._heap, (due_ns, self._ties.getrandbits(64), self._count, action))
+        self.at_ns(self._now_ns + max(0, round(delay_s * NANOSECONDS)), action)
 
-    def at(self, instant_s: float, action: Callable[[], None]) -> None:
-        self.after(instant_s - self.now, action)
+    def at_ns(self, due_ns: int, action: Callable[[], None]) -> None:
+        """Run an action at an instant."""
+        self._count += 1
+        heapq.heappush(self._heap, (due_ns, self._ties.getrandbits(64), self._count, action))
 
     def step(self) -> bool:
         """Run the next event; false when there is none."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from .engine import Engine
+from .engine import NANOSECONDS, Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Network:
         self.links: dict[tuple[int, int], LinkModel] = {}
         self._cut: dict[tuple[int, int], None] = {}
         self._generators: dict[tuple[int, int], Random] = {}
-        self._free: dict[tuple[int, int], float] = {}
+        self._last_ns: dict[tuple[int, int], int] = {}
+        """When what was sent last on a session arrives: nothing overtakes it."""
         self.datagrams = 0
         self.bytes = 0
 
@@ -64,11 +65,11 @@ class Network:
         """Send bytes on an ordered session; they arrive after those sent before."""
         self.bytes += size_bytes
         link = self.link(source, target)
-        spent_s = size_bytes / link.bandwidth_bytes_per_s
-        arrival_s = self.engine.now + self._delay_s(source, target) + spent_s
-        arrival_s = max(arrival_s, self._free.get((source, target), 0.0))
-        self._free[(source, target)] = arrival_s
-        self.engine.at(arrival_s, arrive)
+        delay_s = self._delay_s(source, target) + size_bytes / link.bandwidth_bytes_per_s
+        earliest_ns = self._last_ns.get((source, target), 0) + 1
+        arrival_ns = max(self.engine.now_ns + round(delay_s * NANOSECONDS), earliest_ns)
+        self._last_ns[(source, target)] = arrival_ns
+        self.engine.at_ns(arrival_ns, arrive)
 
     def _delay_s(self, source: int, target: int) -> float:
         link = self.link(source, target)
