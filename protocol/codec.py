@@ -115,7 +115,8 @@ def to_wire(value: Any) -> Any:
     """Plain values for msgpack: wire classes and tuples become lists."""
     if isinstance(value, tuple | list):
         return _list(value)
-    names = _field_names(type(value))
+    kind: Any = type(value)  # Any: whether a checker sees that `type` is hashable depends on what it has read before
+    names = _field_names(kind)
     return value if names is None else _list([getattr(value, name) for name in names])
 
 
