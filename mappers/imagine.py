@@ -18,7 +18,7 @@ from pnode.protocol.view import Choice, Mapper, Parent, PeerView, Question, View
 
 from .finish import arrivals_s
 from .load import queues_s
-from .rank import edge_bytes, rank_order
+from .rank import rank_order
 
 
 class UnplaceableError(LookupError):
@@ -130,7 +130,7 @@ class _Wave:
                 parent,
                 self.placed[parent].node,
                 self.placed[parent].finish_s,
-                self.items * edge_bytes(self.dag.by_name[parent]),
+                self.items * self.dag.edge_bytes(parent, name),
             )
             for parent in names
         )

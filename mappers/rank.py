@@ -3,19 +3,12 @@
 import math
 from itertools import permutations
 
-from pnode.protocol.dag import Dag, Task
+from pnode.protocol.dag import Dag
 from pnode.protocol.view import View
 
 SAMPLE_MAX = 16
 """Means are taken over this many peers. Ids are random keys, so the first in the view are a fair sample; all pairs of
 a large cluster would make a decision wait (20,000 tasks by 256 nodes are five million estimates)."""
-
-
-def edge_bytes(parent: Task) -> float:
-    """What a task is expected to send to each of its children: everything, or one share of it (Jupiter's FLAG)."""
-    if parent.broadcast or not parent.children:
-        return float(parent.output_bytes)
-    return parent.output_bytes / len(parent.children)
 
 
 def upward_ranks(dag: Dag, view: View) -> dict[str, float]:
@@ -33,8 +26,7 @@ def upward_ranks(dag: Dag, view: View) -> dict[str, float]:
         return _mean([view.run_s(task, node) for node in nodes])
 
     def transfer_s(parent: str, child: str) -> float:
-        del child
-        return latency_s + seconds_per_byte * edge_bytes(dag.by_name[parent])
+        return latency_s + seconds_per_byte * dag.edge_bytes(parent, child)
 
     return dag.upward_ranks(run_s, transfer_s)
 

@@ -10,6 +10,9 @@ from typing import Annotated
 
 from .codec import U16, U63, Length, Name, Range, Seconds, Text
 
+Bytes = Annotated[float, Range(0.0, 2.0**63)]
+"""An expected amount of data: an estimate, hence no whole number."""
+
 TASKS_MAX = 20_000
 """A specification of this many tasks is about 2 MB; larger graphs should stream items instead."""
 
@@ -94,6 +97,8 @@ class Task:
     hint: tuple[Name, ...] = ()
     """Names of nodes that the application asks for, first choice first; empty leaves the choice to the mapper."""
     environment: tuple[tuple[Name, Text], ...] = ()
+    child_bytes: tuple[Bytes, ...] = ()
+    """Expected size of what each of `children` gets, in their order; empty to go by `output_bytes`."""
 
     def __post_init__(self) -> None:
         """Raises DagError for a name that no directory could have, since results lie in one, or that would do
@@ -106,6 +111,11 @@ class Task:
                     f"task {self.name!r} has the variable {name!r}, which no environment can hold: expected a name "
                     "without '=', and no zero byte in name or value"
                 )
+        if len(self.child_bytes) not in (0, len(self.children)):
+            raise DagError(
+                f"task {self.name!r} has {len(self.child_bytes)} sizes for {len(self.children)} children, expected "
+                "one for each"
+            )
 
 
 _UNFIT = re.compile(r"[\x00-\x1f\x7f/]")
@@ -129,6 +139,8 @@ class Dag:
     """Parents of each task, in the order of the file."""
     order: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Every task after all its parents; among those free to go, the order of the file."""
+    _sizes: Mapping[tuple[str, str], float] = field(init=False, repr=False, compare=False)
+    """Of the edges that have a figure of their own."""
 
     def __post_init__(self) -> None:
         by_name = {task.name: task for task in self.tasks}
@@ -151,11 +163,30 @@ class Dag:
         object.__setattr__(self, "by_name", by_name)
         object.__setattr__(self, "parents", {name: tuple(names) for name, names in parents.items()})
         object.__setattr__(self, "order", topological(children))
+        sizes = {
+            (task.name, child): size
+            for task in self.tasks
+            if task.child_bytes
+            for child, size in zip(task.children, task.child_bytes, strict=True)
+        }
+        object.__setattr__(self, "_sizes", sizes)
 
     @property
     def entries(self) -> tuple[str, ...]:
         """Tasks without parents: they get the job's inputs."""
         return tuple(task.name for task in self.tasks if not self.parents[task.name])
+
+    def edge_bytes(self, parent: str, child: str) -> float:
+        """What a task is expected to send to one of its children.
+
+        An edge without a figure of its own carries all outputs, or one share of them (Jupiter's FLAG).
+        """
+        task = self.by_name[parent]
+        if task.child_bytes:
+            return self._sizes[parent, child]
+        if task.broadcast or not task.children:
+            return float(task.output_bytes)
+        return task.output_bytes / len(task.children)
 
     def upward_ranks(
         self, run_s: Callable[[str], float], transfer_s: Callable[[str, str], float]

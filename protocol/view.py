@@ -1,9 +1,10 @@
 """What a mapper sees: a node's beliefs about its peers and the links between them, frozen at one moment."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .dag import Dag
 from .ids import NodeId
@@ -66,6 +67,37 @@ class Parent:
     """What it sends to the task at hand."""
 
 
+class Phase(IntEnum):
+    """How far a task that has a node is."""
+
+    BOUND = 0
+    """It waits there, for inputs or for a core."""
+    RUNNING = 1
+    DONE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known, by the deciding node, of a task that has a node."""
+
+    node: NodeId
+    phase: Phase
+    start_in_s: float
+    """Seconds from now; negative when it began so long ago. An expectation while it is BOUND."""
+    finish_in_s: float
+    """Seconds from now; zero or negative when it is DONE, an expectation otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Where and when a task is to run according to a plan for the whole job."""
+
+    node: NodeId
+    start_s: float
+    """Since the plan was made."""
+    finish_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Where should this task run?"""
@@ -78,6 +110,14 @@ class Question:
     """Nodes that declined, did not answer or failed this task before. Never iterated over."""
     mine: tuple[tuple[NodeId, float], ...]
     """What this controller has bound to each node and not yet seen in gossip, in seconds of work."""
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    """Tasks of the job that have a node, as far as the deciding node knows; the parents among them."""
+    ranks: Mapping[str, float] = field(default_factory=dict)
+    """Upward rank of every task in seconds; empty when nobody has worked them out."""
+    plan: Mapping[str, Planned] = field(default_factory=dict)
+    """The origin's plan, which travels with the job as a hint; empty when there is none."""
+    plan_age_s: float = 0.0
+    """Seconds since the plan was made: a planned start is due in `start_s - plan_age_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +152,14 @@ class Mapper(Protocol):
 
     def choose(self, question: Question, view: View, rng: Random) -> Choice:
         """Rank the eligible candidates. Pure: the same arguments and generator state give the same answer."""
+
+
+@runtime_checkable
+class Planner(Mapper, Protocol):
+    """A mapper that plans the whole job when it is submitted; what it plans travels with the job as a hint."""
+
+    def plan(self, dag: Dag, view: View, rng: Random, items: int = 1) -> Mapping[str, Planned]:
+        """A node and a time for every task; empty when nobody is eligible. Pure, as `choose` is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "msgpack": ("protocol/codec.py",),
     "zeroconf": ("node/discovery.py",),
     "psutil": ("profilers/resources.py", "node/listening.py"),
+    "numpy": ("mappers/", "profilers/", "sim/"),
     "scipy": ("mappers/", "profilers/", "sim/"),
     "click": ("node/",),
     "rich": ("node/",),
@@ -61,6 +62,10 @@ class Source:
     @property
     def package(self) -> str:
         return self.path.split("/", maxsplit=1)[0]
+
+    @property
+    def folder(self) -> str:
+        return self.path.rpartition("/")[0]
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -127,10 +132,10 @@ def upward_imports(source: Source) -> Iterator[str]:
 
 
 def crooked_imports(source: Source) -> Iterator[str]:
-    """Inside a package relative, with one dot; across packages absolute, through pnode."""
+    """Inside a folder relative, with one dot; across folders absolute, through pnode."""
     for found in imports(source.tree):
-        if found.package == source.package:
-            yield source.complaint(found.line, f"imports its own package as pnode.{found.package}; write it relative")
+        if found.package and source.folder in _folders(found):
+            yield source.complaint(found.line, f"imports its own folder as {found.module}; write it relative")
         if found.level > 1:
             yield source.complaint(found.line, "goes upwards by dots; across packages imports are absolute")
         if found.level == 0 and found.top in MAY_IMPORT:
@@ -139,6 +144,16 @@ def crooked_imports(source: Source) -> Iterator[str]:
             yield source.complaint(found.line, "imports the bare namespace pnode")
         if "*" in found.names:
             yield source.complaint(found.line, "imports everything there is; name what is used")
+
+
+def _folders(found: Import) -> Iterator[str]:
+    """Where the imported modules lie: `sim/schedule` for `from pnode.sim.schedule.scenario import Graph`."""
+    base = found.module.split(".")[1:]
+    for path in (base, *([*base, name] for name in found.names)):
+        if (ROOT / ("/".join(path) + ".py")).exists():
+            yield "/".join(path[:-1])
+        if path and (ROOT / "/".join(path) / "__init__.py").exists():
+            yield "/".join(path)
 
 
 def homeless_imports(source: Source) -> Iterator[str]:
@@ -182,7 +197,7 @@ def loaded_paths(source: Source, found: Import) -> Iterator[str]:
     """Files of ours that an import may load."""
     if found.level == 0 and found.top != "pnode":
         return
-    below = found.module.split(".")[1:] if found.level == 0 else [source.package, found.module]
+    below = found.module.split(".")[1:] if found.level == 0 else [*source.folder.split("/"), found.module]
     base = "/".join(part for part in below if part)
     for place in (base, *(f"{base}/{name}" if base else name for name in found.names)):
         yield f"{place}.py"

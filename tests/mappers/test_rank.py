@@ -1,17 +1,11 @@
 import pytest
 
-from pnode.mappers.rank import SAMPLE_MAX, edge_bytes, rank_order, upward_ranks
+from pnode.mappers.rank import SAMPLE_MAX, rank_order, upward_ranks
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import Link, View
 
 from .beliefs import FREE, LAN, alone, big_dag, node, peer, task, view
-
-
-def test_every_child_gets_everything_or_its_share() -> None:
-    assert edge_bytes(task("t", "a", "b", output_bytes=300)) == 300.0
-    assert edge_bytes(task("t", "a", "b", "c", output_bytes=300, broadcast=False)) == 100.0
-    assert edge_bytes(task("t", output_bytes=300, broadcast=False)) == 300.0
 
 
 def test_ranks_are_mean_run_times_and_mean_transfers_along_the_longest_way() -> None:

@@ -1,0 +1,1 @@
+"""Studies: many runs, what they say together, and how it looks."""
