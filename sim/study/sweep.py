@@ -1,0 +1,91 @@
+"""A sweep: batches of runs handed to an executor, as many as its workers can do and no more.
+
+The executor is any of `concurrent.futures`; a Dask cluster offers one, too. What comes back comes in any order;
+whoever assembles it goes by the index.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context, parent_process
+
+from .batch import Engine, Outcome, Run, RunError, do_batch
+from .journal import Row
+
+BATCH_S = 0.25
+"""How long a batch should take: long against the millisecond that a message costs, short against the patience of who
+interrupts a sweep, and no more than this per worker is done again after one was killed."""
+
+BATCH_RUNS_MAX = 256
+
+PENDING_PER_WORKER = 2
+"""One that is being done and one that waits, so that no worker waits for us."""
+
+
+class SweepError(RuntimeError):
+    """A sweep cannot go on; the message says at which run and why. What was finished is in its journal."""
+
+
+def sweep(runs: tuple[Run, ...], engine: Engine, executor: Executor, workers: int) -> Iterator[tuple[int, Row]]:
+    """Index and figures of each run, as they become known. Raises RunError, SweepError."""
+    waiting = iter(runs)
+    pending: dict[Future[Outcome], None] = {}  # a dict, since it keeps its order
+    size = 1
+    try:
+        while True:
+            while len(pending) < workers * PENDING_PER_WORKER and (batch := tuple(islice(waiting, size))):
+                pending[executor.submit(do_batch, batch, engine)] = None
+            if not pending:
+                return
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            for future in [future for future in pending if future in done]:
+                del pending[future]
+                outcome = future.result()
+                yield from outcome.rows
+                if outcome.failure:
+                    raise RunError(outcome.failure)
+                size = next_size(outcome)
+    except BrokenProcessPool as error:
+        raise SweepError(
+            f"a worker process ended ({error}); a script that runs a study in several processes must do so under "
+            "`if __name__ == '__main__':`, since each of them imports it"
+        ) from error
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def next_size(outcome: Outcome) -> int:
+    """How many runs like these take BATCH_S; at most twice as many, since the next ones may be others."""
+    done = len(outcome.rows)
+    fitting = int(BATCH_S * done / max(outcome.seconds, 1e-6))
+    return max(1, min(fitting, 2 * done, BATCH_RUNS_MAX))
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """Worker processes of our own, which end with this one however it ends."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Ctrl-C goes to every process of a terminal; the one that began the sweep hears it and ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker waits on a pipe of which it has both ends, so it would not notice that nobody writes any more."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
