@@ -29,7 +29,7 @@ from enum import Enum
 from .codec import encode
 from .ids import NodeId
 from .jobspec import JobSpec
-from .ledger import Entry, Outcome, Statement, StatementKind
+from .ledger import ANY_QUEUE, Entry, Outcome, Statement, StatementKind
 
 UnitKey = tuple[int, int]
 """(index of the task, item)"""
@@ -100,6 +100,8 @@ class Attempt:
     """Why there was an attempt after the first."""
     told_s: float = 0.0
     """How long its controllers expect it to run there; 0 when they do not say."""
+    told_queue_s: float = ANY_QUEUE
+    """How long they believed the queue there to be; ANY_QUEUE when they do not mind."""
     accepted_s: float | None = None
     started_s: float | None = None
     ended_s: float | None = None
@@ -315,6 +317,7 @@ def _note_assignment(attempt: Attempt, author: NodeId, statement: Statement) -> 
     ):
         attempt.assigned_s, attempt.assigner, attempt.why = told
     attempt.told_s = max(attempt.told_s, statement.run_s)
+    attempt.told_queue_s = max(attempt.told_queue_s, statement.queue_s)
 
 
 def _note_progress(attempt: Attempt, statement: Statement) -> None:

@@ -20,9 +20,11 @@ from .ids import JobId, NodeId
 from .job import HandOff, Job, program_name
 from .jobstate import Attempt, UnitKey, UnitState
 from .ledger import ANY_QUEUE, Statement, StatementKind
+from .progress import JobProgress
 from .routing import RoutingError, outputs_for
 from .timers import Timers
 from .view import Parent, Question, View
+from .workbench import left_s
 
 HANDOFF_S = 3.0
 """An acknowledgement takes a round trip and a turn of the other's event loop; a node that stalls longer than this is
@@ -204,7 +206,8 @@ class Placing:
         parents = self._parents_of(job, key, view, now)
         excluded = frozenset(job.excluded.get(key, ()))
         mine = self.desk.bindings.totals(self.desk.near.load_known_since)
-        return Question(job.spec.dag, job.task(key).name, parents, excluded, mine)
+        progress = JobProgress(job, key[1], view, self.desk.is_gone, now)
+        return Question(job.spec.dag, job.task(key).name, parents, excluded, mine, progress, job.ranks)
 
     def _parents_of(self, job: Job, key: UnitKey, view: View, now: float) -> tuple[Parent, ...]:
         if not job.shape.parents[key[0]]:
@@ -232,5 +235,6 @@ def _parent(job: Job, key: UnitKey, child: UnitKey, attempt: Attempt, view: View
             files = ()  # its holder will say what is wrong
         return Parent(task.name, attempt.node, 0.0, sum(file.size_bytes for file in files))
     run_s = view.run_s(task.name, attempt.node)
-    left_s = run_s if attempt.started_s is None else max(attempt.started_s + run_s - now, 0.0)
-    return Parent(task.name, attempt.node, left_s, task.output_bytes)
+    started_s = now if attempt.started_s is None else attempt.started_s
+    size = job.spec.dag.edge_bytes(task.name, job.task(child).name)
+    return Parent(task.name, attempt.node, left_s(started_s, run_s, now), size)

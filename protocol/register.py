@@ -78,7 +78,6 @@ class Register:
             return profile.run_s(program_name(spec.name, task), place.me, place.speed, by_name[task].expected_s)
 
         def transfer_s(parent: str, child: str) -> float:
-            del child
-            return by_name[parent].output_bytes / TYPICAL_BYTES_PER_S
+            return spec.dag.edge_bytes(parent, child) / TYPICAL_BYTES_PER_S
 
         return spec.dag.upward_ranks(run_s, transfer_s)

@@ -164,11 +164,15 @@ class Workbench:
             if piece.started_s is None:
                 waiting.append(piece)
                 continue
-            left_s = max(piece.started_s + piece.expected_s - now, OVERDUE_SHARE * piece.expected_s)
-            _occupy(free_s, piece.cores, left_s)
+            _occupy(free_s, piece.cores, left_s(piece.started_s, piece.expected_s, now))
         for piece in waiting:
             _occupy(free_s, piece.cores, piece.expected_s)
         return free_s
+
+
+def left_s(started_s: float, run_s: float, now: float) -> float:
+    """How much longer a unit runs that began then and is expected to take so long."""
+    return max(started_s + run_s - now, OVERDUE_SHARE * run_s)
 
 
 def _occupy(free_s: list[float], cores: int, seconds: float) -> None:
