@@ -1,0 +1,212 @@
+"""Outlook: how a node's peers will be occupied by what is known of one job, as the node imagines it.
+
+Calendars that are free from now on, into which go, in this order (scheduling.md 4.5):
+
+- what runs, until its expected end; if that is past, for another tenth of what it was expected to take;
+- other jobs' work: as much of each peer's believed queue as this job does not explain;
+- tasks that are not started, one after another as they are given. One that has a node goes there; one without goes to
+  the peer where it would end first, not before its inputs could travel there from now.
+
+A node with several cores has a calendar for each.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pnode.protocol.ids import NodeId
+from pnode.protocol.view import Phase, Progress, Question, Score, View
+
+from .calendar import Calendar
+
+PEERS_MAX = 32
+"""The peers where the task at hand would end first by their queues alone. It hardly ends up elsewhere, and a decision
+among hundreds of peers must not ask for the links between all of them."""
+
+STEPS_MAX = 20_000
+"""Parents looked at, times targets, in one decision: some five milliseconds. A hundred tasks on eight nodes take a
+few
+hundred; the largest graphs are cut off here, after their most urgent tasks."""
+
+OVERDUE_SHARE = 0.1
+"""Of what it was expected to take: so much longer a task is believed to run that should have ended."""
+
+
+class Outlook:
+    """The calendars, and where and when everything ends that was put into them. All times are seconds from now."""
+
+    def __init__(self, question: Question, view: View, scores: Sequence[Score]) -> None:
+        self._question = question
+        self._view = view
+        cores = {peer.node: max(1, peer.cores) for peer in view.peers}
+        self._nodes = _near(scores)
+        self._number = {node: at for at, node in enumerate(self._nodes)}
+        self._lanes = [[Calendar() for _ in range(cores[node])] for node in self._nodes]
+        self._ways: dict[NodeId, list[tuple[float, float]]] = {}
+        """Per source: latency and bandwidth to each node."""
+        self._ends: dict[str, tuple[NodeId, float]] = {}
+        """Node and finish of what runs and of what was put here; of other tasks `Question.progress` tells."""
+        self._steps = 0
+        self._occupy(scores)
+
+    def place(self, names: Iterable[str], homes: Mapping[str, NodeId]) -> None:
+        """Put tasks that are not started into the calendars, in this order; `homes` are the nodes they will go to.
+
+        Beyond STEPS_MAX, tasks that have a node are put behind all others whenever their inputs come, and tasks that
+        have none are left out.
+        """
+        behind = [0.0] * len(self._nodes)
+        for name in names:
+            home = homes.get(name)
+            at = None if home is None else self._number.get(home)
+            if self._steps <= STEPS_MAX:
+                if home is None:
+                    self._place_best(name)
+                elif at is not None:
+                    self._place_at(name, at)
+            elif at is not None:
+                behind[at] += self._view.run_s(name, self._nodes[at])
+        for lanes, seconds in zip(self._lanes, behind, strict=True):
+            _block(lanes, seconds / len(lanes))
+
+    def seen(self, score: Score) -> Score:
+        """The score of the task at hand with its finish according to the calendars.
+
+        The queue is told as it is believed to be, or up to the imagined start when that waits for what goes first.
+        """
+        at = self._number.get(score.node)
+        if at is None:
+            return score
+        start_s = _quote(self._lanes[at], self._cores(self._question.task), score.inputs_s, score.run_s)
+        queue_s = score.queue_s if start_s <= score.inputs_s else max(score.queue_s, start_s)
+        return replace(score, total=start_s + score.run_s, queue_s=queue_s)
+
+    def _cores(self, name: str) -> int:
+        return self._question.dag.by_name[name].cores
+
+    def _occupy(self, scores: Sequence[Score]) -> None:
+        """Everything that no decision can change: what runs, and other jobs' work."""
+        explained = [0.0] * len(self._nodes)
+        for name, known in self._question.progress.items():
+            if known.phase is Phase.DONE or known.node not in self._number:
+                continue
+            at = self._number[known.node]
+            lanes = self._lanes[at]
+            wanted = min(max(1, self._cores(name)), len(lanes))
+            expected_s = known.finish_in_s - known.start_in_s
+            if known.phase is Phase.RUNNING:
+                expected_s = known.finish_in_s if known.finish_in_s > 0.0 else OVERDUE_SHARE * expected_s
+                self._ends[name] = (known.node, expected_s)
+                for lane in sorted(lanes, key=_tail)[:wanted]:
+                    lane.commit(lane.tail_s, expected_s)
+            explained[at] += expected_s * wanted / len(lanes)
+        for score in scores:
+            at = self._number.get(score.node, -1)
+            if at >= 0:
+                _block(self._lanes[at], score.queue_s - explained[at])
+
+    def _place_at(self, name: str, at: int) -> None:
+        known = self._question.progress.get(name)
+        inputs = self._inputs(name, known)
+        self._steps += len(inputs) + 1
+        arrival_s = 0.0
+        for source, finish_s, size_bytes in inputs:
+            latency_s, bandwidth = self._ways_from(source)[at]
+            arrival_s = max(arrival_s, finish_s + latency_s + size_bytes / bandwidth)
+        run_s = self._view.run_s(name, self._nodes[at])
+        self._take(name, at, _quote(self._lanes[at], self._cores(name), arrival_s, run_s), run_s)
+
+    def _place_best(self, name: str) -> None:
+        inputs = self._inputs(name, None)
+        nodes, cores = self._nodes, self._cores(name)
+        self._steps += (len(inputs) + 1) * len(nodes)
+        # This is where a decision spends its time, hence the plain loops.
+        arrivals = [0.0] * len(nodes)
+        for source, finish_s, size_bytes in inputs:
+            for at, (latency_s, bandwidth) in enumerate(self._ways_from(source)):
+                arrival_s = finish_s + latency_s + size_bytes / bandwidth
+                if arrival_s > arrivals[at]:
+                    arrivals[at] = arrival_s
+        run_s, best_s = self._view.run_s, math.inf
+        where, start, seconds = 0, 0.0, 0.0
+        for at, node in enumerate(nodes):
+            needed_s = run_s(name, node)
+            if arrivals[at] + needed_s >= best_s:
+                continue
+            start_s = _quote(self._lanes[at], cores, arrivals[at], needed_s)
+            if start_s + needed_s < best_s:
+                best_s = start_s + needed_s
+                where, start, seconds = at, start_s, needed_s
+        if best_s < math.inf:
+            self._take(name, where, start, seconds)
+
+    def _take(self, name: str, at: int, start_s: float, seconds: float) -> None:
+        _commit(self._lanes[at], self._cores(name), start_s, seconds)
+        self._ends[name] = (self._nodes[at], start_s + seconds)
+
+    def _inputs(self, name: str, known: Progress | None) -> list[tuple[NodeId, float, float]]:
+        """(source, when it exists there, bytes) of every parent of which enough is known.
+
+        What a task that has a node gets from a finished parent has been on its way since then; for a task that has
+        none it sets out now.
+        """
+        dag, ends, progress = self._question.dag, self._ends, self._question.progress
+        inputs = []
+        for parent in dag.parents[name]:
+            end = ends.get(parent)
+            if end is None:
+                told = progress.get(parent)
+                if told is None:
+                    continue
+                end = (told.node, told.finish_in_s if known is not None else max(0.0, told.finish_in_s))
+            inputs.append((end[0], end[1], dag.edge_bytes(parent, name)))
+        return inputs
+
+    def _ways_from(self, source: NodeId) -> list[tuple[float, float]]:
+        ways = self._ways.get(source)
+        if ways is None:
+            links = [self._view.link(source, node) for node in self._nodes]
+            ways = self._ways[source] = [(link.latency_s, link.bandwidth_bytes_per_s) for link in links]
+        return ways
+
+
+def _near(scores: Sequence[Score]) -> list[NodeId]:
+    """The nodes to be imagined, in ascending order."""
+    if len(scores) > PEERS_MAX:
+        scores = sorted(scores, key=lambda score: (score.total, score.inputs_s, score.node))[:PEERS_MAX]
+    return sorted(score.node for score in scores)
+
+
+def _tail(lane: Calendar) -> float:
+    return lane.tail_s
+
+
+def _block(lanes: Sequence[Calendar], seconds: float) -> None:
+    if seconds > 0.0:
+        for lane in lanes:
+            lane.commit(lane.tail_s, seconds)
+
+
+def _quote(lanes: Sequence[Calendar], cores: int, ready_s: float, seconds: float) -> float:
+    """The earliest start. A task of several cores starts where so many end, and leaves the gaps to others."""
+    if cores > 1:
+        tails = sorted(map(_tail, lanes))
+        return max(ready_s, tails[min(cores, len(tails)) - 1])
+    best_s = math.inf
+    for lane in lanes:
+        start_s = lane.quote(ready_s, seconds)
+        if start_s < best_s:
+            best_s = start_s
+            if start_s <= ready_s:
+                break
+    return best_s
+
+
+def _commit(lanes: Sequence[Calendar], cores: int, start_s: float, seconds: float) -> None:
+    """Take what was quoted. A wide task leaves those cores to others that are free earliest."""
+    if cores > 1:
+        free = sorted((lane for lane in lanes if lane.tail_s <= start_s), key=_tail, reverse=True)
+        for lane in free[:cores]:
+            lane.commit(start_s, seconds)
+        return
+    next(lane for lane in lanes if lane.quote(start_s, seconds) <= start_s).commit(start_s, seconds)
