@@ -21,7 +21,7 @@ from .case import Case, Family, cases
 from .figures import FIGURES
 from .journal import Record, Row, open_journal, run_key
 from .origin import origin
-from .sweep import processes, sweep
+from .sweep import check_portable, processes, sweep
 from .table import Table, Value
 
 BASELINE = "heft"
@@ -116,6 +116,8 @@ class Study:
 
     def _rows(self, indices: list[int], workers: int | None, executor: Executor | None) -> Iterator[tuple[int, Row]]:
         runs = tuple(self.at(index) for index in indices)
+        if executor is not None or (workers or 1) > 1:
+            self._check_portable()
         if executor is not None:
             yield from sweep(runs, self.engine, executor, workers or 1)
         elif workers is not None and workers > 1 and len(runs) > 1:
@@ -123,6 +125,12 @@ class Study:
                 yield from sweep(runs, self.engine, pool, workers)
         else:
             yield from do_runs(runs, self.engine)
+
+    def _check_portable(self) -> None:
+        check_portable("the engine", self.engine)
+        for source in self.scenarios:
+            if isinstance(source, Family):
+                check_portable(f"family {source.name!r}", source.make)
 
     def _table(self, rows: list[Row]) -> Table:
         """With the name and the parameters of the scenario before the figures, and the ratio behind them."""

@@ -5,6 +5,7 @@ whoever assembles it goes by the index.
 """
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Iterator
@@ -65,6 +66,17 @@ def next_size(outcome: Outcome) -> int:
     done = len(outcome.rows)
     fitting = int(BATCH_S * done / max(outcome.seconds, 1e-6))
     return max(1, min(fitting, 2 * done, BATCH_RUNS_MAX))
+
+
+def check_portable(what: str, value: object) -> None:
+    """Raises SweepError for what cannot be told to another process."""
+    try:
+        pickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise SweepError(
+            f"{what} ({value!r}) cannot be sent to another process: {error}; make it a function of a module, or a "
+            "dataclass that can be called"
+        ) from None
 
 
 @contextmanager
