@@ -187,11 +187,15 @@ class Scenario:
 def instance_of(graph: Graph, network: Network) -> Instance:
     """The scheduling problem of one graph on the network. Raises ScenarioError."""
     rows = tuple(_row(task, network) for task in graph.tasks)
-    inverse = tuple(tuple(_inverse(value) for value in row) for row in network.bandwidth_bytes_per_s)
     try:
-        return Instance(rows, graph.edges, network.latency_s, inverse, network.seconds_per_byte2)
+        return Instance(rows, graph.edges, network.latency_s, inverse_bandwidths(network), network.seconds_per_byte2)
     except InstanceError as error:
         raise ScenarioError(f"graph {graph.name!r}: {error}") from None
+
+
+def inverse_bandwidths(network: Network) -> Matrix:
+    """Seconds per byte, source by target; `inf` for a pair that cannot talk."""
+    return tuple(tuple(_inverse(value) for value in row) for row in network.bandwidth_bytes_per_s)
 
 
 def _row(task: Vertex, network: Network) -> tuple[float, ...]:

@@ -1,0 +1,391 @@
+"""The world: the clock, the machines and the network of one run, and what a policy may do in it.
+
+Time is seconds as floats, unlike the integer nanoseconds of the protocol level. Costs come in any unit from
+nanoseconds to days, a plan is made in floats, and to carry it out to the last digit of what was planned the same
+additions must be made in the same order. They give the same result on every machine. Events at one instant happen in
+the order in which they were made, and nothing starts before all of them have happened.
+"""
+
+import heapq
+import math
+from collections.abc import Callable
+from functools import partial
+
+from .draws import TaskFactors, node_factors
+from .machines import Station
+from .policy import Policy, Strategy
+from .result import Execution, Result
+from .scenario import Disruption, Fate, Scenario, instance_of
+from .units import Attempt, Job, State, Unit
+from .wires import Wires
+
+Action = Callable[[], None]
+
+
+class World:
+    """One run. What begins with an underscore is nobody else's business."""
+
+    def __init__(self, scenario: Scenario, seed: int, *, trace: bool = False) -> None:
+        """`run` starts it, with a policy."""
+        self.scenario = scenario
+        self.seed = seed
+        self.now = 0.0
+        self.stations = [Station(number, one) for number, one in enumerate(scenario.network.machines)]
+        self.jobs: list[Job] = []
+        self.wires = Wires(scenario, trace)
+        self.decisions = 0
+        """How often somebody chose a machine for a unit; policies count."""
+        self._policy: Policy
+        self._heap: list[tuple[float, int, Action]] = []
+        self._count = 0
+        self._turns = 0
+        self._dirty: list[Station] = []
+        self._moves = 0
+        self._left = 0
+        """Units that are not done, of all items to come."""
+        self._over: list[Attempt] = []
+        """Attempts that have run."""
+        self._node_factors = node_factors(scenario, seed)
+        self._task_factors: list[TaskFactors] = []
+
+    # What a policy may do.
+
+    def bind(
+        self, unit: Unit, machine: int, key: float, by: int, due_s: tuple[float, float] = (math.nan, math.nan)
+    ) -> Attempt:
+        """Machine `by` gives a unit that has no machine to one.
+
+        `key` orders the machine's queue, the smallest first. `due_s` is when the unit should start and finish.
+        """
+        attempt = unit.held = self._attempt(unit, machine, key)
+        attempt.due_start_s, attempt.due_finish_s = due_s
+        self._hand_over(attempt, by)
+        return attempt
+
+    def move(
+        self, unit: Unit, machine: int, key: float, by: int, due_s: tuple[float, float] = (math.nan, math.nan)
+    ) -> Attempt:
+        """Machine `by` takes a unit that has not started from its machine and gives it to another one."""
+        held = unit.held
+        assert held is not None, f"unit {unit.place} has no machine, bind it"
+        assert not held.has_started, f"unit {unit.place} is {held.state.name}: what has started never moves"
+        self._moves += 1
+        self._leave(held)
+        return self.bind(unit, machine, key, by, due_s)
+
+    def copy(self, unit: Unit, machine: int, key: float, by: int) -> Attempt:
+        """Machine `by` gives a unit that runs to a second machine, too. Whichever ends first is kept."""
+        assert unit.copy is None, f"unit {unit.place} has a copy"
+        assert unit.held is not None, f"unit {unit.place} has no machine, bind it"
+        assert unit.held.state is State.RUNNING, f"unit {unit.place} is not running"
+        attempt = unit.copy = self._attempt(unit, machine, key)
+        self._hand_over(attempt, by)
+        return attempt
+
+    def abandon(self, attempt: Attempt) -> None:
+        """End a copy, started or not; or an original that has one, which takes its place."""
+        unit = attempt.unit
+        assert attempt.state < State.DONE, f"unit {unit.place} is {attempt.state.name}"
+        assert unit.copy is not None, f"unit {unit.place} has no copy"
+        if unit.held is attempt:
+            unit.held = unit.copy
+        unit.copy = None
+        self._leave(attempt)
+
+    def rekey(self, attempt: Attempt, key: float) -> None:
+        """Give one that has not started another place in its queue."""
+        assert attempt.state < State.RUNNING, f"unit {attempt.unit.place} is {attempt.state.name}"
+        if key != attempt.key:
+            attempt.key = key
+            station = self.stations[attempt.machine]
+            if attempt in station.bound:
+                station.queue.add(attempt)
+                self.stir(station)
+
+    def watch(self, attempt: Attempt, at_s: float) -> None:
+        """Call `Policy.overdue` if the attempt still runs then."""
+        self.at(at_s, partial(self._look, attempt))
+
+    def at(self, when_s: float, action: Action) -> None:
+        """Do something later, or at the end of this instant's events."""
+        self._count += 1
+        heapq.heappush(self._heap, (when_s, self._count, action))
+
+    def message(self, source: int, target: int) -> float:
+        """Send a message, and say how many seconds it takes. What it does is up to the caller."""
+        return self.wires.message_s(source, target)
+
+    def stir(self, station: Station) -> None:
+        """Ask the station's queue again: something may start that could not before."""
+        if not station.dirty:
+            station.dirty = True
+            self._dirty.append(station)
+
+    # The run.
+
+    def run(self, strategy: Strategy) -> Result:
+        """Until nothing more can happen."""
+        self._begin(strategy)
+        heap, flows = self._heap, self.wires.flows
+        while True:
+            now = heap[0][0] if heap else math.inf
+            if flows is not None:
+                now = min(now, flows.deadline)
+            if now == math.inf:
+                return self._result(strategy.name)
+            self.now = now
+            self._instant()
+
+    def _begin(self, strategy: Strategy) -> None:
+        instances = {id(arrival.graph): arrival.graph for arrival in self.scenario.arrivals}
+        costs = {key: instance_of(graph, self.scenario.network) for key, graph in instances.items()}
+        for number, arrival in enumerate(self.scenario.arrivals):
+            self.jobs.append(Job(number, arrival, costs[id(arrival.graph)]))
+            self._task_factors.append(TaskFactors(self.scenario.durations, number, arrival, self.seed))
+            self._left += arrival.items * len(arrival.graph.tasks)
+        policy = self._policy = strategy.policy(self)
+        for station in self.stations:
+            station.queue = policy.queue(station)
+        for disruption in self.scenario.disruptions:
+            self.at(disruption.at_s, partial(self._disrupt, disruption))
+        for job in self.jobs:
+            self.at(job.arrival.at_s, partial(self._release, job))
+
+    def _instant(self) -> None:
+        """Everything that happens now."""
+        now, heap, flows, dirty = self.now, self._heap, self.wires.flows, self._dirty
+        while True:
+            while heap and heap[0][0] <= now:
+                heapq.heappop(heap)[2]()
+            if flows is not None and flows.deadline <= now:
+                for attempt in self.wires.arrivals(now):
+                    self._ready(attempt)
+            elif dirty:
+                for station in dirty:
+                    station.dirty = False
+                    self._start_what_may(station)
+                dirty.clear()
+            else:
+                self._policy.settled()
+                if not dirty and not (heap and heap[0][0] <= now):
+                    return
+
+    def _release(self, job: Job) -> None:
+        """The next item of a job comes in."""
+        item = len(job.items)
+        job.release(self._task_factors[job.number].item())
+        if item + 1 < job.arrival.items:
+            self.at(job.arrival.at_s + (item + 1) * job.arrival.period_s, partial(self._release, job))
+        self._policy.arrived(job, item)
+
+    # What becomes of an attempt.
+
+    def _attempt(self, unit: Unit, machine: int, key: float) -> Attempt:
+        self._turns += 1
+        attempt = Attempt(unit, machine, key, self._turns)
+        assert attempt.expected_s < math.inf, f"machine {machine} cannot run unit {unit.place}"
+        return attempt
+
+    def _hand_over(self, attempt: Attempt, by: int) -> None:
+        seconds = self.wires.message_s(by, attempt.machine)
+        self.wires.message_s(attempt.machine, by)  # the answer, which nobody waits for
+        if seconds:
+            self.at(self.now + seconds, partial(self._take, attempt))
+        else:
+            self._take(attempt)
+
+    def _take(self, attempt: Attempt) -> None:
+        """A machine has an attempt from now on. What is ready of its inputs is sent."""
+        if attempt.state is State.GONE:
+            return
+        station = self.stations[attempt.machine]
+        attempt.state = State.BOUND
+        attempt.bound_s = attempt.arrival_s = self.now
+        station.bound[attempt] = None
+        if not station.alive:
+            return  # nobody knows yet
+        station.queue.add(attempt)
+        unit = attempt.unit
+        attempt.missing = len(unit.parents)
+        for parent, size_bytes in unit.parents:
+            if parent.done:
+                assert parent.held is not None
+                self.wires.send(parent, parent.held.machine, attempt, size_bytes, self.now)
+        if not attempt.missing:
+            self._expect(attempt)
+
+    def _expect(self, attempt: Attempt) -> None:
+        """It is known when the last input will be there."""
+        if attempt.arrival_s <= self.now:
+            self._ready(attempt)
+        elif attempt.arrival_s < math.inf:
+            self.at(attempt.arrival_s, partial(self._ready, attempt))
+
+    def _ready(self, attempt: Attempt) -> None:
+        if attempt.state is State.BOUND:
+            attempt.state = State.READY
+            attempt.ready_s = self.now
+            station = self.stations[attempt.machine]
+            station.queue.ready(attempt)
+            self.stir(station)
+
+    def _start_what_may(self, station: Station) -> None:
+        if not station.alive:
+            return
+        queue, now = station.queue, self.now
+        while (attempt := queue.pick(now)) is not None:
+            station.occupy(attempt)
+            attempt.state = State.RUNNING
+            attempt.start_s = now
+            unit = attempt.unit
+            seconds = attempt.expected_s * unit.factor * self._node_factors[station.number] / station.speed
+            attempt.finish_s = now + seconds
+            self.at(attempt.finish_s, partial(self._end, attempt))
+            self._policy.started(attempt)
+        wake_s = queue.wake_s
+        if wake_s < math.inf and wake_s != station.wake_s:
+            station.wake_s = wake_s
+            self.at(wake_s, partial(self.stir, station))
+
+    def _end(self, attempt: Attempt) -> None:
+        if attempt.state is not State.RUNNING or attempt.finish_s > self.now:
+            return  # it was ended before, or its machine has become slower
+        unit, now = attempt.unit, self.now
+        attempt.state = State.DONE
+        station = self.stations[attempt.machine]
+        station.vacate(attempt)
+        self.stir(station)
+        self._over.append(attempt)
+        self._left -= 1
+        unit.done = True
+        if unit.copy is not None:
+            self._decide_race(unit, attempt)
+        wires = self.wires
+        for child, size_bytes in unit.children:
+            for target in (child.held, child.copy):
+                if target is not None and target.state is State.BOUND:
+                    wires.send(unit, attempt.machine, target, size_bytes, now)
+                    if not target.missing:
+                        self._expect(target)
+        self._policy.ended(attempt)
+
+    def _decide_race(self, unit: Unit, winner: Attempt) -> None:
+        """The original or its copy has ended first: the other need not."""
+        assert unit.held is not None
+        assert unit.copy is not None
+        loser = unit.copy if winner is unit.held else unit.held
+        unit.held, unit.copy = winner, None
+        self._leave(loser)
+
+    def _leave(self, attempt: Attempt) -> None:
+        """It is not wanted any more, wherever it is."""
+        if attempt.state is State.GONE:
+            return  # its machine has failed
+        station = self.stations[attempt.machine]
+        if attempt.state is State.RUNNING:
+            station.vacate(attempt)
+            self._over.append(attempt)
+        else:
+            station.bound.pop(attempt, None)
+            self.wires.abandon(attempt, self.now)
+        attempt.state = State.GONE
+        attempt.finish_s = self.now
+        self.stir(station)
+
+    def _look(self, attempt: Attempt) -> None:
+        if attempt.state is State.RUNNING:
+            self._policy.overdue(attempt)
+
+    # What becomes of a machine.
+
+    def _disrupt(self, disruption: Disruption) -> None:
+        station = self.stations[disruption.machine]
+        match disruption.fate:
+            case Fate.SPEED:
+                self._change_speed(station, disruption.factor)
+            case Fate.FAIL:
+                if station.alive:
+                    self._fail(station)
+            case Fate.RECOVER:
+                if not station.alive:
+                    self._recover(station)
+
+    def _change_speed(self, station: Station, factor: float) -> None:
+        for attempt in station.running:
+            left_s = (attempt.finish_s - self.now) * station.speed / factor
+            attempt.finish_s = self.now + left_s
+            self.at(attempt.finish_s, partial(self._end, attempt))
+        station.speed = factor
+
+    def _fail(self, station: Station) -> None:
+        """It is gone, with what runs there. Others do not know it yet, and may go on giving it units."""
+        station.alive = False
+        station.failures += 1
+        lost = [*station.running, *station.bound]
+        for attempt in lost:
+            self._leave(attempt)
+        station.lost += lost
+        self.at(self.now + self.scenario.gossip.detection_s, partial(self._notice, station, station.failures))
+
+    def _recover(self, station: Station) -> None:
+        """It says itself that it is back with nothing, also if nobody has missed it."""
+        self._notice(station, station.failures)
+        station.alive = True
+        station.queue = self._policy.queue(station)
+        self._policy.recovered(station.number)
+
+    def _notice(self, station: Station, failure: int) -> None:
+        """The others know of a failure."""
+        if station.noticed >= failure:
+            return
+        station.noticed = failure
+        lost = (*station.lost, *station.bound)
+        station.lost.clear()
+        units = [attempt.unit for attempt in lost if self._is_lost(attempt)]
+        station.bound.clear()
+        self._policy.died(station.number, units)
+
+    def _is_lost(self, attempt: Attempt) -> bool:
+        """Whether its unit has no machine any more, now that the attempt is known to be gone."""
+        unit = attempt.unit
+        self._leave(attempt)
+        if unit.copy is attempt:
+            unit.copy = None
+        elif unit.held is attempt:
+            unit.held, unit.copy = unit.copy, None
+            return unit.held is None
+        return False
+
+    # What is left of it.
+
+    def _result(self, mapper: str) -> Result:
+        executions = [_execution(attempt) for attempt in self._over]
+        executions.sort(key=lambda one: (one.start_s, one.job, one.item, one.task, one.attempt))
+        return Result(
+            scenario=self.scenario,
+            mapper=mapper,
+            seed=self.seed,
+            executions=tuple(executions),
+            transfers=self.wires.transfers(),
+            bytes_moved=self.wires.bytes_moved,
+            messages=self.wires.messages,
+            decisions=self.decisions,
+            moves=self._moves,
+            complete=not self._left,
+        )
+
+
+def _execution(attempt: Attempt) -> Execution:
+    unit = attempt.unit
+    return Execution(
+        job=unit.job.number,
+        item=unit.item,
+        task=unit.task,
+        machine=attempt.machine,
+        bound_s=attempt.bound_s,
+        ready_s=attempt.ready_s,
+        start_s=attempt.start_s,
+        finish_s=attempt.finish_s,
+        attempt=attempt.number,
+        kept=attempt.state is State.DONE,
+    )

@@ -1,0 +1,88 @@
+"""Scenarios made by hand for the simulator's tests."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pnode.mappers.contention import Contention
+from pnode.mappers.instance import Edge, Instance, uniform
+from pnode.mappers.plan import Plan, Planner
+from pnode.sim.schedule.scenario import (
+    Arrival,
+    Disruption,
+    Durations,
+    Gossip,
+    Graph,
+    Handoff,
+    Machine,
+    Network,
+    Scenario,
+    Vertex,
+)
+
+
+def network(
+    *machines: Machine, bandwidth: float = 100.0, latency_s: float = 0.0, links: Mapping[str, float] | None = None
+) -> Network:
+    """Machines a, b, ... unless given; `links` are bandwidths by "ab" (source, target)."""
+    size = len(machines)
+    rows = [
+        [(links or {}).get(chr(97 + source) + chr(97 + target), bandwidth) for target in range(size)]
+        for source in range(size)
+    ]
+    return Network(machines, uniform(size, latency_s), tuple(map(tuple, rows)))
+
+
+def machines(count: int, **facts: float) -> tuple[Machine, ...]:
+    """As many alike, called a, b, ..."""
+    return tuple(Machine(chr(97 + number), **facts) for number in range(count))  # type: ignore[arg-type]  # cores is int
+
+
+def graph(costs: Mapping[str, float], edges: Mapping[str, float], **vertices: Vertex) -> Graph:
+    """Tasks by one letter each; edges by "xy" (parent, child) with their sizes; `vertices` replace tasks."""
+    names = list(costs)
+    tasks = tuple(vertices.get(name, Vertex(name, cost)) for name, cost in costs.items())
+    return Graph("g", tasks, tuple(Edge(names.index(a), names.index(b), size) for (a, b), size in edges.items()))
+
+
+def scenario(
+    net: Network,
+    *graphs: Graph | Arrival,
+    contention: Contention = Contention.NONE,
+    durations: Durations | None = None,
+    disruptions: Sequence[Disruption] = (),
+    gossip: Gossip | None = None,
+    handoff: Handoff | None = None,
+) -> Scenario:
+    arrivals = tuple(one if isinstance(one, Arrival) else Arrival(one) for one in graphs)
+    return Scenario(
+        "test",
+        net,
+        arrivals,
+        contention,
+        durations or Durations(),
+        tuple(disruptions),
+        gossip or Gossip(),
+        handoff or Handoff(),
+    )
+
+
+def of(instance: Instance, contention: Contention = Contention.NONE) -> Scenario:
+    """One instance as a scenario whose costs are the very same floats."""
+    size = instance.nodes
+    bandwidth = tuple(tuple(1.0 / pace if pace else math.inf for pace in row) for row in instance.seconds_per_byte)
+    tasks = tuple(Vertex(f"t{task}", 1.0, costs_s=row) for task, row in enumerate(instance.cost_s))
+    net = Network(tuple(Machine(f"m{number}") for number in range(size)), instance.latency_s, bandwidth)
+    return scenario(net, Graph("g", tasks, instance.edges), contention=contention)
+
+
+def at(*nodes: int, order: Sequence[int] = ()) -> Planner:
+    """A planner that puts each task where it is told, started in the order of the tasks unless told otherwise."""
+
+    def planner(instance: Instance) -> Plan:
+        turns = order or range(instance.tasks)
+        starts = [0.0] * instance.tasks
+        for turn, task in enumerate(turns):
+            starts[task] = float(turn)
+        return Plan(tuple(nodes), tuple(starts), tuple(starts), tuple(turns))
+
+    return planner
