@@ -16,7 +16,7 @@ EDGES_MAX = 4_000_000
 
 
 class GraphDraft:
-    """Add the tasks, then the edges, then ask for the graph. Raises FormatError through the blame it is given."""
+    """Add the tasks, then the edges, then ask for the graph. Its errors are made by the blame it gets."""
 
     def __init__(self, name: str) -> None:
         self._name = name
