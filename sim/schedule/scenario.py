@@ -41,7 +41,8 @@ class Network:
     bandwidth_bytes_per_s: Matrix
     """Likewise, `inf` where bytes cost nothing. A pair that cannot talk has 0, and then no transfer may need it."""
     seconds_per_byte2: Matrix | None = None
-    """The quadratic term of DRUPE's links; only without contention."""
+    """The quadratic term of DRUPE's links; only without contention. Its fits may have any sign, term by term, so that
+    beside one a bandwidth may be below zero."""
 
     def __post_init__(self) -> None:
         """Raises ScenarioError for no machine, duplicate names, matrices of another size, numbers out of place."""
@@ -226,21 +227,22 @@ def _check_network(network: Network) -> None:
                 f"machine {machine.name!r} has speed {machine.speed} and {machine.cores} cores, expected a finite "
                 "speed above zero and at least one core"
             )
-    matrices: list[tuple[str, Matrix]] = [
-        ("latency_s", network.latency_s),
-        ("bandwidth_bytes_per_s", network.bandwidth_bytes_per_s),
-    ]
-    for what, rows in matrices:
-        _check_square(what, rows, len(names))
+    _check_square("latency_s", network.latency_s, len(names))
+    if network.seconds_per_byte2 is None:
+        _check_square("bandwidth_bytes_per_s", network.bandwidth_bytes_per_s, len(names))
+    else:
+        _check_square("bandwidth_bytes_per_s", network.bandwidth_bytes_per_s, len(names), -math.inf)
+        _check_square("seconds_per_byte2", network.seconds_per_byte2, len(names), -math.inf)
 
 
-def _check_square(what: str, rows: Sequence[Sequence[float]], size: int) -> None:
+def _check_square(what: str, rows: Sequence[Sequence[float]], size: int, lowest: float = 0.0) -> None:
     if len(rows) != size or any(len(row) != size for row in rows):
         raise ScenarioError(f"{what} is not {size} by {size}, one row and column per machine")
     for source, row in enumerate(rows):
         for target, value in enumerate(row):
-            if source != target and (math.isnan(value) or value < 0):
-                raise ScenarioError(f"{what} from machine {source} to {target} is {value}, expected zero or more")
+            if source != target and not value >= lowest:
+                expected = "a number" if lowest < 0 else "zero or more"
+                raise ScenarioError(f"{what} from machine {source} to {target} is {value}, expected {expected}")
 
 
 def _check_arrival(arrival: Arrival, network: Network) -> None:
