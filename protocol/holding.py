@@ -51,7 +51,7 @@ class Holding:
         if key in job.held:
             self._review(job, key, now)
         elif author == self.desk.me:
-            self._take_up(job, key)
+            self._take_up(job, key, now)
 
     def over(self, job: Job, now: float) -> None:
         """The job is over: whatever of it is here is of no use to anybody."""
@@ -65,20 +65,17 @@ class Holding:
             if current is not None and current.node == self.desk.me and current.phase == "assigned":
                 self._answer(job, key, current, current.assigner or job.origin, ANY_QUEUE, now)
             else:
-                self._take_up(job, key)
+                self._take_up(job, key, now)
 
     def arrived(self, job: Job, key: UnitKey, digest: Digest) -> None:
-        """Content that a unit waited for is in our store."""
-        held = job.held.get(key)
-        if held is not None:
-            held.missing.pop(digest, None)
-            self._advance(job, key)
+        """Content that a unit waits for is in our store."""
+        del job.held[key].missing[digest]
+        self._advance(job, key)
 
     def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
-        """Content that a unit waited for cannot be had although whoever has it is alive."""
-        if key in job.held and file.digest in job.held[key].missing:
-            name = self.desk.near.name_of(source)
-            self._fail(job, key, f"its input {file.name} could not be fetched from {name}: {reason}", now)
+        """Content that a unit waits for cannot be had although whoever has it is alive."""
+        name = self.desk.near.name_of(source)
+        self._fail(job, key, f"its input {file.name} could not be fetched from {name}: {reason}", now)
 
     def run_ended(self, event: RunEnded, now: float) -> None:
         """A unit of ours has ended."""
@@ -110,6 +107,7 @@ class Holding:
             try:
                 calls = calls_for(task, _inputs(job, key, held))
             except RoutingError as error:
+                self.bench.remove(unit)  # before it runs: there is nothing to end
                 self._fail(job, key, str(error), now)
                 continue
             self._say(job, StatementKind.STARTED, unit, now, (held.assigner,))
@@ -130,8 +128,6 @@ class Holding:
             self._answer(job, key, attempt, author, statement.queue_s, now)
         elif author != self.desk.me:  # another controller had the same idea, or a replica thinks we have forgotten it
             self.desk.remind(job, author, key, attempt.key)
-            if key not in job.held:
-                self._take_up(job, key)
 
     def _answer(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId, queue_s: float, now: float) -> None:
         unit = self._unit(job, key, attempt)
@@ -186,15 +182,20 @@ class Holding:
             return ""
         return f"its queue is {queue_s:.1f} s, not {believed_s:.1f} s"
 
-    def _take_up(self, job: Job, key: UnitKey) -> None:
-        """Go on with what this node has accepted in an earlier life, if nobody else has taken it meanwhile."""
+    def _take_up(self, job: Job, key: UnitKey, now: float) -> None:
+        """Go on with what this node has accepted in an earlier life. If somebody else has taken it meanwhile say so,
+        or it would seem to be in good hands here for ever."""
         unit = job.state.unit(key)
         ours = [attempt for attempt in unit.attempts.values() if attempt.node == self.desk.me]
-        taken = [attempt for attempt in ours if attempt.phase in ("accepted", "started")]
-        wanted = [attempt for attempt in taken if superseding(unit, attempt) is None]
-        if wanted and not job.state.is_over:
-            latest = max(wanted, key=lambda attempt: attempt.number)
-            self._take(job, key, latest, latest.assigner or job.origin)
+        for attempt in ours:
+            if attempt.phase not in ("accepted", "started") or job.state.is_over:
+                continue
+            assigner, other = attempt.assigner or job.origin, superseding(unit, attempt)
+            if other is None:
+                self._take(job, key, attempt, assigner)
+            else:
+                why = f"attempt {other.number} has superseded it"
+                self._say(job, StatementKind.DROPPED, self._unit(job, key, attempt), now, (assigner,), why)
 
     def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> None:
         task = job.task(key)

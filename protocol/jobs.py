@@ -267,7 +267,7 @@ class Jobs:
         for key in ready:
             self.placing.may_begin(job, key, now)
         if self.desk.leads(job):
-            self.replica.heard(job, statement, now)
+            self.replica.heard(job, author, statement, now)
             self.recovery.heard(job, author, statement, now)
             for key in ready:
                 self.recovery.look(job, key, now)

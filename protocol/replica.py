@@ -27,13 +27,16 @@ class Replica:
         self.desk = desk
         self.fetching = fetching
 
-    def heard(self, job: Job, statement: Statement, now: float) -> None:
+    def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
         match statement.kind:
             case StatementKind.ASSIGNED:
                 self._introduce(job, key, NodeId(statement.node))
+            case StatementKind.ACCEPTED:
+                self._remind_of_end(job, key, author, statement)
             case StatementKind.STARTED:
+                self._remind_of_end(job, key, author, statement)
                 self._tell_controllers(job, key)
             case StatementKind.FINISHED:
                 self._tell_controllers(job, key)
@@ -131,6 +134,13 @@ class Replica:
         known = unit.result or unit.current
         if known is not None:
             self.desk.show(job, node, key, known.key)
+
+    def _remind_of_end(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> None:
+        """Whoever begins again what it has ended was restarted without the last rows of its journal: it would run the
+        whole unit once more."""
+        attempt = job.state.unit(key).attempts[(statement.attempt, author)]
+        if attempt.ended_s is not None and statement.at_s > attempt.ended_s:
+            self.desk.remind(job, author, key, attempt.key)
 
     def _tell_controllers(self, job: Job, key: UnitKey) -> None:
         """A unit has started: show that to whoever is to place its children."""

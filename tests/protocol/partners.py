@@ -1,0 +1,454 @@
+"""Partners for tests: nodes reduced to what they do about jobs (`Jobs`), on virtual time, all within earshot.
+
+Frames arrive at once and in order, unless a test cuts a way; content that somebody has arrives at once, unless the
+test brings it itself; runs end when the test ends them. Whatever a node does that others can notice is written down
+as a line, and `take` gives the lines since the last time: a test that compares them has also said that nothing else
+was sent. Confirmations are left out; `is_quiet` asks whether every segment was confirmed.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from pnode.protocol.codec import decode, encode
+from pnode.protocol.dag import Dag, Task
+from pnode.protocol.desk import Desk, Place
+from pnode.protocol.effects import Cancel, Effect, Fetch, Notify, Reply, Run, Save, Send, Unit
+from pnode.protocol.events import Fetched, FetchFailed, RunEnded, Submit
+from pnode.protocol.frames import Frames
+from pnode.protocol.ids import JobId, NodeId, digest_of
+from pnode.protocol.job import Job
+from pnode.protocol.jobmessages import FRAMES, Deliver, Delivered
+from pnode.protocol.jobs import Jobs
+from pnode.protocol.jobspec import FileRef, Item, JobSpec
+from pnode.protocol.jobstate import ABOUT_THE_JOB
+from pnode.protocol.ledger import ANY_QUEUE, Ledger, Segment, Statement, StatementKind
+from pnode.protocol.signed import Signed
+from pnode.protocol.view import Choice, Link, LinkFigure, PeerView, Question, Score, View
+
+from .ledgers import COMMAND, NOTHING
+from .members import CLUSTER, FakeCrypto, seed_of
+
+START = 1000.0
+MEMORY_BYTES = 2**30
+CODEC = Frames(FRAMES)
+
+FALSE_BOOT = 1000
+"""Feeds of words put into somebody's mouth begin here: each has one segment, so that none is ever missing."""
+
+
+def task(name: str, *children: str, **fields: object) -> Task:
+    return Task(name, children, COMMAND, **({"final": not children} | fields))  # type: ignore[arg-type]
+
+
+def spec(*tasks: Task, items: int = 1, files: tuple[FileRef, ...] = (), **fields: object) -> JobSpec:
+    """A job whose items have all the same files, or none."""
+    inputs = tuple(Item(f"k{number}", files) for number in range(items))
+    return JobSpec("test", Dag(tasks), inputs, "script", 0.0, b"n" * 16, **fields)  # type: ignore[arg-type]
+
+
+def file(name: str, content: str = "") -> FileRef:
+    """A file; with the same content two names are the same content."""
+    return FileRef(name, 5, digest_of((content or name).encode()))
+
+
+@dataclass(slots=True)
+class Script:
+    """A mapper that prefers whom the test says, and after them everybody in the order of their names."""
+
+    name: str = "script"
+    prefer: dict[str, tuple[NodeId, ...]] = field(default_factory=dict)
+    queue_s: float = ANY_QUEUE
+    """How long it believes every queue to be; ANY_QUEUE when it does not mind."""
+    questions: list[Question] = field(default_factory=list)
+
+    def choose(self, question: Question, view: View, rng: Random) -> Choice:
+        self.questions.append(question)
+        able = {peer.node: peer.name for peer in view.peers if peer.node not in question.excluded}
+        liked = [node for node in self.prefer.get(question.task, ()) if node in able]
+        ranking = dict.fromkeys((*liked, *sorted(able, key=lambda node: able[node])))
+        minds = self.queue_s != ANY_QUEUE
+        return Choice(tuple(Score(node, 0.0, 0.0, self.queue_s, 0.0) for node in ranking), minds)
+
+
+@dataclass(slots=True)
+class Notes:
+    """A profile that writes down what it is shown and believes what the test says."""
+
+    expected_s: dict[str, float] = field(default_factory=dict)
+    """By program; what the task says of itself where nothing stands here, else a second."""
+    transfers: list[tuple[NodeId, int, float]] = field(default_factory=list)
+    runs: list[tuple[str, NodeId, float]] = field(default_factory=list)
+
+    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float) -> None:
+        raise AssertionError("jobs measure no round trips")
+
+    def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
+        self.transfers.append((source, size_bytes, seconds))
+
+    def observe_run(self, program: str, node: NodeId, speed: float, seconds: float, now: float) -> None:
+        self.runs.append((program, node, seconds))
+
+    def hear_links(self, node: NodeId, figures: tuple[LinkFigure, ...], now: float) -> None:
+        raise AssertionError("jobs hear of no links")
+
+    def forget(self, node: NodeId) -> None:
+        raise AssertionError("jobs forget nobody's speed")
+
+    def my_figures(self, now: float) -> tuple[LinkFigure, ...]:
+        return ()
+
+    def link(self, source: NodeId, target: NodeId, now: float) -> Link:
+        return Link(0.0, 1e9, 1.0)
+
+    def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
+        return self.expected_s.get(program) or expected_s or 1.0
+
+
+@dataclass(slots=True)
+class Near:
+    """What a partner believes of the others: all are members, alive and may do anything unless the test says not."""
+
+    circle: "Circle"
+    me: NodeId
+    gone: list[NodeId] = field(default_factory=list)
+    unknown: list[NodeId] = field(default_factory=list)
+    uncertified: list[NodeId] = field(default_factory=list)
+    barred: list[NodeId] = field(default_factory=list)
+    """May not submit."""
+
+    def view(self, job: Job, task: Task, now: float) -> View:
+        partners = self.circle.partners.values()
+        alive = (each for each in partners if not self.is_gone(each.id))
+        peers = (PeerView(each.id, each.name, 1, 1.0, 0.0, 0.0, 0.0, 0.0, MEMORY_BYTES) for each in alive)
+        run_s = {each.name: each.expected_s or 1.0 for each in job.spec.dag.tasks}
+        return View(self.me, tuple(peers), lambda source, target: Link(0.0, 1e9, 1.0), lambda name, node: run_s[name])
+
+    def is_gone(self, node: NodeId) -> bool:
+        return node in self.gone
+
+    def is_known(self, node: NodeId) -> bool:
+        return node not in self.unknown
+
+    def name_of(self, node: NodeId) -> str:
+        return self.circle.name_of(node)
+
+    def speed_of(self, node: NodeId) -> float:
+        return 1.0
+
+    def is_certified(self, node: NodeId) -> bool:
+        return node not in self.uncertified
+
+    def may_submit(self, node: NodeId) -> bool:
+        return node not in self.barred
+
+    def load_known_since(self, node: NodeId) -> float:
+        return -math.inf
+
+
+@dataclass(slots=True)
+class Partner:
+    """One node, with its journal."""
+
+    name: str
+    jobs: Jobs
+    near: Near
+    notes: Notes
+    up: bool = True
+    rows: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    store: dict[bytes, None] = field(default_factory=dict)
+    """Digests of the content that it has."""
+    running: dict[Unit, Run] = field(default_factory=dict)
+    fetching: dict[bytes, Fetch] = field(default_factory=dict)
+    """What it has asked for and not got."""
+    replies: dict[int, Reply] = field(default_factory=dict)
+
+    @property
+    def id(self) -> NodeId:
+        return self.jobs.desk.me
+
+    @property
+    def job(self) -> Job:
+        """The only one it knows."""
+        (job,) = self.jobs.desk.jobs.values()
+        return job
+
+
+class Circle:
+    """The partners and what is said among them."""
+
+    def __init__(self, *names: str, brings: bool = True, cores: int = 1, **place: object) -> None:
+        self.now = START
+        self.crypto = FakeCrypto()
+        self.mapper = Script()
+        self.brings = brings
+        """Whether content that somebody has arrives by itself."""
+        self.deaf: list[tuple[str, str]] = []
+        """Ways (from, to) on which every frame is lost."""
+        self.frames: list[tuple[str, str, object]] = []
+        """Everything that was sent: (from, to, message)."""
+        self._lines: list[str] = []
+        self._under_way: deque[Callable[[], None]] = deque()
+        self._requests = 0
+        self._place = {"cores": cores, "memory_bytes": MEMORY_BYTES, "speed": 1.0, "computes": True} | place
+        self.partners: dict[str, Partner] = {}
+        for number, name in enumerate(names, 1):
+            self.partners[name] = self._partner(name, seed_of(number), 1, Notes())
+
+    def __getitem__(self, name: str) -> Partner:
+        return self.partners[name]
+
+    def id_of(self, name: str) -> NodeId:
+        return self.partners[name].id
+
+    def name_of(self, node: NodeId) -> str:
+        return next((each.name for each in self.partners.values() if each.id == node), node.hex()[:8])
+
+    def prefer(self, task: str, *names: str) -> None:
+        """Whom the mapper takes for a task."""
+        self.mapper.prefer[task] = tuple(self.id_of(name) for name in names)
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def submit(self, name: str, job: JobSpec) -> JobId:
+        """Submit at a partner, which has the input, and let everybody talk."""
+        inputs = (each.digest for item in job.items for each in item.files)
+        self[name].store.update(dict.fromkeys(inputs))
+        if job.application is not None:
+            self[name].store[job.application.digest] = None
+        request = self.ask(name, lambda number: Submit(number, encode(job)))
+        return JobId(self[name].replies[request].value)
+
+    def ask(self, name: str, event: Callable[[int], object]) -> int:
+        """Put a request; returns its number."""
+        self._requests += 1
+        self.tell(name, event(self._requests))
+        return self._requests
+
+    def tell(self, name: str, event: object) -> None:
+        """Something happens at a partner."""
+        self.do(self[name], self[name].jobs.handle(event, self.now))  # type: ignore[arg-type]
+        self.settle()
+
+    def end(self, name: str, task: str, *outputs: FileRef, failure: str = "", item: int = 0) -> None:
+        """The run of a task ends; without `outputs` a success has written one file that is called after it."""
+        (run,) = (run for run in self[name].running.values() if (run.unit.task, run.unit.item) == (task, item))
+        written = () if failure else outputs or (file(f"{task}_out"),)
+        del self[name].running[run.unit]
+        self[name].store.update(dict.fromkeys(each.digest for each in written))
+        status = 1 if failure else 0
+        self.tell(name, RunEnded(run.unit, failure, status, written, NOTHING, NOTHING, "", 1.0))
+
+    def bring(self, name: str, content: FileRef, source: str | None = None) -> None:
+        """Content arrives at a partner."""
+        self._bring(self[name], content, source)
+        self.settle()
+
+    def refuse(self, name: str, content: FileRef, reason: str = "refused") -> None:
+        """A partner's fetch fails."""
+        del self[name].fetching[content.digest]
+        self.tell(name, FetchFailed(content, reason))
+
+    def crash(self, name: str) -> None:
+        """Nobody notices yet."""
+        self[name].up = False
+        self[name].running.clear()
+        self[name].fetching.clear()
+
+    def miss(self, name: str, *by: str) -> None:
+        """The others, or those named, take a partner for dead."""
+        for each in by or [other for other in self.partners if other != name]:
+            partner = self[each]
+            partner.near.gone.append(self.id_of(name))
+            if partner.up:
+                self.do(partner, partner.jobs.member_gone(self.id_of(name), self.now))
+        self.settle()
+
+    def kill(self, name: str) -> None:
+        """It crashes and everybody knows."""
+        self.crash(name)
+        self.miss(name)
+
+    def meet(self, name: str, *by: str) -> None:
+        """The others, or those named, see a partner again, or for the first time, or restarted."""
+        for each in by or [other for other in self.partners if other != name]:
+            partner = self[each]
+            for absent in (partner.near.gone, partner.near.unknown):
+                if self.id_of(name) in absent:
+                    absent.remove(self.id_of(name))
+            if partner.up:
+                self.do(partner, partner.jobs.member_back(self.id_of(name), self.now))
+        self.settle()
+
+    def forget(self, name: str, *kinds: StatementKind) -> None:
+        """A partner's disk loses the segments in which it has said such a thing itself."""
+        for key, row in list(self[name].rows.items()):
+            said = decode(Signed, row)
+            if key[0] == "segment" and said.author == self.id_of(name) and _tells(said, kinds):
+                del self[name].rows[key]
+
+    def restart(self, name: str) -> None:
+        """A crashed partner starts again with what is on its disk; nobody knows yet."""
+        partner = self[name]
+        place = partner.jobs.desk.place
+        fresh = self._partner(name, place.seed, place.boot + 1, partner.notes)
+        partner.up, partner.near, partner.jobs = True, fresh.near, fresh.jobs
+        jobs, segments = (
+            [decode(Signed, row) for (table, _), row in partner.rows.items() if table == wanted]
+            for wanted in ("job", "segment")
+        )
+        self.do(partner, partner.jobs.restore(jobs, segments, self.now))
+        self.settle()
+
+    # -- time and talk -----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Let everybody talk until all have said what they have to say at this moment."""
+        for _ in range(1000):
+            due = [each for each in self.partners.values() if each.up and each.jobs.deadline <= self.now]
+            for partner in due:
+                self.do(partner, partner.jobs.tick(self.now))
+            if not due and not self._under_way:
+                return
+            self._carry()
+        raise AssertionError("they never stop talking")
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while (due_s := self.deadline) <= end:
+            self.now = max(self.now, due_s)
+            self.settle()
+        self.now = end
+
+    @property
+    def deadline(self) -> float:
+        """When somebody has something to do."""
+        return min((each.jobs.deadline for each in self.partners.values() if each.up), default=math.inf)
+
+    def take(self) -> list[str]:
+        """What was done since the last time, in order."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def placed(self) -> list[str]:
+        """Of what was done since the last time, the assignments alone."""
+        return [line for line in self.take() if "ASSIGNED" in line]
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way, unconfirmed or unread."""
+        up = (each for each in self.partners.values() if each.up)
+        return not self.take() and all(each.jobs.desk.delivery.deadline == math.inf for each in up)
+
+    def say(self, sender: str, receiver: str, message: object) -> None:
+        """A message comes to a partner that its sender's own machine has not sent."""
+        self._arrive(sender, receiver, message)
+        self.settle()
+
+    def utter(self, sender: str, receiver: str, *statements: Statement, signer: str = "") -> None:
+        """Let a partner hear what the sender's own machine has not said, signed by the sender or somebody else."""
+        (job,) = {job.id: job for each in self.partners.values() for job in each.jobs.desk.jobs.values()}.values()
+        self[sender].jobs.register.known(job.id, job.signed)
+        self._requests += 1
+        seed = self[signer or sender].jobs.desk.place.seed
+        entry = Ledger(job.id).write(self.crypto, CLUSTER, seed, FALSE_BOOT + self._requests, statements)
+        self.say(sender, receiver, Deliver(job.id, (entry.signed,), job.signed))
+
+    def do(self, partner: Partner, effects: list[Effect]) -> None:
+        """Carry out what a machine wants."""
+        for effect in effects:
+            match effect:
+                case Send():
+                    receiver = self.name_of(effect.peer)
+                    message = CODEC.decode(effect.payload)
+                    self.frames.append((partner.name, receiver, message))
+                    if not isinstance(message, Delivered):
+                        self._note(f"{partner.name} > {receiver}: {self._words(partner.name, message)}")
+                    self._under_way.append(partial(self._arrive, partner.name, receiver, message))
+                case Save():
+                    partner.rows[(effect.table, effect.key)] = effect.value
+                case Notify():
+                    pass
+                case Reply():
+                    partner.replies[effect.request] = effect
+                    self._note(f"{partner.name} is told: {effect.error or 'done'}")
+                case Run():
+                    partner.running[effect.unit] = effect
+                    self._note(f"{partner.name} runs {_unit(effect.unit)}")
+                case Cancel():
+                    self._note(f"{partner.name} ends {_unit(effect.unit)}")
+                    del partner.running[effect.unit]  # nobody may end what does not run
+                case Fetch():
+                    self._fetch(partner, effect)
+                case _:
+                    raise AssertionError(f"jobs do not want {effect}")
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _partner(self, name: str, seed: bytes, boot: int, notes: Notes) -> Partner:
+        me = NodeId(self.crypto.public_key(seed))
+        place = Place(me=me, name=name, seed=seed, cluster=CLUSTER, boot=boot, **self._place)  # type: ignore[arg-type]
+        near = Near(self, me)
+        jobs = Jobs(Desk(place, self.crypto, near, notes, {"script": self.mapper}, Random(boot)))
+        return Partner(name, jobs, near, notes)
+
+    def _note(self, line: str) -> None:
+        self._lines.append(line)
+
+    def _fetch(self, partner: Partner, fetch: Fetch) -> None:
+        assert fetch.file.digest not in partner.fetching, "it is under way already"
+        sources = [self.name_of(node) for node in fetch.sources]
+        self._note(f"{partner.name} fetches {fetch.file.name} from {', '.join(sources)}")
+        partner.fetching[fetch.file.digest] = fetch
+        having = [name for name in sources if self[name].up and fetch.file.digest in self[name].store]
+        if self.brings and having:
+            self._under_way.append(lambda: self._bring(partner, fetch.file, having[0]))
+
+    def _bring(self, partner: Partner, content: FileRef, source: str | None) -> None:
+        partner.fetching.pop(content.digest, None)
+        partner.store[content.digest] = None
+        node = None if source is None else self.id_of(source)
+        self.do(partner, partner.jobs.handle(Fetched(content, node, content.size_bytes, 0.5), self.now))
+
+    def _carry(self) -> None:
+        """Let everything that is under way arrive."""
+        arriving, self._under_way = self._under_way, deque()
+        for arrive in arriving:
+            arrive()
+
+    def _arrive(self, sender: str, receiver: str, message: object) -> None:
+        partner = self.partners.get(receiver)
+        if partner is not None and partner.up and (sender, receiver) not in self.deaf:
+            self.do(partner, partner.jobs.message(self.id_of(sender), message, self.now))  # type: ignore[arg-type]
+
+    def _words(self, sender: str, message: object) -> str:
+        """What a message says, for people."""
+        if not isinstance(message, Deliver):
+            return type(message).__name__
+        parts = []
+        for signed in message.segments:
+            author = self.name_of(NodeId(signed.author))
+            words = ", ".join(self._word(each) for each in decode(Segment, signed.body).statements)
+            parts.append(words if author == sender else f"({author}: {words})")
+        return "; ".join(parts)
+
+    def _word(self, statement: Statement) -> str:
+        kind = StatementKind(statement.kind)
+        if kind in ABOUT_THE_JOB:
+            return kind.name
+        (dag,) = {job.spec.dag for each in self.partners.values() for job in each.jobs.desk.jobs.values()}
+        of = _unit(Unit(JobId(b""), dag.tasks[statement.task].name, statement.item, statement.attempt))
+        whom = f" to {self.name_of(NodeId(statement.node))}" if kind is StatementKind.ASSIGNED else ""
+        return f"{kind.name} {of}{whom}"
+
+
+def _tells(said: Signed, kinds: tuple[StatementKind, ...]) -> bool:
+    return any(each.kind in kinds for each in decode(Segment, said.body).statements)
+
+
+def _unit(unit: Unit) -> str:
+    item = f"[{unit.item}]" if unit.item else ""
+    return f"{unit.task}{item}#{unit.attempt}"
