@@ -35,7 +35,10 @@ OVERDUE_SHARE = 0.1
 class Outlook:
     """The calendars, and where and when everything ends that was put into them. All times are seconds from now."""
 
-    def __init__(self, question: Question, view: View, scores: Sequence[Score]) -> None:
+    def __init__(
+        self, question: Question, view: View, scores: Sequence[Score], known: Mapping[str, Progress]
+    ) -> None:
+        """`scores`: the candidates, their inputs, queues and run times; `known`: how far other tasks are."""
         self._question = question
         self._view = view
         cores = {peer.node: max(1, peer.cores) for peer in view.peers}
@@ -47,6 +50,7 @@ class Outlook:
         self._ends: dict[str, tuple[NodeId, float]] = {}
         """Node and finish of what runs and of what was put here; of other tasks `Question.progress` tells."""
         self._steps = 0
+        self._known = known
         self._occupy(scores)
 
     def place(self, names: Iterable[str], homes: Mapping[str, NodeId]) -> None:
@@ -87,7 +91,7 @@ class Outlook:
     def _occupy(self, scores: Sequence[Score]) -> None:
         """Everything that no decision can change: what runs, and other jobs' work."""
         explained = [0.0] * len(self._nodes)
-        for name, known in self._question.progress.items():
+        for name, known in self._known.items():
             if known.phase is Phase.DONE or known.node not in self._number:
                 continue
             at = self._number[known.node]
@@ -106,8 +110,7 @@ class Outlook:
                 _block(self._lanes[at], score.queue_s - explained[at])
 
     def _place_at(self, name: str, at: int) -> None:
-        known = self._question.progress.get(name)
-        inputs = self._inputs(name, known)
+        inputs = self._inputs(name, self._known.get(name))
         self._steps += len(inputs) + 1
         arrival_s = 0.0
         for source, finish_s, size_bytes in inputs:

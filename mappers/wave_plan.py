@@ -7,20 +7,27 @@ earliest expected finish alone reaches 1.17 and 1.08).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
+from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
-from pnode.protocol.view import Choice, Phase, Question, Score, View
+from pnode.protocol.view import Choice, Phase, Progress, Question, Score, View
 
 from .candidates import hinted_first
 from .finish import expected_finishes
 from .outlook import Outlook
 from .rank import upward_ranks
+from .urgency import Urgencies, Urgency
 
 RANKED_TASKS_MAX = 500
 """Ranks that nobody has worked out cost up to 30 microseconds a task to work out here: at most 15 milliseconds. In
 larger graphs without ranks the expected finish decides."""
+
+LOOKS_MAX = 200
+"""Tasks that are looked at before and after the one at hand, in order of urgency: what goes first but is not started,
+and what explains the queues. A look costs up to five microseconds. In a wave the tasks far before have ended, and
+those far after are in nobody's way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,10 @@ class WavePlan:
     """Smallest imagined finish first. Draws nothing, and does not depend on the order of the view."""
 
     name = "wave-plan"
+    urgencies: Urgencies = field(default_factory=Urgencies, compare=False, repr=False)
 
     def choose(self, question: Question, view: View, rng: Random) -> Choice:  # noqa: ARG002  # as all mappers have it
-        return ranked(question, view, imagined(question, view))
+        return ranked(question, view, imagined(question, view, self.urgencies))
 
 
 def ranked(question: Question, view: View, scores: Sequence[Score]) -> Choice:
@@ -41,63 +49,59 @@ def ranked(question: Question, view: View, scores: Sequence[Score]) -> Choice:
     return replace(hinted_first(question, view, in_order), minds_queue=True)
 
 
-def imagined(question: Question, view: View) -> list[Score]:
+def imagined(question: Question, view: View, urgencies: Urgencies) -> list[Score]:
     """A score for every eligible peer, with its finish as a partial plan has it.
 
     When it is not known how far the job is, or how urgent its tasks are, the totals are expected finishes.
     """
     scores = expected_finishes(question, view)
-    ranks = _ranks(question, view)
-    if not scores or not ranks:
+    urgency = _by_rank(question, view, urgencies)
+    if not scores or urgency is None:
         return scores
-    outlook = Outlook(question, view, scores)
-    outlook.place(more_urgent(question, ranks), homes(question))
+    before = urgency.before(question.task, LOOKS_MAX)
+    known = look(question, (*before, *urgency.after(question.task, LOOKS_MAX)))
+    outlook = Outlook(question, view, scores, known)
+    outlook.place(not_started(question.dag, before, known), homes(known))
     return [outlook.seen(score) for score in scores]
 
 
-def more_urgent(question: Question, ranks: Mapping[str, float]) -> list[str]:
-    """Tasks that have not started, as far as is known, and go before the one at hand, in upward-rank order.
-
-    Of equal ranks that one goes first that stands first in the topological order of the graph.
-    """
-    mine, progress, bound = ranks[question.task], question.progress, Phase.BOUND
-    before: list[str] = []
-    equal_goes_first = True
-    # One decision goes through all tasks of the graph here, so this is a plain loop: 0.2 microseconds a task.
-    for name in question.dag.order:
-        rank = ranks[name]
-        if name == question.task:
-            equal_goes_first = False
-        elif rank > mine or (rank == mine and equal_goes_first):
-            known = progress.get(name)
-            if known is None or known.phase is bound:
-                before.append(name)
-    before.sort(key=ranks.__getitem__, reverse=True)  # keeps the order of equal ones
-    return _without_past(question, before)
+def look(question: Question, names: Sequence[str]) -> dict[str, Progress]:
+    """How far these tasks are, and the parents of the one at hand, as far as is known."""
+    progress = question.progress
+    parents = question.dag.parents[question.task]
+    return {name: known for name in (*names, *parents) if (known := progress.get(name)) is not None}
 
 
-def homes(question: Question) -> dict[str, NodeId]:
+def homes(known: Mapping[str, Progress]) -> dict[str, NodeId]:
     """The nodes that tasks are bound to and have not started on."""
-    return {name: known.node for name, known in question.progress.items() if known.phase is Phase.BOUND}
+    return {name: one.node for name, one in known.items() if one.phase is Phase.BOUND}
 
 
-def _without_past(question: Question, names: Sequence[str]) -> list[str]:
-    """The names without tasks that have ended without our knowledge: whatever lies above a started task has."""
-    by_name, progress = question.dag.by_name, question.progress
-    past: set[str] = set()
+def not_started(dag: Dag, names: Sequence[str], known: Mapping[str, Progress]) -> list[str]:
+    """Of these tasks, each of which stands before its children, those that have not started.
+
+    What lies above a started task has ended, whether or not we were told.
+    """
+    over: set[str] = set()
     for name in reversed(names):
-        if name not in progress and any(
-            child in past or (child in progress and progress[child].phase is not Phase.BOUND)
-            for child in by_name[name].children
+        one = known.get(name)
+        if one is not None:
+            if one.phase is not Phase.BOUND:
+                over.add(name)
+        elif any(
+            child in over or (child in known and known[child].phase is not Phase.BOUND)
+            for child in dag.by_name[name].children
         ):
-            past.add(name)
-    return [name for name in names if name not in past] if past else list(names)
+            over.add(name)
+    return [name for name in names if name not in over]
 
 
-def _ranks(question: Question, view: View) -> Mapping[str, float]:
-    """Empty when there is nothing to imagine with."""
-    if not question.progress and any(parent.task for parent in question.parents):
-        return {}  # parents have nodes, so somebody knows how far the job is, but has not told us
-    if question.ranks or len(question.dag.tasks) > RANKED_TASKS_MAX:
-        return question.ranks
-    return upward_ranks(question.dag, view)
+def _by_rank(question: Question, view: View, urgencies: Urgencies) -> Urgency | None:
+    """None when there is nothing to imagine with."""
+    if any(parent.task and parent.task not in question.progress for parent in question.parents):
+        return None  # parents have nodes, so somebody knows how far the job is, but has not told us
+    if question.ranks:
+        return urgencies.by_rank(question.dag, question.ranks)
+    if len(question.dag.tasks) > RANKED_TASKS_MAX:
+        return None
+    return Urgencies().by_rank(question.dag, upward_ranks(question.dag, view))

@@ -14,7 +14,7 @@ THREE = Dag((task("root", "other", "third", "last"), task("other"), task("third"
 
 def outlook(question: Question, beliefs: View) -> tuple[Outlook, list[Score]]:
     scores = expected_finishes(question, beliefs)
-    return Outlook(question, beliefs, scores), scores
+    return Outlook(question, beliefs, scores, question.progress), scores
 
 
 def finishes_s(

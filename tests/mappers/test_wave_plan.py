@@ -5,9 +5,9 @@ from hypothesis import given
 
 from pnode.mappers.rank import upward_ranks
 from pnode.mappers.wave_greedy import WaveGreedy
-from pnode.mappers.wave_plan import RANKED_TASKS_MAX, WavePlan, more_urgent
+from pnode.mappers.wave_plan import LOOKS_MAX, RANKED_TASKS_MAX, WavePlan, not_started
 from pnode.protocol.dag import Dag
-from pnode.protocol.view import Choice, Link, Parent, Question, View
+from pnode.protocol.view import Choice, Link, Parent, Progress, Question, View
 
 from .beliefs import FREE, ask, big_dag, letters, node, peer, star, task, view
 from .progress import bound, done, knowing, running
@@ -81,22 +81,40 @@ def test_an_entry_task_is_planned_with_the_more_urgent_entries_though_nothing_ha
         assert order(choose(ask(two, "short", parents=parents), beliefs)) == "AB"
 
 
-def test_tasks_that_have_not_started_go_first_in_order_of_rank_then_as_the_graph_has_them() -> None:
-    dag = big_dag()
-    ranks = dict.fromkeys(dag.by_name, 5.0) | {"task8": 6.0, "task9": 1.0}
-    question = knowing(
-        ask(dag, "task5"), ranks=ranks, task0=done("A"), task1=running("A", 0.0, 1.0), task2=bound("B")
-    )
+def test_what_has_not_started_is_told_from_what_has() -> None:
+    names = [f"task{number}" for number in range(9)]
+    known = {"task0": done("A"), "task1": running("A", 0.0, 1.0), "task2": bound("B")}
 
-    assert more_urgent(question, ranks) == ["task8", "task2", "task3", "task4"]
+    assert not_started(big_dag(), names, known) == ["task2", *names[3:]]
 
 
 def test_what_lies_above_a_started_task_has_ended_whether_or_not_we_were_told() -> None:
-    chain = Dag((task("a", "b"), task("b", "c"), task("c"), task("mine"), task("d", "e"), task("e")))
-    ranks = {"a": 9.0, "b": 8.0, "c": 2.0, "mine": 1.0, "d": 4.0, "e": 3.0}
+    chain = Dag((task("a", "b"), task("b", "c"), task("c"), task("d", "e"), task("e")))
+    names = ("a", "b", "d", "e")
 
-    assert more_urgent(knowing(ask(chain, "mine"), ranks=ranks, c=running("A", 0.0, 1.0)), ranks) == ["d", "e"]
-    assert more_urgent(knowing(ask(chain, "mine"), ranks=ranks, c=bound("A")), ranks) == ["a", "b", "d", "e", "c"]
+    assert not_started(chain, names, {"c": running("A", 0.0, 1.0)}) == ["d", "e"]
+    assert not_started(chain, names, {"c": bound("A")}) == ["a", "b", "d", "e"]
+    assert not_started(chain, names, {"c": bound("A"), "e": done("A")}) == ["a", "b"]
+
+
+def test_in_a_large_graph_only_the_tasks_nearest_in_urgency_are_looked_at() -> None:
+    dag = star(3 * LOOKS_MAX)
+    leaf = f"leaf{2 * LOOKS_MAX}"
+    looked: list[str] = []
+
+    class Told(dict[str, Progress]):
+        def get(self, name: str, default: object = None) -> Progress | None:  # type: ignore[override]
+            looked.append(name)
+            return super().get(name)
+
+    ranks = {"root": 9.0} | {task.name: 1.0 for task in dag.tasks[1:]}
+    question = replace(knowing(ask(dag, leaf, parents=PARENTS), ranks=ranks), progress=Told(root=done("A")))
+
+    choose(question, view("A", [peer("A"), peer("B")]))
+
+    assert set(looked[: 2 * LOOKS_MAX]) == {f"leaf{number}" for number in range(LOOKS_MAX, 3 * LOOKS_MAX)} - {
+        leaf
+    } | {"root"}
 
 
 def test_a_choice_rests_on_the_queues_and_says_what_it_was_made_of() -> None:
