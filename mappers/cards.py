@@ -1,0 +1,176 @@
+"""Cards: the network cards of nodes, one up and one down, which transfers pass and share by max-min fairness.
+
+Max-min: nobody's rate could rise but at the cost of somebody who has no more. It is found by progressive filling:
+all rates rise together until a card is full, or a transfer has all that its link can carry; those stay, the others
+rise on (Bertsekas and Gallager, Data Networks, 1992, section 6.5.2).
+
+Transfers on the same lane pass the same cards, so they always have the same rate: what is filled are lanes. Rates are
+worked out once for all that changes at an instant, and only where the change can be felt (`_disturbed`).
+"""
+
+import heapq
+import math
+from collections.abc import Sequence
+
+from .instance import InstanceError, Matrix
+from .lanes import Key, Lane, Lanes
+
+ROUNDING = 1e-9
+"""Relative: rates this near to where filling begins are worked out anew rather than believed."""
+
+
+class NicFlows(Lanes[Key]):
+    """`Contention.NIC`: transfers share uplinks and downlinks; a link's own bandwidth caps each of its transfers."""
+
+    def __init__(
+        self, latency_s: Matrix, seconds_per_byte: Matrix, up: Sequence[float], down: Sequence[float]
+    ) -> None:
+        """Raises InstanceError for a card that moves nothing, or not one per node and direction."""
+        super().__init__(latency_s, seconds_per_byte)
+        if {len(up), len(down)} != {self._nodes} or not all(capacity > 0 for capacity in (*up, *down)):
+            raise InstanceError(
+                f"cards move {list(up)} up and {list(down)} down, expected a number above zero for each of "
+                f"{self._nodes} nodes"
+            )
+        self._capacities = [*up, *down]
+        """Per card, in bytes per second; downlinks follow the uplinks."""
+        self._passing: list[dict[int, Lane[Key]]] = [{} for _ in self._capacities]
+        """Per card: the lanes with transfers that pass it, by number."""
+        self._transfers = [0] * len(self._capacities)
+        """Per card: how many."""
+        self._changed: dict[int, Lane[Key]] = {}
+        """Lanes that transfers entered or left at `_changed_at`, after rates were last worked out; by number."""
+        self._changed_at = 0.0
+        self._busiest: dict[int, int] = {}
+        """Per card of the changed lanes: the most transfers that passed it before, between and after the changes."""
+        self._stamp = 0
+
+    @property
+    def deadline(self) -> float:
+        if self._changed:
+            self._settle()
+        return super().deadline
+
+    def begin(self, key: Key, source: int, target: int, size_bytes: float, now: float) -> None:
+        self._settle_before(now)
+        super().begin(key, source, target, size_bytes, now)
+
+    def finish_due(self, now: float) -> list[Key]:
+        self._settle_before(now)
+        return super().finish_due(now)
+
+    def abandon(self, key: Key, now: float) -> None:
+        self._settle_before(now)
+        super().abandon(key, now)
+
+    def _open(self, source: int, target: int) -> Lane[Key]:
+        lane = super()._open(source, target)
+        lane.uplink, lane.downlink = source, self._nodes + target
+        cards = min(self._capacities[lane.uplink], self._capacities[lane.downlink])
+        lane.capped = lane.bandwidth < cards
+        lane.bandwidth = min(lane.bandwidth, cards)
+        return lane
+
+    def _enter(self, lane: Lane[Key], key: Key, begun: int, size_bytes: float, now: float) -> None:
+        lane.advance(now)
+        if not lane.tags:
+            self._passing[lane.uplink][lane.number] = self._passing[lane.downlink][lane.number] = lane
+        heapq.heappush(lane.tags, (lane.moved + size_bytes, begun, key))
+        self._note(lane, 1)
+
+    def _look(self, lane: Lane[Key], at: float, done: list[Key]) -> None:
+        already = len(done)
+        if lane.finish_first(at, done):
+            self._left(lane, len(done) - already)
+        else:
+            self._wake(lane)
+
+    def _left(self, lane: Lane[Key], transfers: int = 1) -> None:
+        if not lane.tags:
+            del self._passing[lane.uplink][lane.number], self._passing[lane.downlink][lane.number]
+        self._note(lane, -transfers)
+
+    def _note(self, lane: Lane[Key], more: int) -> None:
+        self._changed[lane.number] = lane
+        self._changed_at = lane.since
+        for card in (lane.uplink, lane.downlink):
+            before = self._transfers[card]
+            after = self._transfers[card] = before + more
+            self._busiest[card] = max(before, after, self._busiest.get(card, 0))
+
+    def _wake(self, lane: Lane[Key]) -> None:
+        end = lane.end_s()
+        if end < lane.wake:
+            lane.wake = end
+            heapq.heappush(self._wakes, (end, lane.number, lane))
+
+    def _settle_before(self, now: float) -> None:
+        """Work out the rates of before `now`, if they have changed and time has gone on since."""
+        if self._changed and now > self._changed_at:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Fill: let the rates rise that the changes can be felt in, until every one is stopped."""
+        disturbed, left, waiting = self._disturbed()
+        shares = [room / many if many else math.inf for room, many in zip(left, waiting, strict=True)]
+        capped = [lane for lane in disturbed if lane.capped]
+        capped.sort(key=lambda lane: lane.bandwidth, reverse=True)
+        rising, stamp, now = len(disturbed), self._stamp, self._changed_at
+        while rising:
+            share = min(shares)
+            if capped and capped[-1].bandwidth <= share:
+                lane = capped.pop()
+                share = lane.bandwidth
+                stopped = [lane] if lane.stamp == stamp else []
+            else:
+                full = self._passing[shares.index(share)]
+                stopped = [lane for lane in full.values() if lane.stamp == stamp]
+            rising -= len(stopped)
+            for lane in stopped:
+                lane.stamp = 0
+                transfers = len(lane.tags)
+                for card in (lane.uplink, lane.downlink):
+                    many = waiting[card] = waiting[card] - transfers
+                    room = left[card] = left[card] - transfers * share
+                    # What others leave cannot be a smaller share, but for rounding, which must not stop anybody.
+                    shares[card] = max(share, room / many) if many else math.inf
+                if share != lane.rate or lane.since == now:
+                    lane.advance(now)
+                    lane.rate = share
+                    self._wake(lane)
+
+    def _disturbed(self) -> tuple[list[Lane[Key]], list[float], list[int]]:
+        """The lanes whose rates may be others than before, and per card what they leave of it, and their transfers.
+
+        Until the first card of a changed lane is full, the water rises as it rose before, and whoever stops by then
+        has the rate he had. No card is full before it could give all its transfers an equal share. Beyond that level,
+        what is felt at a card is felt by the lanes that pass it, hence at their other cards.
+        """
+        capacities, stamp = self._capacities, self._stamp + 1
+        unmoved = min(capacities[card] / most for card, most in self._busiest.items()) * (1 - ROUNDING)
+        disturbed = [lane for lane in self._changed.values() if lane.tags]
+        for lane in disturbed:
+            lane.stamp = stamp
+        left, waiting = [0.0] * len(capacities), [0] * len(capacities)
+        cards = dict.fromkeys(self._busiest)
+        queue = list(cards)
+        for card in queue:  # grows while we go
+            room, many = capacities[card], self._transfers[card]
+            for lane in self._passing[card].values():
+                if lane.stamp == stamp:
+                    continue
+                if lane.rate < unmoved:
+                    room -= lane.rate * len(lane.tags)
+                    many -= len(lane.tags)
+                    continue
+                lane.stamp = stamp
+                disturbed.append(lane)
+                other = lane.uplink + lane.downlink - card
+                if other not in cards:
+                    cards[other] = None
+                    queue.append(other)
+            left[card], waiting[card] = room, many
+        self._stamp = stamp
+        self._changed.clear()
+        self._busiest.clear()
+        return disturbed, left, waiting
