@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Matrix = tuple[tuple[float, ...], ...]
 Floats = npt.NDArray[np.float64]
+Truths = npt.NDArray[np.bool_]
 
 
 class InstanceError(ValueError):
@@ -122,24 +123,33 @@ class Instance:
         return _mean(self.mean_cost_s)
 
     @cached_property
+    def apart(self) -> Truths:
+        """Pairs that cannot talk, source by target: the latency or the inverse bandwidth is infinite."""
+        apart = np.isinf(self.latency) | np.isinf(self.inverse)
+        return apart if self.inverse2 is None else apart | np.isinf(self.inverse2)
+
+    @cached_property
     def mean_transfer_s(self) -> Callable[[float], float]:
-        """Mean seconds of a transfer of so many bytes, over ordered pairs of different nodes (scheduling.md 2.1)."""
-        pairs = max(1, self.nodes * (self.nodes - 1))
-        latency = float(self.latency.sum()) / pairs
-        inverse = float(self.inverse.sum()) / pairs
+        """Mean seconds of a transfer of so many bytes, over ordered pairs of different nodes that can talk
+        (scheduling.md 2.1)."""
+        talk = ~self.apart
+        pairs = max(1, int(talk.sum()) - self.nodes)  # every node talks to itself
+        latency = float(self.latency[talk].sum()) / pairs
+        inverse = float(self.inverse[talk].sum()) / pairs
         if self.inverse2 is None:
             return lambda size_bytes: latency + size_bytes * inverse
-        inverse2 = float(self.inverse2.sum()) / pairs
+        inverse2 = float(self.inverse2[talk].sum()) / pairs
         return lambda size_bytes: latency + size_bytes * inverse + size_bytes * size_bytes * inverse2
 
     def transfer_s(self, source: int, target: int, size_bytes: float) -> float:
-        """Seconds on an empty network; 0 on the same node."""
+        """Seconds on an empty network; 0 on the same node, `inf` for any size between two that cannot talk."""
         if source == target:
             return 0.0
-        seconds = self.latency_s[source][target] + size_bytes * self.seconds_per_byte[source][target]
-        if self.seconds_per_byte2 is not None:
-            seconds += size_bytes * size_bytes * self.seconds_per_byte2[source][target]
-        return seconds
+        inverse = self.seconds_per_byte[source][target]
+        inverse2 = 0.0 if self.seconds_per_byte2 is None else self.seconds_per_byte2[source][target]
+        if math.isinf(inverse) or math.isinf(inverse2):
+            return math.inf  # also for no bytes at all, where the product would be no number
+        return self.latency_s[source][target] + size_bytes * inverse + size_bytes * size_bytes * inverse2
 
 
 def related(costs: Sequence[float], speeds: Sequence[float]) -> Matrix:
