@@ -11,11 +11,13 @@ from bisect import bisect_left, bisect_right
 class Calendar:
     """One node that runs one task at a time. Made free from an instant on; to block it until later, commit that."""
 
-    __slots__ = ("_ends", "_starts", "tail_s")
+    __slots__ = ("_ends", "_starts", "last_gap_s", "tail_s")
 
     def __init__(self, free_from_s: float = 0.0) -> None:
         self.tail_s = free_from_s
         """Nothing is planned from here on."""
+        self.last_gap_s = -math.inf
+        """The end of the last gap: what ends later fits into none. `-inf` without gaps."""
         # Two sorted lists, not one of pairs: bisection looks at one end of the gaps only.
         self._starts: list[float] = []
         self._ends: list[float] = []
@@ -25,14 +27,10 @@ class Calendar:
         """Idle stretches before the tail, in order; none is empty."""
         return tuple(zip(self._starts, self._ends, strict=True))
 
-    @property
-    def last_gap_s(self) -> float:
-        """The end of the last gap: what ends later fits into none. `-inf` without gaps."""
-        return self._ends[-1] if self._ends else -math.inf
-
     def copy(self) -> "Calendar":
         """Another calendar that says the same."""
         other = Calendar(self.tail_s)
+        other.last_gap_s = self.last_gap_s
         other._starts = self._starts.copy()
         other._ends = self._ends.copy()
         return other
@@ -61,6 +59,7 @@ class Calendar:
             if start_s > self.tail_s:
                 self._starts.append(self.tail_s)
                 self._ends.append(start_s)
+                self.last_gap_s = start_s
             self.tail_s = finish_s
         else:
             self._split(start_s, finish_s)
@@ -82,3 +81,4 @@ class Calendar:
             starts[at] = finish_s
         else:
             del starts[at], ends[at]
+        self.last_gap_s = ends[-1] if ends else -math.inf
