@@ -50,8 +50,8 @@ class Fetching:
         self.desk = desk
         self.strangers = strangers
         self._wanted: dict[Digest, _Wanted] = {}
-        self._here: dict[Digest, None] = {}
-        """Content known to be in our store."""
+        self._here: dict[JobId, dict[Digest, None]] = {}
+        """Content known to be in our store, per job that needed it: when that is over the store may throw it out."""
         self._pauses: Timers[Digest] = Timers()
 
     @property
@@ -59,36 +59,49 @@ class Fetching:
         return self._pauses.deadline
 
     def want(self, file: FileRef, sources: tuple[NodeId, ...], waiter: Waiter) -> bool:
-        """Ask for content, the best source first; tells whether it has to be waited for."""
+        """Ask for content, the best source first; tells whether it has to be waited for. Who asks again, since two of
+        its inputs are the same, adds sources."""
         digest = Digest(file.digest)
-        if digest in self._here or sources[0] == self.desk.me:
+        if digest in self._here.get(waiter.job, ()) or sources[0] == self.desk.me:
             return False
         wanted = self._wanted.setdefault(digest, _Wanted(file))
-        if wanted.waiters.get(waiter) != sources:
-            wanted.waiters[waiter] = sources
+        known = wanted.waiters.get(waiter, ())
+        if any(source not in known for source in sources):
+            wanted.waiters[waiter] = tuple(dict.fromkeys((*sources, *known)))
             wanted.tries = 0
             self._begin(wanted)
         return True
 
     def release(self, digest: Digest, waiter: Waiter) -> None:
         """It is not waited for by this one any more."""
-        wanted = self._wanted.get(digest)
-        if wanted is not None:
-            wanted.waiters.pop(waiter, None)
+        wanted = self._wanted[digest]
+        del wanted.waiters[waiter]
+        if not wanted.waiters and not wanted.under_way:
+            self._forget(digest)
+
+    def over(self, job: JobId) -> None:
+        """A job is over: nobody waits for anything on its behalf."""
+        self._here.pop(job, None)
+        for digest, wanted in list(self._wanted.items()):
+            for waiter in [waiter for waiter in wanted.waiters if waiter.job == job]:
+                self.release(digest, waiter)
 
     def arrived(self, digest: Digest) -> list[Waiter]:
         """Content is in our store. Returns who waited for it."""
-        self._here[digest] = None
-        self._pauses.cancel(digest)
-        wanted = self._wanted.pop(digest, None)
-        return [] if wanted is None else list(wanted.waiters)
+        wanted = self._wanted.get(digest)
+        if wanted is None:
+            return []
+        self._forget(digest)
+        for waiter in wanted.waiters:
+            self._here.setdefault(waiter.job, {})[digest] = None
+        return list(wanted.waiters)
 
     def failed(self, event: FetchFailed, now: float) -> list[tuple[Waiter, NodeId]]:
         """A fetch has ended badly. Returns who has to do without, and the source that was to blame."""
         digest = Digest(event.file.digest)
         wanted = self._wanted.get(digest)
-        if wanted is None:
-            return []
+        if wanted is None or not wanted.under_way:
+            return []  # it has come another way meanwhile: as the output of a task
         wanted.under_way = False
         for source in self._sources(wanted):
             self.strangers.meet(source, now)
@@ -98,7 +111,7 @@ class Fetching:
         if wanted.waiters and wanted.tries < TRIES:
             self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
             return []
-        del self._wanted[digest]
+        self._forget(digest)
         return [(waiter, sources[0]) for waiter, sources in wanted.waiters.items()]
 
     def tick(self, now: float) -> None:
@@ -111,6 +124,10 @@ class Fetching:
             if any(node in sources for sources in wanted.waiters.values()):
                 wanted.tries = 0
                 self._begin(wanted)
+
+    def _forget(self, digest: Digest) -> None:
+        self._pauses.cancel(digest)
+        del self._wanted[digest]
 
     def _begin(self, wanted: _Wanted) -> None:
         if wanted.under_way:

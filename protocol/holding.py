@@ -74,6 +74,7 @@ class Holding:
 
     def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
         """Content that a unit waits for cannot be had although whoever has it is alive."""
+        del job.held[key].missing[Digest(file.digest)]
         name = self.desk.near.name_of(source)
         self._fail(job, key, f"its input {file.name} could not be fetched from {name}: {reason}", now)
 

@@ -227,18 +227,16 @@ class Jobs:
 
     def _arrived(self, digest: Digest, now: float) -> None:
         for waiter in self.fetching.arrived(digest):
-            job = self.desk.jobs.get(waiter.job)
-            if job is not None and waiter.copy:
+            job = self.desk.jobs[waiter.job]
+            if waiter.copy:
                 self.replica.arrived(job, waiter.key, digest, now)
-            elif job is not None:
+            else:
                 self.holding.arrived(job, waiter.key, digest)
 
     def _fetch_failed(self, event: FetchFailed, now: float) -> None:
         for waiter, source in self.fetching.failed(event, now):
-            job = self.desk.jobs.get(waiter.job)
             role = self.replica if waiter.copy else self.holding
-            if job is not None:
-                role.given_up(job, waiter.key, source, event.file, event.reason, now)
+            role.given_up(self.desk.jobs[waiter.job], waiter.key, source, event.file, event.reason, now)
 
     # -- the roles ---------------------------------------------------------------------------------------------------
 
@@ -277,6 +275,7 @@ class Jobs:
         job.closed = True
         self.holding.over(job, now)
         self.placing.over(job)
+        self.fetching.over(job.id)
         if self.desk.leads(job):
             self.recovery.over(job)
             self.replica.conclude(job, now)

@@ -62,16 +62,11 @@ class Replica:
 
     def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
         """A part of a final result is in our store."""
-        copying = job.copying.get(key)
-        if copying is not None and digest in copying.missing:
-            del copying.missing[digest]
-            self._kept_if_whole(job, key, now)
+        del job.copying[key].missing[digest]
+        self._kept_if_whole(job, key, now)
 
     def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
         """A part of a final result cannot be had although whoever has it is alive."""
-        copying = job.copying.get(key)
-        if copying is None or file.digest not in copying.missing or job.state.is_over:
-            return
         name = self.desk.near.name_of(source)
         text = f"the result {file.name} of {job.task(key).name} could not be fetched from {name}: {reason}"
         self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
@@ -81,12 +76,14 @@ class Replica:
         result = job.state.unit(key).result
         if not job.task(key).final or result is None or result.outcome is None or result.kept or job.state.is_over:
             return
-        copying = job.copying.get(key)
-        if copying is not None and copying.attempt == result.key:
+        waiter, known = Waiter(job.id, key, copy=True), job.copying.get(key)
+        if known is not None and known.attempt == result.key:
             return
+        for digest in () if known is None else known.missing:
+            self.fetching.release(digest, waiter)
         copying = job.copying[key] = Copying(result.key)
         for file in result.outcome.outputs:
-            if self.fetching.want(file, (result.node,), Waiter(job.id, key, copy=True)):
+            if self.fetching.want(file, (result.node,), waiter):
                 copying.missing[Digest(file.digest)] = None
         self._kept_if_whole(job, key, now)
 
@@ -114,7 +111,7 @@ class Replica:
 
     def _kept_if_whole(self, job: Job, key: UnitKey, now: float) -> None:
         number, node = job.copying[key].attempt
-        if not job.copying[key].missing and not job.state.is_over:
+        if not job.copying[key].missing:
             del job.copying[key]
             self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
 

@@ -44,10 +44,12 @@ def task(name: str, *children: str, **fields: object) -> Task:
     return Task(name, children, COMMAND, **({"final": not children} | fields))  # type: ignore[arg-type]
 
 
-def spec(*tasks: Task, items: int = 1, files: tuple[FileRef, ...] = (), **fields: object) -> JobSpec:
+def spec(
+    *tasks: Task, items: int = 1, files: tuple[FileRef, ...] = (), nonce: bytes = b"n" * 16, **fields: object
+) -> JobSpec:
     """A job whose items have all the same files, or none."""
     inputs = tuple(Item(f"k{number}", files) for number in range(items))
-    return JobSpec("test", Dag(tasks), inputs, "script", 0.0, b"n" * 16, **fields)  # type: ignore[arg-type]
+    return JobSpec("test", Dag(tasks), inputs, "script", 0.0, nonce, **fields)  # type: ignore[arg-type]
 
 
 def file(name: str, content: str = "") -> FileRef:

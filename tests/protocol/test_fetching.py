@@ -1,0 +1,251 @@
+"""Fetching: what is asked of whom, how often, and when it is given up."""
+
+import math
+
+from pnode.protocol.events import Fetched, FetchFailed, RunEnded
+from pnode.protocol.fetching import PAUSE_S, TRIES
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.ledger import StatementKind
+from pnode.protocol.strangers import STRANGER_S
+
+from .ledgers import NOTHING, outcome, statement
+from .partners import Circle, file, spec, task
+
+FINISHED = StatementKind.FINISHED
+JOIN = spec(task("left", "last"), task("right", "last"), task("last", inputs_per_call=2))
+INPUT = file("k0_in")
+
+
+def waiting(*names: str) -> Circle:
+    """bob waits for the input of its only task, which ann has."""
+    circle = Circle("ann", "bob", *names, brings=False)
+    circle.prefer("only", "bob")
+    circle.submit("ann", spec(task("only"), files=(INPUT,)))
+    assert INPUT.digest in circle["bob"].fetching
+    circle.take()
+    return circle
+
+
+def fetches(circle: Circle) -> list[str]:
+    return [line for line in circle.take() if "fetches" in line]
+
+
+def test_what_a_living_source_refuses_is_asked_for_again_with_growing_pauses_and_given_up() -> None:
+    circle = waiting()
+    pauses = []
+    for _ in range(TRIES - 1):
+        circle.refuse("bob", INPUT)
+        assert circle.take() == []
+        pauses.append(circle["bob"].jobs.fetching.deadline - circle.now)
+        circle.run(pauses[-1])
+        assert circle.take() == ["bob fetches k0_in from ann"]
+
+    circle.refuse("bob", INPUT)
+
+    assert pauses == [PAUSE_S * 2**tries for tries in range(TRIES - 1)]
+    assert circle.take() == ["bob > ann: FAILED only#1", "ann > bob: CANCELLED"]
+    assert circle["bob"].jobs.fetching.deadline == math.inf
+    assert circle.is_quiet()
+
+
+def test_what_every_source_took_into_its_grave_is_waited_for_without_asking() -> None:
+    circle = waiting()
+
+    circle.miss("ann", "bob")
+    circle.refuse("bob", INPUT)
+    circle.run(600.0)
+    assert circle.take() == []
+    circle.meet("ann", "bob")
+
+    assert fetches(circle) == ["bob fetches k0_in from ann"]
+
+
+def test_a_source_that_dies_in_a_pause_is_not_asked_when_it_ends() -> None:
+    circle = waiting()
+
+    circle.refuse("bob", INPUT)
+    circle.miss("ann", "bob")
+    circle.run(600.0)
+
+    assert fetches(circle) == []
+    assert circle["bob"].jobs.fetching.deadline == math.inf
+
+
+def test_a_source_that_is_back_gets_all_tries_anew() -> None:
+    circle = waiting()
+    for _ in range(TRIES - 1):
+        circle.refuse("bob", INPUT)
+        circle.run(60.0)
+
+    circle.meet("ann", "bob")  # restarted while it was asked
+    circle.refuse("bob", INPUT)
+
+    assert circle["bob"].job.held
+    assert circle["bob"].jobs.fetching.deadline == circle.now + PAUSE_S
+
+
+def test_somebody_who_is_back_without_what_is_wanted_is_not_asked() -> None:
+    circle = waiting("cid")
+    circle.refuse("bob", INPUT)
+
+    circle.meet("cid", "bob")
+
+    assert fetches(circle) == []
+
+
+def test_a_source_that_membership_does_not_know_is_a_source_for_a_while() -> None:
+    circle = waiting()
+    circle["bob"].near.unknown.append(circle.id_of("ann"))
+
+    circle.refuse("bob", INPUT)
+    begin = circle.now
+    while circle.now < begin + STRANGER_S:
+        circle.run(1.0)
+        if INPUT.digest in circle["bob"].fetching:
+            circle.refuse("bob", INPUT)
+
+    assert circle["bob"].job.held  # it waits
+    circle.take()
+    circle.run(600.0)
+    assert fetches(circle) == []
+
+
+def test_content_is_fetched_once_for_all_who_want_it() -> None:
+    circle = Circle("ann", "bob", brings=False, cores=2)
+    circle.prefer("one", "bob")
+    circle.prefer("two", "bob")
+    circle.submit("ann", spec(task("one"), task("two"), files=(INPUT,)))
+    assert fetches(circle) == ["bob fetches k0_in from ann"]
+
+    circle.bring("bob", INPUT, "ann")
+
+    assert [run.unit.task for run in circle["bob"].running.values()] == ["one", "two"]
+    assert circle["bob"].notes.transfers == [(circle.id_of("ann"), 5, 0.5)]
+
+
+def test_what_is_here_for_a_running_job_is_not_asked_for_again() -> None:
+    circle = Circle("ann", "bob", brings=True)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "bob")
+    circle.submit("ann", spec(task("first", "second"), task("second"), application=file("scripts")))
+
+    assert fetches(circle) == ["bob fetches scripts from ann"]
+
+
+def test_what_was_here_for_a_job_that_is_over_may_have_been_thrown_out_and_is_asked_for_again() -> None:
+    circle = Circle("ann", "bob")
+    circle.prefer("only", "bob")
+    circle.submit("ann", spec(task("only"), files=(INPUT,)))
+    circle.end("bob", "only")
+    circle.take()
+
+    circle.submit("ann", spec(task("only"), files=(INPUT,), nonce=b"m" * 16))
+
+    assert fetches(circle) == ["bob fetches k0_in from ann"]
+
+
+def test_who_needs_nothing_any_more_waits_for_nothing() -> None:
+    circle = waiting("cid")
+    circle.refuse("bob", INPUT)
+
+    circle.utter("cid", "ann", statement(StatementKind.ACCEPTED, attempt=2))
+
+    assert not circle["bob"].job.held
+    assert circle["bob"].jobs.fetching.deadline == math.inf
+    circle.take()
+    circle.run(600.0)
+    assert fetches(circle) == []
+
+
+def test_a_fetch_that_nobody_waits_for_any_more_may_end_as_it_likes() -> None:
+    circle = waiting("cid")
+    circle.utter("cid", "ann", statement(StatementKind.ACCEPTED, attempt=2))
+    circle.take()
+
+    circle.refuse("bob", INPUT)
+
+    assert circle["bob"].jobs.fetching.deadline == math.inf
+    assert circle.is_quiet()
+
+
+def test_events_that_nobody_waits_for_are_ignored() -> None:
+    circle = waiting()
+
+    circle.tell("bob", Fetched(file("other"), None, 0, 0.0))
+    circle.tell("bob", FetchFailed(file("other"), "refused"))
+
+    assert circle["bob"].notes.transfers == []  # it was there already
+    assert circle.is_quiet()
+
+
+def test_content_may_come_as_the_output_of_a_task_while_it_is_fetched() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    circle.prefer("left", "bob")
+    circle.prefer("right", "dan")
+    circle.prefer("last", "dan")
+    circle.submit("ann", JOIN)
+    circle.end("bob", "left", file("left_out", "same"))
+    circle.take()
+
+    circle.end("dan", "right", file("right_out", "same"))
+    assert [run.unit.task for run in circle["dan"].running.values()] == ["last"]
+    circle.refuse("dan", file("left_out", "same"))
+
+    assert circle["dan"].jobs.fetching.deadline == math.inf
+    circle.end("dan", "last")
+    circle.bring("ann", file("last_out"))
+    assert circle["ann"].job.state.phase is Phase.DONE
+
+
+def test_a_second_failure_of_one_fetch_is_no_second_try() -> None:
+    circle = waiting()
+    circle.refuse("bob", INPUT)
+
+    for _ in range(TRIES):
+        circle.tell("bob", FetchFailed(INPUT, "refused"))
+
+    assert circle["bob"].jobs.fetching.deadline == circle.now + PAUSE_S
+    assert circle["bob"].job.held
+
+
+def test_the_same_content_from_two_parents_may_come_from_either() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    circle.prefer("left", "bob")
+    circle.prefer("right", "cid", "dan")
+    circle.prefer("last", "dan")
+    circle.submit("ann", JOIN)
+    circle.end("bob", "left", file("left_out", "same"))
+    circle.end("cid", "right", file("right_out", "same"))
+    assert fetches(circle)[-1] == "dan fetches left_out from bob"
+
+    circle.kill("cid")  # it is done again, and comes out differently
+    circle.end("dan", "right", file("right_out", "other"))
+    circle.refuse("dan", file("left_out", "same"))
+    circle.run(PAUSE_S)
+
+    assert fetches(circle) == ["dan fetches left_out from bob"]
+
+
+def test_a_result_by_another_node_adds_a_source() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "dan")
+    circle.submit("ann", spec(task("first", "second"), task("second")))
+    circle.end("bob", "first", file("same"))
+    circle.refuse("dan", file("same"))
+    circle.take()
+
+    circle.utter("cid", "dan", statement(FINISHED, attempt=2, outcome=outcome(1.0, file("same"))))
+
+    assert fetches(circle) == ["dan fetches same from cid"]
+
+
+def test_the_end_of_a_run_of_which_nobody_needs_the_outputs_is_no_arrival() -> None:
+    circle = Circle("ann")
+    circle.submit("ann", spec(task("only", final=False)))
+    (unit,) = circle["ann"].running
+
+    circle.tell("ann", RunEnded(unit, "", 0, (file("odd"),), NOTHING, NOTHING, "", 1.0))
+
+    assert circle["ann"].job.state.phase is Phase.DONE
+    assert fetches(circle) == []
