@@ -1,5 +1,6 @@
 """Urgency: in which order the tasks of a job go first, and which of them are near a given one."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from pnode.protocol.dag import Dag
@@ -50,8 +51,12 @@ class Urgencies:
         return self._find(dag, ranks) or self._keep(dag, ranks, Urgency(dag, lambda name: -ranks[name]))
 
     def by_start(self, dag: Dag, plan: Mapping[str, Planned]) -> Urgency:
-        """In the order of planned starts (scheduling.md 4.6)."""
-        return self._find(dag, plan) or self._keep(dag, plan, Urgency(dag, lambda name: plan[name].start_s))
+        """In the order of planned starts (scheduling.md 4.6); what is not in the plan goes last."""
+
+        def due(name: str) -> float:
+            return plan[name].start_s if name in plan else math.inf
+
+        return self._find(dag, plan) or self._keep(dag, plan, Urgency(dag, due))
 
     def _find(self, dag: Dag, figures: Figures) -> Urgency | None:
         for known_dag, known, urgency in self._kept:

@@ -41,11 +41,12 @@ class WavePlan:
         return ranked(question, view, imagined(question, view, self.urgencies))
 
 
-def ranked(question: Question, view: View, scores: Sequence[Score]) -> Choice:
-    """The candidates in order of their totals, but those that the application asks for first."""
+def ranked(question: Question, view: View, scores: Sequence[Score], first: NodeId | None = None) -> Choice:
+    """The candidates in order of their totals, but `first` before them, and before that those that the application
+    asks for."""
     if not scores:
         return Choice(())
-    in_order = sorted(scores, key=lambda score: (score.total, score.inputs_s, score.node))
+    in_order = sorted(scores, key=lambda score: (score.node != first, score.total, score.inputs_s, score.node))
     return replace(hinted_first(question, view, in_order), minds_queue=True)
 
 

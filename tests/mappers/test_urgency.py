@@ -21,6 +21,12 @@ def test_the_earliest_planned_start_goes_first() -> None:
     assert list(Urgencies().by_start(dag, plan).before("b", 10)) == ["c", "a"]
 
 
+def test_what_is_not_in_the_plan_goes_last() -> None:
+    dag = Dag((task("a"), task("b")))
+
+    assert list(Urgencies().by_start(dag, {"b": Planned(node("A"), 9.0, 10.0)}).before("a", 10)) == ["b"]
+
+
 def test_only_the_nearest_are_given() -> None:
     urgency = Urgencies().by_rank(big_dag(), EQUAL)
 
