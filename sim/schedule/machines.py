@@ -53,6 +53,11 @@ class Station:
         self.wake_s = 0.0
         """For when the latest look at the queue was ordered."""
 
+    @property
+    def is_thought_alive(self) -> bool:
+        """Whether nobody knows that it is dead."""
+        return self.alive or self.noticed < self.failures
+
     def fits(self, unit: Unit) -> bool:
         """Whether its cores and memory are free."""
         return unit.vertex.cores <= self.free_cores and unit.vertex.memory_bytes <= self.free_bytes

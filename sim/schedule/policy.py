@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .queues import Queue
-from .units import Attempt, Job, Unit
+from .units import Attempt, Job
 
 if TYPE_CHECKING:
     from .machines import Station
@@ -39,8 +39,14 @@ class Policy(Protocol):
     def overdue(self, attempt: Attempt) -> None:
         """It still runs at an instant that was asked for by `World.watch`."""
 
-    def died(self, machine: int, lost: Sequence[Unit]) -> None:
-        """It is known that a machine has failed, and the units that it held, started or not, have no machine."""
+    def accepts(self, attempt: Attempt) -> bool:
+        """Whether its machine takes what it was given, now that the assignment is there."""
+
+    def declined(self, attempt: Attempt) -> None:
+        """Whoever gave it away hears that it was not taken; the unit has no machine."""
+
+    def died(self, machine: int, lost: Sequence[Attempt]) -> None:
+        """It is known that a machine has failed; the units of these attempts, started or not, have no machine."""
 
     def recovered(self, machine: int) -> None:
         """A machine is back, empty."""
@@ -69,7 +75,14 @@ class Quiet:
     def overdue(self, attempt: Attempt) -> None:
         """Nothing follows from it."""
 
-    def died(self, machine: int, lost: Sequence[Unit]) -> None:
+    def accepts(self, attempt: Attempt) -> bool:  # noqa: ARG002  others look
+        """It does what it is told."""
+        return True
+
+    def declined(self, attempt: Attempt) -> None:
+        """Does not happen."""
+
+    def died(self, machine: int, lost: Sequence[Attempt]) -> None:
         """Nothing follows from it."""
 
     def recovered(self, machine: int) -> None:

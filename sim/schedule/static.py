@@ -12,7 +12,7 @@ from pnode.mappers.plan import Plan, Planner
 from .machines import Station
 from .policy import Quiet, Strategy
 from .queues import Discipline, Queue, queue_of
-from .units import Job, Unit
+from .units import Attempt, Job, Unit
 from .world import World
 
 
@@ -51,8 +51,8 @@ class Static(Quiet):
         for task in self._plans[job.number][1]:
             self._bind(job.items[item][task])
 
-    def died(self, machine: int, lost: Sequence[Unit]) -> None:
-        self._stranded.setdefault(machine, []).extend(lost)
+    def died(self, machine: int, lost: Sequence[Attempt]) -> None:
+        self._stranded.setdefault(machine, []).extend(attempt.unit for attempt in lost)
 
     def recovered(self, machine: int) -> None:
         for unit in self._stranded.pop(machine, ()):

@@ -95,11 +95,14 @@ class Attempt:
 
     __slots__ = (
         "arrival_s",
+        "before",
         "bound_s",
+        "by",
         "due_finish_s",
         "due_start_s",
         "expected_s",
         "finish_s",
+        "given_s",
         "key",
         "machine",
         "missing",
@@ -111,9 +114,14 @@ class Attempt:
         "unit",
     )
 
-    def __init__(self, unit: Unit, machine: int, key: float, turn: int) -> None:
+    def __init__(self, unit: Unit, machine: int, key: float, turn: int, by: int, given_s: float) -> None:
         self.unit = unit
         self.machine = machine
+        self.by = by
+        """The machine that decided on it, at `given_s`."""
+        self.given_s = given_s
+        self.before = unit.held
+        """The attempt that it takes the place of, or that it is a copy of."""
         self.key = key
         """What its station's queue is ordered by, smallest first."""
         self.turn = turn

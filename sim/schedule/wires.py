@@ -79,9 +79,11 @@ class Wires:
 
     def message_s(self, source: int, target: int) -> float:
         """What an assignment, a bid or an answer takes; it is counted as sent."""
-        if source == target:
-            return 0.0
-        self.messages += 1
+        self.messages += source != target
+        return self.delay_s(source, target)
+
+    def delay_s(self, source: int, target: int) -> float:
+        """The same without counting it."""
         return 0.0 if self._handoff.free else self.transfer_s(source, target, self._handoff.message_bytes)
 
     def send(self, parent: Unit, source: int, target: Attempt, size_bytes: float, now: float) -> None:

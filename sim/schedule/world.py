@@ -12,10 +12,11 @@ from collections.abc import Callable
 from functools import partial
 
 from .draws import TaskFactors, node_factors
+from .fates import strike
 from .machines import Station
 from .policy import Policy, Strategy
 from .result import Execution, Result
-from .scenario import Disruption, Fate, Scenario, instance_of
+from .scenario import Scenario, instance_of
 from .units import Attempt, Job, State, Unit
 from .wires import Wires
 
@@ -35,7 +36,9 @@ class World:
         self.wires = Wires(scenario, trace)
         self.decisions = 0
         """How often somebody chose a machine for a unit; policies count."""
-        self._policy: Policy
+        self.policy: Policy
+        self.witness: Callable[[Station], None] = _nothing
+        """Told whenever what a station has to do has changed."""
         self._heap: list[tuple[float, int, Action]] = []
         self._count = 0
         self._turns = 0
@@ -57,9 +60,9 @@ class World:
 
         `key` orders the machine's queue, the smallest first. `due_s` is when the unit should start and finish.
         """
-        attempt = unit.held = self._attempt(unit, machine, key)
+        attempt = unit.held = self._attempt(unit, machine, key, by)
         attempt.due_start_s, attempt.due_finish_s = due_s
-        self._hand_over(attempt, by)
+        self._hand_over(attempt)
         return attempt
 
     def move(
@@ -70,7 +73,7 @@ class World:
         assert held is not None, f"unit {unit.place} has no machine, bind it"
         assert not held.has_started, f"unit {unit.place} is {held.state.name}: what has started never moves"
         self._moves += 1
-        self._leave(held)
+        self.leave(held)
         return self.bind(unit, machine, key, by, due_s)
 
     def copy(self, unit: Unit, machine: int, key: float, by: int) -> Attempt:
@@ -78,8 +81,8 @@ class World:
         assert unit.copy is None, f"unit {unit.place} has a copy"
         assert unit.held is not None, f"unit {unit.place} has no machine, bind it"
         assert unit.held.state is State.RUNNING, f"unit {unit.place} is not running"
-        attempt = unit.copy = self._attempt(unit, machine, key)
-        self._hand_over(attempt, by)
+        attempt = unit.copy = self._attempt(unit, machine, key, by)
+        self._hand_over(attempt)
         return attempt
 
     def abandon(self, attempt: Attempt) -> None:
@@ -90,7 +93,7 @@ class World:
         if unit.held is attempt:
             unit.held = unit.copy
         unit.copy = None
-        self._leave(attempt)
+        self.leave(attempt)
 
     def rekey(self, attempt: Attempt, key: float) -> None:
         """Give one that has not started another place in its queue."""
@@ -143,11 +146,11 @@ class World:
             self.jobs.append(Job(number, arrival, costs[id(arrival.graph)]))
             self._task_factors.append(TaskFactors(self.scenario.durations, number, arrival, self.seed))
             self._left += arrival.items * len(arrival.graph.tasks)
-        policy = self._policy = strategy.policy(self)
+        policy = self.policy = strategy.policy(self)
         for station in self.stations:
             station.queue = policy.queue(station)
         for disruption in self.scenario.disruptions:
-            self.at(disruption.at_s, partial(self._disrupt, disruption))
+            self.at(disruption.at_s, partial(strike, self, disruption))
         for job in self.jobs:
             self.at(job.arrival.at_s, partial(self._release, job))
 
@@ -166,7 +169,7 @@ class World:
                     self._start_what_may(station)
                 dirty.clear()
             else:
-                self._policy.settled()
+                self.policy.settled()
                 if not dirty and not (heap and heap[0][0] <= now):
                     return
 
@@ -176,19 +179,19 @@ class World:
         job.release(self._task_factors[job.number].item())
         if item + 1 < job.arrival.items:
             self.at(job.arrival.at_s + (item + 1) * job.arrival.period_s, partial(self._release, job))
-        self._policy.arrived(job, item)
+        self.policy.arrived(job, item)
 
     # What becomes of an attempt.
 
-    def _attempt(self, unit: Unit, machine: int, key: float) -> Attempt:
+    def _attempt(self, unit: Unit, machine: int, key: float, by: int) -> Attempt:
         self._turns += 1
-        attempt = Attempt(unit, machine, key, self._turns)
+        attempt = Attempt(unit, machine, key, self._turns, by, self.now)
         assert attempt.expected_s < math.inf, f"machine {machine} cannot run unit {unit.place}"
         return attempt
 
-    def _hand_over(self, attempt: Attempt, by: int) -> None:
-        seconds = self.wires.message_s(by, attempt.machine)
-        self.wires.message_s(attempt.machine, by)  # the answer, which nobody waits for
+    def _hand_over(self, attempt: Attempt) -> None:
+        seconds = self.wires.message_s(attempt.by, attempt.machine)
+        self.wires.message_s(attempt.machine, attempt.by)  # the answer, which nobody waits for
         if seconds:
             self.at(self.now + seconds, partial(self._take, attempt))
         else:
@@ -201,9 +204,14 @@ class World:
         station = self.stations[attempt.machine]
         attempt.state = State.BOUND
         attempt.bound_s = attempt.arrival_s = self.now
-        station.bound[attempt] = None
         if not station.alive:
-            return  # nobody knows yet
+            station.lost.append(attempt)  # nobody knows yet
+            return
+        if not self.policy.accepts(attempt):
+            self._decline(attempt)
+            return
+        station.bound[attempt] = None
+        self.witness(station)
         station.queue.add(attempt)
         unit = attempt.unit
         attempt.missing = len(unit.parents)
@@ -213,6 +221,21 @@ class World:
                 self.wires.send(parent, parent.held.machine, attempt, size_bytes, self.now)
         if not attempt.missing:
             self._expect(attempt)
+
+    def _decline(self, attempt: Attempt) -> None:
+        """The answer goes back, by the way that `_hand_over` has counted."""
+        self.leave(attempt)
+        seconds = self.wires.delay_s(attempt.machine, attempt.by)
+        if seconds:
+            self.at(self.now + seconds, partial(self._hear, attempt))
+        else:
+            self._hear(attempt)
+
+    def _hear(self, attempt: Attempt) -> None:
+        """Of an attempt that was declined."""
+        if attempt.unit.held is attempt:
+            attempt.unit.held = None
+            self.policy.declined(attempt)
 
     def _expect(self, attempt: Attempt) -> None:
         """It is known when the last input will be there."""
@@ -240,12 +263,17 @@ class World:
             unit = attempt.unit
             seconds = attempt.expected_s * unit.factor * self._node_factors[station.number] / station.speed
             attempt.finish_s = now + seconds
-            self.at(attempt.finish_s, partial(self._end, attempt))
-            self._policy.started(attempt)
+            self.end_later(attempt)
+            self.witness(station)
+            self.policy.started(attempt)
         wake_s = queue.wake_s
         if wake_s < math.inf and wake_s != station.wake_s:
             station.wake_s = wake_s
             self.at(wake_s, partial(self.stir, station))
+
+    def end_later(self, attempt: Attempt) -> None:
+        """When its finish is due, unless that changes."""
+        self.at(attempt.finish_s, partial(self._end, attempt))
 
     def _end(self, attempt: Attempt) -> None:
         if attempt.state is not State.RUNNING or attempt.finish_s > self.now:
@@ -254,6 +282,7 @@ class World:
         attempt.state = State.DONE
         station = self.stations[attempt.machine]
         station.vacate(attempt)
+        self.witness(station)
         self.stir(station)
         self._over.append(attempt)
         self._left -= 1
@@ -267,7 +296,7 @@ class World:
                     wires.send(unit, attempt.machine, target, size_bytes, now)
                     if not target.missing:
                         self._expect(target)
-        self._policy.ended(attempt)
+        self.policy.ended(attempt)
 
     def _decide_race(self, unit: Unit, winner: Attempt) -> None:
         """The original or its copy has ended first: the other need not."""
@@ -275,9 +304,9 @@ class World:
         assert unit.copy is not None
         loser = unit.copy if winner is unit.held else unit.held
         unit.held, unit.copy = winner, None
-        self._leave(loser)
+        self.leave(loser)
 
-    def _leave(self, attempt: Attempt) -> None:
+    def leave(self, attempt: Attempt) -> None:
         """It is not wanted any more, wherever it is."""
         if attempt.state is State.GONE:
             return  # its machine has failed
@@ -290,71 +319,12 @@ class World:
             self.wires.abandon(attempt, self.now)
         attempt.state = State.GONE
         attempt.finish_s = self.now
+        self.witness(station)
         self.stir(station)
 
     def _look(self, attempt: Attempt) -> None:
         if attempt.state is State.RUNNING:
-            self._policy.overdue(attempt)
-
-    # What becomes of a machine.
-
-    def _disrupt(self, disruption: Disruption) -> None:
-        station = self.stations[disruption.machine]
-        match disruption.fate:
-            case Fate.SPEED:
-                self._change_speed(station, disruption.factor)
-            case Fate.FAIL:
-                if station.alive:
-                    self._fail(station)
-            case Fate.RECOVER:
-                if not station.alive:
-                    self._recover(station)
-
-    def _change_speed(self, station: Station, factor: float) -> None:
-        for attempt in station.running:
-            left_s = (attempt.finish_s - self.now) * station.speed / factor
-            attempt.finish_s = self.now + left_s
-            self.at(attempt.finish_s, partial(self._end, attempt))
-        station.speed = factor
-
-    def _fail(self, station: Station) -> None:
-        """It is gone, with what runs there. Others do not know it yet, and may go on giving it units."""
-        station.alive = False
-        station.failures += 1
-        lost = [*station.running, *station.bound]
-        for attempt in lost:
-            self._leave(attempt)
-        station.lost += lost
-        self.at(self.now + self.scenario.gossip.detection_s, partial(self._notice, station, station.failures))
-
-    def _recover(self, station: Station) -> None:
-        """It says itself that it is back with nothing, also if nobody has missed it."""
-        self._notice(station, station.failures)
-        station.alive = True
-        station.queue = self._policy.queue(station)
-        self._policy.recovered(station.number)
-
-    def _notice(self, station: Station, failure: int) -> None:
-        """The others know of a failure."""
-        if station.noticed >= failure:
-            return
-        station.noticed = failure
-        lost = (*station.lost, *station.bound)
-        station.lost.clear()
-        units = [attempt.unit for attempt in lost if self._is_lost(attempt)]
-        station.bound.clear()
-        self._policy.died(station.number, units)
-
-    def _is_lost(self, attempt: Attempt) -> bool:
-        """Whether its unit has no machine any more, now that the attempt is known to be gone."""
-        unit = attempt.unit
-        self._leave(attempt)
-        if unit.copy is attempt:
-            unit.copy = None
-        elif unit.held is attempt:
-            unit.held, unit.copy = unit.copy, None
-            return unit.held is None
-        return False
+            self.policy.overdue(attempt)
 
     # What is left of it.
 
@@ -373,6 +343,10 @@ class World:
             moves=self._moves,
             complete=not self._left,
         )
+
+
+def _nothing(station: Station) -> None:
+    """Nobody looks."""
 
 
 def _execution(attempt: Attempt) -> Execution:

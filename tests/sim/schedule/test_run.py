@@ -27,3 +27,15 @@ def test_two_transfers_share_a_link(contention: Contention, makespan_s: float) -
 
     assert result.makespan_s == makespan_s
     assert result.complete
+
+
+@pytest.mark.parametrize("mapper", ["wave-greedy", "wave-random", "wave-greedy-classic", "wave-random-classic"])
+def test_mappers_decide_inside_the_run(mapper: str) -> None:
+    fork = worlds.graph({"x": 1.0, "y": 1.0, "z": 1.0}, {"xy": 100.0, "xz": 100.0})
+    world = worlds.scenario(worlds.network(*worlds.machines(2)), fork)
+
+    result = simulate(world, mapper)
+
+    assert result.complete
+    assert result.decisions == 3
+    assert result.mapper == mapper

@@ -1,0 +1,168 @@
+"""Views: what each machine believes of the others, and how old that is.
+
+A machine hears of the others once per gossip period, at a phase of its own, and what it hears is as old as the delay.
+So between two refreshes it sees one snapshot of them all, while it always knows its own queue as it is
+(scheduling.md 2.5). Snapshots are not made when they are due: every change at a station is noted with its instant,
+and whoever decides looks up what was true at the moment of its latest snapshot.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pnode.protocol.ids import NodeId
+from pnode.protocol.view import Link, PeerView, View
+
+from .draws import generator
+from .forecast import OVERDUE_SHARE
+from .machines import Station
+from .scenario import Fate, Network
+from .spec import whole_bytes
+from .units import Unit
+from .world import World
+
+CPU_PERCENT = (0.0, 30.0)
+MEMORY_PERCENT = (10.0, 60.0)
+"""What else the machines do, drawn per run: only the classic mappers look at it (scheduling.md 3.3)."""
+
+UNREACHABLE = Link(0.0, 1e-30, 1.0)
+"""Between machines that cannot talk: finite, so that means stay numbers, and longer than any run for one byte."""
+
+HOME = Link(0.0, math.inf, 1.0)
+
+
+class Load(NamedTuple):
+    """What a station had to do at an instant."""
+
+    running: tuple[tuple[float, float, int], ...]
+    """Expected end, expected seconds, cores."""
+    waiting: tuple[tuple[float, int], ...]
+    """Expected seconds, cores."""
+
+
+IDLE = Load((), ())
+
+
+class Views:
+    """The beliefs of all machines of one run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        network = world.scenario.network
+        self.nodes = tuple(node_of(number) for number in range(len(network.machines)))
+        """In ascending order, as the machines are."""
+        self.numbers = {node: number for number, node in enumerate(self.nodes)}
+        self.link = _links(network, self.nodes)
+        gossip = world.scenario.gossip
+        self._period_s, self._delay_s = gossip.period_s, gossip.delay_s
+        rng = generator(world.seed, "gossip")
+        self._phases_s = [rng.uniform(0.0, gossip.period_s) for _ in self.nodes]
+        rng = generator(world.seed, "percent")
+        self._percents = [(rng.uniform(*CPU_PERCENT), rng.uniform(*MEMORY_PERCENT)) for _ in self.nodes]
+        self._times: list[list[float]] = [[-math.inf] for _ in self.nodes]
+        self._loads: list[list[Load]] = [[IDLE] for _ in self.nodes]
+        if self.are_old or any(one.fate is Fate.FAIL for one in world.scenario.disruptions):
+            world.witness = self._note
+
+    @property
+    def are_old(self) -> bool:
+        """Whether anybody's view differs from what is true."""
+        return self._period_s > 0 or self._delay_s > 0
+
+    def seen_s(self, me: int) -> float:
+        """When what a machine believes of the others was true."""
+        now = self._world.now
+        if self._period_s:
+            phase = self._phases_s[me]
+            now = phase + math.floor((now - phase) / self._period_s) * self._period_s
+        return now - self._delay_s
+
+    def view(self, me: int, unit: Unit | None, run_s: Callable[[str, NodeId], float]) -> View:
+        """What a machine believes now. The peers are those that are not known to be dead and, if it is about a unit,
+        can run it."""
+        now = self._world.now
+        seen_s = self.seen_s(me)
+        costs = unit.job.instance.cost_s[unit.task] if unit is not None else (0.0,) * len(self.nodes)
+        peers = [
+            self._peer(station, me, seen_s, now)
+            for station in self._world.stations
+            if costs[station.number] < math.inf and station.is_thought_alive
+        ]
+        return View(self.nodes[me], tuple(peers), self.link, run_s)
+
+    def _peer(self, station: Station, me: int, seen_s: float, now: float) -> PeerView:
+        number, machine = station.number, station.machine
+        age_s = 0.0 if number == me else now - seen_s
+        if not age_s and station.alive:
+            free_s = free_at(load_of(station), machine.cores, now)
+        else:
+            at = bisect_right(self._times[number], seen_s) - 1
+            free_s = free_at(self._loads[number][at], machine.cores, seen_s)
+        cpu_percent, memory_percent = self._percents[number]
+        return PeerView(
+            self.nodes[number],
+            machine.name,
+            machine.cores,
+            machine.speed,
+            max(0.0, free_s - now),
+            age_s,
+            cpu_percent,
+            memory_percent,
+            whole_bytes(machine.memory_bytes),
+        )
+
+    def _note(self, station: Station) -> None:
+        if not station.alive:
+            return  # it tells nobody: until somebody misses it, the last that was heard of it counts
+        times, loads = self._times[station.number], self._loads[station.number]
+        if times[-1] == self._world.now:
+            loads[-1] = load_of(station)
+        else:
+            times.append(self._world.now)
+            loads.append(load_of(station))
+
+
+def node_of(number: int) -> NodeId:
+    """The node id of a machine: 32 bytes, as keys are, which sort as the numbers do."""
+    return NodeId(number.to_bytes(32, "big"))
+
+
+def load_of(station: Station) -> Load:
+    """By the profile, as the machine itself reckons."""
+    return Load(
+        tuple((one.start_s + one.expected_s, one.expected_s, one.unit.vertex.cores) for one in station.running),
+        tuple((one.expected_s, one.unit.vertex.cores) for one in station.bound),
+    )
+
+
+def free_at(load: Load, cores: int, now: float) -> float:
+    """When a core is free for one more task, with everything that waits laid out in its order."""
+    free = [now] * cores
+    for end, expected_s, wanted in load.running:
+        occupy(free, wanted, end if end > now else now + OVERDUE_SHARE * expected_s)
+    for expected_s, wanted in load.waiting:
+        occupy(free, wanted, free[min(wanted, cores) - 1] + expected_s)
+    return free[0]
+
+
+def occupy(free: list[float], wanted: int, until: float) -> None:
+    """Take the cores that are free first; `free` stays in ascending order."""
+    free[:wanted] = [until] * min(wanted, len(free))
+    free.sort()
+
+
+def _links(network: Network, nodes: tuple[NodeId, ...]) -> Callable[[NodeId, NodeId], Link]:
+    table: dict[NodeId, dict[NodeId, Link]] = {}
+    for source, here in enumerate(nodes):
+        rates = network.bandwidth_bytes_per_s[source]
+        table[here] = {
+            there: Link(network.latency_s[source][target], rates[target], 1.0) if rates[target] else UNREACHABLE
+            for target, there in enumerate(nodes)
+        }
+        table[here][here] = HOME
+
+    def link(source: NodeId, target: NodeId) -> Link:
+        return table[source][target]
+
+    return link
