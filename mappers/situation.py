@@ -6,13 +6,14 @@ knows better. What cannot be told in numbers is left out: the plan is a hint.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pnode.protocol.dag import Dag, Task
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import PeerView, Planned, View
 
+from .draft import StrandedError
 from .instance import Edge, Instance, Matrix
 from .load import queues_s
 from .plan import Plan
@@ -64,6 +65,18 @@ def situation_of(dag: Dag, view: View, items: int = 1) -> Situation | None:
     return Situation(Instance(costs, edges, latency, inverse), tuple(number), nodes, free_from_s)
 
 
+def planned_by(planner: Callable[[Situation], Plan], dag: Dag, view: View, items: int = 1) -> Mapping[str, Planned]:
+    """What a planner makes of it, by names. Empty when there is nobody to plan for, or when the planner finds no way
+    to bring somebody's inputs along: whoever places the tasks will know more."""
+    situation = situation_of(dag, view, items)
+    if situation is None:
+        return {}
+    try:
+        return situation.planned(planner(situation))
+    except StrandedError:
+        return {}
+
+
 def _lanes(peers: Sequence[PeerView], count: int) -> list[int]:
     """Which peer each node of the instance stands for. When there are more cores than may be planned for, the fastest
     are taken, one of each peer before a second of any."""
@@ -78,7 +91,7 @@ def _costs_s(task: Task, view: View, peers: Sequence[PeerView], items: int) -> t
         if peer.node not in known:
             known[peer.node] = items * view.run_s(task.name, peer.node)
     every = [known[peer.node] for peer in peers]
-    able = [_if(fits(task, peer), seconds) for peer, seconds in zip(peers, every, strict=True)]
+    able = [_if(_fits(task, peer), seconds) for peer, seconds in zip(peers, every, strict=True)]
     wished = [_if(peer.name in task.hint, seconds) for peer, seconds in zip(peers, able, strict=True)]
     return tuple(next((row for row in (wished, able) if min(row) < math.inf), every))
 
@@ -87,7 +100,7 @@ def _if(condition: bool, seconds: float) -> float:
     return seconds if condition else math.inf
 
 
-def fits(task: Task, peer: PeerView) -> bool:
+def _fits(task: Task, peer: PeerView) -> bool:
     """Whether a peer has the cores and the memory that the task asks for."""
     return task.cores <= max(1, peer.cores) and task.memory_bytes <= peer.memory_bytes
 

@@ -31,18 +31,11 @@ class WaveHint:
     urgencies: Urgencies = field(default_factory=Urgencies, compare=False, repr=False)
 
     def plan(self, dag: Dag, view: View, rng: Random, items: int = 1) -> Mapping[str, Planned]:  # noqa: ARG002
-        # numpy comes with these, and whoever only names mappers need not wait for it
-        from .draft import StrandedError
+        # numpy comes with these, and whoever only names mappers need not wait for it.
         from .heft import heft
-        from .situation import situation_of
+        from .situation import planned_by
 
-        situation = situation_of(dag, view, items)
-        if situation is None:
-            return {}
-        try:
-            return situation.planned(heft(situation.instance, free_from_s=situation.free_from_s))
-        except StrandedError:
-            return {}  # somebody cannot be reached; whoever places the tasks will know more
+        return planned_by(lambda found: heft(found.instance, free_from_s=found.free_from_s), dag, view, items)
 
     def choose(self, question: Question, view: View, rng: Random) -> Choice:  # noqa: ARG002  # as all mappers have it
         planned = question.plan.get(question.task)
