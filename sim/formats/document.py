@@ -2,12 +2,12 @@
 
 import difflib
 import json
-import math
 from collections.abc import Collection, Iterator
 
 from pnode.protocol.textfile import listed, shown
 
 from .errors import FormatError
+from .numeral import LARGEST, expected_from
 
 NAME_CHARACTERS_MAX = 512
 """Of tasks, machines and files: four times what a live node takes, since traces name tasks by paths."""
@@ -95,19 +95,12 @@ class Value:
             raise self.wrong(f"a name of 1 to {NAME_CHARACTERS_MAX} printable characters")
         return text
 
-    def number(
-        self, expected: str = "a finite number, zero or more", low: float = 0.0, high: float = math.inf
-    ) -> float:
-        """A finite number of at least `low`; of at most `high`, infinity excluded."""
-        if type(self.plain) is not int and type(self.plain) is not float:
-            raise self.wrong(expected)
-        try:
-            number = float(self.plain)
-        except OverflowError:
-            raise self.wrong(expected) from None
-        if not (low <= number <= high and math.isfinite(number)):
-            raise self.wrong(expected)
-        return number
+    def number(self, low: float = 0.0, expected: str = "") -> float:
+        """A number of at least `low`, and not beyond all sense; `expected` says better what it should be."""
+        plain = self.plain
+        if (type(plain) is not int and type(plain) is not float) or not low <= plain <= LARGEST:
+            raise self.wrong(expected or expected_from(low))
+        return float(plain)
 
     def whole(self, low: int, high: int) -> int:
         if type(self.plain) is not int or not low <= self.plain <= high:

@@ -1,13 +1,12 @@
 """A graph draft: a task graph as a reader finds it, by names, checked bit by bit while it still knows the places."""
 
-import math
-
 from pnode.mappers.instance import Edge
 from pnode.protocol.dag import CycleError, topological
 from pnode.protocol.textfile import listed, shown
 from pnode.sim.schedule.scenario import Graph, Vertex
 
 from .errors import Blame
+from .numeral import LARGEST, expected_from
 
 TASKS_MAX = 200_000
 """Ten times what a live job may have. What a file announces in a few bytes must not fill the memory."""
@@ -32,8 +31,8 @@ class GraphDraft:
         if len(self._tasks) >= TASKS_MAX:
             raise blame(f"there are more than {TASKS_MAX} tasks, which is as many as are read")
         for seconds in (vertex.cost_s, *vertex.costs_s):
-            if not 0 <= seconds < math.inf:
-                raise blame(f"task {shown(vertex.name)} costs {seconds}, expected a finite time, zero or more")
+            if not 0 <= seconds <= LARGEST:
+                raise blame(f"task {shown(vertex.name)} costs {seconds}, expected {expected_from(0)}")
         self._tasks[vertex.name] = vertex
 
     def edge(self, parent: str, child: str, size_bytes: float, blame: Blame) -> None:
@@ -45,8 +44,8 @@ class GraphDraft:
             raise blame(f"task {shown(parent)} waits for itself")
         if (parent, child) in self._sizes:
             raise blame(f"there is a second edge {pair}")
-        if not 0 <= size_bytes < math.inf:
-            raise blame(f"the edge {pair} has the size {size_bytes}, expected a finite one, zero or more")
+        if not 0 <= size_bytes <= LARGEST:
+            raise blame(f"the edge {pair} has the size {size_bytes}, expected {expected_from(0)}")
         if len(self._sizes) >= EDGES_MAX:
             raise blame(f"there are more than {EDGES_MAX} edges, which is as many as are read")
         self._sizes[parent, child] = size_bytes

@@ -6,6 +6,7 @@ from pnode.protocol.textfile import listed, shown
 from pnode.sim.schedule.scenario import Machine, Network, ScenarioError
 
 from .errors import Blame
+from .numeral import LARGEST, SMALLEST, expected_from
 
 MACHINES_MAX = 1024
 """A matrix of as many rows has a million numbers; the largest study here has 128 machines."""
@@ -24,8 +25,8 @@ class NetworkDraft:
             raise blame(f"a second machine is called {name}")
         if len(self.machines) >= MACHINES_MAX:
             raise blame(f"there are more than {MACHINES_MAX} machines, which is as many as are read")
-        if not 0 < machine.speed < math.inf:
-            raise blame(f"machine {name} has the speed {machine.speed}, expected a finite one above zero")
+        if not SMALLEST <= machine.speed <= LARGEST:
+            raise blame(f"machine {name} has the speed {machine.speed}, expected {expected_from(SMALLEST)}")
         self.machines[machine.name] = machine
 
     def known(self, name: str, blame: Blame) -> str:
@@ -41,10 +42,10 @@ class NetworkDraft:
             raise blame(f"{words} leads nowhere")
         if pair in self._links:
             raise blame(f"{words} is there a second time")
-        if not 0 <= latency_s < math.inf:
-            raise blame(f"{words} has the latency {latency_s}, expected a finite one, zero or more")
-        if not bandwidth_bytes_per_s > 0:
-            raise blame(f"{words} has the bandwidth {bandwidth_bytes_per_s}, expected one above zero")
+        if not 0 <= latency_s <= LARGEST:
+            raise blame(f"{words} has the latency {latency_s}, expected {expected_from(0)}")
+        if not (SMALLEST <= bandwidth_bytes_per_s <= LARGEST or bandwidth_bytes_per_s == math.inf):
+            raise blame(f"{words} has the bandwidth {bandwidth_bytes_per_s}, expected {expected_from(SMALLEST)}")
         self._links[pair] = (latency_s, bandwidth_bytes_per_s)
 
     def network(self, blame: Blame, *, partial: bool = False) -> Network:

@@ -180,7 +180,14 @@ def _names(names: Value | None) -> dict[str, Value]:
 
 
 def _cores(value: Value | None) -> int:
-    return 1 if value is None else max(1, math.ceil(value.number("a number of cores", 0.0, CORES_MAX)))
+    return 1 if value is None else _whole_cores(value)
+
+
+def _whole_cores(value: Value) -> int:
+    cores = max(1, math.ceil(value.number()))
+    if cores > CORES_MAX:
+        raise value.wrong(f"at most {CORES_MAX} cores")
+    return cores
 
 
 def _memory(value: Value) -> float:

@@ -90,7 +90,7 @@ def test_links_go_both_ways_and_a_node_reaches_itself_at_once() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "where", "reason"),
     [
-        ('"cost": 4', '"cost": -4', "task_graph.tasks[0].cost", "found -4, expected a finite number, zero or more"),
+        ('"cost": 4', '"cost": -4', "task_graph.tasks[0].cost", "found -4, expected a number from 0 to 1e+30"),
         ('"cost": 4', '"cost": true', "task_graph.tasks[0].cost", "found true"),
         ('"cost": 4', '"costs": 4', "task_graph.tasks[0]", "there is no `cost`"),
         ('{"name": "b"', '{"name": "a"', "task_graph.tasks[1]", "a second task is called a"),
@@ -99,10 +99,10 @@ def test_links_go_both_ways_and_a_node_reaches_itself_at_once() -> None:
         ('"source": "a"', '"source": "c"', "task_graph.dependencies[0]", "there is no task c; tasks are b, a"),
         ('"source": "a"', '"source": "b"', "task_graph.dependencies[0]", "task b waits for itself"),
         ('"size": 10}', '"size": 10}, {"source": "b", "target": "a", "size": 1}', "task_graph", "cycle: b -> a -> b"),
-        ('"speed": 2', '"speed": 0', "network.nodes[1]", "machine n has the speed 0.0, expected a finite one above"),
+        ('"speed": 2', '"speed": 0', "network.nodes[1]", "machine n has the speed 0.0, expected a number from 1e-30"),
         ('{"name": "n"', '{"name": "m"', "network.nodes[1]", "a second machine is called m"),
         ('"n", "speed": 5', '"n", "speed": 6', "network.edges[2]", "has the speed 6.0, and the way back 5.0"),
-        ('"m", "speed": 5', '"m", "speed": 0', "network.edges[0]", "has the bandwidth 0.0, expected one above zero"),
+        ('"m", "speed": 5', '"m", "speed": 0', "network.edges[0]", "has the bandwidth 0.0, expected a number from"),
         ('"source": "n", "target": "m"', '"source": "m", "target": "n"', "network.edges[2]", "a second time"),
         ('"source": "n"', '"source": "x"', "network.edges[0].source", "there is no machine x; machines are m, n"),
         ('"n", "speed": 2}', '"n", "speed": 2}, {"name": "o", "speed": 1}', "network", "no link from m to o"),
