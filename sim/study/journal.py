@@ -19,7 +19,15 @@ from .table import Value
 
 Row = tuple[Value, ...]
 
-CODE = ("protocol/*.py", "profilers/*.py", "mappers/*.py", "sim/schedule/*.py", "sim/study/figures.py")
+CODE = (
+    "protocol/*.py",
+    "profilers/*.py",
+    "mappers/*.py",
+    "sim/schedule/*.py",
+    "sim/study/conditions.py",
+    "sim/study/families.py",
+    "sim/study/figures.py",
+)
 """Sources that a run's figures depend on, relative to the installed package."""
 
 

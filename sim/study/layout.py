@@ -29,24 +29,34 @@ def _line(row: Sequence[str], widths: Sequence[int], text_columns: int) -> str:
     return "  ".join(fields).rstrip() + "\n"
 
 
+SUMMARY = (
+    "mapper", "runs", "ratio", "95% interval", "p10", "p90", "won/tied/lost", "makespan s", "SLR", "speedup", "busy",
+    "messages", "moves",
+)  # fmt: skip
+"""Titles of a summary's columns."""
+
+
 def summary_text(summaries: Sequence[Summary], baseline: str) -> str:
-    """A line per mapper; the ratios are makespans over the baseline's."""
-    titles = (
-        "mapper", "runs", "ratio", "95% interval", "p10", "p90", "won/tied/lost", "makespan s", "SLR", "speedup",
-        "busy", "messages", "moves",
-    )  # fmt: skip
-    text = columns(titles, [_summary_fields(summary) for summary in summaries])
-    notes = []
-    if any(summary.ratio for summary in summaries):
-        notes.append(
-            f"ratio: median of makespan / {baseline}'s on the same scenario and seed; other figures: medians"
-        )
-    notes += [
-        f"{summary.mapper}: {summary.incomplete} of {summary.runs} runs did not complete and count in no other figure"
+    """A line per mapper, and what to know about it."""
+    text = columns(SUMMARY, summary_rows(summaries))
+    return text + "".join(f"{note}\n" for note in summary_notes(summaries, baseline))
+
+
+def summary_rows(summaries: Sequence[Summary]) -> list[tuple[str, ...]]:
+    """Per mapper what stands under SUMMARY."""
+    return [_summary_fields(summary) for summary in summaries]
+
+
+def summary_notes(summaries: Sequence[Summary], baseline: str) -> list[str]:
+    """What the figures are."""
+    notes = [
+        f"{summary.mapper}: {summary.incomplete} of {summary.runs} runs did not complete; they count in no time"
         for summary in summaries
         if summary.incomplete
     ]
-    return text + "".join(f"{note}\n" for note in notes)
+    if any(summary.ratio for summary in summaries):
+        notes.insert(0, f"ratio: makespan / {baseline}'s on the same scenario and seed, median; others are medians")
+    return notes
 
 
 def _summary_fields(summary: Summary) -> tuple[str, ...]:
