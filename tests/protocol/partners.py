@@ -292,12 +292,13 @@ class Circle:
             if key[0] == "segment" and said.author == self.id_of(name) and _tells(said, kinds):
                 del self[name].rows[key]
 
-    def restart(self, name: str) -> None:
-        """A crashed partner starts again with what is on its disk; nobody knows yet."""
+    def restart(self, name: str, *, unknown: tuple[str, ...] = ()) -> None:
+        """A crashed partner starts again with what is on its disk, not knowing some; nobody has noticed yet."""
         partner = self[name]
         place = partner.jobs.desk.place
         fresh = self._partner(name, place.seed, place.boot + 1, partner.notes)
         partner.up, partner.near, partner.jobs = True, fresh.near, fresh.jobs
+        partner.near.unknown += [self.id_of(other) for other in unknown]
         jobs, segments = (
             [decode(Signed, row) for (table, _), row in partner.rows.items() if table == wanted]
             for wanted in ("job", "segment")
