@@ -6,9 +6,18 @@ from pnode.protocol.view import Mapper
 
 from .wave_classic import WaveGreedyClassic, WaveRandomClassic
 from .wave_greedy import WaveGreedy
+from .wave_hint import WaveHint
+from .wave_plan import WavePlan
 from .wave_random import WaveRandom
 
-_ALL: tuple[Mapper, ...] = (WaveGreedy(), WaveRandom(), WaveGreedyClassic(), WaveRandomClassic())
+_ALL: tuple[Mapper, ...] = (
+    WaveGreedy(),
+    WavePlan(),
+    WaveHint(),
+    WaveRandom(),
+    WaveGreedyClassic(),
+    WaveRandomClassic(),
+)
 
 MAPPERS: Mapping[str, Mapper] = {mapper.name: mapper for mapper in _ALL}
 """Each with its default options; the default mapper first. A study that varies options makes its own."""
