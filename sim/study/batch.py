@@ -10,6 +10,9 @@ from typing import Protocol
 
 from pnode.mappers.catalogue import UnknownMapperError
 from pnode.mappers.instance import InstanceError
+from pnode.mappers.plan import Planner
+from pnode.protocol.view import Mapper
+from pnode.sim.schedule.policy import Strategy
 from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.scenario import Scenario, ScenarioError
 
@@ -17,18 +20,22 @@ from .case import Case
 from .figures import Yardstick, figures, yardstick
 from .journal import Row
 
+Contender = str | Strategy | Mapper | Planner
+"""Who maps: a name of the catalogue, or whatever else `simulate` takes. Other processes get it by pickle."""
+
 
 class Engine(Protocol):
     """Runs a scenario; `pnode.sim.schedule.run.simulate` unless a study brings its own."""
 
-    def __call__(self, scenario: Scenario, mapper: str, seed: int = 0, *, trace: bool = False) -> Result: ...
+    def __call__(self, scenario: Scenario, mapper: Contender, seed: int = 0, *, trace: bool = False) -> Result: ...
 
 
-def simulate(scenario: Scenario, mapper: str, seed: int = 0, *, trace: bool = False) -> Result:
-    """TEMPORARY until sim/schedule/run.py is there"""
-    from pnode.sim.schedule import run
-
-    return run.simulate(scenario, mapper, seed, trace=trace)
+def name_of(contender: Contender) -> str:
+    """What tables call it."""
+    if isinstance(contender, str):
+        return contender
+    name = getattr(contender, "name", None) or getattr(contender, "__name__", None)
+    return str(name or type(contender).__name__)
 
 
 class RunError(ValueError):
@@ -41,11 +48,11 @@ class Run:
 
     index: int
     case: Case
-    mapper: str
+    mapper: Contender
     seed: int
 
     def __str__(self) -> str:
-        return f"run {self.index}: {self.mapper} on {self.case.name} {self.case.number}, seed {self.seed}"
+        return f"run {self.index}: {name_of(self.mapper)} on {self.case.name} {self.case.number}, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ document.addEventListener("pointermove", (event) => {
   hint.style.top = y + "px";
 });
 """
-"""Shows at once, beside the pointer, what the title inside a shape says; without scripts the browser shows it later."""
+"""Shows at once, beside the pointer, what the title in a shape says; without scripts the browser shows it later."""
 
 
 def page(title: str, parts: Sequence[str]) -> str:

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from .axis import Axis, label, spanning
 from .drawing import DASHES, PALETTE, TEXT_PX, Drawing, fitted, text_px
 from .layout import number
-from .summary import numbers, parameters
+from .summary import numbers, parameters, quantiles
 from .table import Table, Value
 
 WIDTH = 760.0
@@ -77,7 +75,7 @@ def _counts(by_mapper: dict[str, list[float]]) -> str:
 def _draw_spread(
     drawing: Drawing, axis: Axis, middle: float, mapper: str, values: Sequence[float], colour: int
 ) -> None:
-    p10, q1, median, q3, p90 = (float(value) for value in np.quantile(values, (0.1, 0.25, 0.5, 0.75, 0.9)))
+    p10, q1, median, q3, p90 = quantiles(values, 0.1, 0.25, 0.5, 0.75, 0.9)
     every = -(-len(values) // POINTS_MAX)
     for at, value in enumerate(values[::every]):
         y = middle + (at * 0.618034 % 1 - 0.5) * BOX * 0.6  # spread evenly, whatever their number
@@ -173,8 +171,9 @@ def _by_mapper(table: Table, figure: str) -> dict[str, list[float]]:
 def _points(table: Table, mapper: str, parameter: str, figure: str) -> list[Point]:
     """In order of the parameter."""
     if parameter not in table.names:
-        known = ", ".join(parameters(table)) or "none"
-        raise PlotError(f"the table has no parameter {parameter!r}; known are {known}")
+        raise PlotError(
+            f"the table has no parameter {parameter!r}; known are {', '.join(parameters(table)) or 'none'}"
+        )
     groups: dict[Value, list[tuple[Value, ...]]] = {}
     at, whose = table.names.index(parameter), table.names.index("mapper")
     for row in table.rows:
@@ -184,7 +183,7 @@ def _points(table: Table, mapper: str, parameter: str, figure: str) -> list[Poin
     for value, rows in groups.items():
         known = numbers(Table(table.names, tuple(rows)), figure)
         if known:
-            p10, median, p90 = (float(quantile) for quantile in np.quantile(known, (0.1, 0.5, 0.9)))
+            p10, median, p90 = quantiles(known, 0.1, 0.5, 0.9)
             points.append(Point(value, median, p10, p90, len(known)))
     return sorted(points, key=lambda point: _order(point.at))
 

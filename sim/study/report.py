@@ -16,10 +16,12 @@ LINES_MAX = 6
 def report_html(title: str, table: Table, baseline: str, command: str) -> str:
     """The page. `command` is what makes it anew."""
     summaries = summarise(table)
-    pairs = len({(row[1], row[2]) for row in table.rows})
     seeds = len(set(table.column("seed")))
+    scenarios = len(table) // len(summaries) // seeds
     parts = [
-        paragraph(f"{len(table)} runs: {len(summaries)} mappers on {pairs} scenarios with {seeds} seeds each."),
+        paragraph(
+            f"{len(table)} runs: {len(summaries)} mappers on {scenarios} scenarios, seeds per scenario: {seeds}"
+        ),
         table_html(SUMMARY, summary_rows(summaries)),
         *(paragraph(note) for note in summary_notes(summaries, baseline)),
     ]

@@ -14,9 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 from pnode.sim.schedule.result import Result
+from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import Scenario
 
-from .batch import Engine, Run, do_runs, simulate
+from .batch import Contender, Engine, Run, do_runs, name_of
 from .case import Case, Family, cases
 from .figures import FIGURES
 from .journal import Record, Row, open_journal, run_key
@@ -39,10 +40,10 @@ class Study:
     """Each scenario with each seed under each mapper."""
 
     scenarios: Sequence[Scenario | Family]
-    mappers: Sequence[str]
+    mappers: Sequence[Contender]
     seeds: Sequence[int] = (0,)
     baseline: str = BASELINE
-    """The mapper whose runs the others are compared with; it need not be among `mappers`. Empty for none."""
+    """Name of the mapper whose runs the others are compared with; it need not be among `mappers`. Empty for none."""
     engine: Engine = field(default=simulate, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +51,8 @@ class Study:
         for what, given in (("scenario", self.cases), ("mapper", self.mappers), ("seed", self.seeds)):
             if not given:
                 raise StudyError(f"the study has no {what}, expected at least one")
-        for what, several in (("mapper", self.mappers), ("seed", self.seeds)):
+        names = [name_of(mapper) for mapper in self.mappers]
+        for what, several in (("mapper", names), ("seed", self.seeds)):
             if len(dict.fromkeys(several)) < len(several):
                 raise StudyError(f"the study has a {what} twice: {', '.join(map(str, several))}")
 
@@ -60,9 +62,9 @@ class Study:
         return cases(tuple(self.scenarios))
 
     @cached_property
-    def compared(self) -> tuple[str, ...]:
+    def compared(self) -> tuple[Contender, ...]:
         """All mappers that run, the baseline first unless it has a place among `mappers`."""
-        if not self.baseline or self.baseline in self.mappers:
+        if not self.baseline or self.baseline in map(name_of, self.mappers):
             return tuple(self.mappers)
         return (self.baseline, *self.mappers)
 
@@ -108,7 +110,8 @@ class Study:
     def _key(self, index: int) -> str:
         run = self.at(index)
         digest = self._digests[index // (len(self.seeds) * len(self.compared))]
-        return run_key(digest, run.mapper, run.seed, origin(self.engine))
+        mapper = run.mapper if isinstance(run.mapper, str) else origin(run.mapper)
+        return run_key(digest, mapper, run.seed, origin(self.engine))
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:
@@ -128,6 +131,8 @@ class Study:
 
     def _check_portable(self) -> None:
         check_portable("the engine", self.engine)
+        for mapper in self.mappers:
+            check_portable(f"mapper {name_of(mapper)!r}", mapper)
         for source in self.scenarios:
             if isinstance(source, Family):
                 check_portable(f"family {source.name!r}", source.make)
@@ -142,14 +147,19 @@ class Study:
             given = dict(run.case.parameters)
             where = [given.get(name) for name in parameters]
             ratio = self._ratio(index, rows)
-            lines.append((index, run.case.name, run.case.number, *where, run.mapper, run.seed, *row, ratio))
+            lines.append((index, run.case.name, run.case.number, *where, name_of(run.mapper), run.seed, *row, ratio))
         return Table(names, tuple(lines))
+
+    @cached_property
+    def _base(self) -> int:
+        """The baseline's place among all mappers."""
+        return [name_of(mapper) for mapper in self.compared].index(self.baseline)
 
     def _ratio(self, index: int, rows: list[Row]) -> float | None:
         """Makespan over the baseline's on the same scenario and seed; None where either did not complete."""
         if not self.baseline:
             return None
-        base = index - index % len(self.compared) + self.compared.index(self.baseline)
+        base = index - index % len(self.compared) + self._base
         at = FIGURES.index("makespan_s")
         mine, theirs = rows[index][at], rows[base][at]
         if not isinstance(mine, float) or not isinstance(theirs, float):

@@ -93,8 +93,13 @@ def numbers(table: Table, name: str) -> list[float]:
     return [float(value) for value in table.column(name) if isinstance(value, int | float)]
 
 
+def quantiles(values: Sequence[float] | Floats, *shares: float) -> tuple[float, ...]:
+    """Of at least one number, linear between order statistics."""
+    return tuple(float(value) for value in np.quantile(np.asarray(values, dtype=np.float64), shares))
+
+
 def _median(values: Sequence[float]) -> float | None:
-    return float(np.median(values)) if values else None
+    return quantiles(values, 0.5)[0] if values else None
 
 
 def _by_case(table: Table) -> list[Floats]:
@@ -117,13 +122,13 @@ def parameters(table: Table) -> tuple[str, ...]:
 
 
 def _quantiles(cases: list[Floats], seed: int) -> Quantiles:
-    """Linear between order statistics. The interval is a percentile bootstrap's (ibid.), which draws whole scenarios,
-    since seeds of one scenario are no independent witnesses; of a single scenario it draws runs."""
+    """The interval is a percentile bootstrap's (ibid.). It draws whole scenarios, since seeds of one scenario are no
+    independent witnesses; of a single scenario it draws runs."""
     everything = np.concatenate(cases)
-    p10, median, p90 = np.quantile(everything, (0.1, 0.5, 0.9))
+    p10, median, p90 = quantiles(everything, 0.1, 0.5, 0.9)
     units = cases if len(cases) > 1 else [everything[at : at + 1] for at in range(len(everything))]
-    low, high = np.quantile(_resampled_medians(units, seed), (0.025, 0.975))
-    return Quantiles(*(float(value) for value in (median, p10, p90, low, high)))
+    low, high = quantiles(_resampled_medians(units, seed), 0.025, 0.975)
+    return Quantiles(median, p10, p90, low, high)
 
 
 def _resampled_medians(units: list[Floats], seed: int) -> Floats:

@@ -9,6 +9,7 @@ from pnode.mappers.catalogue import UnknownMapperError
 from pnode.mappers.instance import Edge
 from pnode.sim.schedule.result import Execution, Result
 from pnode.sim.schedule.scenario import Arrival, Graph, Machine, Network, Scenario, Vertex
+from pnode.sim.study.batch import Contender, name_of
 
 SLOWNESS = {"heft": 1.0, "fast": 0.5, "slow": 2.0}
 """What the fake knows of mappers: how long everything takes."""
@@ -37,9 +38,10 @@ def drawn(rng: Random) -> Scenario:
     return scenario(rng.uniform(1, 10), rng.uniform(1, 10), name="drawn")
 
 
-def fake(scenario: Scenario, mapper: str, seed: int = 0, *, trace: bool = False) -> Result:
+def fake(scenario: Scenario, mapper: Contender, seed: int = 0, *, trace: bool = False) -> Result:
     """Does everything on the first machine, one after the other, as fast as the mapper is; a seed adds a little."""
     del trace
+    mapper = name_of(mapper)
     if mapper not in SLOWNESS:
         raise UnknownMapperError(f"there is no mapper {mapper!r}")
     rng = Random(f"{mapper}/{seed}/{len(scenario.arrivals)}")
@@ -60,8 +62,8 @@ class Counting:
     file: Path
     pause_s: float = 0.0
 
-    def __call__(self, scenario: Scenario, mapper: str, seed: int = 0, *, trace: bool = False) -> Result:
+    def __call__(self, scenario: Scenario, mapper: Contender, seed: int = 0, *, trace: bool = False) -> Result:
         with self.file.open("a") as file:
-            file.write(f"{scenario.arrivals[0].graph.tasks[0].cost_s!r} {mapper} {seed}\n")
+            file.write(f"{scenario.arrivals[0].graph.tasks[0].cost_s!r} {name_of(mapper)} {seed}\n")
         time.sleep(self.pause_s)
         return fake(scenario, mapper, seed, trace=trace)

@@ -22,9 +22,9 @@ from .fakes import Counting, drawn, fake, scenario
 ROOT = Path(__file__).parents[3]
 
 
-def small(count: int = 4, **more: object) -> Study:
+def small(count: int = 4) -> Study:
     """A scenario and a family, three mappers, two seeds."""
-    sources = [scenario(), Family("family", drawn, count, (("ccr", 0.5),))]
+    sources: list[Scenario | Family] = [scenario(), Family("family", drawn, count, (("ccr", 0.5),))]
     return Study(sources, ["slow", "fast"], range(2), engine=fake)
 
 

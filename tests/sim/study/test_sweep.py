@@ -93,7 +93,7 @@ class Inline(Executor):
     def __init__(self) -> None:
         self.sizes: list[int] = []
 
-    def submit(self, call, /, *arguments, **words):  # type: ignore[no-untyped-def, override]
+    def submit(self, call, /, *arguments, **words):  # type: ignore[no-untyped-def]
         future: Future[Outcome] = Future()
         self.sizes.append(len(arguments[0]))
         future.set_result(call(*arguments, **words))
