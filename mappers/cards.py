@@ -49,6 +49,18 @@ class NicFlows(Lanes[Key]):
     def deadline(self) -> float:
         if self._changed:
             self._settle()
+        # Rates that have fallen leave wakes that are too early. They go here, before anybody is woken for nothing.
+        wakes = self._wakes
+        while wakes:
+            at, number, lane = wakes[0]
+            if lane.wake != at:
+                heapq.heappop(wakes)
+                continue
+            end = lane.since + (lane.tags[0][0] - lane.moved) / lane.rate
+            if end <= at:
+                break
+            lane.wake = end
+            heapq.heapreplace(wakes, (end, number, lane))
         return super().deadline
 
     def begin(self, key: Key, source: int, target: int, size_bytes: float, now: float) -> None:
@@ -82,8 +94,9 @@ class NicFlows(Lanes[Key]):
         already = len(done)
         if lane.finish_first(at, done):
             self._left(lane, len(done) - already)
-        else:
-            self._wake(lane)
+        else:  # `deadline` was not asked for, which keeps wakes from being too early
+            lane.wake = lane.end_s()
+            heapq.heappush(self._wakes, (lane.wake, lane.number, lane))
 
     def _left(self, lane: Lane[Key], transfers: int = 1) -> None:
         if not lane.tags:
@@ -98,12 +111,6 @@ class NicFlows(Lanes[Key]):
             after = self._transfers[card] = before + more
             self._busiest[card] = max(before, after, self._busiest.get(card, 0))
 
-    def _wake(self, lane: Lane[Key]) -> None:
-        end = lane.end_s()
-        if end < lane.wake:
-            lane.wake = end
-            heapq.heappush(self._wakes, (end, lane.number, lane))
-
     def _settle_before(self, now: float) -> None:
         """Work out the rates of before `now`, if they have changed and time has gone on since."""
         if self._changed and now > self._changed_at:
@@ -111,66 +118,82 @@ class NicFlows(Lanes[Key]):
 
     def _settle(self) -> None:
         """Fill: let the rates rise that the changes can be felt in, until every one is stopped."""
-        disturbed, left, waiting = self._disturbed()
-        shares = [room / many if many else math.inf for room, many in zip(left, waiting, strict=True)]
+        disturbed, left, waiting, shares = self._disturbed()
         capped = [lane for lane in disturbed if lane.capped]
         capped.sort(key=lambda lane: lane.bandwidth, reverse=True)
-        rising, stamp, now = len(disturbed), self._stamp, self._changed_at
+        rising, stamp, now, wakes = len(disturbed), self._stamp, self._changed_at, self._wakes
         while rising:
             share = min(shares)
             if capped and capped[-1].bandwidth <= share:
                 lane = capped.pop()
+                if lane.stamp != stamp:
+                    continue
                 share = lane.bandwidth
-                stopped = [lane] if lane.stamp == stamp else []
+                stopped = [lane]
             else:
                 full = self._passing[shares.index(share)]
                 stopped = [lane for lane in full.values() if lane.stamp == stamp]
             rising -= len(stopped)
             for lane in stopped:
                 lane.stamp = 0
-                transfers = len(lane.tags)
-                for card in (lane.uplink, lane.downlink):
-                    many = waiting[card] = waiting[card] - transfers
-                    room = left[card] = left[card] - transfers * share
-                    # What others leave cannot be a smaller share, but for rounding, which must not stop anybody.
-                    shares[card] = max(share, room / many) if many else math.inf
+                tags = lane.tags
+                transfers = len(tags)
+                taken = transfers * share
+                # What is left for others cannot be a smaller share, but for rounding, which must not stop anybody.
+                card = lane.uplink
+                room = left[card] = left[card] - taken
+                many = waiting[card] = waiting[card] - transfers
+                shares[card] = (room / many if room > share * many else share) if many else math.inf
+                card = lane.downlink
+                room = left[card] = left[card] - taken
+                many = waiting[card] = waiting[card] - transfers
+                shares[card] = (room / many if room > share * many else share) if many else math.inf
                 if share != lane.rate or lane.since == now:
-                    lane.advance(now)
+                    lane.moved = moved = lane.moved + (now - lane.since) * lane.rate
+                    lane.since = now
                     lane.rate = share
-                    self._wake(lane)
+                    end = now + (tags[0][0] - moved) / share
+                    if end < lane.wake:
+                        lane.wake = end
+                        heapq.heappush(wakes, (end, lane.number, lane))
 
-    def _disturbed(self) -> tuple[list[Lane[Key]], list[float], list[int]]:
+    def _disturbed(self) -> tuple[list[Lane[Key]], list[float], list[int], list[float]]:
         """The lanes whose rates may be others than before, and per card what they leave of it, and their transfers.
 
         Until the first card of a changed lane is full, the water rises as it rose before, and whoever stops by then
         has the rate he had. No card is full before it could give all its transfers an equal share. Beyond that level,
         what is felt at a card is felt by the lanes that pass it, hence at their other cards.
         """
-        capacities, stamp = self._capacities, self._stamp + 1
-        unmoved = min(capacities[card] / most for card, most in self._busiest.items()) * (1 - ROUNDING)
+        capacities, transfers, passing = self._capacities, self._transfers, self._passing
+        stamp = self._stamp = self._stamp + 1
+        unmoved = min([capacities[card] / most for card, most in self._busiest.items()]) * (1 - ROUNDING)
         disturbed = [lane for lane in self._changed.values() if lane.tags]
         for lane in disturbed:
             lane.stamp = stamp
-        left, waiting = [0.0] * len(capacities), [0] * len(capacities)
-        cards = dict.fromkeys(self._busiest)
-        queue = list(cards)
+        left, waiting = capacities[:], transfers[:]
+        shares = [math.inf] * len(capacities)
+        queue = list(self._busiest)
+        seen = [False] * len(capacities)
+        for card in queue:
+            seen[card] = True
         for card in queue:  # grows while we go
-            room, many = capacities[card], self._transfers[card]
-            for lane in self._passing[card].values():
+            for lane in passing[card].values():
                 if lane.stamp == stamp:
                     continue
-                if lane.rate < unmoved:
-                    room -= lane.rate * len(lane.tags)
-                    many -= len(lane.tags)
+                rate = lane.rate
+                if rate < unmoved:
+                    many = len(lane.tags)
+                    left[card] -= rate * many
+                    waiting[card] -= many
                     continue
                 lane.stamp = stamp
                 disturbed.append(lane)
                 other = lane.uplink + lane.downlink - card
-                if other not in cards:
-                    cards[other] = None
+                if not seen[other]:
+                    seen[other] = True
                     queue.append(other)
-            left[card], waiting[card] = room, many
-        self._stamp = stamp
+            if waiting[card]:
+                shares[card] = left[card] / waiting[card]
         self._changed.clear()
         self._busiest.clear()
-        return disturbed, left, waiting
+        return disturbed, left, waiting, shares

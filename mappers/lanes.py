@@ -159,9 +159,10 @@ class LinkFlows(Lanes[Key]):
     """`Contention.LINK`: transfers on the same directed link share its bandwidth equally; nobody else matters."""
 
     def _enter(self, lane: Lane[Key], key: Key, begun: int, size_bytes: float, now: float) -> None:
-        lane.advance(now)
         tags = lane.tags
-        heapq.heappush(tags, (lane.moved + size_bytes, begun, key))
+        lane.moved = moved = lane.moved + (now - lane.since) * lane.rate if tags else 0.0
+        lane.since = now
+        heapq.heappush(tags, (moved + size_bytes, begun, key))
         lane.rate = lane.bandwidth / len(tags)
         if tags[0][1] == begun:  # whoever was first before ends later now, and its wake is early enough
             end = now + size_bytes / lane.rate
@@ -176,8 +177,8 @@ class LinkFlows(Lanes[Key]):
     def _left(self, lane: Lane[Key]) -> None:
         if lane.tags:
             lane.rate = lane.bandwidth / len(lane.tags)
-            lane.wake = lane.end_s()
-            heapq.heappush(self._wakes, (lane.wake, lane.number, lane))
+            end = lane.wake = lane.since + (lane.tags[0][0] - lane.moved) / lane.rate
+            heapq.heappush(self._wakes, (end, lane.number, lane))
 
 
 def take_out(heap: list[Entry], place: int) -> None:
