@@ -16,6 +16,10 @@ class StrandedError(InstanceError):
     """
 
 
+def stranded(task: int) -> StrandedError:
+    return StrandedError(f"task {task} can run on no node that is open and that its inputs can reach")
+
+
 class Draft:
     """Tasks are placed one by one, each after its parents; those that are placed never move."""
 
@@ -78,8 +82,24 @@ class Draft:
             if start + seconds < best_s:
                 best, best_s, best_start_s = node, start + seconds, start
         if best < 0:
-            raise StrandedError(f"task {task} can run on no node that is open and that its inputs can reach")
+            raise stranded(task)
         return best, best_start_s
+
+    def settle(self, task: int, starts_s: Sequence[float], cost: Sequence[float]) -> int:
+        """Place the task where that costs least, the lowest node among equals, of those where it can run at all.
+
+        `starts_s` is what `starts_s(task)` gave, `cost` the caller's measure. Raises StrandedError.
+        """
+        able = [
+            node
+            for node, (start, seconds) in enumerate(zip(starts_s, self.instance.cost_s[task], strict=True))
+            if start + seconds < math.inf
+        ]
+        if not able:
+            raise stranded(task)
+        node = min(able, key=cost.__getitem__)
+        self.place(task, node, starts_s[node])
+        return node
 
     def place(self, task: int, node: int, start_s: float) -> None:
         """Take the slot."""

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from .draft import Draft, StrandedError
+from .draft import Draft, stranded
 from .instance import Floats
 
 FEW_NODES = 12
@@ -63,7 +63,7 @@ class Sweep:
                     if start + seconds < best_s or (start + seconds == best_s and node < best):
                         best, best_s, start_s = node, start + seconds, start
         if best_s == math.inf:
-            raise StrandedError(f"task {task} can run on no node that is open and that its inputs can reach")
+            raise stranded(task)
         return best, start_s
 
     def place(self, task: int, node: int, start_s: float) -> None:
