@@ -11,6 +11,7 @@ from .jobstate import AttemptKey, JobState, UnitKey
 from .ledger import Ledger, SegmentId, Statement
 from .shape import Shape, shape_of
 from .signed import Signed
+from .view import Planned
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class Job:
     ranks: Mapping[str, float]
     """Upward rank of each task in seconds, by this node's estimates when it first heard of the job."""
     shape: Shape = field(init=False)
+    plan: Mapping[str, Planned] = field(init=False)
+    """The origin's plan by name of task; empty when it has made none."""
 
     held: dict[UnitKey, Held] = field(default_factory=dict)
     """Holding: what is to be run here."""
@@ -116,6 +119,12 @@ class Job:
 
     def __post_init__(self) -> None:
         self.shape = shape_of(self.spec.dag)
+        self.plan = {
+            task.name: Planned(NodeId(planned.node), planned.start_s, planned.finish_s)
+            for task, planned in zip(
+                self.spec.dag.tasks, self.spec.plan, strict=False
+            )  # either one for each, or none
+        }
 
     @property
     def origin(self) -> NodeId:

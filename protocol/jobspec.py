@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U63, Bytes16, Bytes32, Length, Name, Seconds
-from .dag import Dag, is_base_name
+from .dag import TASKS_MAX, Dag, is_base_name
 
 ITEMS_MAX = 10_000
 FILES_MAX = 65_536
@@ -52,6 +52,21 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """Where and when a task is to run, as the origin planned it before it signed the job. A hint: who decides where
+    the task runs may know better by then. Seconds are counted from the job's `created_s`."""
+
+    node: Bytes32
+    start_s: Seconds
+    finish_s: Seconds
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a task that ends before it starts."""
+        if self.finish_s < self.start_s:
+            raise ValueError(f"a task is planned to start at {self.start_s:g} s and to end at {self.finish_s:g} s")
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """A job: signed by its origin, named by the digest of the signed bytes."""
 
@@ -66,9 +81,13 @@ class JobSpec:
     """Makes the same application submitted twice two jobs."""
     application: FileRef | None = None
     """The scripts directory as one archive."""
+    plan: Annotated[tuple[PlannedTask, ...], Length(0, TASKS_MAX)] = ()
+    """One entry per task of `dag`, in its order; empty when nobody has planned. A stream is planned as one item of
+    everything."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for names that would do something to a terminal, and for more units than can be kept."""
+        """Raises ValueError for names that would do something to a terminal, for more units than can be kept, and for
+        a plan that is not of this graph."""
         for name in (self.name, self.mapper):
             if not name.isprintable():
                 raise ValueError(f"{name!r} is no name for a job or a mapper, expected printable characters")
@@ -78,3 +97,5 @@ class JobSpec:
                 f"the job has {len(self.dag.tasks)} tasks for {len(self.items)} items, together {units} units; at "
                 f"most {UNITS_MAX} fit one job: submit several"
             )
+        if len(self.plan) not in (0, len(self.dag.tasks)):
+            raise ValueError(f"the plan is for {len(self.plan)} tasks, the graph has {len(self.dag.tasks)}")

@@ -45,8 +45,9 @@ class Neighbours:
     def view(self, job: Job, task: Task, now: float) -> View:
         return self.view_of(job.spec.name, job.spec.dag, task, now)
 
-    def view_of(self, name: str, dag: Dag, task: Task, now: float) -> View:
-        """Beliefs about those who may and can run a task of the application `name`."""
+    def view_of(self, name: str, dag: Dag, task: Task | None, now: float) -> View:
+        """Beliefs about those who may and can run a task of the application `name`; None means about all who compute,
+        whatever its tasks need."""
         self._look_around(now)
         links = self._links
 
@@ -60,7 +61,8 @@ class Neighbours:
             expected_s = dag.by_name[of].expected_s
             return self.profile.run_s(program_name(name, of), node, self.speed_of(node), expected_s)
 
-        return View(self.me, self._fit(task.cores, task.memory_bytes), link, run_s)
+        peers = self._everybody if task is None else self._fit(task.cores, task.memory_bytes)
+        return View(self.me, peers, link, run_s)
 
     def _look_around(self, now: float) -> None:
         """One event may bring hundreds of decisions, and what is believed of the others is the same for all."""

@@ -207,7 +207,10 @@ class Placing:
         excluded = frozenset(job.excluded.get(key, ()))
         mine = self.desk.bindings.totals(self.desk.near.load_known_since)
         progress = JobProgress(job, key[1], view, self.desk.is_gone, now)
-        return Question(job.spec.dag, job.task(key).name, parents, excluded, mine, progress, job.ranks)
+        age_s = max(0.0, now - job.spec.created_s)
+        return Question(
+            job.spec.dag, job.task(key).name, parents, excluded, mine, progress, job.ranks, job.plan, age_s
+        )
 
     def _parents_of(self, job: Job, key: UnitKey, view: View, now: float) -> tuple[Parent, ...]:
         if not job.shape.parents[key[0]]:

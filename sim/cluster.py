@@ -15,6 +15,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Identity, Peer
+from pnode.protocol.planning import planned
 from pnode.protocol.record import Address, NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
@@ -110,13 +111,21 @@ class Cluster:
         return host
 
     def submit(self, host: Host, spec: JobSpec) -> JobId:
-        """Hand a job in at a host; its input files are taken to be in that host's store."""
+        """Hand a job in at a host, which plans it if the mapper is a planner; its input files are taken to be in that
+        host's store."""
         for item in spec.items:
             host.content.update({file.digest: file for file in item.files})
         if spec.application is not None:
             host.content[spec.application.digest] = spec.application
-        reply = self.request(host, lambda request: Submit(request, encode(spec)))
-        return JobId(reply)
+        with_plan = encode(self._planned(host, replace(spec, created_s=host.now)))
+        return JobId(self.request(host, lambda request: Submit(request, with_plan)))
+
+    def _planned(self, host: Host, spec: JobSpec) -> JobSpec:
+        neighbours, jobs = host.peer.neighbours, host.peer.jobs
+        if neighbours is None or jobs is None or spec.mapper not in jobs.desk.mappers:
+            return spec
+        view = neighbours.view_of(spec.name, spec.dag, None, host.now)
+        return planned(jobs.desk.mappers[spec.mapper], spec, view, self.engine.generator(f"plan/{self._requests}"))
 
     def request(self, host: Host, event: Callable[[int], Event]) -> bytes:
         """Put a request to a host's peer, run until the reply, and return its value; an error is an assertion."""

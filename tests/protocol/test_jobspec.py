@@ -1,13 +1,14 @@
 """Specifications: what no job can have is refused where it is built and where it is read."""
 
+from dataclasses import replace
 from time import process_time
 
 import pytest
 
-from pnode.protocol.codec import MalformedError, decode, encode, from_wire
+from pnode.protocol.codec import MalformedError, decode, encode, from_wire, pack, to_wire
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
 from pnode.protocol.ids import digest_of
-from pnode.protocol.jobspec import SPEC_BYTES_MAX, UNITS_MAX, FileRef, Item, JobSpec
+from pnode.protocol.jobspec import SPEC_BYTES_MAX, UNITS_MAX, FileRef, Item, JobSpec, PlannedTask
 
 DIGEST = digest_of(b"")
 PROGRAM = Program(ProgramKind.MODULE, ("scripts/task.py",))
@@ -54,6 +55,26 @@ def test_more_units_than_a_machine_can_keep_are_refused() -> None:
     assert len(spec_of(dag, 1000).items) == 1000
     with pytest.raises(ValueError, match="5000 tasks for 1001 items, together 5005000 units; at most 5000000 fit"):
         spec_of(dag, 1001)
+
+
+def test_a_plan_has_a_place_for_every_task_or_for_none() -> None:
+    part = PlannedTask(bytes(32), 1.0, 2.0)
+
+    assert replace(spec_of(), plan=(part,)).plan == (part,)
+    with pytest.raises(ValueError, match="the plan is for 2 tasks, the graph has 1"):
+        replace(spec_of(), plan=(part, part))
+
+
+def test_no_task_is_planned_to_end_before_it_starts() -> None:
+    with pytest.raises(ValueError, match="a task is planned to start at 2 s and to end at 1 s"):
+        PlannedTask(bytes(32), 2.0, 1.0)
+
+
+def test_a_specification_of_an_older_version_has_no_plan() -> None:
+    *older, plan = to_wire(spec_of())
+
+    assert plan == []
+    assert decode(JobSpec, pack(older)) == spec_of()
 
 
 def test_the_largest_graph_fits_into_a_specification_and_is_read_quickly() -> None:

@@ -1,6 +1,8 @@
 """Hypothesis strategies for wire classes, made from the same annotations that the codec compiles."""
 
+import contextlib
 import dataclasses
+import functools
 import types
 from collections.abc import Sequence
 from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints
@@ -9,10 +11,14 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 from pnode.protocol.codec import Length, Range
-from pnode.protocol.dag import Dag, Program, Task, is_base_name
+from pnode.protocol.dag import Dag, Task, is_base_name
+from pnode.protocol.jobspec import JobSpec, PlannedTask
 
 ANY_LENGTH = Length(0, 4)
 """What is drawn where an annotation sets no bound: short, so that messages of many fields stay quick."""
+
+TRIES_MAX = 8
+"""What breaks the rules of its class is drawn anew a few times: rejecting it rejects all that is built around it."""
 
 TEXT = st.characters(codec="utf-8")
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
@@ -38,6 +44,8 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
         return _tuples(annotation, ANY_LENGTH)
     if annotation is Dag:
         return dags()
+    if annotation is JobSpec:
+        return job_specs()
     if dataclasses.is_dataclass(annotation):
         return _built(annotation)
     return _scalars(annotation, None, ANY_LENGTH)
@@ -79,14 +87,20 @@ def _tuples(annotation: Any, length: Length) -> st.SearchStrategy[tuple[Any, ...
 
 
 @st.composite
-def _built(draw: st.DrawFn, wire_class: Any) -> Any:
+def _built(draw: st.DrawFn, /, wire_class: Any, **given: object) -> Any:
+    """One of a class, with the fields that are given and any others."""
+    for _ in range(TRIES_MAX):
+        fields = {name: draw(strategy) for name, strategy in _fields_of(wire_class).items() if name not in given}
+        with contextlib.suppress(ValueError):  # a class with rules of its own
+            return wire_class(**fields, **given)
+    return reject()
+
+
+@functools.cache
+def _fields_of(wire_class: Any) -> dict[str, st.SearchStrategy[Any]]:
+    """What may stand in each field that travels."""
     hints = get_type_hints(wire_class, include_extras=True)
-    fields = [field.name for field in dataclasses.fields(wire_class) if field.init]
-    values = [draw(values_of(hints[name])) for name in fields]
-    try:
-        return wire_class(*values)
-    except ValueError:  # a class with rules of its own
-        reject()
+    return {field.name: values_of(hints[field.name]) for field in dataclasses.fields(wire_class) if field.init}
 
 
 @st.composite
@@ -96,7 +110,20 @@ def dags(draw: st.DrawFn) -> Dag:
     names = draw(st.lists(name, min_size=1, max_size=4, unique=True))
     tasks = []
     for at, called in enumerate(names):
-        task = draw(_built(Task))
         children = tuple(draw(st.permutations(names[at + 1 :])))[: draw(st.integers(0, 2))]
-        tasks.append(dataclasses.replace(task, name=called, children=children, program=draw(_built(Program))))
+        sizes = tuple(draw(st.floats(0.0, 2.0**63)) for _ in children) if draw(st.booleans()) else ()
+        tasks.append(draw(_built(Task, name=called, children=children, child_bytes=sizes)))
     return Dag(tuple(draw(st.permutations(tasks))))
+
+
+@st.composite
+def job_specs(draw: st.DrawFn) -> JobSpec:
+    """Specifications of small jobs, with a plan or without."""
+    name = st.text(st.characters(codec="utf-8", categories=["L", "N", "P"]), min_size=1, max_size=8)
+    spec: JobSpec = draw(_built(JobSpec, name=draw(name), mapper=draw(name), plan=()))
+    return dataclasses.replace(spec, plan=tuple(draw(_planned()) for _ in spec.dag.tasks) * draw(st.booleans()))
+
+
+def _planned() -> st.SearchStrategy[PlannedTask]:
+    spans = st.lists(st.floats(0.0, 1e12), min_size=2, max_size=2).map(sorted)
+    return st.builds(lambda node, span: PlannedTask(node, *span), st.binary(min_size=32, max_size=32), spans)
