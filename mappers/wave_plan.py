@@ -53,7 +53,8 @@ def ranked(question: Question, view: View, scores: Sequence[Score], first: NodeI
 def imagined(question: Question, view: View, urgencies: Urgencies) -> list[Score]:
     """A score for every eligible peer, with its finish as a partial plan has it.
 
-    When it is not known how far the job is, or how urgent its tasks are, the totals are expected finishes.
+    Tasks that are not bound go where the origin has planned them, if it has. When it is not known how far the job is,
+    or how urgent its tasks are, the totals are expected finishes.
     """
     scores = expected_finishes(question, view)
     urgency = _by_rank(question, view, urgencies)
@@ -62,7 +63,8 @@ def imagined(question: Question, view: View, urgencies: Urgencies) -> list[Score
     before = urgency.before(question.task, LOOKS_MAX)
     known = look(question, (*before, *urgency.after(question.task, LOOKS_MAX)))
     outlook = Outlook(question, view, scores, known)
-    outlook.place(not_started(question.dag, before, known), homes(known))
+    names = not_started(question.dag, before, known)
+    outlook.place(names, homes(question, names, known))
     return [outlook.seen(score) for score in scores]
 
 
@@ -73,9 +75,13 @@ def look(question: Question, names: Sequence[str]) -> dict[str, Progress]:
     return {name: known for name in (*names, *parents) if (known := progress.get(name)) is not None}
 
 
-def homes(known: Mapping[str, Progress]) -> dict[str, NodeId]:
-    """The nodes that tasks are bound to and have not started on."""
-    return {name: one.node for name, one in known.items() if one.phase is Phase.BOUND}
+def homes(question: Question, names: Sequence[str], known: Mapping[str, Progress]) -> dict[str, NodeId]:
+    """The nodes that tasks which have not started are bound to, or else planned on."""
+    found = {name: one.node for name, one in known.items() if one.phase is Phase.BOUND}
+    plan = question.plan
+    if plan:
+        found = {name: plan[name].node for name in names if name in plan} | found
+    return found
 
 
 def not_started(dag: Dag, names: Sequence[str], known: Mapping[str, Progress]) -> list[str]:
@@ -102,7 +108,7 @@ def _by_rank(question: Question, view: View, urgencies: Urgencies) -> Urgency | 
     if any(parent.task and parent.task not in question.progress for parent in question.parents):
         return None  # parents have nodes, so somebody knows how far the job is, but has not told us
     if question.ranks:
-        return urgencies.by_rank(question.dag, question.ranks)
+        return urgencies.of(question.dag, question.ranks)
     if len(question.dag.tasks) > RANKED_TASKS_MAX:
         return None
-    return Urgencies().by_rank(question.dag, upward_ranks(question.dag, view))
+    return Urgencies().of(question.dag, upward_ranks(question.dag, view))

@@ -51,14 +51,14 @@ def test_a_gain_above_the_margin_overrules_the_plan() -> None:
     assert order(choose(short(), beliefs(a_free_in_s=2.5))) == "BA"
 
 
-def test_what_is_planned_earlier_counts_where_it_is_planned_and_what_is_bound_where_it_is_bound() -> None:
+def test_what_is_more_urgent_counts_where_it_is_bound_or_else_planned() -> None:
     elsewhere = knowing(ask(FORK, "short", parents=PARENTS), plan=PLAN, root=done("A"), long=bound("A", 0.0, 6.0))
 
     # long is on A until 6 and nothing on B.
     assert order(choose(elsewhere, beliefs(a_free_in_s=6.0))) == "BA"
 
 
-def test_what_is_planned_later_counts_for_nothing() -> None:
+def test_what_is_less_urgent_counts_for_nothing() -> None:
     question = knowing(
         ask(FORK, "long", parents=PARENTS), plan=PLAN | {"short": ("B", 3.0, 4.0)}, root=done("A"), short=bound("B")
     )
