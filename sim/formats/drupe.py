@@ -7,7 +7,7 @@ on the clusters that were measured most links have a negative term, and a few pr
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pnode.mappers.instance import Matrix
 from pnode.sim.schedule.scenario import Machine, Network, ScenarioError
@@ -72,6 +72,15 @@ def network_of(nodes: Sequence[str], fits: Fits, blame: Blame, *, straight: bool
         return Network(machines, latency, bandwidth, None if straight else quadratic)
     except ScenarioError as error:
         raise blame(str(error)) from None
+
+
+def straightened(network: Network, blame: Blame) -> Network:
+    """The same without a quadratic term, every link the straight one that comes nearest."""
+    if network.seconds_per_byte2 is None:
+        return network
+    names = [machine.name for machine in network.machines]
+    links = network_of(names, fits_of(network, blame), blame, straight=True)
+    return replace(links, machines=network.machines)
 
 
 def fits_of(network: Network, blame: Blame) -> Fits:

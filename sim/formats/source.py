@@ -34,6 +34,8 @@ def write_text(path: Place, text: str) -> None:
         Path(path).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise FormatError(str(path), "", f"it cannot be written: {error.strerror or error}") from None
+    except UnicodeEncodeError as error:
+        raise FormatError(str(path), "", f"a name in it is no text: {error.reason}") from None
 
 
 def unpack(file: str, data: bytes) -> str:
