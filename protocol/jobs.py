@@ -13,6 +13,7 @@ for that about a node that is gone.
 """
 
 import math
+from typing import assert_never
 
 from .desk import Desk
 from .effects import Effect, Reply
@@ -83,6 +84,8 @@ class Jobs:
                 self._cancel(event, now)
             case WatchJob():
                 self.enquiries.watch(event, now)
+            case _:
+                assert_never(event)
         return self._settle(now)
 
     def find(self, event: FindJobs, peers: tuple[NodeId, ...], now: float) -> list[Effect]:

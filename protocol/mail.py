@@ -5,6 +5,7 @@ wants whole feeds: it confirms a segment when it has everything before it, and a
 """
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from .codec import decode
 from .desk import Desk
@@ -53,6 +54,8 @@ class Mail:
             case LedgerShown():
                 job = self.register.known(JobId(message.job), message.spec)
                 self.enquiries.shown(peer, job, _vector(message.vector), now)
+            case _:
+                assert_never(message)
 
     def send_due(self, now: float) -> None:
         """Send what is due."""

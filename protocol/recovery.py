@@ -17,6 +17,7 @@ will act on it: its holder, its controller for a while, or this node.
 """
 
 from enum import Enum, auto
+from typing import assert_never
 
 from .desk import Desk
 from .ids import JobId, NodeId
@@ -115,7 +116,8 @@ class Recovery:
 
     def _act(self, job: Job, key: UnitKey, now: float, *, patient: bool) -> None:
         timer = (job.id, key)
-        match self._judge(job, key):
+        care = self._judge(job, key)
+        match care:
             case _Care.NONE_NEEDED:
                 self._patience.cancel(timer)
             case _Care.EXPECTED if patient or self._is_our_offer(job, key):
@@ -124,6 +126,8 @@ class Recovery:
             case _Care.EXPECTED | _Care.OURS:
                 self._patience.set(timer, now + PATIENCE_S)
                 self.placing.place(job, key, now, self._why(job, key))
+            case _:
+                assert_never(care)
 
     def _judge(self, job: Job, key: UnitKey) -> _Care:
         unit = job.state.unit(key)

@@ -193,6 +193,7 @@ class Circle:
         self.frames: list[tuple[str, str, object]] = []
         """Everything that was sent: (from, to, message)."""
         self._lines: list[str] = []
+        self._placed: list[str] = []
         self._under_way: deque[Callable[[], None]] = deque()
         self._requests = 0
         self._place = {"cores": cores, "memory_bytes": MEMORY_BYTES, "speed": 1.0, "computes": True} | place
@@ -249,6 +250,17 @@ class Circle:
         self._bring(self[name], content, source)
         self.settle()
 
+    def bring_all(self) -> None:
+        """From now on all content arrives by itself. What was asked for before does, too, or fails."""
+        self.brings = True
+        for partner in self.partners.values():
+            for fetch in list(partner.fetching.values()):
+                if self._having(fetch):
+                    self._deliver(partner, fetch)
+                else:
+                    self.refuse(partner.name, fetch.file)
+        self.settle()
+
     def refuse(self, name: str, content: FileRef, reason: str = "refused") -> None:
         """A partner's fetch fails."""
         del self[name].fetching[content.digest]
@@ -282,6 +294,7 @@ class Circle:
                 if self.id_of(name) in absent:
                     absent.remove(self.id_of(name))
             if partner.up:
+                partner.jobs.session_opened(self.id_of(name))
                 self.do(partner, partner.jobs.member_back(self.id_of(name), self.now))
         self.settle()
 
@@ -335,11 +348,14 @@ class Circle:
     def take(self) -> list[str]:
         """What was done since the last time, in order."""
         lines, self._lines = self._lines, []
+        self._placed.clear()
         return lines
 
     def placed(self) -> list[str]:
-        """Of what was done since the last time, the assignments alone."""
-        return [line for line in self.take() if "ASSIGNED" in line]
+        """Who has given what to whom since the last time, itself included; forgets everything else that was done."""
+        placed, self._placed = self._placed, []
+        self._lines.clear()
+        return placed
 
     def is_quiet(self) -> bool:
         """Whether nothing is under way, unconfirmed or unread."""
@@ -373,6 +389,8 @@ class Circle:
                     self._under_way.append(partial(self._arrive, partner.name, receiver, message))
                 case Save():
                     partner.rows[(effect.table, effect.key)] = effect.value
+                    if effect.table == "segment":
+                        self._read(partner, decode(Signed, effect.value))
                 case Notify():
                     pass
                 case Reply():
@@ -406,9 +424,18 @@ class Circle:
         sources = [self.name_of(node) for node in fetch.sources]
         self._note(f"{partner.name} fetches {fetch.file.name} from {', '.join(sources)}")
         partner.fetching[fetch.file.digest] = fetch
-        having = [name for name in sources if self[name].up and fetch.file.digest in self[name].store]
-        if self.brings and having:
+        if self.brings:
+            self._deliver(partner, fetch)
+
+    def _deliver(self, partner: Partner, fetch: Fetch) -> None:
+        having = self._having(fetch)
+        if having:
             self._under_way.append(lambda: self._bring(partner, fetch.file, having[0]))
+
+    def _having(self, fetch: Fetch) -> list[str]:
+        """Sources that could give it."""
+        sources = [self.name_of(node) for node in fetch.sources]
+        return [name for name in sources if self[name].up and fetch.file.digest in self[name].store]
 
     def _bring(self, partner: Partner, content: FileRef, source: str | None) -> None:
         partner.fetching.pop(content.digest, None)
@@ -427,6 +454,12 @@ class Circle:
         if partner is not None and partner.up and (sender, receiver) not in self.deaf:
             self.do(partner, partner.jobs.message(self.id_of(sender), message, self.now))  # type: ignore[arg-type]
 
+    def _read(self, partner: Partner, signed: Signed) -> None:
+        """Note whom a partner has given something."""
+        statements = decode(Segment, signed.body).statements if signed.author == partner.id else ()
+        assignments = (each for each in statements if each.kind == StatementKind.ASSIGNED)
+        self._placed += [f"{partner.name}: {self._unit(each)} to {self._whom(each)}" for each in assignments]
+
     def _words(self, sender: str, message: object) -> str:
         """What a message says, for people."""
         if not isinstance(message, Deliver):
@@ -442,10 +475,15 @@ class Circle:
         kind = StatementKind(statement.kind)
         if kind in ABOUT_THE_JOB:
             return kind.name
-        (dag,) = {job.spec.dag for each in self.partners.values() for job in each.jobs.desk.jobs.values()}
-        of = _unit(Unit(JobId(b""), dag.tasks[statement.task].name, statement.item, statement.attempt))
-        whom = f" to {self.name_of(NodeId(statement.node))}" if kind is StatementKind.ASSIGNED else ""
-        return f"{kind.name} {of}{whom}"
+        whom = f" to {self._whom(statement)}" if kind is StatementKind.ASSIGNED else ""
+        return f"{kind.name} {self._unit(statement)}{whom}"
+
+    def _whom(self, statement: Statement) -> str:
+        return self.name_of(NodeId(statement.node))
+
+    def _unit(self, statement: Statement) -> str:
+        dag, *_ = {job.spec.dag: None for each in self.partners.values() for job in each.jobs.desk.jobs.values()}
+        return _unit(Unit(JobId(b""), dag.tasks[statement.task].name, statement.item, statement.attempt))
 
 
 def _tells(said: Signed, kinds: tuple[StatementKind, ...]) -> bool:

@@ -604,7 +604,7 @@ def test_what_somebody_else_has_taken_meanwhile_is_not_kept_after_a_restart() ->
     assert circle.take() == ["bob > ann: DROPPED only#1"]
     circle.kill("cid")
 
-    assert circle.placed() == ["ann > bob: ASSIGNED only#3 to bob"]
+    assert circle.placed() == ["ann: only#3 to bob"]
 
 
 def test_who_has_forgotten_everything_is_reminded_and_goes_on() -> None:

@@ -1,0 +1,437 @@
+"""Recovery: whatever becomes of a unit's holder, controller or inputs, somebody runs it, and nobody in vain."""
+
+import math
+from random import Random
+
+from pnode.protocol.events import CancelJob
+from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.ledger import StatementKind
+from pnode.protocol.placing import HANDOFF_S
+from pnode.protocol.recovery import PATIENCE_S
+from pnode.protocol.view import Choice, Question, View
+
+from .ledgers import statement
+from .partners import Circle, file, spec, task
+
+ASSIGNED, ACCEPTED, STARTED = StatementKind.ASSIGNED, StatementKind.ACCEPTED, StatementKind.STARTED
+FINISHED, FAILED, DROPPED = StatementKind.FINISHED, StatementKind.FAILED, StatementKind.DROPPED
+
+ALONE = spec(task("only"))
+CHAIN = spec(task("first", "second"), task("second", "third"), task("third"))
+JOIN = spec(task("left", "last"), task("right", "last"), task("last", inputs_per_call=2))
+
+
+class Mute:
+    """A mapper that finds nobody."""
+
+    name = "script"
+
+    def choose(self, question: Question, view: View, rng: Random) -> Choice:
+        return Choice(())
+
+
+def circle_for(job: JobSpec, *, brings: bool = True, **prefer: tuple[str, ...]) -> Circle:
+    """ann's job, and who is to have which task; those beyond the first are to have it next."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=brings)
+    for name, nodes in prefer.items():
+        circle.prefer(name, *nodes)
+    circle.submit("ann", job)
+    circle.take()
+    return circle
+
+
+def why(circle: Circle, task: int, number: int) -> str:
+    """What people are told about an attempt after the first."""
+    (attempt,) = (each for each in circle["ann"].job.state.unit((task, 0)).attempts.values() if each.number == number)
+    return attempt.why
+
+
+def finish(circle: Circle) -> None:
+    """Let everybody notice who is dead, all content arrive and every run end well, until there is none."""
+    for partner in circle.partners.values():
+        if not partner.up and partner.id not in circle["ann"].near.gone:
+            circle.miss(partner.name)
+    circle.bring_all()
+    circle.run(1.0)
+    partners = circle.partners.values()
+    while running := [(each.name, run.unit.task) for each in partners for run in each.running.values()]:
+        circle.end(*running[0])
+        circle.run(1.0)
+
+
+def outlived(circle: Circle) -> bool:
+    """Whether the job ends well without further ado, and nothing is left over."""
+    finish(circle)
+    circle.take()
+    return circle["ann"].job.state.phase is Phase.DONE and circle.is_quiet() and circle.deadline == math.inf
+
+
+# Whoever has the unit is gone.
+
+
+def test_a_unit_whose_holder_is_gone_is_placed_again_at_once() -> None:
+    circle = circle_for(ALONE, only=("bob", "cid"))
+
+    circle.kill("bob")
+
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert why(circle, 0, 2) == "bob is gone"
+    assert outlived(circle)
+
+
+def test_nothing_is_done_about_a_node_that_had_no_part() -> None:
+    circle = circle_for(ALONE, only=("bob",))
+
+    circle.kill("cid")
+
+    assert circle.take() == []
+    assert outlived(circle)
+
+
+def test_a_dead_holder_that_comes_back_finds_its_unit_with_somebody_else() -> None:
+    circle = circle_for(ALONE, only=("bob", "cid"))
+    circle.kill("bob")
+    circle.take()
+
+    circle.restart("bob")
+    circle.meet("bob")
+
+    assert [line for line in circle.take() if line.startswith("bob")] == [
+        "bob runs only#1",
+        "bob > ann: STARTED only#1",
+        "bob ends only#1",
+        "bob > ann: DROPPED only#1",
+    ]
+    assert outlived(circle)
+
+
+def test_a_unit_that_was_dropped_for_nobody_is_placed_again() -> None:
+    circle = circle_for(ALONE, only=("bob",))
+    circle.crash("bob")  # it does not hear what is said in its name
+    circle.prefer("only", "cid")
+
+    circle.utter("bob", "ann", statement(DROPPED))
+
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert why(circle, 0, 2) == "bob has dropped it"
+    assert outlived(circle)
+
+
+def test_a_failed_unit_is_nobodys_business() -> None:
+    circle = circle_for(ALONE, only=("bob",))
+
+    circle.end("bob", "only", failure="it broke")
+    circle.take()
+    circle.kill("bob")
+    circle.run(60.0)
+
+    assert circle.placed() == []
+    assert circle["ann"].job.state.phase is Phase.FAILED
+    assert circle.deadline == math.inf
+
+
+def test_an_unanswered_offer_of_our_own_is_left_to_placing() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("only", "bob", "cid")
+    circle.crash("bob")
+
+    circle.submit("ann", ALONE)
+    circle.placed()
+    circle.run(HANDOFF_S + PATIENCE_S)
+
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert why(circle, 0, 2) == f"bob did not answer within {HANDOFF_S:g} s"
+    assert outlived(circle)
+
+
+# Whoever is to place the unit is gone, or silent.
+
+
+def test_a_controller_that_places_nobody_is_given_a_while() -> None:
+    circle = silent_controller()
+
+    circle.run(PATIENCE_S - 0.1)
+    assert circle.placed() == []
+    circle.run(0.1)
+
+    assert circle.placed() == ["ann: second#1 to cid"]
+    assert why(circle, 1, 1) == ""
+    assert outlived(circle)
+
+
+def test_the_children_of_a_dead_controller_are_placed_at_once() -> None:
+    circle = silent_controller(final=True)
+    circle.end("bob", "first")  # of which ann has a copy
+    circle.placed()
+
+    circle.kill("bob")
+
+    assert circle.placed() == ["ann: second#1 to cid"]
+    assert outlived(circle)
+
+
+def test_the_origin_places_the_children_of_what_it_holds_itself() -> None:
+    circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("ann",))
+
+    assert [name for name in ("ann", "bob") if circle[name].job.held] == ["ann", "bob"]
+    assert outlived(circle)
+
+
+def silent_controller(*others: str, **fields: object) -> Circle:
+    """bob holds `first` and finds nobody for `second`; ann would give that to cid."""
+    circle = Circle("ann", "bob", "cid", *others)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "cid")
+    circle["bob"].jobs.desk.mappers["script"] = Mute()
+    circle.submit("ann", spec(task("first", "second", **fields), task("second")))
+    assert circle.placed() == ["ann: first#1 to bob"]
+    return circle
+
+
+def test_a_controllers_offer_that_ends_in_nothing_is_repeated() -> None:
+    circle = silent_controller()
+    circle.crash("cid")
+    circle.prefer("second", "ann")
+
+    circle.utter("bob", "ann", statement(ASSIGNED, (1, 0), node=circle.id_of("cid")))
+    circle.run(PATIENCE_S - 0.1)
+    assert circle.placed() == []
+    circle.run(0.1)
+
+    assert circle.placed() == ["ann: second#2 to ann"]
+    assert why(circle, 1, 2) == "cid has not answered"
+    assert outlived(circle)
+
+
+def test_a_word_about_a_unit_renews_the_patience() -> None:
+    circle = silent_controller()
+    circle.crash("cid")
+    for number in (1, 2):
+        circle.run(PATIENCE_S - 0.1)
+        circle.utter("bob", "ann", statement(ASSIGNED, (1, 0), number, node=circle.id_of("cid")))
+        assert circle.placed() == []
+
+    circle.prefer("second", "ann")
+    circle.run(PATIENCE_S)
+
+    assert circle.placed() == ["ann: second#3 to ann"]
+
+
+def test_who_declined_and_was_not_replaced_is_replaced() -> None:
+    circle = silent_controller()
+    circle.crash("cid")
+    circle.prefer("second", "ann")
+
+    circle.utter("bob", "ann", statement(ASSIGNED, (1, 0), node=circle.id_of("cid")))
+    circle.utter("cid", "ann", statement(StatementKind.DECLINED, (1, 0)))
+    circle.run(PATIENCE_S)
+
+    assert circle.placed() == ["ann: second#2 to ann"]
+    assert why(circle, 1, 2) == "cid has declined it"
+
+
+# Results that went with their node.
+
+
+def test_a_result_that_somebody_waits_for_is_made_again() -> None:
+    circle = circle_for(JOIN, left=("bob", "dan"), right=("cid",), last=("dan",))
+    circle.end("bob", "left")
+    circle.take()
+
+    circle.kill("bob")
+
+    assert circle.placed() == ["ann: left#2 to dan"]
+    assert why(circle, 0, 2) == "bob is gone"
+    assert outlived(circle)
+
+
+def test_a_result_that_everybody_has_read_is_not_made_again() -> None:
+    circle = circle_for(CHAIN, first=("bob",), second=("cid",), third=("dan",))
+    circle.end("bob", "first")
+    circle.take()
+
+    circle.kill("bob")
+    circle.run(60.0)
+
+    assert circle.placed() == []
+    assert outlived(circle)
+
+
+def test_a_result_of_the_job_is_made_again_until_there_is_a_copy() -> None:
+    circle = Circle("ann", "bob", "cid", brings=False)
+    circle.prefer("only", "bob", "cid")
+    circle.submit("ann", ALONE)
+    circle.end("bob", "only")
+    circle.placed()
+
+    circle.kill("bob")
+    assert circle.placed() == ["ann: only#2 to cid"]
+    circle.end("cid", "only", file("again"))
+    circle.bring("ann", file("again"), "cid")
+
+    assert outlived(circle)
+
+
+def test_with_a_copy_nothing_is_made_again() -> None:
+    circle = circle_for(spec(task("one"), task("two")), one=("bob",), two=("cid",))
+    circle.end("bob", "one")
+    circle.take()
+
+    circle.kill("bob")
+    circle.run(60.0)
+
+    assert circle.placed() == []
+    assert outlived(circle)
+
+
+def test_what_was_made_on_the_way_is_made_again_only_as_far_up_as_it_must() -> None:
+    circle = circle_for(
+        spec(task("a", "b"), task("b", "c"), task("c", "d"), task("d")),
+        a=("ann",), b=("bob",), c=("bob",), d=("cid",),
+    )  # fmt: skip
+    circle.end("ann", "a")
+    circle.end("bob", "b")
+    circle.prefer("b", "dan")
+    circle.prefer("c", "dan")
+    circle.take()
+
+    circle.kill("bob")  # with the result of b, and c at work
+
+    assert circle.placed() == ["ann: b#2 to dan", "ann: c#2 to dan"]  # a is at ann's
+    assert outlived(circle)
+
+
+def test_lost_ancestors_are_made_again_in_their_order() -> None:
+    circle = circle_for(CHAIN, brings=False, first=("bob", "dan"), second=("bob", "dan"), third=("cid",))
+    circle.end("bob", "first")
+    circle.end("bob", "second")
+    circle.take()
+
+    circle.kill("bob")  # before cid could read a byte
+
+    assert circle.placed() == ["ann: first#2 to dan", "ann: second#2 to dan"]
+    assert outlived(circle)
+
+
+def test_a_result_is_no_longer_missed_when_its_node_is_back() -> None:
+    circle = circle_for(CHAIN, brings=False, first=("bob",), second=("cid",), third=("dan",))
+    circle.end("bob", "first")
+    circle["ann"].jobs.desk.mappers["script"] = Mute()
+    circle.kill("bob")
+    circle.take()
+
+    circle.restart("bob")
+    circle.meet("bob")
+    circle.run(60.0)
+
+    assert circle.placed() == []
+    assert outlived(circle)
+
+
+def test_what_was_not_missed_is_when_its_reader_goes_too() -> None:
+    circle = circle_for(CHAIN, first=("bob", "dan"), second=("bob", "dan"), third=("cid", "dan"))
+    circle.end("bob", "first")
+    circle.end("bob", "second")
+    circle.take()
+
+    circle.kill("bob")
+    assert circle.placed() == []  # cid has what it needs
+    circle.kill("cid")
+    assert circle.placed() == ["ann: first#2 to dan", "ann: second#2 to dan"]  # third when second has started
+    assert outlived(circle)
+
+
+def test_a_child_one_of_whose_parents_never_began_is_not_placed_for_a_dead_controller() -> None:
+    circle = circle_for(
+        spec(task("busy", expected_s=100.0), *JOIN.dag.tasks),
+        busy=("cid",), left=("bob", "dan"), right=("cid",), last=("dan",),
+    )  # fmt: skip
+
+    circle.kill("bob")
+
+    assert circle.placed() == ["ann: left#2 to dan"]
+    assert outlived(circle)
+
+
+def test_a_unit_waits_for_a_parent_that_is_to_run_again() -> None:
+    circle = circle_for(JOIN, left=("bob", "cid"), right=("cid",), last=("bob", "dan"))
+    circle.end("bob", "left")
+    circle.take()
+
+    circle.kill("bob")  # which had left's result and was to run last; cid is busy with right
+
+    assert circle.placed() == ["ann: left#2 to cid"]
+    circle.end("cid", "right")
+    assert circle.placed() == ["ann: last#2 to dan"]  # once left has started
+    assert outlived(circle)
+
+
+# What this node has forgotten, or does not know yet.
+
+
+def test_after_a_restart_everybody_has_a_while_to_speak_up() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("first", "bob")
+    circle.prefer("second", "cid")
+    circle.deaf.append(("bob", "ann"))
+    circle.submit("ann", spec(task("done"), task("first", "second"), task("second")))
+    circle.end("ann", "done")
+    circle.crash("ann")
+    circle.forget("ann", ASSIGNED)
+    circle.take()
+
+    circle.restart("ann")
+    circle.run(PATIENCE_S - 0.1)
+    assert circle.placed() == []
+    circle.deaf.clear()
+    circle.meet("ann")  # bob tells what it has
+    circle.run(60.0)
+
+    assert circle.placed() == []
+    assert outlived(circle)
+
+
+def test_after_a_restart_what_nobody_has_is_placed_anew() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("first", "bob")
+    circle.crash("bob")
+    circle.submit("ann", CHAIN)
+    circle.crash("ann")
+    circle.forget("ann", ASSIGNED)
+    circle.prefer("first", "cid")
+    circle.take()
+
+    circle.restart("ann")
+    circle.run(PATIENCE_S)
+
+    assert circle.placed() == ["ann: first#1 to cid", "cid: second#1 to ann"]
+    assert outlived(circle)
+
+
+def test_of_a_job_that_is_over_nothing_is_looked_after() -> None:
+    circle = silent_controller()  # ann waits for bob to act
+    assert circle["ann"].jobs.recovery.deadline < math.inf
+
+    circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))
+    circle.kill("bob")
+    circle.run(600.0)
+
+    assert circle.placed() == []
+    assert circle.deadline == math.inf
+
+
+def test_a_member_that_goes_while_another_is_waited_for_does_not_prolong_that() -> None:
+    circle = silent_controller("dan")
+    circle.crash("cid")
+    circle.prefer("second", "ann")
+    circle.utter("bob", "ann", statement(ASSIGNED, (1, 0), node=circle.id_of("dan")))
+    circle.utter("dan", "ann", statement(StatementKind.DECLINED, (1, 0)))
+    circle.utter("bob", "ann", statement(ASSIGNED, (1, 0), 2, node=circle.id_of("cid")))
+    circle.run(PATIENCE_S - 1.0)
+
+    circle.kill("dan")
+    assert circle.placed() == []
+    circle.run(1.0)
+
+    assert circle.placed() == ["ann: second#3 to ann"]
