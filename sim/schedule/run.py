@@ -1,14 +1,12 @@
 """A run: one scenario, one mapper, one seed."""
 
-from pnode.mappers.catalogue import MAPPERS, UnknownMapperError
 from pnode.mappers.plan import Planner
 from pnode.protocol.view import Mapper
 
-from .deciding import deciding
 from .policy import Strategy
 from .result import Result
 from .scenario import Scenario
-from .static import static
+from .strategies import strategy_of
 from .world import World
 
 
@@ -17,20 +15,9 @@ def simulate(
 ) -> Result:
     """Run a scenario to its end.
 
-    `mapper` is a name that `strategy_of` knows, a mapper that decides inside the run, or a planner whose plans are
-    carried out. The same arguments give an equal result, on any machine. `trace` records every transfer.
+    `mapper` is one of `strategies.NAMES`, a mapper that decides inside the run, or a planner whose plans are carried
+    out. The same arguments give an equal result, on any machine. `trace` records every transfer.
+
+    Raises UnknownMapperError, ScenarioError, and whatever a planner raises that finds no plan.
     """
     return World(scenario, seed, trace=trace).run(strategy_of(mapper))
-
-
-def strategy_of(mapper: str | Strategy | Mapper | Planner) -> Strategy:
-    """What to do about a scenario. Raises UnknownMapperError, which lists the known names."""
-    if isinstance(mapper, Strategy):
-        return mapper
-    if isinstance(mapper, str):
-        if mapper not in MAPPERS:
-            raise UnknownMapperError(f"there is no mapper {mapper!r}; known are {', '.join(MAPPERS)}")
-        return deciding(MAPPERS[mapper])
-    if callable(mapper):
-        return static(getattr(mapper, "__name__", "planner"), mapper)
-    return deciding(mapper)

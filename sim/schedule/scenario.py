@@ -94,6 +94,9 @@ class Arrival:
     """More than one: a stream, whose items flow through the graph as a pipeline."""
     period_s: float = 0.0
     """Between the items of a stream."""
+    queue_items_max: int = 0
+    """Of a stream: an item starts at a task only if it is less than so many ahead of the oldest item that a child of
+    the task has not started; so no task's queue grows beyond that. 0: queues have no bound."""
 
 
 class Spread(Enum):
@@ -183,6 +186,11 @@ class Scenario:
         for disruption in self.disruptions:
             if not 0 <= disruption.machine < len(self.network.machines):
                 raise ScenarioError(f"a disruption at {disruption.at_s} s names machine {disruption.machine} of none")
+            if not 0 <= disruption.at_s < math.inf or not 0 < disruption.factor < math.inf:
+                raise ScenarioError(
+                    f"a disruption comes at {disruption.at_s} s with factor {disruption.factor}, expected a finite "
+                    "time, zero or more, and a finite factor above zero"
+                )
 
 
 def instance_of(graph: Graph, network: Network) -> Instance:
@@ -254,6 +262,10 @@ def _check_arrival(arrival: Arrival, network: Network) -> None:
         raise ScenarioError(
             f"graph {arrival.graph.name!r} comes at {arrival.at_s} s with {arrival.items} items every "
             f"{arrival.period_s} s, expected finite times, zero or more, and at least one item"
+        )
+    if arrival.queue_items_max < 0:
+        raise ScenarioError(
+            f"graph {arrival.graph.name!r} has queues of {arrival.queue_items_max} items, expected 0 or more"
         )
     names = dict.fromkeys(task.name for task in arrival.graph.tasks)
     if len(names) < len(arrival.graph.tasks):

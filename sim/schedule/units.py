@@ -14,6 +14,7 @@ from enum import IntEnum
 from pnode.mappers.instance import Instance
 
 from .scenario import Arrival, Vertex
+from .window import Window
 
 
 class State(IntEnum):
@@ -31,13 +32,16 @@ class State(IntEnum):
 class Job:
     """An arrival with its costs, and the units of the items that have come in so far."""
 
-    __slots__ = ("arrival", "instance", "items", "number")
+    __slots__ = ("arrival", "instance", "items", "left", "number", "window")
 
     def __init__(self, number: int, arrival: Arrival, instance: Instance) -> None:
         self.number = number
         self.arrival = arrival
         self.instance = instance
         self.items: list[list[Unit]] = []
+        self.left = instance.tasks * arrival.items
+        """Units that are not done, those of items to come included."""
+        self.window = Window(instance, arrival.queue_items_max) if arrival.queue_items_max else None
 
     def release(self, factors: list[float]) -> "list[Unit]":
         """The units of the next item, by the number of the task; what each really takes, over the profile."""

@@ -35,6 +35,7 @@ def validate(result: Result) -> None:
         _check_duration(facts, execution)
         _check_inputs(facts, execution)
     _check_capacity(facts)
+    _check_queues(facts)
     check_traffic(result, facts.kept, facts.slack_s)
 
 
@@ -212,3 +213,23 @@ def _check_capacity(facts: _Facts) -> None:
                 raise InfeasibleError(
                     f"machine {machine.name!r} has {capacity:g} {what}, {amount:g} are in use at {at_s} s"
                 )
+
+
+def _check_queues(facts: _Facts) -> None:
+    """In a stream with bounded queues, nothing starts that would have no place at a child of its task."""
+    starts: dict[Place, float] = {}
+    for one in facts.result.executions:
+        place = (one.job, one.item, one.task)
+        starts[place] = min(starts.get(place, math.inf), one.start_s)
+    for one in facts.result.executions:
+        arrival = facts.result.scenario.arrivals[one.job]
+        behind = one.item - arrival.queue_items_max
+        if arrival.queue_items_max and behind >= 0:
+            for edge in arrival.graph.edges:
+                # Each older item is looked at by the items after it; the one that is just out of reach is enough here.
+                left_s = starts.get((one.job, behind, edge.child), math.inf)
+                if edge.parent == one.task and left_s > one.start_s + facts.slack_s:
+                    raise InfeasibleError(
+                        f"{facts.name(one)} starts at {one.start_s} s, item {behind} of its child starts at {left_s} s "
+                        f"only: queues hold {arrival.queue_items_max} items"
+                    )

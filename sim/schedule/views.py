@@ -82,23 +82,32 @@ class Views:
         """What a machine believes now. The peers are those that are not known to be dead and, if it is about a unit,
         can run it."""
         now = self._world.now
-        seen_s = self.seen_s(me)
         costs = unit.job.instance.cost_s[unit.task] if unit is not None else (0.0,) * len(self.nodes)
         peers = [
-            self._peer(station, me, seen_s, now)
+            self._peer(station, me, now)
             for station in self._world.stations
             if costs[station.number] < math.inf and station.is_thought_alive
         ]
         return View(self.nodes[me], tuple(peers), self.link, run_s)
 
-    def _peer(self, station: Station, me: int, seen_s: float, now: float) -> PeerView:
+    def busy_percent(self, machine: int, me: int) -> float:
+        """How many of a machine's cores run something, as far as machine `me` has heard."""
+        station = self._world.stations[machine]
+        load, _ = self._heard(station, me)
+        return 100.0 * sum(cores for _, _, cores in load.running) / station.machine.cores
+
+    def _heard(self, station: Station, me: int) -> tuple[Load, float]:
+        """What a machine had to do as far as another one has heard, and when that was true."""
+        number, now = station.number, self._world.now
+        seen_s = now if number == me else self.seen_s(me)
+        if seen_s == now and station.alive:
+            return load_of(station), now
+        return self._loads[number][bisect_right(self._times[number], seen_s) - 1], seen_s
+
+    def _peer(self, station: Station, me: int, now: float) -> PeerView:
         number, machine = station.number, station.machine
-        age_s = 0.0 if number == me else now - seen_s
-        if not age_s and station.alive:
-            free_s = free_at(load_of(station), machine.cores, now)
-        else:
-            at = bisect_right(self._times[number], seen_s) - 1
-            free_s = free_at(self._loads[number][at], machine.cores, seen_s)
+        load, seen_s = self._heard(station, me)
+        free_s = free_at(load, machine.cores, seen_s)
         cpu_percent, memory_percent = self._percents[number]
         return PeerView(
             self.nodes[number],
@@ -106,7 +115,7 @@ class Views:
             machine.cores,
             machine.speed,
             max(0.0, free_s - now),
-            age_s,
+            now - seen_s,
             cpu_percent,
             memory_percent,
             whole_bytes(machine.memory_bytes),

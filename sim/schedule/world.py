@@ -44,8 +44,6 @@ class World:
         self._turns = 0
         self._dirty: list[Station] = []
         self._moves = 0
-        self._left = 0
-        """Units that are not done, of all items to come."""
         self._over: list[Attempt] = []
         """Attempts that have run."""
         self._node_factors = node_factors(scenario, seed)
@@ -118,6 +116,13 @@ class World:
         """Send a message, and say how many seconds it takes. What it does is up to the caller."""
         return self.wires.message_s(source, target)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing will happen any more unless a policy does something now."""
+        return (
+            not self._heap and not self._dirty and (self.wires.flows is None or self.wires.flows.deadline == math.inf)
+        )
+
     def stir(self, station: Station) -> None:
         """Ask the station's queue again: something may start that could not before."""
         if not station.dirty:
@@ -145,7 +150,6 @@ class World:
         for number, arrival in enumerate(self.scenario.arrivals):
             self.jobs.append(Job(number, arrival, costs[id(arrival.graph)]))
             self._task_factors.append(TaskFactors(self.scenario.durations, number, arrival, self.seed))
-            self._left += arrival.items * len(arrival.graph.tasks)
         policy = self.policy = strategy.policy(self)
         for station in self.stations:
             station.queue = policy.queue(station)
@@ -246,8 +250,15 @@ class World:
 
     def _ready(self, attempt: Attempt) -> None:
         if attempt.state is State.BOUND:
-            attempt.state = State.READY
             attempt.ready_s = self.now
+            window = attempt.unit.job.window
+            if window is None or window.admits(attempt):
+                self._admit(attempt)
+
+    def _admit(self, attempt: Attempt) -> None:
+        """It is ready, and there is room for what it will send."""
+        if attempt.state is State.BOUND:
+            attempt.state = State.READY
             station = self.stations[attempt.machine]
             station.queue.ready(attempt)
             self.stir(station)
@@ -265,6 +276,9 @@ class World:
             attempt.finish_s = now + seconds
             self.end_later(attempt)
             self.witness(station)
+            if unit.job.window is not None:
+                for other in unit.job.window.started(unit):
+                    self._admit(other)
             self.policy.started(attempt)
         wake_s = queue.wake_s
         if wake_s < math.inf and wake_s != station.wake_s:
@@ -285,7 +299,7 @@ class World:
         self.witness(station)
         self.stir(station)
         self._over.append(attempt)
-        self._left -= 1
+        unit.job.left -= 1
         unit.done = True
         if unit.copy is not None:
             self._decide_race(unit, attempt)
@@ -341,7 +355,7 @@ class World:
             messages=self.wires.messages,
             decisions=self.decisions,
             moves=self._moves,
-            complete=not self._left,
+            complete=not any(job.left for job in self.jobs),
         )
 
 

@@ -1,0 +1,54 @@
+"""Strategies: what a run may be asked to do, by name.
+
+Static planners, whose plans are carried out; the mappers that a live job may name, which decide inside the run; and
+CIRCE's two dispatchers with prices, whose controllers lie where HEFT puts the tasks.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from pnode.mappers.catalogue import MAPPERS, UnknownMapperError
+from pnode.mappers.plan import Planner
+from pnode.mappers.planners import PLANNERS, planner, random_planner
+from pnode.protocol.view import Mapper
+
+from .deciding import deciding
+from .policy import Strategy
+from .pricing import event_pricing, push_pricing
+from .static import Static, static
+from .world import World
+
+
+def _random(world: World) -> Static:
+    """Another mapping for every seed."""
+    return Static(random_planner(world.seed), None, world)
+
+
+_OWN: Mapping[str, Callable[[], Strategy]] = {
+    "random": partial(Strategy, "random", _random),
+    "circe-event": lambda: event_pricing(planner("heft")),
+    "circe-push": lambda: push_pricing(planner("heft")),
+}
+
+NAMES: tuple[str, ...] = tuple(dict.fromkeys((*MAPPERS, *PLANNERS, *_OWN)))
+
+
+def strategy_of(mapper: str | Strategy | Mapper | Planner) -> Strategy:
+    """What to do about a scenario. Raises UnknownMapperError, which lists the known names."""
+    if isinstance(mapper, Strategy):
+        return mapper
+    if isinstance(mapper, str):
+        return _by_name(mapper)
+    if callable(mapper):
+        return static(getattr(mapper, "__name__", "planner"), mapper)
+    return deciding(mapper)
+
+
+def _by_name(name: str) -> Strategy:
+    if name in _OWN:
+        return _OWN[name]()
+    if name in MAPPERS:
+        return deciding(MAPPERS[name])
+    if name in PLANNERS:
+        return static(name, PLANNERS[name])
+    raise UnknownMapperError(f"there is no mapper {name!r}; known are {', '.join(NAMES)}")
