@@ -17,7 +17,7 @@ from dataclasses import replace
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import Phase, Progress, Question, Score, View
 
-from .calendar import Calendar
+from .cores import Cores
 
 PEERS_MAX = 32
 """The peers where the task at hand would end first by their queues alone. It hardly ends up elsewhere, and a decision
@@ -41,10 +41,10 @@ class Outlook:
         """`scores`: the candidates, their inputs, queues and run times; `known`: how far other tasks are."""
         self._question = question
         self._view = view
-        cores = {peer.node: max(1, peer.cores) for peer in view.peers}
+        cores = {peer.node: peer.cores for peer in view.peers}
         self._nodes = _near(scores)
         self._number = {node: at for at, node in enumerate(self._nodes)}
-        self._lanes = [[Calendar() for _ in range(cores[node])] for node in self._nodes]
+        self._cores = [Cores(cores[node]) for node in self._nodes]
         self._ways: dict[NodeId, list[tuple[float, float]]] = {}
         """Per source: latency and bandwidth to each node."""
         self._ends: dict[str, tuple[NodeId, float]] = {}
@@ -70,8 +70,8 @@ class Outlook:
                     self._place_at(name, at)
             elif at is not None:
                 behind[at] += self._view.run_s(name, self._nodes[at])
-        for lanes, seconds in zip(self._lanes, behind, strict=True):
-            _block(lanes, seconds / len(lanes))
+        for cores, seconds in zip(self._cores, behind, strict=True):
+            cores.block(seconds / len(cores))
 
     def seen(self, score: Score) -> Score:
         """The score of the task at hand with its finish according to the calendars.
@@ -81,11 +81,11 @@ class Outlook:
         at = self._number.get(score.node)
         if at is None:
             return score
-        start_s = _quote(self._lanes[at], self._cores(self._question.task), score.inputs_s, score.run_s)
+        start_s = self._cores[at].quote(self._wanted(self._question.task), score.inputs_s, score.run_s)
         queue_s = score.queue_s if start_s <= score.inputs_s else max(score.queue_s, start_s)
         return replace(score, total=start_s + score.run_s, queue_s=queue_s)
 
-    def _cores(self, name: str) -> int:
+    def _wanted(self, name: str) -> int:
         return self._question.dag.by_name[name].cores
 
     def _occupy(self, scores: Sequence[Score]) -> None:
@@ -95,19 +95,18 @@ class Outlook:
             if known.phase is Phase.DONE or known.node not in self._number:
                 continue
             at = self._number[known.node]
-            lanes = self._lanes[at]
-            wanted = min(max(1, self._cores(name)), len(lanes))
+            cores = self._cores[at]
+            wanted = min(max(1, self._wanted(name)), len(cores))
             expected_s = known.finish_in_s - known.start_in_s
             if known.phase is Phase.RUNNING:
                 expected_s = known.finish_in_s if known.finish_in_s > 0.0 else OVERDUE_SHARE * expected_s
                 self._ends[name] = (known.node, expected_s)
-                for lane in sorted(lanes, key=_tail)[:wanted]:
-                    lane.commit(lane.tail_s, expected_s)
-            explained[at] += expected_s * wanted / len(lanes)
+                cores.run(wanted, expected_s)
+            explained[at] += expected_s * wanted / len(cores)
         for score in scores:
             at = self._number.get(score.node, -1)
             if at >= 0:
-                _block(self._lanes[at], score.queue_s - explained[at])
+                self._cores[at].block(score.queue_s - explained[at])
 
     def _place_at(self, name: str, at: int) -> None:
         inputs = self._inputs(name, self._known.get(name))
@@ -117,11 +116,11 @@ class Outlook:
             latency_s, bandwidth = self._ways_from(source)[at]
             arrival_s = max(arrival_s, finish_s + latency_s + size_bytes / bandwidth)
         run_s = self._view.run_s(name, self._nodes[at])
-        self._take(name, at, _quote(self._lanes[at], self._cores(name), arrival_s, run_s), run_s)
+        self._take(name, at, self._cores[at].quote(self._wanted(name), arrival_s, run_s), run_s)
 
     def _place_best(self, name: str) -> None:
         inputs = self._inputs(name, None)
-        nodes, cores = self._nodes, self._cores(name)
+        nodes, wanted = self._nodes, self._wanted(name)
         self._steps += (len(inputs) + 1) * len(nodes)
         # This is where a decision spends its time, hence the plain loops.
         arrivals = [0.0] * len(nodes)
@@ -136,7 +135,7 @@ class Outlook:
             needed_s = run_s(name, node)
             if arrivals[at] + needed_s >= best_s:
                 continue
-            start_s = _quote(self._lanes[at], cores, arrivals[at], needed_s)
+            start_s = self._cores[at].quote(wanted, arrivals[at], needed_s)
             if start_s + needed_s < best_s:
                 best_s = start_s + needed_s
                 where, start, seconds = at, start_s, needed_s
@@ -144,8 +143,7 @@ class Outlook:
             self._take(name, where, start, seconds)
 
     def _take(self, name: str, at: int, start_s: float, seconds: float) -> None:
-        _commit(self._lanes[at], self._cores(name), start_s, seconds)
-        self._ends[name] = (self._nodes[at], start_s + seconds)
+        self._ends[name] = (self._nodes[at], self._cores[at].commit(self._wanted(name), start_s, seconds))
 
     def _inputs(self, name: str, known: Progress | None) -> list[tuple[NodeId, float, float]]:
         """(source, when it exists there, bytes) of every parent of which enough is known.
@@ -178,38 +176,3 @@ def _near(scores: Sequence[Score]) -> list[NodeId]:
     if len(scores) > PEERS_MAX:
         scores = sorted(scores, key=lambda score: (score.total, score.inputs_s, score.node))[:PEERS_MAX]
     return sorted(score.node for score in scores)
-
-
-def _tail(lane: Calendar) -> float:
-    return lane.tail_s
-
-
-def _block(lanes: Sequence[Calendar], seconds: float) -> None:
-    if seconds > 0.0:
-        for lane in lanes:
-            lane.commit(lane.tail_s, seconds)
-
-
-def _quote(lanes: Sequence[Calendar], cores: int, ready_s: float, seconds: float) -> float:
-    """The earliest start. A task of several cores starts where so many end, and leaves the gaps to others."""
-    if cores > 1:
-        tails = sorted(map(_tail, lanes))
-        return max(ready_s, tails[min(cores, len(tails)) - 1])
-    best_s = math.inf
-    for lane in lanes:
-        start_s = lane.quote(ready_s, seconds)
-        if start_s < best_s:
-            best_s = start_s
-            if start_s <= ready_s:
-                break
-    return best_s
-
-
-def _commit(lanes: Sequence[Calendar], cores: int, start_s: float, seconds: float) -> None:
-    """Take what was quoted. A wide task leaves those cores to others that are free earliest."""
-    if cores > 1:
-        free = sorted((lane for lane in lanes if lane.tail_s <= start_s), key=_tail, reverse=True)
-        for lane in free[:cores]:
-            lane.commit(start_s, seconds)
-        return
-    next(lane for lane in lanes if lane.quote(start_s, seconds) <= start_s).commit(start_s, seconds)
