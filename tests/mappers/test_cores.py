@@ -23,8 +23,8 @@ def test_a_gap_on_any_core_is_used() -> None:
     cores.commit(1, 5.0, 1.0)
     cores.commit(1, 0.0, 9.0)
 
-    assert cores.quote(1, 1.0, 4.0) == 6.0
-    assert cores.quote(1, 0.0, 5.0) == 0.0
+    assert cores.quote(1, 1.0, 4.0) == 1.0
+    assert cores.quote(1, 1.0, 5.0) == 6.0
 
 
 def test_a_wide_task_waits_for_enough_cores_and_takes_those_that_are_free_last() -> None:
