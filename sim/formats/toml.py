@@ -104,7 +104,7 @@ def read_toml(path: Place) -> Scenario:
 
 def parse_toml(file: str, text: str, folder: Path) -> Scenario:
     """That of a text; `file` is its name for messages, and files that it names lie relative to the folder."""
-    document = _document(file, text)
+    document = parse_document(file, text)
     document.allow(KEYS)
     network = network_of(document["network"], folder)
     jobs = Jobs(network, folder)
@@ -115,7 +115,7 @@ def parse_toml(file: str, text: str, folder: Path) -> Scenario:
     contention = Contention(_word(document, "contention", [kind.value for kind in Contention], "none"))
     if network.seconds_per_byte2 is not None and contention is not Contention.NONE:
         raise document["contention"].error(
-            "links with a quadratic term cannot be shared; expected none, or `straight = true` beside the network's file"
+            "links with a quadratic term cannot be shared; expected none, or `straight = true` beside the `file`"
         )
     try:
         return Scenario(
@@ -132,7 +132,8 @@ def parse_toml(file: str, text: str, folder: Path) -> Scenario:
         raise document.error(str(error)) from None
 
 
-def _document(file: str, text: str) -> Value:
+def parse_document(file: str, text: str) -> Value:
+    """Any TOML, not yet looked at. Raises FormatError."""
     if len(text) > CHARACTERS_MAX:
         raise FormatError(file, "", f"it has more than {CHARACTERS_MAX} characters, which is as much as is read")
     try:
