@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures format clean
+.PHONY: help setup demo test lint types unit processes cover figures tables format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -56,6 +56,10 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 	    echo "# $$script"; \
 	    $(BIN)/python -m tests.benchmarks.$$(basename "$$script" .py) || { echo "# $$script failed" >&2; status=1; }; \
 	done; exit $$status
+
+DATA := ../shared/data
+tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; about an hour
+	@$(BIN)/python -m pnode.sim.study.quality examples/studies/quality.toml docs/mappers.md --data "$(DATA)"
 
 format: $(DEV)  ## Lay out the sources and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
