@@ -5,9 +5,8 @@ changes something goes through the driver as an event, like what comes from the 
 """
 
 import os
-import re
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -27,7 +26,7 @@ from pnode.protocol.jobspec import SPEC_BYTES_MAX, FileRef, JobSpec
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord
-from pnode.protocol.routing import RoutingError, is_base_name
+from pnode.protocol.routing import RoutingError
 from pnode.protocol.view import Mapper
 
 from .api import (
@@ -52,7 +51,9 @@ from .api import (
 from .application import Application, ApplicationError, load_application, pack_application
 from .enrolment import EnrolmentError, invite
 from .plain import Instant
-from .reports import job_detail, job_status, listed_status, peer_status, role_names
+from .planning import with_plan
+from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
+from .results import check_places, place_results
 from .transfer import FetchError
 
 if TYPE_CHECKING:
@@ -67,10 +68,6 @@ LOG_CHUNK_BYTES = 100_000
 
 LOG_FILE_BYTES_MAX = 64 * 1024 * 1024
 """What the executor lets a task print at most."""
-
-
-_UNIT_NAME = re.compile(r"(.+)\[([0-9]{1,9})\]", re.DOTALL)
-"""A task and one of its items, as listings write it."""
 
 
 class Office:
@@ -110,7 +107,7 @@ class Office:
         return tuple(self._peer(node, record) for node, record in [(self.node.me, membership.record), *known])
 
     async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
-        _mapper(mapper)
+        chosen = _mapper(mapper)
         driver = self._driver()
         application = await _load(dag, inputs)
         owner = os.urandom(16)
@@ -122,15 +119,17 @@ class Office:
             raise RefusedError(str(error)) from None
         try:
             named = name or application.name
-            spec = encode(JobSpec(named, application.dag, items, mapper, self.node.clock(), owner, archive))
+            spec = JobSpec(named, application.dag, items, mapper, self.node.clock(), owner, archive)
         except ValueError as error:
             raise RefusedError(f"this cannot be a job: {error}") from None
-        if len(spec) > SPEC_BYTES_MAX:
+        view = self._neighbours().view_of(named, application.dag, None, spec.created_s)
+        encoded = encode(await with_plan(chosen, spec, view, Random(owner)))  # noqa: S311  # to be repeatable
+        if len(encoded) > SPEC_BYTES_MAX:
             raise RefusedError(
-                f"the specification of this job takes {len(spec)} bytes, at most {SPEC_BYTES_MAX} are possible: "
+                f"the specification of this job takes {len(encoded)} bytes, at most {SPEC_BYTES_MAX} are possible: "
                 "submit it in parts"
             )
-        job = JobId(await driver.ask(lambda request: Submit(request, spec)))
+        job = JobId(await driver.ask(lambda request: Submit(request, encoded)))
         return Submitted(job_text(job), job.hex(), (*application.notices, *self._unplaceable(application)))
 
     def _unplaceable(self, application: Application) -> tuple[str, ...]:
@@ -143,7 +142,7 @@ class Office:
         neighbours = self._neighbours()
         application = await _load(dag, inputs)
         sizes = [(await trio.Path(path).stat()).st_size for path in application.inputs]
-        view = neighbours.view_of(application.name, application.dag, application.dag.tasks[0], self.node.clock())
+        view = neighbours.view_of(application.name, application.dag, None, self.node.clock())
         try:
             placed = imagine(application.dag, view, chosen, Random(0), input_bytes=float(sum(sizes)))  # noqa: S311
         except UnplaceableError as error:
@@ -339,49 +338,3 @@ def _mapper(name: str) -> Mapper:
         return by_name(name)
     except UnknownMapperError as error:
         raise RefusedError(str(error)) from None
-
-
-def units_called(job: Job, name: str | None) -> dict[UnitKey, None]:
-    """The units that a person means by `task` or, as listings call them, `task[item]`; None means all.
-
-    Raises RefusedError when there are none.
-    """
-    items = range(len(job.spec.items))
-    if name is None:
-        return {(task, item): None for task in range(len(job.spec.dag.tasks)) for item in items}
-    called = _UNIT_NAME.fullmatch(name)
-    task, item = called.groups() if called and name not in job.state.index else (name, None)
-    if task in job.state.index and (item is None or int(item) in items):
-        return {job.key(task, number): None for number in (items if item is None else [int(item)])}
-    known = ", ".join(list(job.state.index)[:10])
-    raise RefusedError(f"job {job_text(job.id)} has no task {name!r}; it has {known}, items 0 to {len(items) - 1}")
-
-
-def place_results(job: Job) -> list[tuple[str, FileRef, NodeId]]:
-    """(sub-directory, file, holder) of every final output.
-
-    Files lie side by side as long as their names differ; otherwise each task, and each item of a stream, has a
-    directory of its own.
-    """
-    found: list[tuple[UnitKey, FileRef, NodeId]] = []
-    for key, unit in sorted(job.state.units.items(), key=lambda pair: (pair[0][1], pair[0][0])):
-        if job.task(key).final and unit.result is not None and unit.result.outcome is not None:
-            found += [(key, file, unit.result.node) for file in unit.result.outcome.outputs]
-    if _all_differ(file.name for _, file, _ in found):
-        return [("", file, holder) for _, file, holder in found]
-    return [(f"{job.spec.items[key[1]].key}/{job.task(key).name}", file, holder) for key, file, holder in found]
-
-
-def check_places(results: list[tuple[str, FileRef, NodeId]]) -> None:
-    """Names come from other nodes: none of them may lead out of the directory. Raises RefusedError."""
-    for place, file, _ in results:
-        parts = [*place.split("/"), file.name] if place else [file.name]
-        if len(parts) not in (1, 3) or not all(map(is_base_name, parts)):
-            raise RefusedError(
-                f"a result is called {'/'.join(parts)!r}, which is no name for a file: nothing was pulled"
-            )
-
-
-def _all_differ(names: Iterable[str]) -> bool:
-    seen = list(names)
-    return len(set(seen)) == len(seen)

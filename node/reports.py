@@ -1,5 +1,7 @@
 """Reports: what the core knows, as the values that people and `--json` get to see."""
 
+import re
+
 from pnode.protocol.gossip import Load
 from pnode.protocol.ids import JobId, NodeId, job_text, node_text
 from pnode.protocol.job import Job
@@ -9,8 +11,21 @@ from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord, Role
 from pnode.protocol.roster import State
 
-from .api import JobDetail, JobState, JobStatus, LoadStatus, PeerState, PeerStatus, UnitState, UnitStatus
+from .api import (
+    JobDetail,
+    JobState,
+    JobStatus,
+    LoadStatus,
+    PeerState,
+    PeerStatus,
+    RefusedError,
+    UnitState,
+    UnitStatus,
+)
 from .plain import Instant
+
+_UNIT_NAME = re.compile(r"(.+)\[([0-9]{1,9})\]", re.DOTALL)
+"""A task and one of its items, as listings write it."""
 
 _PEER_STATES: dict[State, PeerState] = {
     State.ALIVE: "alive",
@@ -128,6 +143,22 @@ def unit_name(job: Job, key: UnitKey) -> str:
     """The task, with its item where there are several."""
     task = job.task(key).name
     return task if len(job.spec.items) == 1 else f"{task}[{key[1]}]"
+
+
+def units_called(job: Job, name: str | None) -> dict[UnitKey, None]:
+    """The units that a person means by `task` or, as listings call them, `task[item]`; None means all.
+
+    Raises RefusedError when there are none.
+    """
+    items = range(len(job.spec.items))
+    if name is None:
+        return {(task, item): None for task in range(len(job.spec.dag.tasks)) for item in items}
+    called = _UNIT_NAME.fullmatch(name)
+    task, item = called.groups() if called and name not in job.state.index else (name, None)
+    if task in job.state.index and (item is None or int(item) in items):
+        return {job.key(task, number): None for number in (items if item is None else [int(item)])}
+    known = ", ".join(list(job.state.index)[:10])
+    raise RefusedError(f"job {job_text(job.id)} has no task {name!r}; it has {known}, items 0 to {len(items) - 1}")
 
 
 def job_detail(job: Job, neighbours: Neighbours, now: float) -> JobDetail:

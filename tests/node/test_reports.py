@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pnode.node.api import RefusedError
-from pnode.node.office import check_places, place_results, units_called
-from pnode.node.reports import job_detail, listed_status, role_names
+from pnode.node.reports import job_detail, listed_status, role_names, units_called
+from pnode.node.results import check_places, place_results
 from pnode.protocol.dag import Task
 from pnode.protocol.ids import NodeId, digest_of, job_text
 from pnode.protocol.job import Job
