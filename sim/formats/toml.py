@@ -140,7 +140,7 @@ def parse_document(file: str, text: str) -> Value:
         return Value(file, tomllib.loads(text.replace("\r\n", "\n")))
     except tomllib.TOMLDecodeError as error:
         place = _PLACE.search(str(error))
-        where = f"line {place[1]}, column {place[2]}" if place else f"line {text.count(chr(10)) + 1}"
+        where = f"line {place[1]}, column {place[2]}" if place else ""
         raise FormatError(file, where, f"no TOML: {_PLACE.sub('', str(error))}") from None
     except RecursionError:
         raise FormatError(file, "", "the TOML is nested too deeply to be read") from None
@@ -148,10 +148,10 @@ def parse_document(file: str, text: str) -> Value:
         raise FormatError(file, "", f"no TOML that is read here: {error}") from None
 
 
-def _word(table: Value, key: str, words: list[str], default: str) -> str:
-    value = table.get(key)
-    if value is None:
+def _word(table: Value, key: str, words: list[str], default: str | None = None) -> str:
+    if default is not None and table.get(key) is None:
         return default
+    value = table[key]
     if value.text() not in words:
         raise value.wrong(f"one of {', '.join(words)}")
     return value.text()
@@ -188,7 +188,7 @@ def _disruptions(value: Value | None, network: Network) -> tuple[Disruption, ...
     found: list[Disruption] = []
     for table in value.list() if value else ():
         table.allow(("at", "node", "fate", "factor"))
-        fate = Fate(_word(table, "fate", [fate.value for fate in Fate], ""))
+        fate = Fate(_word(table, "fate", [fate.value for fate in Fate]))
         factor = table.get("factor")
         if (fate is Fate.SPEED) != (factor is not None):
             raise table.error("expected a `factor` with the fate speed, and only with it")

@@ -69,7 +69,8 @@ def _described(value: Value) -> Network:
         _except(link, {machine.name: at for at, machine in enumerate(machines)}, latency, bandwidth)
     _check_all_told(value, machines, bandwidth)
     try:
-        return Network(machines, _matrix_of(latency), _matrix_of(bandwidth), quadratic and _matrix_of(quadratic))
+        square = None if quadratic is None else _matrix_of(quadratic)
+        return Network(machines, _matrix_of(latency), _matrix_of(bandwidth), square)
     except ScenarioError as error:
         raise value.error(str(error)) from None
 

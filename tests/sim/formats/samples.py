@@ -1,5 +1,6 @@
 """Samples for tests of formats: the public data where it is there, small graphs, and the ways files go wrong."""
 
+import math
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pnode.mappers.instance import Edge
 from pnode.sim.formats.errors import FormatError
-from pnode.sim.schedule.scenario import Graph, Vertex
+from pnode.sim.schedule.scenario import Graph, Machine, Network, Vertex
 
 from ...borders import ROOT
 
@@ -62,6 +63,27 @@ def graphs(
     chosen = sorted(draw(st.lists(st.sampled_from(pairs), unique=True, max_size=8))) if pairs else []
     edges = tuple(Edge(parent, child, draw(sizes)) for parent, child in chosen)
     return Graph(draw(names), vertices, edges)
+
+
+POSITIVE = st.floats(1e-6, 1e12) | st.integers(1, 1000).map(float)
+
+
+@st.composite
+def networks(draw: st.DrawFn, names: st.SearchStrategy[str] = NAMES, *, cards: bool = True) -> Network:
+    """Networks whose nodes can all be reached, in the form in which readers give them."""
+    nodes = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+    limits = POSITIVE | st.just(math.inf) if cards else st.just(math.inf)
+    machines = tuple(
+        Machine(
+            name, draw(POSITIVE), draw(st.integers(1, 9)) if cards else 1, draw(limits), draw(limits), draw(limits)
+        )
+        for name in nodes
+    )
+    numbers = range(len(nodes))
+    rates = draw(st.sampled_from([POSITIVE, st.just(5.0), POSITIVE | st.just(math.inf)]))
+    latency = tuple(tuple(0.0 if one == two else draw(SECONDS) for two in numbers) for one in numbers)
+    bandwidth = tuple(tuple(math.inf if one == two else draw(rates) for two in numbers) for one in numbers)
+    return Network(machines, latency, bandwidth)
 
 
 JSON = st.recursive(
