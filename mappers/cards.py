@@ -68,8 +68,10 @@ class NicFlows(Lanes[Key]):
         super().begin(key, source, target, size_bytes, now)
 
     def finish_due(self, now: float) -> list[Key]:
-        self._settle_before(now)
-        return super().finish_due(now)
+        done: list[Key] = []
+        while (at := self.deadline) <= now:
+            done += super().finish_due(at)
+        return done
 
     def abandon(self, key: Key, now: float) -> None:
         self._settle_before(now)
@@ -94,7 +96,7 @@ class NicFlows(Lanes[Key]):
         already = len(done)
         if lane.finish_first(at, done):
             self._left(lane, len(done) - already)
-        else:  # `deadline` was not asked for, which keeps wakes from being too early
+        else:  # the first of the wakes is never too early, but others at the same instant may be
             lane.wake = lane.end_s()
             heapq.heappush(self._wakes, (lane.wake, lane.number, lane))
 
