@@ -12,7 +12,13 @@ from .numeral import LARGEST, expected_from
 NAME_CHARACTERS_MAX = 512
 """Of tasks, machines and files: four times what a live node takes, since traces name tasks by paths."""
 
+NAME_EXPECTED = f"a name of 1 to {NAME_CHARACTERS_MAX} printable characters"
+
 Key = str | int
+
+
+def is_name(text: str) -> bool:
+    return 0 < len(text) <= NAME_CHARACTERS_MAX and text.isprintable()
 
 
 class Value:
@@ -91,8 +97,8 @@ class Value:
     def name(self) -> str:
         """A text that may name a task, a machine or a file."""
         text = self.text()
-        if not text or not text.isprintable() or len(text) > NAME_CHARACTERS_MAX:
-            raise self.wrong(f"a name of 1 to {NAME_CHARACTERS_MAX} printable characters")
+        if not is_name(text):
+            raise self.wrong(NAME_EXPECTED)
         return text
 
     def number(self, low: float = 0.0, expected: str = "") -> float:

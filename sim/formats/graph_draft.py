@@ -5,6 +5,7 @@ from pnode.protocol.dag import CycleError, topological
 from pnode.protocol.textfile import listed, shown
 from pnode.sim.schedule.scenario import Graph, Vertex
 
+from .document import NAME_EXPECTED, is_name
 from .errors import Blame
 from .numeral import LARGEST, expected_from
 
@@ -26,6 +27,8 @@ class GraphDraft:
         return task in self._tasks
 
     def task(self, vertex: Vertex, blame: Blame) -> None:
+        if not is_name(vertex.name):
+            raise blame(f"a task is called {shown(vertex.name)}, expected {NAME_EXPECTED}")
         if vertex.name in self._tasks:
             raise blame(f"a second task is called {shown(vertex.name)}")
         if len(self._tasks) >= TASKS_MAX:

@@ -5,6 +5,7 @@ import math
 from pnode.protocol.textfile import listed, shown
 from pnode.sim.schedule.scenario import Machine, Network, ScenarioError
 
+from .document import NAME_EXPECTED, is_name
 from .errors import Blame
 from .numeral import LARGEST, SMALLEST, expected_from
 
@@ -21,6 +22,8 @@ class NetworkDraft:
 
     def machine(self, machine: Machine, blame: Blame) -> None:
         name = shown(machine.name)
+        if not is_name(machine.name):
+            raise blame(f"a machine is called {name}, expected {NAME_EXPECTED}")
         if machine.name in self.machines:
             raise blame(f"a second machine is called {name}")
         if len(self.machines) >= MACHINES_MAX:

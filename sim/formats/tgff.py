@@ -28,6 +28,7 @@ from pnode.mappers.instance import Edge, Instance, Matrix
 from pnode.protocol.textfile import listed, shown
 from pnode.sim.schedule.scenario import Graph, Network, ScenarioError, Vertex, instance_of
 
+from .document import NAME_EXPECTED, is_name
 from .drupe import KBIT_BYTES, MS, Fit, Fits, fits_of, network_of, raw_of
 from .errors import Blame, FormatError, on_line, whole_file
 from .graph_draft import GraphDraft
@@ -159,6 +160,8 @@ class _Parser:
             case ["TASK", name, "TYPE", number]:
                 if number != str(len(self._tasks)):
                     raise blame(f"task {shown(name)} has the TYPE {shown(number)}, expected {len(self._tasks)}")
+                if not is_name(name):
+                    raise blame(f"a task is called {shown(name)}, expected {NAME_EXPECTED}")
                 if name in self._tasks:
                     raise blame(f"a second task is called {shown(name)}")
                 self._tasks[name] = None
@@ -185,8 +188,8 @@ class _Parser:
         for name in names:
             if name in self._nodes:
                 raise blame(f"two nodes are called {shown(name)}")
-            if name.startswith("#"):
-                raise blame(f"a node is called {shown(name)}, so that its links would look like comments")
+            if name.startswith("#") or not is_name(name):
+                raise blame(f"a node is called {shown(name)}, expected {NAME_EXPECTED} that does not begin with #")
             self._nodes[name] = len(self._nodes)
 
     def _cost(self, words: list[str], blame: Blame) -> None:
@@ -228,7 +231,7 @@ def write_tgff(path: Place, tgff: Tgff) -> None:
 def tgff_text(tgff: Tgff) -> str:
     """As Jupiter writes it, tabs and blanks included."""
     for name in (*tgff.tasks, *tgff.nodes):
-        if len(name.split()) != 1 or not name.isprintable() or name.startswith("#"):
+        if len(name.split()) != 1 or not is_name(name) or name.startswith("#"):
             raise FormatError("tgff", "", f"{name!r} cannot be written, expected a name without blanks or '#'")
     lines = ["@TASK_GRAPH 0 {", "\tAPERIODIC", ""]
     lines += [f"\tTASK {name}\tTYPE {number} " for number, name in enumerate(tgff.tasks)]

@@ -85,7 +85,6 @@ class Jobs:
         return draft.graph(tasks.error)
 
     def _vertex(self, name: str, value: Value) -> Vertex:
-        name = Value(value.file, name, value, "name").name()
         if not isinstance(value.plain, dict):
             return Vertex(name, quantity(value, TIME))
         value.allow(TASK_KEYS)

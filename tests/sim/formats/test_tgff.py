@@ -243,6 +243,7 @@ def test_what_the_format_cannot_say_is_refused() -> None:
         ("# type version node1 node2", "# type", 11, "that names 1 to 1024 nodes"),
         ("node1 node2", "node1 node1", 11, "two nodes are called node1"),
         ("node1 node2", "#1 node2", 11, "a node is called #1"),
+        ("TASK task1", "TASK a\0b", 5, "a task is called 'a\\x00b', expected a name"),
         ("# type version node1 node2\n", "", 11, "a cost stands before the line"),
         ("100 250", "100", 12, "t0_0 has 2 numbers, expected the version and one for each of 2 nodes"),
         ("100 250", "100 1e400", 12, "a cost of task t0_0 is 1e400"),

@@ -185,7 +185,7 @@ def test_exceptions_are_for_one_or_some_and_later_ones_outdo_earlier_ones() -> N
         """
     )
 
-    assert said.bandwidth_bytes_per_s == ((math.inf, 10, 10), (0.0, math.inf, 100), (10, 100, math.inf))
+    assert said.bandwidth_bytes_per_s == ((math.inf, 10.0, 10.0), (0.0, math.inf, 100.0), (10.0, 100.0, math.inf))
     assert said.latency_s == ((0.0, 0.001, 0.001), (2.0, 0.0, 0.001), (0.001, 0.001, 0.0))
 
 
@@ -366,7 +366,7 @@ def test_the_network_is_scaled_to_all_graphs_together(ccr: float) -> None:
         (but("b = 1", "c = 1"), "job[0].tasks.a.feeds.b", "there is no task b; tasks are a, c"),
         (but("b = 1", "b = { cost = 1, feeds = { a = 1 } }"), "job[0].tasks", "a cycle: a -> b -> a"),
         (but("feeds = { b", "feeds = { a"), "job[0].tasks.a.feeds.a", "task a waits for itself"),
-        (but("b = 1", 'b = 1\n"" = 1'), "job[0].tasks.''.name", "expected a name of 1 to 512"),
+        (but("b = 1", 'b = 1\n"" = 1'), "job[0].tasks.''", "a task is called '', expected a name of 1 to 512"),
         (but("[[job]]", '[[job]]\norigin = "x"'), "job[0].origin", "there is no node x; nodes are node1, node2"),
         (but("[[job]]", "[[job]]\nitems = 0"), "job[0].items", "found 0, expected a whole number from 1"),
         (but("[[job]]", '[[job]]\ngraph = "x.json"'), "job[0]", "expected either `graph`, a file, or a table"),
