@@ -48,5 +48,9 @@ class Links:
             times += self.latency.take(sources, 0)
         return times
 
+    def matrix_s(self, size_bytes: float) -> Floats:
+        """Seconds from every node to every node."""
+        return self.times_s(np.arange(len(self._inverse)), np.array([[size_bytes]]))
+
     def _delays(self, source: int) -> list[float]:
         return [0.0] * len(self._inverse) if self._latency is None else self._latency[source]

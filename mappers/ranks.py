@@ -44,12 +44,12 @@ def upward_of_jupiter(instance: Instance) -> tuple[float, ...]:
     Costs are whole numbers (milliseconds) and their mean is floored: Python 2 divides integers that way. A mean
     transfer is taken over the pairs' own times, which may be negative, as fitted polynomials are.
     """
-    links, nodes = Links(instance), np.arange(instance.nodes)
+    links = Links(instance)
     talking = ~instance.apart & ~np.eye(instance.nodes, dtype=np.bool_)
 
     def transfer_s(size_bytes: float) -> float:
         # Source by source, rounding after each addition as Python 2 did: since 3.12 sum() is more exact.
-        times = np.cumsum(links.times_s(nodes, np.array([[size_bytes]]))[talking])
+        times = np.cumsum(links.matrix_s(size_bytes)[talking])
         return float(times[-1]) / len(times) if len(times) else 0.0
 
     return _upward(instance, [math.floor(mean) for mean in means(instance)], transfer_s)
