@@ -16,6 +16,11 @@ class Cores:
     def __len__(self) -> int:
         return len(self.calendars)
 
+    @property
+    def free_s(self) -> float:
+        """When nothing is planned any more."""
+        return max([calendar.tail_s for calendar in self.calendars])
+
     def quote(self, wanted: int, ready_s: float, seconds: float) -> float:
         """The earliest start, not before `ready_s`, of a task of so many cores; of all of them if there are fewer.
 

@@ -1,0 +1,258 @@
+"""Hinted: the origin's plan binds every unit from the beginning, and machines adapt it where things turn out
+otherwise.
+
+The whole of wave-hint (scheduling.md 4.6 to 4.11, 4.14, 4.15), each rule of which is a pure piece in `mappers`:
+
+- The plan is HEFT's, or the best of a portfolio judged under the contention of the scenario. Where other jobs are
+  around it is laid into the calendars as the origin last saw them, and each task gets a reserved slot from the
+  machines themselves (`replan.reserve`).
+- Queues hold in the order of planned starts (`hold`).
+- A unit that ends more than 5 % off, an overdue one, and a machine that is known to be dead are reasons to re-plan
+  (`replan`): by the machine where it happened, on its own beliefs, within what is its business, by bids (`bid`).
+- Machines learn how much slower than their profile they are (`factor`), and gossip it. Overdue units are noticed and
+  may get a copy (`watch`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pnode.mappers.bid import FRESH_MARGIN_SHARE, MARGIN_SHARE
+from pnode.mappers.heft import heft
+from pnode.mappers.hold import NAP_SHARE
+from pnode.mappers.plan import Plan
+from pnode.mappers.portfolio import portfolio
+from pnode.mappers.replan import NOWHERE, Board, Step, deviates, is_responsible, replan, reserve
+from pnode.mappers.watch import COPY_AGAIN_SHARE, copy_due_s, due_s, is_copy_worth_it, overdue
+
+from .auction import Auction
+from .draws import generator
+from .hearsay import Hearsay
+from .machines import Station
+from .policy import Quiet, Strategy
+from .queues import Hold, Queue
+from .units import Attempt, Job, State, Unit
+from .world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """What is done beyond the plan. The default is what measures best."""
+
+    candidates: int = 1
+    """Plans that are judged; one is HEFT's."""
+    replans: bool = True
+    asks: bool = True
+    """For bids; without them the margin is that for fresh views."""
+    watches: bool = True
+    copies: bool = True
+    near_tasks: float = math.inf
+    """How far ahead of now a planned start may lie, in mean tasks, for a unit to be thought about anew."""
+    bids_max: int = 64
+    """Questions on behalf of one unit."""
+    margin_share: float | None = None
+    leak: bool = False
+
+
+PLAN_ONLY = Adaptation(replans=False, watches=False, copies=False)
+
+
+def hinted(adaptation: Adaptation = Adaptation(), name: str = "wave-hint") -> Strategy:
+    """wave-hint as a strategy."""
+    return Strategy(name, partial(Hinted, adaptation))
+
+
+class Hinted(Quiet):
+    def __init__(self, adaptation: Adaptation, world: World) -> None:
+        self._how = adaptation
+        self._world = world
+        self._mean_s = max(job.instance.mean_task_s for job in world.jobs)
+        self._hearsay = Hearsay(world, self._mean_s)
+        self._auction = Auction(world, self._hearsay)
+        self._rng = generator(world.seed, "mapper")
+        self._originals: dict[Unit, Attempt] = {}
+        """Of units that have a copy: the attempt that it is a copy of."""
+        self._looks: dict[Attempt, tuple[float, float]] = {}
+        """Per running attempt: when to see whether it is overdue, and when to think of a copy."""
+        self._asked: dict[Unit, int] = {}
+
+    def queue(self, station: Station) -> Queue:
+        return Hold(station, self._hearsay.inputs_s, self._hearsay.run_s, NAP_SHARE * self._mean_s)
+
+    # The plan.
+
+    def arrived(self, job: Job, item: int) -> None:
+        by = job.arrival.origin
+        board, order = self._hearsay.board(job, item, by)
+        steps = self._planned(job) if self._is_alone(board) else self._fitted(job, item, board, order)
+        self._world.decisions += len(steps)
+        for step in steps:
+            self._carry_out(job, item, step, by)
+
+    def _is_alone(self, board: Board) -> bool:
+        """Whether a static planner knows all there is to know: idle machines of one core each."""
+        return all(cores is not None and len(cores) == 1 and cores.free_s <= board.now for cores in board.nodes)
+
+    def _planned(self, job: Job) -> list[Step]:
+        plan, now = self._plan(job), self._world.now
+        order = sorted(plan.order, key=lambda task: plan.start_s[task])
+        return [Step(task, plan.node[task], now + plan.start_s[task], now + plan.finish_s[task]) for task in order]
+
+    def _plan(self, job: Job) -> Plan:
+        if self._how.candidates <= 1:
+            return heft(job.instance)
+        scenario = self._world.scenario
+        machines = scenario.network.machines
+        found = portfolio(
+            job.instance,
+            self._rng,
+            contention=scenario.contention,
+            candidates=self._how.candidates,
+            up=[one.up_bytes_per_s for one in machines],
+            down=[one.down_bytes_per_s for one in machines],
+        )
+        return found.best.plan
+
+    def _fitted(self, job: Job, item: int, board: Board, order: Sequence[int]) -> list[Step]:
+        """HEFT between what others have: as the origin last saw it, then as the machines themselves say."""
+        tails_s = [math.inf if cores is None else cores.free_s for cores in board.nodes]
+        steps = list(replan(board, order, lambda _: True, 0.0))
+        if self._how.asks and self._hearsay.is_old:
+            exact, order = self._hearsay.board(job, item, job.arrival.origin, fresh=True)
+            steps = reserve(exact, order, board.place, tails_s)
+        return steps
+
+    def _carry_out(self, job: Job, item: int, step: Step, by: int) -> None:
+        unit = job.items[item][step.task]
+        held, due_s = unit.held, (step.start_s, step.finish_s)
+        if held is None:
+            self._hearsay.given(self._world.bind(unit, step.node, step.start_s, by, due_s))
+        elif held.machine == step.before and step.node != step.before and not held.has_started:
+            self._hearsay.given(self._world.move(unit, step.node, step.start_s, by, due_s))
+        elif held.machine == step.node and not held.has_started:
+            held.due_start_s, held.due_finish_s = due_s
+            self._world.rekey(held, step.start_s)
+
+    # What happens.
+
+    def started(self, attempt: Attempt) -> None:
+        now, run_s = self._world.now, self._hearsay.run_s(attempt)
+        attempt.due_finish_s = now + run_s
+        if self._how.watches or self._how.copies:
+            self._look_later(attempt, due_s(now, run_s), copy_due_s(now, run_s))
+
+    def ended(self, attempt: Attempt) -> None:
+        self._looks.pop(attempt, None)
+        original = self._originals.pop(attempt.unit, None)
+        if original is not None and original is not attempt:
+            self._charge(original)
+        self._learn(attempt, self._world.now)
+        if self._how.replans and deviates(attempt.finish_s, attempt.due_finish_s, attempt.expected_s):
+            self._replan(attempt.unit.job, attempt.unit.item, attempt.machine)
+
+    def overdue(self, attempt: Attempt) -> None:
+        now = self._world.now
+        look_s, copy_s = self._looks[attempt]
+        if self._how.watches and now >= look_s:
+            seen = overdue(attempt.start_s, now)
+            look_s, attempt.due_finish_s = seen.again_s, seen.finish_s
+            self._hearsay.factors[attempt.machine].suspect(now - attempt.start_s, attempt.expected_s)
+            self._hearsay.learnt(attempt.machine)
+            if self._how.replans:
+                self._replan(attempt.unit.job, attempt.unit.item, attempt.machine)
+        if self._how.copies and now >= copy_s:
+            copy_s = math.inf if self._copy(attempt) else now + COPY_AGAIN_SHARE * attempt.expected_s
+        self._look_later(attempt, look_s, copy_s)
+
+    def died(self, machine: int, lost: Sequence[Attempt]) -> None:
+        for job, item in dict.fromkeys((attempt.unit.job, attempt.unit.item) for attempt in lost):
+            self._replan(job, item, self._living(job), fresh=True)
+
+    def recovered(self, machine: int) -> None:
+        for job in self._world.jobs:
+            for item in range(len(job.items)):
+                if any(unit.held is None for unit in job.items[item]):
+                    self._replan(job, item, machine, fresh=True)
+
+    def _look_later(self, attempt: Attempt, look_s: float, copy_s: float) -> None:
+        self._looks[attempt] = look_s, copy_s
+        at_s = min(look_s if self._how.watches else math.inf, copy_s if self._how.copies else math.inf)
+        if at_s < math.inf:
+            self._world.watch(attempt, at_s)
+
+    def _learn(self, attempt: Attempt, until_s: float) -> None:
+        self._hearsay.factors[attempt.machine].learn(until_s - attempt.start_s, attempt.expected_s)
+        self._hearsay.learnt(attempt.machine)
+
+    def _charge(self, loser: Attempt) -> None:
+        """A copy has ended before its original: a straggler must not go on looking fast."""
+        if self._world.stations[loser.machine].alive and self._world.now - loser.start_s > loser.expected_s:
+            self._learn(loser, self._world.now)
+
+    def _copy(self, attempt: Attempt) -> bool:
+        """Start a copy on an idle machine where it is likely to end first; whether there was one."""
+        unit, world = attempt.unit, self._world
+        costs, factors = unit.job.instance.cost_s[unit.task], self._hearsay.factors
+        if unit.copy is not None:
+            return True
+        finishes_s = {
+            one.number: self._auction.inputs_s(unit, one.number) + costs[one.number] * factors[one.number].value
+            for one in world.stations
+            if one.number != attempt.machine
+            and self._is_idle(one)
+            and one.fits(unit)
+            and costs[one.number] < math.inf
+        }
+        if not finishes_s:
+            return False
+        best = min(finishes_s, key=lambda machine: (finishes_s[machine], machine))
+        if not is_copy_worth_it(finishes_s[best], attempt.start_s, self._hearsay.run_s(attempt), world.now):
+            return False
+        self._originals[unit] = attempt
+        copy = world.copy(unit, best, world.now, attempt.machine)
+        copy.due_start_s, copy.due_finish_s = world.now, finishes_s[best]
+        self._hearsay.given(copy)
+        return True
+
+    def _is_idle(self, station: Station) -> bool:
+        return station.alive and not station.running and all(one.state is not State.READY for one in station.bound)
+
+    # Re-planning.
+
+    def _living(self, job: Job) -> int:
+        """The origin, or the first machine that lives."""
+        stations = self._world.stations
+        origin = stations[job.arrival.origin]
+        return next((one.number for one in (origin, *stations) if one.alive), origin.number)
+
+    def _replan(self, job: Job, item: int, me: int, *, fresh: bool = False) -> None:
+        how, world = self._how, self._world
+        board, order = self._hearsay.board(job, item, me, fresh=fresh)
+        controllers = self._hearsay.outline(job).controllers
+        units = job.items[item]
+
+        def may_move(task: int) -> bool:
+            place, controller = board.place[task], controllers[task]
+            above = None if controller == NOWHERE else board.place[controller]
+            return is_responsible(me, place, above, node_is_dead=board.nodes[place] is None)
+
+        def ask(task: int, nodes: Sequence[int]) -> dict[int, float]:
+            unit = units[task]
+            asked = self._asked.get(unit, 0)
+            if asked >= how.bids_max:
+                return {}
+            self._asked[unit] = asked + len(nodes)
+            world.decisions += 1
+            return self._auction.bids(unit, nodes, me)
+
+        asks = how.asks and not fresh
+        margin = how.margin_share if how.margin_share is not None else (MARGIN_SHARE if asks else FRESH_MARGIN_SHARE)
+        for step in replan(board, self._near(order, units), may_move, margin, ask if asks else None):
+            if step.before == NOWHERE or how.leak or may_move(step.task):
+                self._carry_out(job, item, step, me)
+
+    def _near(self, order: Sequence[int], units: Sequence[Unit]) -> list[int]:
+        """Those that are about to start, or have no machine."""
+        until_s = self._world.now + self._how.near_tasks * self._mean_s
+        return [task for task in order if (held := units[task].held) is None or held.due_start_s <= until_s]
