@@ -29,6 +29,8 @@ from .cli_options import (
 from .home import default_home, log_file
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from .launch import Timing
 
 DEBUG_VARIABLE = "PNODE_DEBUG"
@@ -89,11 +91,37 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
+COMMANDS = "pnode.commands"
+"""The group of entry points under which packages that this one may not import, the simulator's, bring commands."""
+
+
 class _InOrder(click.Group):
-    """Lists its commands in the order in which one meets them, not by letter."""
+    """Lists its commands in the order in which one meets them, not by letter; then those from elsewhere."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return [*self.commands, *_elsewhere()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or _from_elsewhere(cmd_name)
+
+
+def _elsewhere() -> dict[str, "EntryPoint"]:
+    """Commands of other packages by name. Looked for only when a word is none of ours, or all are listed."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=COMMANDS)}
+
+
+def _from_elsewhere(name: str) -> click.Command | None:
+    point = _elsewhere().get(name)
+    if point is None:
+        return None
+    try:
+        command = point.load()
+    except (ImportError, AttributeError) as error:
+        raise click.ClickException(f"the command {name!r} ({point.value}) cannot be loaded: {error}") from error
+    assert isinstance(command, click.Command), point
+    return command
 
 
 @click.group(cls=_InOrder, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -29,16 +29,17 @@ HOMES: dict[str, tuple[str, ...]] = {
     "psutil": ("profilers/resources.py", "node/listening.py"),
     "numpy": ("mappers/", "profilers/", "sim/"),
     "scipy": ("mappers/", "profilers/", "sim/"),
-    "click": ("node/",),
-    "rich": ("node/",),
+    "click": ("node/", "sim/study/"),
+    "rich": ("node/", "sim/study/"),
     "trio": ("node/",),
+    "distributed": ("sim/study/cluster.py",),
+    "pandas": ("sim/study/table.py",),
+    "pyarrow": ("sim/study/table.py",),
 }
 """Each library has one home, a module or a package: whoever replaces it has one place to look at. psutil has two,
 since it knows two unrelated things: what the machine is doing, and which addresses it has."""
 
-AWAITED: dict[str, str] = {
-    "scipy": "the exact mapper (milp) and the fit of link models (nnls) will use it; it is installed already",
-}
+AWAITED: dict[str, str] = {}
 """Libraries whose home nobody lives in yet, each with its reason."""
 
 SHELLS = ("node", "sim")

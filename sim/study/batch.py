@@ -12,6 +12,7 @@ from pnode.mappers.catalogue import UnknownMapperError
 from pnode.mappers.instance import InstanceError
 from pnode.mappers.plan import Planner
 from pnode.protocol.view import Mapper
+from pnode.sim.formats.errors import FormatError
 from pnode.sim.schedule.policy import Strategy
 from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.scenario import Scenario, ScenarioError
@@ -88,6 +89,6 @@ def do_runs(runs: Iterable[Run], engine: Engine) -> Iterator[tuple[int, Row]]:
                 scenario = run.case.scenario()
                 looked = (run.case, scenario, yardstick(scenario))
             result = engine(looked[1], run.mapper, run.seed)
-        except (ScenarioError, InstanceError, UnknownMapperError) as error:
+        except (FormatError, ScenarioError, InstanceError, UnknownMapperError) as error:
             raise RunError(f"{run}: {error}") from error
         yield run.index, figures(result, looked[2])

@@ -1,7 +1,10 @@
 """Layout: tables as people read them in a terminal, text to the left and numbers to the right."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from pnode.sim.schedule.result import Result
+
+from .figures import FIGURES, figures, yardstick
 from .summary import Summary
 
 DIGITS = 4
@@ -82,3 +85,50 @@ def _summary_fields(summary: Summary) -> tuple[str, ...]:
         number(summary.messages),
         number(summary.moves),
     )
+
+
+def result_text(result: Result) -> str:
+    """The figures of one run; of several graphs, the end of each."""
+    told = dict(zip(FIGURES, figures(result, yardstick(result.scenario)), strict=True))
+    head = f"{result.scenario.name}, {result.mapper}, seed {result.seed}"
+    lines = [head if result.complete else f"{head}: did not complete"]
+    for name, value in told.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            lines.append(f"  {TITLES.get(name, name).ljust(12)}  {number(value)}")
+    if len(result.scenario.arrivals) > 1:
+        lines.append("")
+    return "".join(f"{line}\n" for line in lines) + _arrivals_text(result)
+
+
+TITLES = {
+    "makespan_s": "makespan s",
+    "response_s": "response s",
+    "slr": "SLR",
+}
+"""What columns are called for people; the others by their names."""
+
+
+def _arrivals_text(result: Result) -> str:
+    arrivals = result.scenario.arrivals
+    if len(arrivals) < 2:
+        return ""
+    rows = [
+        (
+            str(job),
+            arrival.graph.name,
+            result.scenario.network.machines[arrival.origin].name,
+            number(arrival.at_s),
+            number(response_s) if result.complete else "-",
+        )
+        for job, (arrival, response_s) in enumerate(zip(arrivals, result.responses_s, strict=True))
+    ]
+    return columns(("job", "graph", "origin", "at s", "response s"), rows, text_columns=3)
+
+
+def matrix_text(mappers: Sequence[str], ratios: Mapping[tuple[str, str], float]) -> str:
+    """Ratios by (target, base): a column per target, a row per base, and how bad each can be at all."""
+    rows = [
+        (base, *("-" if base == target else f"{ratios[target, base]:.2f}" for target in mappers)) for base in mappers
+    ]
+    worst = [max(ratios[target, base] for base in mappers if base != target) for target in mappers]
+    return columns(("", *mappers), [*rows, ("worst", *(f"{ratio:.2f}" for ratio in worst))])

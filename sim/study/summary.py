@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -57,11 +57,6 @@ def summarise(table: Table, seed: int = 0) -> tuple[Summary, ...]:
     """One per mapper, in the table's order. `seed` is that of the bootstrap's draws."""
     mappers = tuple(dict.fromkeys(table.column("mapper")))
     return tuple(_summary(str(mapper), _rows_of(table, mapper), seed) for mapper in mappers)
-
-
-def to_plain(summaries: Sequence[Summary]) -> list[dict[str, object]]:
-    """For JSON."""
-    return [asdict(summary) for summary in summaries]
 
 
 def _rows_of(table: Table, mapper: Value) -> Table:

@@ -104,11 +104,12 @@ def test_the_table_is_the_same_however_many_processes_made_it() -> None:
 
 PROGRAM = """
 from tests.sim.study.test_study import small
-from pnode.sim.study.summary import summarise, to_plain
+from pnode.sim.study.plain import summaries_to_plain
+from pnode.sim.study.summary import summarise
 if __name__ == "__main__":
     import json, sys
     table = small(20).run(workers=int(sys.argv[1]))
-    print(table.to_csv(), table.to_jsonl(), json.dumps(to_plain(summarise(table))))
+    print(table.to_csv(), table.to_jsonl(), json.dumps(summaries_to_plain(summarise(table))))
 """
 
 

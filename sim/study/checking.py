@@ -1,0 +1,69 @@
+"""Checking: whether a file can be read and run, and what is in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pnode.mappers.instance import InstanceError
+from pnode.sim.formats.errors import FormatError
+from pnode.sim.formats.opening import read_problem
+from pnode.sim.formats.source import read_text
+from pnode.sim.formats.toml import parse_document
+from pnode.sim.schedule.errors import InfeasibleError
+from pnode.sim.schedule.run import simulate
+from pnode.sim.schedule.scenario import Graph, Scenario, ScenarioError
+from pnode.sim.schedule.validator import validate
+
+from .definition import read_study
+from .loading import read_scenario
+from .study import StudyError
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is to be said of a file."""
+
+    path: Path
+    good: bool
+    what: str
+    """What is in it, or what is wrong with it."""
+
+
+def check(path: Path, mappers: Sequence[str] = ()) -> Checked:
+    """Look at a file; if it is a scenario, run it under these mappers as well and look at what comes out."""
+    try:
+        return Checked(path, good=True, what=_what(path, mappers))
+    except (FormatError, StudyError, ScenarioError, InstanceError) as error:
+        return Checked(path, good=False, what=str(error))
+    except InfeasibleError as error:
+        return Checked(path, good=False, what=f"{path}: this cannot happen: {error}")
+
+
+def _what(path: Path, mappers: Sequence[str]) -> str:
+    if path.suffix != ".toml":
+        graph, network = read_problem(path)
+        if network is None:
+            return f"a graph of {_size(graph)}"
+    elif parse_document(str(path), read_text(path)).get("mappers"):
+        study = read_study(path).study
+        return (
+            f"a study of {len(study.cases)} scenarios, {len(study.compared)} mappers and {len(study.seeds)} seeds: "
+            f"{len(study)} runs"
+        )
+    scenario = read_scenario(path)
+    for mapper in mappers:
+        validate(simulate(scenario, mapper, trace=True))
+    judged = f"; possible under {', '.join(mappers)}" if mappers else ""
+    return f"a scenario of {_content(scenario)}{judged}"
+
+
+def _content(scenario: Scenario) -> str:
+    graphs = [arrival.graph for arrival in scenario.arrivals]
+    machines = f"{len(scenario.network.machines)} machines"
+    if len(graphs) == 1:
+        return f"{_size(graphs[0])} on {machines}"
+    return f"{len(graphs)} graphs, {sum(len(graph.tasks) for graph in graphs)} tasks on {machines}"
+
+
+def _size(graph: Graph) -> str:
+    return f"{len(graph.tasks)} tasks and {len(graph.edges)} edges"

@@ -1,0 +1,106 @@
+"""The words of `pnode sim` about files: whether they can be read, and how they become others."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import FAILED, FILE, TARGET, json_option, mapper_name, print_json, seed_option
+
+if TYPE_CHECKING:
+    from .checking import Checked
+
+
+@click.command()
+@click.argument("files", type=FILE, nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--mapper", "mappers", type=mapper_name, multiple=True, metavar="NAME",
+    help="Run each scenario under this mapper as well, and check that what comes out can happen.",
+)  # fmt: skip
+@json_option
+def validate(files: tuple[Path, ...], mappers: tuple[str, ...], as_json: bool) -> int:
+    """Say whether files can be read, and what is in them.
+
+    They may be scenarios, graphs and studies.
+
+    \b
+    Examples:
+      pnode sim validate scenario.toml montage.json.xz study.toml
+      pnode sim validate scenario.toml --mapper wave-plan
+    """
+    from .checking import check
+
+    checked = [check(path, mappers) for path in files]
+    if as_json:
+        print_json([_plain(one) for one in checked])
+    else:
+        for one in checked:
+            click.echo(f"{one.path}: {one.what}" if one.good else one.what, err=not one.good)
+    return 0 if all(one.good for one in checked) else FAILED
+
+
+def _plain(checked: "Checked") -> dict[str, object]:
+    return {"file": str(checked.path), "good": checked.good, "what": checked.what}
+
+
+@click.command("import")
+@click.argument("file", type=FILE, metavar="FILE")
+@click.option("--out", type=TARGET, metavar="FILE.toml", help="Where to write it.  [default: FILE's name with .toml]")
+@click.option("--network", type=FILE, metavar="FILE", help="Take the network of this file.")
+@click.option(
+    "--nodes", type=click.IntRange(1, 512), metavar="N",
+    help="Draw a network of so many machines, with speeds and bandwidths of U(0.25, 1.75).",
+)  # fmt: skip
+@click.option(
+    "--ccr", type=click.FloatRange(0, min_open=True), metavar="X",
+    help="Scale bandwidths until communication is X times computation.  [default: as it is; 1 with --nodes]",
+)  # fmt: skip
+@seed_option
+def import_command(
+    file: Path, out: Path | None, network: Path | None, nodes: int | None, ccr: float | None, seed: int
+) -> None:
+    """Make a scenario of a file of another format.
+
+    The graph of a WfFormat, DAX, STG, TGFF, DAGBench or Jupiter file, or the scenario of an ncsim file; a graph that
+    comes without a network needs one.
+
+    \b
+    Examples:
+      pnode sim import cluster.tgff
+      pnode sim import montage.json.xz --nodes 8 --ccr 0.5 --out montage.toml
+    """
+    from pnode.sim.formats.toml_writing import write_toml
+
+    from .importing import Wanted, imported
+
+    if network and nodes:
+        raise click.UsageError("expected --network or --nodes, not both")
+    target = out or Path(f"{file.name.partition('.')[0]}.toml")
+    scenario = imported(file, Wanted(network, nodes, ccr, seed))
+    write_toml(target, scenario)
+    tasks = sum(len(arrival.graph.tasks) for arrival in scenario.arrivals)
+    click.echo(f"{target}: {tasks} tasks on {len(scenario.network.machines)} machines")
+
+
+@click.command()
+@click.argument("scenario", type=FILE, metavar="SCENARIO")
+@click.option("--out", type=TARGET, required=True, metavar="FILE", help="Its suffix says the format, see below.")
+def export(scenario: Path, out: Path) -> None:
+    """Write a scenario for other tools.
+
+    Its graph, and its network where the format has one.
+
+    \b
+    .tgff   graph and network, as Jupiter's tools read them
+    .json   the graph as WfCommons' WfFormat
+    .toml   the whole scenario, with all that is drawn drawn
+
+    \b
+    Example:
+      pnode sim export scenario.toml --out scenario.tgff
+    """
+    from .exporting import export_to
+    from .loading import read_scenario
+
+    export_to(read_scenario(scenario), out)
+    click.echo(str(out))

@@ -1,0 +1,51 @@
+"""Importing: a scenario made of somebody else's file, with a network of the user's choice where it has none."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from pnode.mappers.networks import symmetric
+from pnode.sim.formats.ccr import scaled
+from pnode.sim.formats.errors import FormatError
+from pnode.sim.formats.opening import read_network, read_problem
+from pnode.sim.schedule.scenario import Machine, Network, Scenario, ScenarioError
+
+from .families import SPEEDS
+from .loading import submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The network that somebody asks for."""
+
+    file: Path | None = None
+    """Has it."""
+    nodes: int | None = None
+    """Draw one of so many."""
+    ccr: float | None = None
+    seed: int = 0
+
+
+def imported(path: Path, wanted: Wanted) -> Scenario:
+    """The graph of a file on the network that is wanted, or else the file's. Raises FormatError."""
+    graph, network = read_problem(path)
+    if wanted.file:
+        network = read_network(wanted.file)
+    elif wanted.nodes:
+        network = drawn(wanted.nodes, Random(f"network/{wanted.seed}"))  # noqa: S311 - repeatable, not secret
+    if network is None:
+        raise FormatError(str(path), "", "there is a graph in it and no network, expected --nodes or --network")
+    ccr = wanted.ccr or (1.0 if wanted.nodes else None)
+    if ccr is not None:
+        try:
+            network = scaled(network, [graph], ccr)
+        except ScenarioError as error:
+            raise FormatError(str(path), "", str(error)) from None
+    return submitted(path, graph, network)
+
+
+def drawn(nodes: int, rng: Random) -> Network:
+    """Machines and links with speeds as in set B, before scaling (scheduling.md 2.3)."""
+    machines = tuple(Machine(f"node{number + 1}", rng.uniform(*SPEEDS)) for number in range(nodes))
+    latency = tuple(tuple(0.0 for _ in machines) for _ in machines)
+    return Network(machines, latency, symmetric(nodes, lambda: rng.uniform(*SPEEDS)))

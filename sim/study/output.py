@@ -1,0 +1,46 @@
+"""Output: what a run or a study leaves in files. A file's suffix says what is wanted."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pnode.sim.schedule.result import Result
+
+from .gantt import gantt_svg
+from .plain import result_to_plain
+from .raster import write_png
+from .report import gantt_html
+
+DRAWINGS = (".svg", ".html", ".png")
+
+
+TRACES = (".json", ".jsonl")
+
+
+class SuffixError(ValueError):
+    """A file whose suffix says nothing here; the message has those that do."""
+
+
+def write_gantt(result: Result, path: Path) -> None:
+    """The chart of a run, with its transfers if it was traced. Raises SuffixError, MissingLibraryError, OSError."""
+    write_drawing(path, lambda: gantt_svg(result, transfers=True), lambda: gantt_html(result, transfers=True))
+
+
+def write_drawing(path: Path, svg: Callable[[], str], html: Callable[[], str]) -> None:
+    """A drawing as what the suffix asks for. Raises SuffixError, MissingLibraryError, OSError."""
+    match path.suffix:
+        case ".svg":
+            path.write_text(svg(), encoding="utf-8")
+        case ".html":
+            path.write_text(html(), encoding="utf-8")
+        case ".png":
+            write_png(svg(), path)
+        case suffix:
+            raise SuffixError(f"{path} ends in {suffix!r}, expected one of {', '.join(DRAWINGS)}")
+
+
+def write_trace(result: Result, path: Path) -> None:
+    """What happened in a run, as records. Raises SuffixError, OSError."""
+    if path.suffix not in TRACES:
+        raise SuffixError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(TRACES)}")
+    path.write_text(json.dumps(result_to_plain(result), indent=1) + "\n", encoding="utf-8")
