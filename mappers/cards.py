@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from .instance import InstanceError, Matrix
 from .lanes import Key, Lane, Lanes
 
+UNLIMITED = 1e300
+"""Bytes per second of a card that limits nothing: more than any transfer has."""
+
 ROUNDING = 1e-9
 """Relative: rates this near to where filling begins are worked out anew rather than believed."""
 
@@ -32,8 +35,8 @@ class NicFlows(Lanes[Key]):
                 f"cards move {list(up)} up and {list(down)} down, expected a number above zero for each of "
                 f"{self._nodes} nodes"
             )
-        self._capacities = [*up, *down]
-        """Per card, in bytes per second; downlinks follow the uplinks."""
+        self._capacities = [min(capacity, UNLIMITED) for capacity in (*up, *down)]
+        """Per card, in bytes per second; downlinks follow the uplinks. All finite, so that all shares are."""
         self._passing: list[dict[int, Lane[Key]]] = [{} for _ in self._capacities]
         """Per card: the lanes with transfers that pass it, by number."""
         self._transfers = [0] * len(self._capacities)
@@ -50,7 +53,7 @@ class NicFlows(Lanes[Key]):
         if self._changed:
             self._settle()
         # Rates that have fallen leave wakes that are too early. They go here, before anybody is woken for nothing.
-        wakes = self._wakes
+        wakes, waiting = self._wakes, self._waiting
         while wakes:
             at, number, lane = wakes[0]
             if lane.wake != at:
@@ -58,10 +61,10 @@ class NicFlows(Lanes[Key]):
                 continue
             end = lane.since + (lane.tags[0][0] - lane.moved) / lane.rate
             if end <= at:
-                break
+                return min(at, waiting[0][0]) if waiting else at
             lane.wake = end
             heapq.heapreplace(wakes, (end, number, lane))
-        return super().deadline
+        return waiting[0][0] if waiting else math.inf
 
     def begin(self, key: Key, source: int, target: int, size_bytes: float, now: float) -> None:
         self._settle_before(now)
@@ -80,9 +83,8 @@ class NicFlows(Lanes[Key]):
     def _open(self, source: int, target: int) -> Lane[Key]:
         lane = super()._open(source, target)
         lane.uplink, lane.downlink = source, self._nodes + target
-        cards = min(self._capacities[lane.uplink], self._capacities[lane.downlink])
-        lane.capped = lane.bandwidth < cards
-        lane.bandwidth = min(lane.bandwidth, cards)
+        bandwidth = min(lane.bandwidth, self._capacities[lane.uplink], self._capacities[lane.downlink])
+        lane.bandwidth = bandwidth if bandwidth < UNLIMITED else math.inf
         return lane
 
     def _enter(self, lane: Lane[Key], key: Key, begun: int, size_bytes: float, now: float) -> None:
@@ -119,28 +121,20 @@ class NicFlows(Lanes[Key]):
             self._settle()
 
     def _settle(self) -> None:
-        """Fill: let the rates rise that the changes can be felt in, until every one is stopped."""
-        disturbed, left, waiting, shares = self._disturbed()
-        capped = [lane for lane in disturbed if lane.capped]
-        capped.sort(key=lambda lane: lane.bandwidth, reverse=True)
-        rising, stamp, now, wakes = len(disturbed), self._stamp, self._changed_at, self._wakes
+        """Let the rates rise that the changes can be felt in, until every one is stopped."""
+        rising, left, waiting, shares = self._disturbed()
+        passing, stamp, now, wakes = self._passing, self._stamp, self._changed_at, self._wakes
         while rising:
             share = min(shares)
-            if capped and capped[-1].bandwidth <= share:
-                lane = capped.pop()
-                if lane.stamp != stamp:
-                    continue
-                share = lane.bandwidth
-                stopped = [lane]
-            else:
-                full = self._passing[shares.index(share)]
-                stopped = [lane for lane in full.values() if lane.stamp == stamp]
-            rising -= len(stopped)
-            for lane in stopped:
+            stopped = [lane for lane in passing[shares.index(share)].values() if lane.stamp == stamp]
+            # The share of every card can only grow now, so whose link carries less than the smallest gets just that.
+            capped = [lane for lane in stopped if lane.bandwidth < share]
+            for lane in capped or stopped:
                 lane.stamp = 0
+                rate = lane.bandwidth if capped else share
                 tags = lane.tags
                 transfers = len(tags)
-                taken = transfers * share
+                taken = transfers * rate
                 # What is left for others cannot be a smaller share, but for rounding, which must not stop anybody.
                 card = lane.uplink
                 room = left[card] = left[card] - taken
@@ -150,17 +144,19 @@ class NicFlows(Lanes[Key]):
                 room = left[card] = left[card] - taken
                 many = waiting[card] = waiting[card] - transfers
                 shares[card] = (room / many if room > share * many else share) if many else math.inf
-                if share != lane.rate or lane.since == now:
+                if rate != lane.rate or lane.since == now:
                     lane.moved = moved = lane.moved + (now - lane.since) * lane.rate
                     lane.since = now
-                    lane.rate = share
-                    end = now + (tags[0][0] - moved) / share
+                    lane.rate = rate
+                    end = now + (tags[0][0] - moved) / rate
                     if end < lane.wake:
                         lane.wake = end
                         heapq.heappush(wakes, (end, lane.number, lane))
+            rising -= len(capped or stopped)
 
-    def _disturbed(self) -> tuple[list[Lane[Key]], list[float], list[int], list[float]]:
-        """The lanes whose rates may be others than before, and per card what they leave of it, and their transfers.
+    def _disturbed(self) -> tuple[int, list[float], list[int], list[float]]:
+        """Stamp the lanes whose rates may be others than before. How many; and per card, what the others leave of it,
+        how many transfers may have that, and the equal share of each.
 
         Until the first card of a changed lane is full, the water rises as it rose before, and whoever stops by then
         has the rate he had. No card is full before it could give all its transfers an equal share. Beyond that level,
@@ -169,33 +165,36 @@ class NicFlows(Lanes[Key]):
         capacities, transfers, passing = self._capacities, self._transfers, self._passing
         stamp = self._stamp = self._stamp + 1
         unmoved = min([capacities[card] / most for card, most in self._busiest.items()]) * (1 - ROUNDING)
-        disturbed = [lane for lane in self._changed.values() if lane.tags]
-        for lane in disturbed:
-            lane.stamp = stamp
-        left, waiting = capacities[:], transfers[:]
-        shares = [math.inf] * len(capacities)
+        rising = 0
+        for lane in self._changed.values():
+            if lane.tags:
+                lane.stamp = stamp
+                rising += 1
+        cards = len(capacities)
+        left, waiting, shares = [0.0] * cards, [0] * cards, [math.inf] * cards
+        seen = [False] * cards
         queue = list(self._busiest)
-        seen = [False] * len(capacities)
         for card in queue:
             seen[card] = True
         for card in queue:  # grows while we go
+            room, many = capacities[card], transfers[card]
             for lane in passing[card].values():
                 if lane.stamp == stamp:
                     continue
                 rate = lane.rate
                 if rate < unmoved:
-                    many = len(lane.tags)
-                    left[card] -= rate * many
-                    waiting[card] -= many
-                    continue
-                lane.stamp = stamp
-                disturbed.append(lane)
-                other = lane.uplink + lane.downlink - card
-                if not seen[other]:
-                    seen[other] = True
-                    queue.append(other)
-            if waiting[card]:
-                shares[card] = left[card] / waiting[card]
+                    settled = len(lane.tags)
+                    room -= rate * settled
+                    many -= settled
+                else:
+                    lane.stamp = stamp
+                    rising += 1
+                    other = lane.uplink + lane.downlink - card
+                    if not seen[other]:
+                        seen[other] = True
+                        queue.append(other)
+            if many:
+                left[card], waiting[card], shares[card] = room, many, room / many
         self._changed.clear()
         self._busiest.clear()
-        return disturbed, left, waiting, shares
+        return rising, left, waiting, shares

@@ -26,7 +26,7 @@ class Lane(Generic[Key]):
     """A directed link and the transfers that move on it now."""
 
     __slots__ = (
-        "bandwidth", "capped", "downlink", "latency_s", "moved", "number", "rate", "since", "stamp", "tags", "uplink",
+        "bandwidth", "downlink", "latency_s", "moved", "number", "rate", "since", "stamp", "tags", "uplink",
         "wake",
     )  # fmt: skip
 
@@ -48,8 +48,6 @@ class Lane(Generic[Key]):
         """When the lane is looked at again: not after its first transfer ends. Wakes of another time are outdated."""
         self.uplink = self.downlink = 0
         """With cards: the numbers of those it passes."""
-        self.capped = False
-        """With cards: whether the link may carry less for a transfer than both cards."""
         self.stamp = 0
         """With cards: the last settlement that looked for its rate."""
 
