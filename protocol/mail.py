@@ -52,7 +52,7 @@ class Mail:
             case LedgerWanted():
                 self._show_ledger(peer, message)
             case LedgerShown():
-                job = self.register.known(JobId(message.job), message.spec)
+                job = self._known(message.job, message.spec)
                 self.enquiries.shown(peer, job, _vector(message.vector), now)
             case _:
                 assert_never(message)
@@ -88,7 +88,7 @@ class Mail:
             if message.spec is None:
                 self._send(peer, SpecWanted(message.job))
                 return
-            job = self.register.known(JobId(message.job), message.spec)
+            job = self._known(message.job, message.spec)
         job.informed[peer] = None
         names = [name for name in (self._merge(job, signed) for signed in message.segments) if name is not None]
         if self.desk.me in self.desk.replicas(job):
@@ -99,6 +99,12 @@ class Mail:
         if job.state.is_over and peer not in job.informed_of_end:
             self.desk.tell_end(job, peer)
         self.enquiries.check(job)
+
+    def _known(self, name: bytes, spec: Signed) -> Job:
+        """The job of that name, of whose specification the origin need not be told: it may be 2 MB."""
+        job = self.register.known(JobId(name), spec)
+        job.informed[job.origin] = None
+        return job
 
     def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId]) -> list[SegmentId]:
         """A replica confirms a segment to its author when it has the whole feed up to it; so it is offered again
@@ -117,8 +123,8 @@ class Mail:
         if not self.desk.near.is_certified(name[0]):
             return None  # not yet: it will be sent again, and the author's record is on its way
         entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
-        if job.ledger.add(entry):
-            self.desk.heard(job, entry)
+        job.ledger.add(entry)
+        self.desk.heard(job, entry)
         return name
 
     def _delivered(self, peer: NodeId, message: Delivered) -> None:

@@ -106,8 +106,14 @@ class Notes:
     def link(self, source: NodeId, target: NodeId, now: float) -> Link:
         return Link(0.0, 1e9, 1.0)
 
+    def knows(self, program: str, expected_s: float) -> bool:
+        return program in self.expected_s or expected_s > 0
+
     def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
         return self.expected_s.get(program) or expected_s or 1.0
+
+    def knows(self, program: str, expected_s: float) -> bool:
+        return program in self.expected_s or expected_s > 0
 
 
 @dataclass(slots=True)
@@ -254,17 +260,14 @@ class Circle:
         """From now on all content arrives by itself. What was asked for before does, too, or fails."""
         self.brings = True
         for partner in self.partners.values():
-            for fetch in list(partner.fetching.values()):
-                if self._having(fetch):
-                    self._deliver(partner, fetch)
-                else:
-                    self.refuse(partner.name, fetch.file)
+            for fetch in partner.fetching.values():
+                self._deliver(partner, fetch)
         self.settle()
 
     def refuse(self, name: str, content: FileRef, reason: str = "refused") -> None:
         """A partner's fetch fails."""
-        del self[name].fetching[content.digest]
-        self.tell(name, FetchFailed(content, reason))
+        self._refuse(self[name], content, reason)
+        self.settle()
 
     def crash(self, name: str) -> None:
         """Nobody notices yet."""
@@ -304,6 +307,11 @@ class Circle:
             said = decode(Signed, row)
             if key[0] == "segment" and said.author == self.id_of(name) and _tells(said, kinds):
                 del self[name].rows[key]
+
+    def rows_with(self, name: str, kind: StatementKind) -> int:
+        """How many segments on a partner's disk tell of such a thing."""
+        said = (decode(Signed, row) for (table, _), row in self[name].rows.items() if table == "segment")
+        return sum(_tells(each, (kind,)) for each in said)
 
     def restart(self, name: str, *, unknown: tuple[str, ...] = ()) -> None:
         """A crashed partner starts again with what is on its disk, not knowing some; nobody has noticed yet."""
@@ -363,8 +371,9 @@ class Circle:
         return not self.take() and all(each.jobs.desk.delivery.deadline == math.inf for each in up)
 
     def say(self, sender: str, receiver: str, message: object) -> None:
-        """A message comes to a partner that its sender's own machine has not sent."""
-        self._arrive(sender, receiver, message)
+        """A message comes to a partner that its sender's own machine has not sent, and even if it is deaf to it."""
+        partner = self[receiver]
+        self.do(partner, partner.jobs.message(self.id_of(sender), message, self.now))  # type: ignore[arg-type]
         self.settle()
 
     def utter(self, sender: str, receiver: str, *statements: Statement, signer: str = "") -> None:
@@ -428,14 +437,17 @@ class Circle:
             self._deliver(partner, fetch)
 
     def _deliver(self, partner: Partner, fetch: Fetch) -> None:
-        having = self._having(fetch)
+        """Let content arrive, or the fetch fail."""
+        sources = [self.name_of(node) for node in fetch.sources]
+        having = [name for name in sources if self[name].up and fetch.file.digest in self[name].store]
         if having:
             self._under_way.append(lambda: self._bring(partner, fetch.file, having[0]))
+        else:
+            self._under_way.append(lambda: self._refuse(partner, fetch.file, "nobody has it"))
 
-    def _having(self, fetch: Fetch) -> list[str]:
-        """Sources that could give it."""
-        sources = [self.name_of(node) for node in fetch.sources]
-        return [name for name in sources if self[name].up and fetch.file.digest in self[name].store]
+    def _refuse(self, partner: Partner, content: FileRef, reason: str) -> None:
+        if partner.fetching.pop(content.digest, None) is not None:  # else it was switched off meanwhile
+            self.do(partner, partner.jobs.handle(FetchFailed(content, reason), self.now))
 
     def _bring(self, partner: Partner, content: FileRef, source: str | None) -> None:
         partner.fetching.pop(content.digest, None)
@@ -450,8 +462,8 @@ class Circle:
             arrive()
 
     def _arrive(self, sender: str, receiver: str, message: object) -> None:
-        partner = self.partners.get(receiver)
-        if partner is not None and partner.up and (sender, receiver) not in self.deaf:
+        partner = self[receiver]
+        if partner.up and (sender, receiver) not in self.deaf:
             self.do(partner, partner.jobs.message(self.id_of(sender), message, self.now))  # type: ignore[arg-type]
 
     def _read(self, partner: Partner, signed: Signed) -> None:

@@ -45,7 +45,7 @@ def test_the_pauses_double_up_to_a_bound_and_never_end() -> None:
     assert pauses == [RESEND_S, 2 * RESEND_S, 4 * RESEND_S, 8 * RESEND_S, RESEND_S_MAX, RESEND_S_MAX]
 
 
-def test_over_a_new_session_everything_unconfirmed_goes_again_at_once() -> None:
+def test_what_the_peer_could_not_use_goes_again_at_once() -> None:
     delivery = offered(0, 1, 2)
     delivery.collect(0.0)
     delivery.arrived(B, JOB, (name(1),))
@@ -54,6 +54,22 @@ def test_over_a_new_session_everything_unconfirmed_goes_again_at_once() -> None:
 
     assert delivery.collect(0.5) == [(B, JOB, [name(0), name(2)])]
     assert delivery.deadline == 0.5 + RESEND_S
+
+
+def test_over_a_new_session_what_was_sent_only_once_is_given_its_time() -> None:
+    delivery = offered(0)
+    delivery.collect(0.0)
+    delivery.collect(RESEND_S)
+    delivery.offer(B, JOB, name(1))
+    delivery.collect(RESEND_S)  # which may have been what the session was opened for
+    delivery.offer(B, JOB, name(2))
+
+    delivery.reconnected(A)  # nothing is on its way there
+    delivery.reconnected(B)
+    delivery.reconnected(B)
+
+    assert delivery.collect(RESEND_S) == [(B, JOB, [name(2), name(0)])]
+    assert delivery.deadline == 2 * RESEND_S
 
 
 def test_offering_twice_is_offering_once() -> None:

@@ -1,0 +1,333 @@
+"""Enquiries: questions about the cluster's jobs get an answer, in time, from those who may give it."""
+
+import math
+
+import pytest
+
+from pnode.protocol.delivery import RESEND_S
+from pnode.protocol.enquiries import ANSWER_S, LEDGER_S, summary_of
+from pnode.protocol.events import FindJobs, WatchJob
+from pnode.protocol.ids import JobId
+from pnode.protocol.jobmessages import Deliver, JobsAnswer, LedgerShown, Summary
+from pnode.protocol.jobstate import Phase
+
+from .partners import Circle, spec, task
+
+ALONE = spec(task("only"))
+CHAIN = spec(task("first", "second"), task("second"))
+
+
+def find(circle: Circle, name: str, *peers: str) -> int:
+    """Ask these for their jobs; returns the number of the request."""
+    request = 1000 + len(circle[name].replies)
+    peer_ids = tuple(circle.id_of(peer) for peer in peers)
+    circle.do(circle[name], circle[name].jobs.find(FindJobs(request), peer_ids, circle.now))
+    circle.settle()
+    return request
+
+
+def watch(circle: Circle, name: str, job: JobId) -> int:
+    return circle.ask(name, lambda request: WatchJob(request, job))
+
+
+def error(circle: Circle, name: str, request: int) -> str | None:
+    return circle[name].replies[request].error
+
+
+def summary(job: bytes, origin: bytes) -> Summary:
+    return Summary(job, origin, "theirs", "running", 0, 1, 0.0, 0.0)
+
+
+# Which jobs there are.
+
+
+def test_everybody_answers_for_the_jobs_that_were_submitted_to_it() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("only", "cid")
+    job = circle.submit("ann", ALONE)
+    circle.take()
+
+    find(circle, "cid", "ann", "bob")
+
+    assert circle.take() == [
+        "cid > ann: JobsWanted",
+        "cid > bob: JobsWanted",
+        "ann > cid: JobsAnswer",
+        "bob > cid: JobsAnswer",
+        "cid is told: done",
+    ]
+    assert circle["cid"].jobs.listed == {job: summary_of(circle["ann"].job)}
+    assert circle.is_quiet()
+
+
+def test_a_summary_says_how_a_job_stands() -> None:
+    circle = Circle("ann")
+    circle.submit("ann", CHAIN)
+    circle.end("ann", "first")
+    running = summary_of(circle["ann"].job)
+    circle.run(1.0)
+    circle.end("ann", "second")
+
+    done = summary_of(circle["ann"].job)
+
+    assert (running.name, running.phase, running.done, running.size, running.ended_s) == (
+        "test",
+        "running",
+        1,
+        2,
+        0.0,
+    )
+    assert (done.phase, done.done, done.ended_s) == ("done", 2, circle.now)
+
+
+def test_a_node_that_is_alone_has_its_answer_at_once() -> None:
+    circle = Circle("ann")
+
+    find(circle, "ann")
+
+    assert circle.take() == ["ann is told: done"]
+    assert circle.deadline == math.inf
+
+
+def test_nobody_is_waited_for_longer_than_was_promised() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.submit("bob", ALONE)
+    circle.crash("cid")
+
+    request = find(circle, "ann", "bob", "cid")
+    circle.run(ANSWER_S - 0.01)
+    assert request not in circle["ann"].replies
+    circle.run(0.01)
+
+    assert error(circle, "ann", request) is None
+    assert len(circle["ann"].jobs.listed) == 1
+    assert circle.deadline == math.inf
+
+
+def test_an_answer_that_comes_too_late_or_to_another_question_is_ignored() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.crash("bob")
+    find(circle, "ann", "bob")
+    answer = (summary(b"j" * 16, circle.id_of("cid")),)
+
+    circle.say("cid", "ann", JobsAnswer(1, answer))  # it was not asked
+    circle.say("bob", "ann", JobsAnswer(2, ()))  # nobody has asked that
+    circle.run(ANSWER_S)
+    circle.say("bob", "ann", JobsAnswer(1, (summary(b"j" * 16, circle.id_of("bob")),)))
+
+    assert circle["ann"].jobs.listed == {}
+
+
+def test_nobody_speaks_for_anothers_jobs() -> None:
+    circle = Circle("ann", "bob")
+    circle.crash("bob")
+    find(circle, "ann", "bob")
+
+    circle.say("bob", "ann", JobsAnswer(1, (summary(b"1" * 16, b"?" * 32), summary(b"2" * 16, circle.id_of("bob")))))
+
+    assert list(circle["ann"].jobs.listed) == [b"2" * 16]
+
+
+def test_no_more_is_remembered_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.enquiries.LISTED_MAX", 2)
+    circle = Circle("ann", "bob")
+    circle.crash("bob")
+    find(circle, "ann", "bob")
+
+    jobs = tuple(summary(bytes([number]) * 16, circle.id_of("bob")) for number in range(4))
+    circle.say("bob", "ann", JobsAnswer(1, jobs))
+
+    assert list(circle["ann"].jobs.listed) == [b"\2" * 16, b"\3" * 16]
+
+
+def test_the_newest_jobs_are_named_when_not_all_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.enquiries.SUMMARIES_MAX", 2)
+    circle = Circle("ann", "bob")
+    jobs = [circle.submit("ann", spec(task("only"), nonce=bytes([number]) * 16)) for number in range(3)]
+
+    find(circle, "bob", "ann")
+
+    assert list(circle["bob"].jobs.listed) == jobs[1:]
+
+
+# Watching a job.
+
+
+def listed(*names: str) -> tuple[Circle, JobId]:
+    """The last one knows from a listing that ann has a job, of which bob runs the first half."""
+    circle = Circle("ann", "bob", "cid", *names)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "ann")
+    job = circle.submit("ann", CHAIN)
+    find(circle, "cid", "ann")
+    circle.take()
+    return circle, job
+
+
+def test_a_job_of_somebody_else_is_here_when_its_whole_ledger_is() -> None:
+    circle, job = listed()
+
+    request = watch(circle, "cid", job)
+
+    assert circle.take() == [
+        "cid > ann: LedgerWanted",
+        "ann > cid: LedgerShown",
+        "ann > cid: (bob: ACCEPTED first#1, STARTED first#1, ASSIGNED second#1 to ann); "
+        "ASSIGNED first#1 to bob; ACCEPTED second#1",
+        "cid is told: done",
+    ]
+    assert error(circle, "cid", request) is None
+    assert circle["cid"].jobs.is_watching(job)
+    assert circle["cid"].job.ledger.vector() == circle["ann"].job.ledger.vector()
+    assert circle.is_quiet()
+
+
+def test_what_is_said_later_is_here_too() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+
+    circle.end("bob", "first")
+    circle.end("ann", "second")
+
+    assert circle["cid"].job.state.phase is Phase.DONE
+    assert circle["cid"].job.ledger.vector() == circle["ann"].job.ledger.vector()
+
+
+def test_it_is_not_here_before_the_last_segment_is() -> None:
+    circle, job = listed()
+    circle.deaf.append(("ann", "cid"))
+    request = watch(circle, "cid", job)
+
+    ledger = circle["ann"].job.ledger
+    circle.say("ann", "cid", LedgerShown(job, circle["ann"].job.signed, ledger.vector()))
+    *most, last = (entry.signed for entry in ledger)
+    circle.say("ann", "cid", Deliver(job, tuple(most), None))
+    assert request not in circle["cid"].replies
+    circle.say("ann", "cid", Deliver(job, (last,), None))
+
+    assert error(circle, "cid", request) is None
+
+
+def test_all_who_wait_for_the_same_job_are_answered() -> None:
+    circle, job = listed()
+    circle.deaf.append(("ann", "cid"))
+    one, two = watch(circle, "cid", job), watch(circle, "cid", job)
+
+    circle.deaf.clear()
+    three = watch(circle, "cid", job)
+    circle.run(RESEND_S)
+    four = watch(circle, "cid", job)  # it is here
+
+    assert [error(circle, "cid", request) for request in (one, two, three, four)] == [None] * 4
+    assert circle.deadline == math.inf
+
+
+def test_ones_own_job_is_here_already() -> None:
+    circle, job = listed()
+
+    request = watch(circle, "ann", job)
+
+    assert error(circle, "ann", request) is None
+    assert circle.take() == ["ann is told: done"]
+    assert circle.is_quiet()
+
+
+def test_who_has_a_part_in_a_job_knows_whom_to_ask() -> None:
+    circle, job = listed()
+
+    request = watch(circle, "bob", job)
+
+    assert error(circle, "bob", request) is None
+    assert circle["bob"].jobs.is_watching(job)
+    assert circle["bob"].job.ledger.vector() == circle["ann"].job.ledger.vector()
+
+
+def test_a_job_of_which_nobody_has_heard_is_not_waited_for() -> None:
+    circle = Circle("ann")
+
+    request = watch(circle, "ann", JobId(b"?" * 16))
+
+    assert error(circle, "ann", request) == "nobody in the cluster knows such a job"
+    assert circle.deadline == math.inf
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_ledger_that_does_not_come_is_not_waited_for(shown: bool) -> None:
+    circle, job = listed()
+    circle.deaf.append(("ann", "cid"))
+    request = watch(circle, "cid", job)
+    if shown:  # then there is as much time again for the ledger
+        circle.run(LEDGER_S - 1.0)
+        circle.say("ann", "cid", LedgerShown(job, circle["ann"].job.signed, circle["ann"].job.ledger.vector()))
+
+    circle.run(LEDGER_S - 0.01)
+    assert request not in circle["cid"].replies
+    circle.run(0.01)
+
+    assert error(circle, "cid", request) == "the node it was submitted to does not answer"
+    assert not circle["cid"].jobs.is_watching(job)
+
+
+def test_what_somebody_else_shows_is_not_what_was_asked_for() -> None:
+    circle, job = listed()
+    circle.deaf.append(("ann", "cid"))
+    request = watch(circle, "cid", job)
+
+    circle.say("bob", "cid", LedgerShown(job, circle["ann"].job.signed, ()))
+
+    assert request not in circle["cid"].replies
+
+
+def test_a_ledger_that_nobody_asked_for_is_no_answer() -> None:
+    circle, job = listed()
+
+    circle.say("ann", "cid", LedgerShown(job, circle["ann"].job.signed, ()))
+
+    assert not circle["cid"].jobs.is_watching(job)
+    assert circle.is_quiet()
+
+
+def test_an_origin_that_was_restarted_is_asked_again() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle.crash("ann")
+    circle.restart("ann")
+    assert not circle["ann"].job.watchers
+    circle.take()
+
+    circle.meet("ann", "bob")  # which watches nothing
+    assert not any("LedgerWanted" in line for line in circle.take())
+    circle.meet("ann", "cid")
+
+    assert circle.take() == ["cid > ann: LedgerWanted", "ann > cid: LedgerShown"]
+    assert circle["ann"].job.watchers == {circle.id_of("cid"): None}
+    assert circle.is_quiet()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_of_a_job_that_is_over_nothing_more_is_wanted(forgotten: bool) -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle.end("bob", "first")
+    circle.end("ann", "second")
+    if forgotten:
+        circle["cid"].jobs.desk.forget(circle["cid"].job)
+    circle.take()
+
+    circle.meet("bob", "cid")
+    circle.meet("ann", "cid")
+
+    assert circle.take() == []
+    assert circle.is_quiet()
+
+
+def test_a_watcher_that_is_gone_is_not_written_to() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle.take()
+
+    circle.kill("cid")
+
+    assert not circle["ann"].job.watchers
+    circle.end("bob", "first")
+    assert not any("> cid" in line for line in circle.take())

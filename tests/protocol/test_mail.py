@@ -1,0 +1,338 @@
+"""Mail: what nodes tell each other about jobs arrives whole, once and believed, or is asked for again."""
+
+import math
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pnode.protocol.delivery import RESEND_S
+from pnode.protocol.errors import RemoteProtocolError
+from pnode.protocol.ids import JobId
+from pnode.protocol.job import Job
+from pnode.protocol.jobmessages import Deliver, Delivered, LedgerShown, LedgerWanted, SpecWanted
+from pnode.protocol.ledger import Ledger, Statement, StatementKind
+from pnode.protocol.signed import BadSignatureError, Signed
+
+from .ledgers import statement
+from .members import CLUSTER
+from .partners import Circle, file, spec, task
+
+ACCEPTED, STARTED, ASSIGNED = StatementKind.ACCEPTED, StatementKind.STARTED, StatementKind.ASSIGNED
+
+ALONE = spec(task("only"))
+CHAIN = spec(task("first", "second"), task("second"))
+
+
+def alone(*others: str) -> Circle:
+    """bob runs ann's only task."""
+    circle = Circle("ann", "bob", *others)
+    circle.prefer("only", "bob")
+    circle.submit("ann", ALONE)
+    circle.take()
+    circle.frames.clear()
+    return circle
+
+
+def feed(circle: Circle, name: str, *batches: tuple[Statement, ...], boot: int = 99) -> list[Signed]:
+    """A feed of a partner's words, a segment per batch."""
+    ledger, seed = Ledger(circle["ann"].job.id), circle[name].jobs.desk.place.seed
+    return [ledger.write(circle.crypto, CLUSTER, seed, boot, batch).signed for batch in batches]
+
+
+def told(circle: Circle, sender: str, receiver: str, kind: type) -> list[object]:
+    """The messages of one kind that went one way since the last time; forgets the rest."""
+    frames, circle.frames = circle.frames, []
+    return [message for one, other, message in frames if (one, other) == (sender, receiver) and type(message) is kind]
+
+
+def facts(job: Job) -> object:
+    """All that a node knows of a job's attempts."""
+    return {key: sorted(map(repr, unit.attempts.values())) for key, unit in sorted(job.state.units.items())}
+
+
+# The specification.
+
+
+def test_the_specification_goes_once_to_each_who_does_not_have_it() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("first", "bob")
+    circle.prefer("second", "cid")
+
+    circle.submit("ann", CHAIN)
+    circle.end("bob", "first")
+
+    deliveries = [(one, other, message) for one, other, message in circle.frames if isinstance(message, Deliver)]
+    assert [(one, other) for one, other, message in deliveries if message.spec is not None] == [
+        ("ann", "bob"),
+        ("bob", "cid"),
+        ("ann", "cid"),  # at the same moment
+    ]
+    assert circle["cid"].job.spec == CHAIN
+
+
+def test_who_does_not_know_the_job_asks_for_it_and_then_knows_what_was_said() -> None:
+    circle = alone("cid")
+    job = circle["ann"].job
+    job.informed[circle.id_of("cid")] = None  # it has forgotten
+
+    circle["ann"].jobs.desk.show(job, circle.id_of("cid"), (0, 0), (1, circle.id_of("bob")))
+    circle.settle()
+
+    assert circle.take() == [
+        "ann > cid: (bob: ACCEPTED only#1, STARTED only#1)",
+        "cid > ann: SpecWanted",
+        "ann > cid: (bob: ACCEPTED only#1, STARTED only#1)",
+    ]
+    assert (1, circle.id_of("bob")) in circle["cid"].job.state.unit((0, 0)).attempts
+    assert circle.is_quiet()
+
+
+def test_an_origin_that_has_forgotten_its_job_is_told_of_it() -> None:
+    circle = alone()
+    circle.crash("ann")
+    circle["ann"].rows.clear()
+    circle.restart("ann")
+
+    circle.end("bob", "only")
+    circle.run(RESEND_S)
+
+    assert circle["ann"].job.spec == ALONE
+    assert circle["ann"].job.state.unit((0, 0)).result is not None
+
+
+def test_a_job_that_is_not_known_is_not_explained() -> None:
+    circle = alone("cid")
+
+    circle.say("bob", "cid", SpecWanted(circle["ann"].job.id))
+    circle.say("bob", "cid", LedgerWanted(circle["ann"].job.id, ()))
+    circle.say("bob", "cid", Delivered(circle["ann"].job.id, ()))
+
+    assert circle.is_quiet()
+
+
+def test_a_specification_under_another_name_is_refused() -> None:
+    circle = alone("cid")
+
+    with pytest.raises(RemoteProtocolError, match="does not have the name it was sent under"):
+        circle.say("ann", "cid", Deliver(b"?" * 16, (), circle["ann"].job.signed))
+
+    assert not circle["cid"].jobs.desk.jobs
+
+
+# Segments.
+
+
+def test_what_was_said_twice_happened_once() -> None:
+    circle = alone()
+    (signed,) = feed(circle, "ann", (statement(ASSIGNED, node=circle.id_of("bob")),))
+
+    for _ in range(2):
+        circle.say("ann", "bob", Deliver(circle["ann"].job.id, (signed, signed), None))
+
+    assert (
+        told(circle, "bob", "ann", Delivered)
+        == [Delivered(circle["ann"].job.id, ((circle.id_of("ann"), 99, 0),) * 2)] * 2
+    )
+    assert len(circle["bob"].running) == 1
+
+
+def test_a_forged_segment_changes_nothing() -> None:
+    circle = alone()
+    (signed,) = feed(circle, "ann", (statement(ACCEPTED, attempt=2),))
+    forged = replace(signed, author=circle.id_of("bob"))
+    before = facts(circle["ann"].job)
+
+    with pytest.raises(BadSignatureError):
+        circle.say("bob", "ann", Deliver(circle["ann"].job.id, (forged,), None))
+
+    assert facts(circle["ann"].job) == before
+    assert circle.is_quiet()
+
+
+def test_what_came_before_a_forged_segment_in_a_message_counts() -> None:
+    circle = alone()
+    good, bad = feed(
+        circle, "bob", (statement(ASSIGNED, attempt=2, node=circle.id_of("ann")),), (statement(STARTED),)
+    )
+
+    with pytest.raises(BadSignatureError):
+        circle.say("bob", "ann", Deliver(circle["ann"].job.id, (good, replace(bad, signature=bytes(64))), None))
+    circle.settle()
+
+    assert circle["ann"].job.state.unit((0, 0)).attempts[(2, circle.id_of("ann"))].phase != "assigned"
+
+
+def test_a_segment_of_another_job_is_refused() -> None:
+    circle = alone()
+    seed = circle["bob"].jobs.desk.place.seed
+    entry = Ledger(JobId(b"?" * 16)).write(circle.crypto, CLUSTER, seed, 99, (statement(STARTED),))
+
+    with pytest.raises(RemoteProtocolError, match="about another job"):
+        circle.say("bob", "ann", Deliver(circle["ann"].job.id, (entry.signed,), None))
+
+
+def test_an_author_whose_certificate_is_not_here_yet_is_believed_when_it_is() -> None:
+    circle = alone("cid")
+    circle["ann"].near.uncertified.append(circle.id_of("cid"))
+
+    circle.utter("cid", "ann", statement(STARTED, attempt=2))
+    assert told(circle, "ann", "cid", Delivered) == []
+    assert circle["bob"].running
+    circle["ann"].near.uncertified.clear()
+    circle.utter("cid", "ann", statement(STARTED, attempt=2))
+
+    assert not circle["bob"].running
+
+
+def test_a_replica_confirms_nothing_that_stands_after_a_gap_and_asks_for_what_is_missing() -> None:
+    circle = alone()
+    job = circle["ann"].job
+    first, second = feed(circle, "bob", (statement(ACCEPTED),), (statement(STARTED),))
+
+    circle.say("bob", "ann", Deliver(job.id, (second,), None))
+    assert [message for one, _, message in circle.frames if one == "ann"] == [
+        LedgerWanted(job.id, job.ledger.vector())
+    ]
+    circle.say("bob", "ann", Deliver(job.id, (first, second), None))
+
+    assert told(circle, "ann", "bob", Delivered) == [
+        Delivered(job.id, ((circle.id_of("bob"), 99, 0), (circle.id_of("bob"), 99, 1)))
+    ]
+
+
+def test_of_anothers_feed_a_replica_confirms_what_it_gets() -> None:
+    circle = alone("cid")
+    job = circle["ann"].job
+    _, second = feed(circle, "bob", (statement(ACCEPTED),), (statement(STARTED),))
+
+    circle.say("cid", "ann", Deliver(job.id, (second,), job.signed))
+
+    assert told(circle, "ann", "cid", Delivered) == [Delivered(job.id, ((circle.id_of("bob"), 99, 1),))]
+
+
+def test_who_is_no_replica_takes_what_it_gets() -> None:
+    circle = alone()
+    job = circle["ann"].job
+    nobody = statement(ASSIGNED, attempt=2, node=b"x" * 32)
+    _, second = feed(circle, "ann", (nobody,), (nobody,))
+
+    circle.say("ann", "bob", Deliver(job.id, (second,), None))
+
+    assert told(circle, "bob", "ann", Delivered) == [Delivered(job.id, ((circle.id_of("ann"), 99, 1),))]
+
+
+def test_a_gap_is_filled_by_whoever_left_it() -> None:
+    circle = alone()
+    circle.deaf.append(("bob", "ann"))
+    circle["bob"].jobs.desk.say(circle["bob"].job, statement(ACCEPTED), ())
+    circle.settle()
+    (lost,) = circle["bob"].job.ledger.ends(circle.id_of("bob"))
+    circle["bob"].jobs.desk.delivery.arrived(circle.id_of("ann"), circle["bob"].job.id, (lost.id,))  # so it believes
+    circle.deaf.clear()
+
+    circle.end("bob", "only")
+
+    assert circle["ann"].job.ledger.is_whole_up_to(lost.id)
+    circle.run(RESEND_S)  # what stood behind the gap was not confirmed
+    circle.take()
+    assert circle.is_quiet()
+
+
+def test_what_is_lost_on_the_way_is_sent_again() -> None:
+    circle = Circle("ann", "bob")
+    circle.prefer("only", "bob")
+    circle.deaf.append(("ann", "bob"))
+    circle.submit("ann", ALONE)
+    circle.take()
+
+    circle.deaf.clear()
+    circle.run(RESEND_S)
+
+    assert circle.take() == [
+        "ann > bob: ASSIGNED only#1 to bob",
+        "bob > ann: SpecWanted",  # that was lost, too
+        "ann > bob: ASSIGNED only#1 to bob",
+        "bob runs only#1",
+        "bob > ann: ACCEPTED only#1, STARTED only#1",
+    ]
+    assert circle.is_quiet()
+
+
+@pytest.mark.parametrize(("bytes_max", "messages"), [(1, 4), (10**6, 1)])
+def test_much_goes_in_several_messages(bytes_max: int, messages: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.mail.MESSAGE_BYTES", bytes_max)
+    circle = alone("cid")
+    circle.end("bob", "only")
+    circle.frames.clear()
+
+    circle.say("cid", "ann", LedgerWanted(circle["ann"].job.id, ()))
+
+    deliveries = [message for one, other, message in circle.frames if (one, other) == ("ann", "cid")]
+    assert len(deliveries) == messages
+    assert circle["cid"].job.ledger.vector() == circle["ann"].job.ledger.vector()
+    assert circle.deadline == math.inf
+
+
+def test_only_what_is_lacking_is_sent() -> None:
+    circle = alone("cid")
+    job = circle["ann"].job
+    vector = tuple(each for each in job.ledger.vector() if each[0] == circle.id_of("bob"))
+
+    circle.say("cid", "ann", LedgerWanted(job.id, vector))
+
+    assert circle.take()[0] == "ann > cid: ASSIGNED only#1 to bob"
+    assert circle.is_quiet()
+
+
+def test_who_asked_to_follow_gets_what_is_said_later() -> None:
+    circle = alone("cid")
+    job = circle["ann"].job
+    circle.say("cid", "ann", LedgerWanted(job.id, (), follow=True))
+    assert told(circle, "ann", "cid", LedgerShown) == [LedgerShown(job.id, job.signed, job.ledger.vector())]
+    circle.take()
+
+    circle.end("bob", "only")
+
+    assert [line for line in circle.take() if line.startswith("ann > cid")] == [
+        "ann > cid: (bob: FINISHED only#1)",
+        "ann > cid: KEPT only#1, CONCLUDED",
+    ]
+
+
+def test_who_confirms_the_end_is_not_told_of_it_again() -> None:
+    circle = alone()
+    circle.end("bob", "only")
+    circle.take()
+
+    circle.utter("bob", "ann", statement(ACCEPTED, at_s=1.0))
+    circle["ann"].job.informed_of_end.clear()
+    assert circle.take() == []
+    circle.say("bob", "ann", Delivered(circle["ann"].job.id, tuple(circle["ann"].job.endings)))
+    circle.utter("bob", "ann", statement(ACCEPTED, at_s=2.0))
+
+    assert circle.take() == []
+    assert circle.is_quiet()
+
+
+@given(order=st.randoms(use_true_random=False), cuts=st.lists(st.integers(1, 3), max_size=4))
+def test_in_whatever_order_and_however_often_segments_come_they_say_the_same(order: Random, cuts: list[int]) -> None:
+    circle = Circle("ann", "bob", "cid", "dan")
+    circle.prefer("first", "bob")
+    circle.prefer("second", "cid")
+    circle.submit("ann", CHAIN)
+    circle.end("bob", "first", file("a"))
+    circle.kill("bob")
+    job = circle["ann"].job
+    segments = [entry.signed for entry in job.ledger] * 2
+    order.shuffle(segments)
+
+    for size in (*cuts, len(segments)):
+        batch, segments = segments[:size], segments[size:]
+        circle.say("ann", "dan", Deliver(job.id, tuple(batch), job.signed))
+
+    assert facts(circle["dan"].job) == facts(job)
+    assert circle["dan"].job.ledger.vector() == job.ledger.vector()
+    assert not circle["dan"].running
