@@ -221,15 +221,15 @@ def _check_queues(facts: _Facts) -> None:
     for one in facts.result.executions:
         place = (one.job, one.item, one.task)
         starts[place] = min(starts.get(place, math.inf), one.start_s)
-    for one in facts.result.executions:
-        arrival = facts.result.scenario.arrivals[one.job]
-        behind = one.item - arrival.queue_items_max
-        if arrival.queue_items_max and behind >= 0:
-            for edge in arrival.graph.edges:
-                # Each older item is looked at by the items after it; the one that is just out of reach is enough here.
-                left_s = starts.get((one.job, behind, edge.child), math.inf)
-                if edge.parent == one.task and left_s > one.start_s + facts.slack_s:
+    for job, arrival in enumerate(facts.result.scenario.arrivals):
+        bound = arrival.queue_items_max
+        for edge in arrival.graph.edges if bound else ():
+            left_s = -math.inf
+            for item in range(bound, arrival.items):
+                left_s = max(left_s, starts.get((job, item - bound, edge.child), math.inf))
+                start_s = starts.get((job, item, edge.parent), math.inf)
+                if left_s > start_s + facts.slack_s:
                     raise InfeasibleError(
-                        f"{facts.name(one)} starts at {one.start_s} s, item {behind} of its child starts at {left_s} s "
-                        f"only: queues hold {arrival.queue_items_max} items"
+                        f"task {arrival.graph.tasks[edge.parent].name!r} of job {job} starts item {item} at {start_s} s,"
+                        f" when its child has not started item {item - bound}: queues hold {bound} items"
                     )

@@ -20,7 +20,8 @@ from .scenario import Scenario, instance_of
 from .units import Attempt, Job, State, Unit
 from .wires import Wires
 
-Action = Callable[[], None]
+Action = Callable[[], object]
+"""What it returns is of no interest."""
 
 
 class World:

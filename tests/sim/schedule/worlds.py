@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from pnode.mappers.contention import Contention
 from pnode.mappers.instance import Edge, Instance, uniform
 from pnode.mappers.plan import Plan, Planner
+from pnode.protocol.view import Mapper
+from pnode.sim.schedule.policy import Strategy
+from pnode.sim.schedule.result import Result
+from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import (
     Arrival,
     Disruption,
@@ -18,6 +22,7 @@ from pnode.sim.schedule.scenario import (
     Scenario,
     Vertex,
 )
+from pnode.sim.schedule.validator import validate
 
 
 def network(
@@ -41,7 +46,8 @@ def graph(costs: Mapping[str, float], edges: Mapping[str, float], **vertices: Ve
     """Tasks by one letter each; edges by "xy" (parent, child) with their sizes; `vertices` replace tasks."""
     names = list(costs)
     tasks = tuple(vertices.get(name, Vertex(name, cost)) for name, cost in costs.items())
-    return Graph("g", tasks, tuple(Edge(names.index(a), names.index(b), size) for (a, b), size in edges.items()))
+    pairs = [(names.index(pair[0]), names.index(pair[1]), size) for pair, size in edges.items()]
+    return Graph("g", tasks, tuple(Edge(*pair) for pair in pairs))
 
 
 def scenario(
@@ -73,6 +79,32 @@ def of(instance: Instance, contention: Contention = Contention.NONE) -> Scenario
     tasks = tuple(Vertex(f"t{task}", 1.0, costs_s=row) for task, row in enumerate(instance.cost_s))
     net = Network(tuple(Machine(f"m{number}") for number in range(size)), instance.latency_s, bandwidth)
     return scenario(net, Graph("g", tasks, instance.edges), contention=contention)
+
+
+def run(world: Scenario, mapper: str | Strategy | Mapper | Planner, seed: int = 0) -> Result:
+    """Simulate, and see that what came of it can have happened."""
+    result = simulate(world, mapper, seed, trace=True)
+    validate(result)
+    return result
+
+
+def times(result: Result) -> dict[str, tuple[float, float]]:
+    """Start and finish of what was kept, by the name of the task, with the item in streams."""
+    arrivals = result.scenario.arrivals
+    return {
+        arrivals[one.job].graph.tasks[one.task].name + (str(one.item) if arrivals[one.job].items > 1 else ""): (
+            one.start_s,
+            one.finish_s,
+        )
+        for one in result.executions
+        if one.kept
+    }
+
+
+def where(result: Result) -> str:
+    """The letters of the machines that the tasks of the first job's first item ran on, by the number of the task."""
+    kept = [one for one in result.executions if one.kept and not one.job and not one.item]
+    return "".join(chr(97 + one.machine) for one in sorted(kept, key=lambda one: one.task))
 
 
 def at(*nodes: int, order: Sequence[int] = ()) -> Planner:

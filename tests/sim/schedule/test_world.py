@@ -1,0 +1,214 @@
+"""The actions of a policy, and what the world makes of them."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from pnode.mappers.contention import Contention
+from pnode.sim.schedule.policy import Policy, Strategy
+from pnode.sim.schedule.result import Result
+from pnode.sim.schedule.scenario import Arrival, Disruption, Fate, Graph, Handoff
+from pnode.sim.schedule.units import Attempt, Job, State
+from pnode.sim.schedule.world import World
+
+from . import worlds
+from .copying import AbandonCopies, AbandonOriginals, AllToA, CopyOverdue, MoveBehind, Turn
+
+
+def do(policy: Callable[[World], Policy], graph: Graph, *, slow: bool = False, **facts: object) -> Result:
+    """On two machines; `slow` makes the first run at a tenth of its speed."""
+    disruptions = [Disruption(0.0, 0, Fate.SPEED, 0.1)] if slow else []
+    world = worlds.scenario(worlds.network(*worlds.machines(2)), graph, disruptions=disruptions, **facts)  # type: ignore[arg-type]  # facts are right by name
+    return worlds.run(world, Strategy("test", policy))
+
+
+def executions(result: Result) -> list[tuple[int, int, float, float, bool]]:
+    return [(one.task, one.machine, one.start_s, one.finish_s, one.kept) for one in result.executions]
+
+
+def test_the_first_of_original_and_copy_to_end_is_kept_and_ends_the_other() -> None:
+    result = do(CopyOverdue, worlds.graph({"x": 4.0, "y": 1.0}, {"xy": 100.0}), slow=True)
+
+    # The copy of y starts once both its inputs are on b, that is at once: x was kept there.
+    assert executions(result) == [
+        (0, 0, 0.0, 9.0, False),
+        (0, 1, 5.0, 9.0, True),
+        (1, 0, 10.0, 12.25, False),
+        (1, 1, 11.25, 12.25, True),
+    ]
+    assert result.complete
+    assert result.moves == 0
+
+
+def test_an_original_that_ends_first_ends_its_copy() -> None:
+    graph = worlds.graph({"x": 4.0}, {})
+    world = worlds.scenario(
+        worlds.network(*worlds.machines(2)),
+        graph,
+        disruptions=[Disruption(0.0, 0, Fate.SPEED, 0.1), Disruption(6.0, 0, Fate.SPEED, 10.0)],
+    )
+
+    result = worlds.run(world, Strategy("test", CopyOverdue))
+
+    assert executions(result) == [(0, 0, 0.0, pytest.approx(6.34), True), (0, 1, 5.0, pytest.approx(6.34), False)]
+
+
+def test_a_copy_can_be_abandoned() -> None:
+    result = do(AbandonCopies, worlds.graph({"x": 4.0}, {}), slow=True)
+
+    assert executions(result) == [(0, 0, 0.0, 40.0, True), (0, 1, 5.0, 5.0, False)]
+
+
+def test_an_original_can_be_abandoned_for_its_copy() -> None:
+    result = do(AbandonOriginals, worlds.graph({"x": 4.0, "y": 1.0}, {"xy": 0.0}), slow=True)
+
+    assert executions(result)[:2] == [(0, 0, 0.0, 5.0, False), (0, 1, 5.0, 9.0, True)]
+    assert result.complete
+
+
+@pytest.mark.parametrize("contention", Contention)
+def test_inputs_go_to_where_a_task_has_moved(contention: Contention) -> None:
+    fork = worlds.graph({"x": 1.0, "y": 1.0, "z": 1.0}, {"xy": 100.0, "xz": 100.0})
+
+    result = do(MoveBehind, fork, contention=contention)
+
+    last = 4.0 if contention is Contention.LINK else 3.0  # both inputs travel at once
+    assert executions(result) == [
+        (0, 0, 0.0, 1.0, True),
+        (1, 1, last - 1.0, last, True),
+        (2, 1, last, last + 1.0, True),
+    ]
+    assert result.moves == 2
+
+
+@pytest.mark.parametrize("contention", Contention)
+@pytest.mark.parametrize("at_s", [1.5, 3.0])
+def test_what_moves_gets_its_inputs_anew(contention: Contention, at_s: float) -> None:
+    class Later(AllToA):
+        """Gives the last task to b, and on to c while its input is on its way, or there."""
+
+        def arrived(self, job: Job, item: int) -> None:
+            first, long, last = job.items[item]
+            self.world.bind(first, 0, 0.0, 0)
+            self.world.bind(long, 1, 1.0, 0)
+            self.world.bind(last, 1, 2.0, 0)
+            self.world.at(at_s, partial(self.world.move, last, 2, 0.0, 0))
+
+    graph = worlds.graph({"x": 1.0, "w": 9.0, "y": 1.0}, {"xy": 100.0})
+    world = worlds.scenario(worlds.network(*worlds.machines(3)), graph, contention=contention)
+
+    result = worlds.run(world, Strategy("test", Later))
+
+    assert worlds.times(result)["y"] == (at_s + 1.0, at_s + 2.0)
+    assert worlds.where(result) == "abc"
+    assert result.moves == 1
+    assert [(one.target, one.finish_s) for one in result.transfers] == [(1, 2.0)] * (at_s > 2) + [(2, at_s + 1.0)]
+    assert result.bytes_moved == 200.0
+
+
+def test_another_key_is_another_place_in_the_queue() -> None:
+    result = do(Turn, worlds.graph({"x": 1.0, "y": 1.0, "z": 1.0}, {}))
+
+    assert [task for task, *_ in executions(result)] == [0, 2, 1]
+
+
+def test_messages_are_counted_between_machines_only() -> None:
+    graph = worlds.graph({"x": 1.0, "y": 1.0}, {})
+    net = worlds.network(*worlds.machines(2))
+
+    here = worlds.run(worlds.scenario(net, graph), Strategy("test", AllToA))
+    there = worlds.run(worlds.scenario(net, Arrival(graph, origin=1)), Strategy("test", AllToA))
+
+    assert here.messages == 0
+    assert there.messages == 4  # an assignment and an answer each
+
+
+def test_hand_offs_take_the_time_of_their_messages() -> None:
+    net = worlds.network(*worlds.machines(2), latency_s=0.5)
+    world = worlds.scenario(
+        net,
+        Arrival(worlds.graph({"x": 1.0, "y": 1.0}, {"xy": 0.0}), origin=1),
+        handoff=Handoff(message_bytes=25.0, free=False),
+    )
+
+    result = worlds.run(world, worlds.at(0, 1))
+
+    assert [(one.bound_s, one.start_s) for one in result.executions] == [(0.75, 0.75), (0.0, 2.25)]
+
+
+def test_data_leave_only_when_the_child_has_a_machine() -> None:
+    class Late(AllToA):
+        """Binds the second task long after the first has ended."""
+
+        def arrived(self, job: Job, item: int) -> None:
+            first, second = job.items[item]
+            self.world.bind(first, 0, 0.0, 0)
+            self.world.at(5.0, partial(self.world.bind, second, 1, 0.0, 0))
+
+    result = do(Late, worlds.graph({"x": 1.0, "y": 1.0}, {"xy": 200.0}))
+
+    assert executions(result)[1] == (1, 1, 7.0, 8.0, True)
+
+
+def test_what_has_started_never_moves() -> None:
+    class Rash(AllToA):
+        """Moves what has just started."""
+
+        def started(self, attempt: Attempt) -> None:
+            self.world.move(attempt.unit, 1, 0.0, 0)
+
+    with pytest.raises(AssertionError, match="never moves"):
+        do(Rash, worlds.graph({"x": 1.0}, {}))
+
+
+def test_nothing_is_given_to_a_machine_that_cannot_run_it() -> None:
+    graph = worlds.graph({"x": 1.0}, {}, x=worlds.Vertex("x", 1.0, pinned="b"))
+
+    with pytest.raises(AssertionError, match="machine 0 cannot run unit"):
+        do(AllToA, graph)
+
+
+def test_what_is_declined_is_given_to_somebody_else() -> None:
+    class Picky(AllToA):
+        """The first machine takes nothing."""
+
+        def accepts(self, attempt: Attempt) -> bool:
+            return attempt.machine != 0
+
+        def declined(self, attempt: Attempt) -> None:
+            assert attempt.state is State.GONE
+            self.world.bind(attempt.unit, 1, attempt.key, attempt.by)
+
+    net = worlds.network(*worlds.machines(2), latency_s=0.5)
+    world = worlds.scenario(
+        net, Arrival(worlds.graph({"x": 1.0}, {}), origin=1), handoff=Handoff(message_bytes=0.0, free=False)
+    )
+
+    result = worlds.run(world, Strategy("test", Picky))
+
+    assert [(one.machine, one.bound_s, one.attempt) for one in result.executions] == [(1, 1.0, 2)]
+    assert result.messages == 2
+
+
+def test_a_task_whose_input_cannot_come_is_never_run() -> None:
+    net = worlds.network(*worlds.machines(2), links={"ab": 0.0})
+    for contention in Contention:
+        world = worlds.scenario(net, worlds.graph({"x": 1.0, "y": 1.0}, {"xy": 0.0}), contention=contention)
+
+        result = worlds.run(world, worlds.at(0, 1))
+
+        assert worlds.times(result) == {"x": (0.0, 1.0)}
+        assert not result.complete
+
+
+def test_jobs_share_machines_and_keep_their_own_times() -> None:
+    one = worlds.graph({"x": 2.0}, {})
+    world = worlds.scenario(worlds.network(*worlds.machines(1)), Arrival(one, at_s=1.0), Arrival(one, at_s=2.0))
+
+    result = worlds.run(world, worlds.at(0))
+
+    assert result.finishes_s == (3.0, 5.0)
+    assert result.responses_s == (2.0, 3.0)
+    assert result.makespan_s == 4.0
+    assert result.utilisation == 1.0
