@@ -32,6 +32,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("node/", "sim/study/"),
     "rich": ("node/", "sim/study/"),
     "trio": ("node/",),
+    "yaml": ("sim/formats/",),
     "distributed": ("sim/study/cluster.py",),
     "pandas": ("sim/study/table.py",),
     "pyarrow": ("sim/study/table.py",),
