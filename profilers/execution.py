@@ -121,6 +121,10 @@ class Execution:
             return RunEstimate(expected_s * scale, UNKNOWN_SPREAD * expected_s * scale, Basis.STATED, 0)
         return RunEstimate(GUESS_S * scale, GUESS_S * scale, Basis.GUESS, 0)
 
+    def knows(self, program: str, expected_s: float) -> bool:
+        """Whether an estimate for the program, on any node, would rest on more than a guess."""
+        return expected_s > 0.0 or self._work.get(program) is not None
+
     def factor(self, node: NodeId) -> float:
         """How many times longer than its speed promises a node takes; 1 when nothing is known."""
         sums = self._sums.get(node)

@@ -99,6 +99,9 @@ class Profile:
     def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
         return self.execution.estimate(program, node, speed, expected_s).seconds
 
+    def knows(self, program: str, expected_s: float) -> bool:
+        return self.execution.knows(program, expected_s)
+
     def run_records(self) -> tuple[RunRecord, ...]:
         """All run times as plain values, to be kept over a restart."""
         return self.execution.records()

@@ -10,6 +10,7 @@ A node that was restarted takes up what it had accepted from the beginning of th
 a replica reminds it of its own words (`replica`).
 """
 
+from .awaited import Awaited
 from .dag import Task
 from .desk import Desk
 from .effects import Cancel, Run, Unit
@@ -39,11 +40,19 @@ class Holding:
     def __init__(self, desk: Desk, fetching: Fetching) -> None:
         self.desk = desk
         self.fetching = fetching
-        self.bench = Workbench(desk.place.cores)
+        self.awaited = Awaited(desk)
+        self.bench = Workbench(desk.place.cores, self.awaited.inputs_s)
+
+    @property
+    def deadline(self) -> float:
+        """When `start_ready` may start something though nothing has happened."""
+        return self.bench.deadline
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
+        self.awaited.meet(job, self.bench)
+        self.awaited.heard(job, key, self.bench)
         if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
             self._offered(job, key, statement, author, now)
         elif statement.kind == StatementKind.FINISHED:
@@ -57,9 +66,11 @@ class Holding:
         """The job is over: whatever of it is here is of no use to anybody."""
         for key in list(job.held):
             self._drop(job, key, "the job is over", now)
+        self.awaited.over(job, self.bench)
 
     def resume(self, job: Job, now: float) -> None:
         """After a restart: take up what this node had accepted, and answer what it had not answered."""
+        self.awaited.meet(job, self.bench)
         for key in list(job.state.places.get(self.desk.me, ())):
             current = job.state.unit(key).current
             if current is not None and current.node == self.desk.me and current.phase == "assigned":
@@ -201,7 +212,9 @@ class Holding:
     def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> None:
         task = job.task(key)
         unit = self._unit(job, key, attempt)
-        self.bench.accept(unit, task.cores, self._expected_s(job, task, attempt), job.ranks[task.name])
+        expected_s = self._expected_s(job, task, attempt)
+        is_guess = not attempt.told_s and not self._knows(job, task)
+        self.bench.accept(unit, task.cores, expected_s, job.due_s[key[0]], is_guess=is_guess)
         job.held[key] = Held(unit, assigner)
         if job.spec.application is not None:
             self._want(job, key, None, (job.spec.application,), (job.origin, assigner))
@@ -235,6 +248,7 @@ class Holding:
 
     def _put_away(self, job: Job, key: UnitKey) -> Held:
         held = job.held.pop(key)
+        self.awaited.forget(job, key)
         if self.bench.remove(held.unit):
             self.desk.effects.append(Cancel(held.unit))
         for digest in held.missing:
@@ -289,6 +303,7 @@ class Holding:
         if held.missing or not known:
             self.bench.make_unready(held.unit)
         else:
+            self.awaited.forget(job, key)
             self.bench.make_ready(held.unit)
 
     def _expected_s(self, job: Job, task: Task, attempt: Attempt) -> float:
@@ -296,6 +311,9 @@ class Holding:
         place, program = self.desk.place, program_name(job.spec.name, task.name)
         expected_s = attempt.told_s * place.speed or task.expected_s
         return self.desk.profile.run_s(program, self.desk.me, place.speed, expected_s)
+
+    def _knows(self, job: Job, task: Task) -> bool:
+        return self.desk.profile.knows(program_name(job.spec.name, task.name), task.expected_s)
 
     def _unit(self, job: Job, key: UnitKey, attempt: Attempt) -> Unit:
         return Unit(job.id, job.task(key).name, key[1], attempt.number)

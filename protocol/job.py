@@ -72,6 +72,9 @@ class Job:
     shape: Shape = field(init=False)
     plan: Mapping[str, Planned] = field(init=False)
     """The origin's plan by name of task; empty when it has made none."""
+    due_s: tuple[float, ...] = field(init=False)
+    """When each task should start, by its index; an instant, so that tasks of all jobs can be put in one order. By
+    plan, where there is one, else so early that the job takes no longer than its longest way."""
 
     held: dict[UnitKey, Held] = field(default_factory=dict)
     """Holding: what is to be run here."""
@@ -119,12 +122,9 @@ class Job:
 
     def __post_init__(self) -> None:
         self.shape = shape_of(self.spec.dag)
-        self.plan = {
-            task.name: Planned(NodeId(planned.node), planned.start_s, planned.finish_s)
-            for task, planned in zip(
-                self.spec.dag.tasks, self.spec.plan, strict=False
-            )  # either one for each, or none
-        }
+        planned = zip(self.spec.dag.tasks, self.spec.plan, strict=False)  # one for each task, or none at all
+        self.plan = {task.name: Planned(NodeId(part.node), part.start_s, part.finish_s) for task, part in planned}
+        self.due_s = tuple(self.spec.created_s + start_s for start_s in _starts_s(self.spec, self.ranks))
 
     @property
     def origin(self) -> NodeId:
@@ -177,6 +177,14 @@ class Job:
     def may_begin(self, key: UnitKey) -> bool:
         """Whether all parents have started at some time."""
         return not self.shape.parents[key[0]] or self.unbegun.get(key) == 0
+
+
+def _starts_s(spec: JobSpec, ranks: Mapping[str, float]) -> tuple[float, ...]:
+    """When each task should start, in seconds since the job was made."""
+    if spec.plan:
+        return tuple(part.start_s for part in spec.plan)
+    longest_s = max(ranks.values())
+    return tuple(longest_s - ranks[task.name] for task in spec.dag.tasks)
 
 
 def program_name(application: str, task: str) -> str:

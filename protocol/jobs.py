@@ -61,6 +61,7 @@ class Jobs:
             self.desk.deadline,
             self.desk.delivery.deadline,
             self.placing.deadline,
+            self.holding.deadline,
             self.recovery.deadline,
             self.fetching.deadline,
             self.strangers.deadline,

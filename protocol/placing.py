@@ -130,14 +130,26 @@ class Placing:
             return
         node, queue_s = choice.ranking[0].node, choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
         number = unit.number + 1
-        told = (node,) if unit.current is None else (node, unit.current.node)
         self._await_answer(job, key, HandOff(number, node), now)
         run_s = view.run_s(task.name, node)
         self.desk.bindings.add(node, (job.id, key, number), now, run_s)
+        if not self.desk.profile.knows(program_name(job.spec.name, task.name), task.expected_s):
+            run_s = 0.0  # nobody shall rely on a guess
         self.desk.say(
-            job, Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s), told
+            job,
+            Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s),
+            self._concerned(job, key, node),
         )
         self._show_parents(job, key, node)
+
+    def _concerned(self, job: Job, key: UnitKey, node: NodeId) -> tuple[NodeId, ...]:
+        """Who is to know that a node was asked to run a unit: the node, whoever had it before, and whoever expects it
+        since the job was planned, if it knows of the job at all."""
+        current, planned = job.state.unit(key).current, job.plan.get(job.task(key).name)
+        concerned = {node: None} if current is None else {node: None, current.node: None}
+        if planned is not None and planned.node in job.informed:
+            concerned[planned.node] = None
+        return tuple(concerned)
 
     def _other_assigned(self, job: Job, key: UnitKey, node: NodeId, statement: Statement) -> None:
         """If another controller has gone further, it is its business now."""

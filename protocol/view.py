@@ -200,3 +200,6 @@ class Profile(Protocol):
     def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
         """Expected seconds on that node; falls back on other nodes' runs times speed, then on `expected_s` (on a core
         of speed 1, 0 = unknown), then on a second."""
+
+    def knows(self, program: str, expected_s: float) -> bool:
+        """Whether `run_s` would answer from runs or from `expected_s`, and not by a guess."""

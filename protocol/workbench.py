@@ -3,15 +3,16 @@
     accepted --inputs are here--> ready --a core is free--> running --> gone
         \\---------------- dropped ------------/-----------------/
 
-Ready units start in order of priority (upward rank: the length of the way that still depends on them), then in order
-of acceptance. A unit that needs more cores than are free does not hold up smaller ones behind it.
+Which of those that are ready starts when a core is free is the business of `turns`: in the order in which they are
+due, but so that what is awaited and due before finds its core free.
 """
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from .effects import Unit
+from .turns import Piece, Turns
 
 QUEUE_MAX = 20_000
 """Units accepted and not yet ended; beyond that a node declines, and the controller asks the next."""
@@ -29,39 +30,26 @@ OVERDUE_SHARE = 0.1
 """A unit past its expected end is believed to need a tenth of its expected time more (scheduling.md 4.5)."""
 
 
-@dataclass(slots=True)
-class Piece:
-    """One accepted unit."""
-
-    unit: Unit
-    cores: int
-    expected_s: float
-    priority: float
-    order: int
-    started_s: float | None = None
-    ready: bool = False
-
-
-@dataclass(order=True, slots=True)
-class _Turn:
-    """A place in the queue: highest priority first, then first come."""
-
-    minus_priority: float
-    order: int
-    unit: Unit = field(compare=False)
+def _unknown(unit: Unit, now: float) -> float:
+    del unit, now
+    return math.inf
 
 
 class Workbench:
     """Everything this node has promised to run."""
 
-    def __init__(self, cores: int) -> None:
+    def __init__(self, cores: int, inputs_s: Callable[[Unit, float], float] = _unknown) -> None:
+        """`inputs_s` is for `turns`."""
         self.cores = cores
         self.version = 0
         """Grows with every change that moves the time at which a core is free."""
         self._pieces: dict[Unit, Piece] = {}
-        self._turns: list[_Turn] = []
+        self._turns = Turns(inputs_s)
+        self._expected: dict[Unit, Piece] = {}
+        """What may be accepted soon."""
+        self._running: dict[Unit, Piece] = {}
         self._busy = 0
-        self._running = 0
+        """Cores."""
         self._count = 0
         self._free_s = [0.0] * cores
         """A heap of the instants at which each core is free, as of the last count, with what was accepted since."""
@@ -80,48 +68,61 @@ class Workbench:
 
     @property
     def running(self) -> int:
-        return self._running
+        return len(self._running)
 
     @property
     def queued(self) -> int:
-        return len(self._pieces) - self._running
+        return len(self._pieces) - len(self._running)
 
     def is_running(self, unit: Unit) -> bool:
-        return unit in self._pieces and self._pieces[unit].started_s is not None
+        return unit in self._running
 
-    def accept(self, unit: Unit, cores: int, expected_s: float, priority: float) -> None:
+    @property
+    def deadline(self) -> float:
+        """When `take` may start something though nothing has happened."""
+        return self._turns.wake_s
+
+    def accept(self, unit: Unit, cores: int, expected_s: float, due_s: float, *, is_guess: bool = False) -> None:
+        """Promise to run a unit. `is_guess` says that nobody knows how long it takes."""
         self._count += 1
         self.version += 1
-        piece = self._pieces[unit] = Piece(unit, max(1, cores), expected_s, priority, self._count)
+        piece = self._pieces[unit] = Piece(unit, max(1, cores), expected_s, due_s, self._count, is_guess)
+        self._turns.add(piece)
         _occupy(self._free_s, piece.cores, expected_s)
+
+    def expect(self, unit: Unit, cores: int, due_s: float) -> None:
+        """A unit will probably have to be accepted. Beyond QUEUE_MAX none is expected: most are far away then."""
+        if len(self._expected) < QUEUE_MAX and unit not in self._expected:
+            self._count += 1
+            piece = self._expected[unit] = Piece(unit, max(1, cores), 0.0, due_s, self._count)
+            self._turns.add(piece)
+
+    def expect_no_more(self, unit: Unit) -> None:
+        """It has been given to somebody, or to nobody."""
+        piece = self._expected.pop(unit, None)
+        if piece is not None:
+            self._turns.drop(piece)
 
     def make_ready(self, unit: Unit) -> None:
         """All inputs of an accepted unit are here."""
-        piece = self._pieces[unit]
-        if not piece.ready:
-            piece.ready = True
-            heapq.heappush(self._turns, _Turn(-piece.priority, piece.order, unit))
+        self._move(self._pieces[unit], ready=True)
 
     def make_unready(self, unit: Unit) -> None:
         """One of its inputs has been replaced by another that is not here yet."""
-        self._pieces[unit].ready = False
+        self._move(self._pieces[unit], ready=False)
+
+    def _move(self, piece: Piece, *, ready: bool) -> None:
+        if piece.ready != ready and piece.started_s is None:
+            self._turns.drop(piece)
+            piece.ready = ready
+            self._turns.add(piece)
 
     def take(self, now: float) -> list[Unit]:
         """Units to start now; they count as running from here on."""
         started: list[Unit] = []
-        too_large: list[_Turn] = []
-        while self._turns and self._busy < self.cores:
-            turn = heapq.heappop(self._turns)
-            piece = self._pieces.get(turn.unit)
-            if piece is None or piece.order != turn.order or not piece.ready or piece.started_s is not None:
-                continue  # dropped, or no longer ready, while it waited
-            if piece.cores > self.cores - self._busy:
-                too_large.append(turn)
-                continue
+        while (piece := self._turns.next(self.cores - self._busy, lambda: self._busy_until_s(now), now)) is not None:
             self._start(piece, now)
-            started.append(turn.unit)
-        for turn in too_large:
-            heapq.heappush(self._turns, turn)
+            started.append(piece.unit)
         return started
 
     def remove(self, unit: Unit) -> bool:
@@ -132,9 +133,10 @@ class Workbench:
         self.version += 1
         self._gone += 1
         if piece.started_s is None:
+            self._turns.drop(piece)
             return False
         self._busy -= piece.cores
-        self._running -= 1
+        del self._running[unit]
         return True
 
     def free_in_s(self, now: float) -> float:
@@ -155,7 +157,16 @@ class Workbench:
         piece.started_s = now
         self.version += 1
         self._busy += piece.cores
-        self._running += 1
+        self._running[piece.unit] = piece
+
+    def _busy_until_s(self, now: float) -> list[float]:
+        """When each busy core is expected to be free, ascending; never, of which nobody knows how long it is."""
+        ends: list[float] = []
+        for piece in self._running.values():
+            assert piece.started_s is not None, "it runs"
+            left = math.inf if piece.is_guess else left_s(piece.started_s, piece.expected_s, now)
+            ends += [now + left] * piece.cores
+        return sorted(ends)
 
     def _lay_out(self, now: float) -> list[float]:
         free_s = [now] * self.cores

@@ -34,6 +34,12 @@ def test_what_the_job_says_counts_before_a_guess() -> None:
     assert (found.seconds, found.spread_s, found.basis) == (4.0, 2.0, Basis.STATED)
 
 
+def test_what_rests_on_runs_or_on_the_job_is_known_and_a_guess_is_not() -> None:
+    assert not Execution().knows(APP, 0.0)
+    assert Execution().knows(APP, 8.0)
+    assert ran(6.0, where=B).knows(APP, 0.0)
+
+
 def test_runs_elsewhere_count_before_what_the_job_says() -> None:
     profile = ran(6.0, where=B, speed=0.5)
 

@@ -27,7 +27,7 @@ def a_job(items: int = 1) -> Job:
         task("left", "last", output_bytes=200), task("right", "last"), task("last"), task("alone"), items=items
     )
     signed = sign(CRYPTO, SEEDS[0], Kind.JOB, CLUSTER, spec)
-    return Job(JOB, signed, spec, Ledger(JOB), JobState(spec, NODES[0]), {})
+    return Job(JOB, signed, spec, Ledger(JOB), JobState(spec, NODES[0]), dict.fromkeys(spec.dag.order, 1.0))
 
 
 def a_view(free_in_s: float = 0.0) -> View:

@@ -1,5 +1,7 @@
 """The workbench: what runs next, and when a core is free."""
 
+import math
+
 import pytest
 
 from pnode.protocol.effects import Unit
@@ -12,16 +14,16 @@ def unit(number: int) -> Unit:
 
 
 def bench(cores: int, *pieces: tuple[int, float, float]) -> Workbench:
-    """Units 0, 1, ... as (cores, expected seconds, priority), all ready."""
+    """Units 0, 1, ... as (cores, expected seconds, due), all ready."""
     made = Workbench(cores)
-    for number, (wanted, expected_s, priority) in enumerate(pieces):
-        made.accept(unit(number), wanted, expected_s, priority)
+    for number, (wanted, expected_s, due_s) in enumerate(pieces):
+        made.accept(unit(number), wanted, expected_s, due_s)
         made.make_ready(unit(number))
     return made
 
 
-def test_the_longest_way_to_the_end_goes_first_then_first_come() -> None:
-    made = bench(4, (1, 1.0, 1.0), (1, 1.0, 5.0), (1, 1.0, 5.0), (1, 1.0, 9.0))
+def test_what_is_due_first_goes_first_then_first_come() -> None:
+    made = bench(4, (1, 1.0, 9.0), (1, 1.0, 5.0), (1, 1.0, 5.0), (1, 1.0, 1.0))
 
     assert made.take(0.0) == [unit(3), unit(1), unit(2), unit(0)]
 
@@ -61,13 +63,64 @@ def test_a_unit_that_is_ready_no_more_is_not_taken_until_it_is_again() -> None:
     assert made.take(0.0) == []
 
 
-def test_a_large_unit_does_not_hold_up_small_ones() -> None:
-    made = bench(2, (1, 1.0, 9.0), (2, 1.0, 5.0), (1, 1.0, 1.0))
+def test_a_large_unit_does_not_hold_up_small_ones_that_end_before_its_cores_are_free() -> None:
+    made = bench(2, (1, 1.0, 1.0), (2, 1.0, 5.0), (1, 1.0, 9.0))
 
     assert made.take(0.0) == [unit(0), unit(2)]
     made.remove(unit(0))
     made.remove(unit(2))
     assert made.take(0.0) == [unit(1)]
+
+
+def test_a_large_unit_gets_its_cores_before_small_ones_that_run_for_long() -> None:
+    made = bench(2, (1, 1.0, 1.0), (2, 1.0, 5.0), (1, 8.0, 9.0))
+
+    assert made.take(0.0) == [unit(0)]
+    assert made.deadline == 1.0
+    made.remove(unit(0))
+    assert made.take(1.0) == [unit(1)]
+
+
+def test_a_large_unit_has_no_claim_on_cores_of_which_nobody_knows_when_they_will_be_free() -> None:
+    made = Workbench(2)
+    made.accept(unit(0), 1, 1.0, 1.0, is_guess=True)
+    made.accept(unit(1), 2, 1.0, 5.0)
+    made.accept(unit(2), 1, 8.0, 9.0)
+    for number in range(3):
+        made.make_ready(unit(number))
+
+    assert made.take(0.0) == [unit(0), unit(2)]
+
+
+def test_what_is_expected_to_be_bound_here_is_no_queue_yet_and_ends_with_the_expectation() -> None:
+    made = Workbench(1, lambda awaited, now: 3.0)
+    made.accept(unit(1), 1, 8.0, 9.0)
+    made.make_ready(unit(1))
+    made.expect(unit(0), 1, 2.0)
+    made.expect(unit(0), 1, 2.0)
+
+    assert (made.queued, made.free_in_s(0.0)) == (1, 8.0)
+    assert made.take(0.0) == []
+    assert made.deadline == 3.0
+    made.expect_no_more(unit(0))
+    made.expect_no_more(unit(0))
+    assert made.take(0.0) == [unit(1)]
+    assert made.deadline == math.inf
+
+
+def test_no_more_is_expected_than_could_be_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.workbench.QUEUE_MAX", 1)
+    made = Workbench(1, lambda awaited, now: 1.0 if awaited == unit(0) else 5.0)
+    made.expect(unit(0), 1, 2.0)
+    made.expect(unit(1), 1, 3.0)
+    made.accept(unit(2), 1, 8.0, 9.0)
+    made.make_ready(unit(2))
+
+    made.take(0.0)
+
+    assert made.deadline == 1.0
+    made.expect_no_more(unit(0))
+    assert made.take(0.0) == [unit(2)]
 
 
 def test_a_dropped_unit_is_never_taken() -> None:
@@ -80,7 +133,7 @@ def test_a_dropped_unit_is_never_taken() -> None:
 
 
 def test_free_time_counts_what_runs_and_what_waits() -> None:
-    made = bench(2, (1, 10.0, 9.0), (1, 4.0, 5.0), (1, 3.0, 1.0))
+    made = bench(2, (1, 10.0, 1.0), (1, 4.0, 5.0), (1, 3.0, 9.0))
     assert made.free_in_s(0.0) == pytest.approx(min(10.0, 4.0 + 3.0))
     made.take(0.0)
 
