@@ -24,7 +24,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import FRAMES, Deliver, Delivered
 from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
-from pnode.protocol.jobstate import ABOUT_THE_JOB
+from pnode.protocol.jobstate import ABOUT_THE_JOB, UnitKey
 from pnode.protocol.ledger import ANY_QUEUE, Ledger, Segment, Statement, StatementKind
 from pnode.protocol.signed import Signed
 from pnode.protocol.view import Choice, Link, LinkFigure, PeerView, Question, Score, View
@@ -112,9 +112,6 @@ class Notes:
     def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
         return self.expected_s.get(program) or expected_s or 1.0
 
-    def knows(self, program: str, expected_s: float) -> bool:
-        return program in self.expected_s or expected_s > 0
-
 
 @dataclass(slots=True)
 class Near:
@@ -173,10 +170,17 @@ class Partner:
     fetching: dict[bytes, Fetch] = field(default_factory=dict)
     """What it has asked for and not got."""
     replies: dict[int, Reply] = field(default_factory=dict)
+    unseen: dict[str, None] = field(default_factory=dict)
+    """Whom it has not met since it was restarted."""
 
     @property
     def id(self) -> NodeId:
         return self.jobs.desk.me
+
+    @property
+    def held(self) -> list[UnitKey]:
+        """Units that it has accepted, of all jobs."""
+        return [key for job in self.jobs.desk.jobs.values() for key in job.held]
 
     @property
     def job(self) -> Job:
@@ -290,15 +294,12 @@ class Circle:
         self.miss(name)
 
     def meet(self, name: str, *by: str) -> None:
-        """The others, or those named, see a partner again, or for the first time, or restarted."""
+        """The others, or those named, see a partner again, or for the first time, or restarted; it sees those whom it
+        has not seen since its own start."""
         for each in by or [other for other in self.partners if other != name]:
-            partner = self[each]
-            for absent in (partner.near.gone, partner.near.unknown):
-                if self.id_of(name) in absent:
-                    absent.remove(self.id_of(name))
-            if partner.up:
-                partner.jobs.session_opened(self.id_of(name))
-                self.do(partner, partner.jobs.member_back(self.id_of(name), self.now))
+            self._see(self[each], self[name])
+            if each in self[name].unseen:
+                self._see(self[name], self[each])
         self.settle()
 
     def forget(self, name: str, *kinds: StatementKind) -> None:
@@ -320,6 +321,7 @@ class Circle:
         fresh = self._partner(name, place.seed, place.boot + 1, partner.notes)
         partner.up, partner.near, partner.jobs = True, fresh.near, fresh.jobs
         partner.near.unknown += [self.id_of(other) for other in unknown]
+        partner.unseen = {other: None for other in self.partners if other != name}
         jobs, segments = (
             [decode(Signed, row) for (table, _), row in partner.rows.items() if table == wanted]
             for wanted in ("job", "segment")
@@ -417,6 +419,16 @@ class Circle:
                     raise AssertionError(f"jobs do not want {effect}")
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _see(self, partner: Partner, other: Partner) -> None:
+        """A member is there again, in the eyes of one partner."""
+        for absent in (partner.near.gone, partner.near.unknown):
+            if other.id in absent:
+                absent.remove(other.id)
+        partner.unseen.pop(other.name, None)
+        if partner.up and other.up:
+            partner.jobs.session_opened(other.id)
+            self.do(partner, partner.jobs.member_back(other.id, self.now))
 
     def _partner(self, name: str, seed: bytes, boot: int, notes: Notes) -> Partner:
         me = NodeId(self.crypto.public_key(seed))

@@ -571,6 +571,7 @@ def test_what_was_accepted_is_run_from_the_beginning_after_a_restart() -> None:
         "bob runs only#1",
         "bob > ann: STARTED only#1",
         "ann > bob: (bob: ACCEPTED only#1, STARTED only#1)",
+        "bob > ann: ACCEPTED only#1, STARTED only#1; STARTED only#1",  # the ends of its feeds
     ]
     circle.end("bob", "only")
     assert circle["ann"].job.state.phase is Phase.DONE

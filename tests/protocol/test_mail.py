@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnode.protocol.delivery import RESEND_S
@@ -317,6 +317,7 @@ def test_who_confirms_the_end_is_not_told_of_it_again() -> None:
     assert circle.is_quiet()
 
 
+@settings(max_examples=30)  # each is a whole job
 @given(order=st.randoms(use_true_random=False), cuts=st.lists(st.integers(1, 3), max_size=4))
 def test_in_whatever_order_and_however_often_segments_come_they_say_the_same(order: Random, cuts: list[int]) -> None:
     circle = Circle("ann", "bob", "cid", "dan")

@@ -100,6 +100,7 @@ def test_a_dead_holder_that_comes_back_finds_its_unit_with_somebody_else() -> No
     assert [line for line in circle.take() if line.startswith("bob")] == [
         "bob runs only#1",
         "bob > ann: STARTED only#1",
+        "bob > ann: ACCEPTED only#1, STARTED only#1; STARTED only#1",  # the ends of its feeds
         "bob ends only#1",
         "bob > ann: DROPPED only#1",
     ]

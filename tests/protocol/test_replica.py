@@ -342,6 +342,7 @@ def test_who_missed_the_end_hears_it_when_it_is_back() -> None:
     assert said_by(circle, "bob") == [
         "bob runs only#1",
         "bob > ann: STARTED only#1",
+        "bob > ann: ACCEPTED only#1, STARTED only#1; STARTED only#1",  # the ends of its feeds
         "bob ends only#1",
         "bob > ann: DROPPED only#1",
     ]
