@@ -57,11 +57,6 @@ class Draft:
             return [calendar.quote(ready, seconds) for ready, seconds, calendar in rows]
         return [max(ready, calendar.tail_s) for ready, _, calendar in rows]
 
-    def finishes_s(self, task: int) -> list[float]:
-        """Per node: the task's earliest finish there; `inf` where it cannot run."""
-        rows = zip(self.starts_s(task), self.instance.cost_s[task], strict=True)
-        return [start + seconds for start, seconds in rows]
-
     def earliest(self, task: int) -> tuple[int, float]:
         """The node where the task would end first, the lowest among equals, and its start there.
 

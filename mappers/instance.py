@@ -129,17 +129,21 @@ class Instance:
         return apart if self.inverse2 is None else apart | np.isinf(self.inverse2)
 
     @cached_property
-    def mean_transfer_s(self) -> Callable[[float], float]:
-        """Mean seconds of a transfer of so many bytes, over ordered pairs of different nodes that can talk
-        (scheduling.md 2.1)."""
+    def mean_link(self) -> tuple[float, float, float]:
+        """Latency, inverse bandwidth and quadratic term, each a mean over ordered pairs of different nodes that can
+        talk (scheduling.md 2.1)."""
         talk = ~self.apart
         pairs = max(1, int(talk.sum()) - self.nodes)  # every node talks to itself
         latency = float(self.latency[talk].sum()) / pairs
         inverse = float(self.inverse[talk].sum()) / pairs
-        if self.inverse2 is None:
-            return lambda size_bytes: latency + size_bytes * inverse
-        inverse2 = float(self.inverse2[talk].sum()) / pairs
-        return lambda size_bytes: latency + size_bytes * inverse + size_bytes * size_bytes * inverse2
+        inverse2 = 0.0 if self.inverse2 is None else float(self.inverse2[talk].sum()) / pairs
+        return latency, inverse, inverse2
+
+    @cached_property
+    def mean_transfer_s(self) -> Callable[[float], float]:
+        """Mean seconds of a transfer of so many bytes: over the mean link."""
+        latency, inverse, inverse2 = self.mean_link
+        return lambda size_bytes: latency + size_bytes * (inverse + size_bytes * inverse2)
 
     def transfer_s(self, source: int, target: int, size_bytes: float) -> float:
         """Seconds on an empty network; 0 on the same node, `inf` for any size between two that cannot talk."""

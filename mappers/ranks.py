@@ -5,7 +5,7 @@ Upward and downward rank as Topcuoglu, Hariri and Wu 2002 define them (section 4
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,9 +20,15 @@ def upward(
 
     Perturbed ranks come from other means than the true ones, and from another factor on communication.
     """
-    return _upward(
-        instance, means(instance) if mean_s is None else mean_s, _scaled(instance.mean_transfer_s, communication)
-    )
+    run_s = means(instance) if mean_s is None else mean_s
+    latency, inverse, inverse2 = (communication * term for term in instance.mean_link)
+    rank = [0.0] * instance.tasks
+    children = instance.children
+    for task in reversed(instance.order):
+        # Spelled out, since a call would take as long as the rest, at every edge.
+        below = [latency + size * (inverse + size * inverse2) + rank[child] for child, size in children[task]]
+        rank[task] = run_s[task] + (max(below) if below else 0.0)
+    return tuple(rank)
 
 
 def downward(
@@ -30,10 +36,12 @@ def downward(
 ) -> tuple[float, ...]:
     """Seconds from the beginning to each task's start along its longest way; 0 for entries."""
     run_s = means(instance) if mean_s is None else mean_s
-    transfer_s = _scaled(instance.mean_transfer_s, communication)
     rank = [0.0] * instance.tasks
     for task in instance.order:
-        above = [rank[parent] + run_s[parent] + transfer_s(size) for parent, size in instance.parents[task]]
+        above = [
+            rank[parent] + run_s[parent] + communication * instance.mean_transfer_s(size)
+            for parent, size in instance.parents[task]
+        ]
         rank[task] = max(above, default=0.0)
     return tuple(rank)
 
@@ -46,13 +54,18 @@ def upward_of_jupiter(instance: Instance) -> tuple[float, ...]:
     """
     links = Links(instance)
     talking = ~instance.apart & ~np.eye(instance.nodes, dtype=np.bool_)
+    run_s = [math.floor(mean) for mean in means(instance)]
 
     def transfer_s(size_bytes: float) -> float:
         # Source by source, rounding after each addition as Python 2 did: since 3.12 sum() is more exact.
         times = np.cumsum(links.matrix_s(size_bytes)[talking])
         return float(times[-1]) / len(times) if len(times) else 0.0
 
-    return _upward(instance, [math.floor(mean) for mean in means(instance)], transfer_s)
+    rank = [0.0] * instance.tasks
+    for task in reversed(instance.order):
+        below = [transfer_s(size) + rank[child] for child, size in instance.children[task]]
+        rank[task] = run_s[task] + max(below, default=0.0)
+    return tuple(rank)
 
 
 def descending(instance: Instance, ranks: Sequence[float]) -> tuple[int, ...]:
@@ -67,16 +80,3 @@ def means(instance: Instance) -> list[float]:
     sums: Floats = np.where(able, instance.cost, 0.0).sum(axis=1)
     found: list[float] = (sums / able.sum(axis=1)).tolist()
     return found
-
-
-def _scaled(transfer_s: Callable[[float], float], factor: float) -> Callable[[float], float]:
-    return lambda size_bytes: factor * transfer_s(size_bytes)
-
-
-def _upward(instance: Instance, run_s: Sequence[float], transfer_s: Callable[[float], float]) -> tuple[float, ...]:
-    rank = [0.0] * instance.tasks
-    children = instance.children
-    for task in reversed(instance.order):
-        below = [transfer_s(size) + rank[child] for child, size in children[task]]
-        rank[task] = run_s[task] + max(below, default=0.0)
-    return tuple(rank)

@@ -182,6 +182,6 @@ def test_stretches_of_the_order_are_looked_at_in_bounded_pieces(monkeypatch: pyt
     )
     whole = heft(fan)
 
-    monkeypatch.setattr("pnode.mappers.sweep.EDGES_OF_STRETCH_MAX", 6)
+    monkeypatch.setattr("pnode.mappers.stretches.EDGES_MAX", 6)
 
     assert heft(fan) == whole
