@@ -11,6 +11,10 @@ LOG_FROM = 8.0
 """Largest over smallest number from which on a logarithmic axis shows more than an even one."""
 
 
+TICK_PX_MAX = 60.0
+"""Width of a tick's number, about: half of it stands out at the end of an axis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """Numbers from `low` to `high`, which differ, on pixels from `begin` to `end`."""

@@ -127,9 +127,10 @@ def plot(results: Path, out: Path, over: str | None, figure: str) -> None:
       pnode sim plot pnode-study/results.csv --out spread.svg
       pnode sim plot pnode-study/results.csv --over ccr --figure slr --out slr.html
     """
+    from .lines import lines_svg
     from .output import write_drawing
     from .page import page
-    from .plot import lines_svg, spread_svg
+    from .plot import spread_svg
     from .table import read_table
 
     table = read_table(results)

@@ -8,8 +8,17 @@ import unicodedata
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-CHARACTER_EM = 0.6
-"""Width of a character over the size of its text, on the wide side for a sans-serif, so that what fits by it does."""
+WIDTHS_EM = {
+    **dict.fromkeys("ijl|!.,:;'()[]{} ftr-/", 0.45),
+    **dict.fromkeys("mwMW%@", 1.0),
+    **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&", 0.78),
+}
+OTHERS_EM = 0.66
+"""Widths of characters over the size of their text, those of the widest face in STYLE, so that what fits by them does
+with the others as well. Bold ones are up to a tenth wider."""
+
+HEADLINE_PX = 13.0
+BOLD = 1.1
 
 TEXT_PX = 12.0
 
@@ -42,8 +51,13 @@ STYLE = (
 
 def text_px(text: str, size_px: float = TEXT_PX) -> float:
     """How wide a text is at most, about."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return size_px * (CHARACTER_EM * (len(text) - wide) + wide)
+    return size_px * sum(map(_em, text))
+
+
+def _em(character: str) -> float:
+    if character.isascii():
+        return WIDTHS_EM.get(character, OTHERS_EM)
+    return 1.0 if unicodedata.east_asian_width(character) in "WF" else 0.8
 
 
 def fitted(text: str, width_px: float, size_px: float = TEXT_PX) -> str:
@@ -98,15 +112,20 @@ class Drawing:
 
     def text(
         self, x: float, y: float, text: str, anchor: str = "start", size_px: float = TEXT_PX, style: str = "ink",
-        upright: bool = True, bold: bool = False,
+        upright: bool = True,
     ) -> None:  # fmt: skip
         """A text on the line y, from x (`start`), up to it (`end`) or about it (`middle`); if not upright, it reads
         from below."""
         shape = f'x="{_px(x)}" y="{_px(y)}" font-size="{_px(size_px)}" text-anchor="{anchor}" class="{style}"'
         turned = "" if upright else f' transform="rotate(-90 {_px(x)} {_px(y)})"'
-        weight = ' font-weight="bold"' if bold else ""
         # The pointer shall hit the shape below, which has the hint.
-        self._parts.append(f'<text {shape}{turned}{weight} pointer-events="none">{clean(text)}</text>')
+        self._parts.append(f'<text {shape}{turned} pointer-events="none">{clean(text)}</text>')
+
+    def headline(self, x: float, y: float, text: str, width: float) -> None:
+        """What the drawing shows, bold, as far as it fits."""
+        shown = fitted(text, width, HEADLINE_PX * BOLD)
+        shape = f'x="{_px(x)}" y="{_px(y)}" font-size="{_px(HEADLINE_PX)}" font-weight="bold" class="ink"'
+        self._parts.append(f"<text {shape}>{clean(shown)}</text>")
 
     def svg(self) -> str:
         """The whole of it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pnode.sim.schedule.result import Execution, Result, Transfer
 from pnode.sim.schedule.scenario import Fate
 
-from .axis import Axis, label
+from .axis import TICK_PX_MAX, Axis, label
 from .drawing import PALETTE, TEXT_PX, Drawing, fitted, text_px
 from .layout import number
 
@@ -71,14 +71,13 @@ class _Chart:
         self.rows = _rows(self.top, machines, result, self.lanes)
         self.bottom = self.rows[-1].top + self.rows[-1].height + GAP / 2
         left = MARGIN + max(text_px(fitted(name, NAME_PX_MAX)) for name in machines)
-        self.axis = Axis(*_span(result), left, WIDTH - MARGIN)
+        self.axis = Axis(*_span(result), left, WIDTH - TICK_PX_MAX / 2)
         self.drawing = Drawing(WIDTH, self.bottom + BOTTOM, _title(result))
 
     def draw_frame(self) -> None:
         """All but what happened."""
         left = self.axis.begin_px
-        title = fitted(_title(self.result), WIDTH - left - MARGIN, 13)
-        self.drawing.text(left, 20, title, size_px=13, bold=True)
+        self.drawing.headline(left, 20, _title(self.result), WIDTH - left - MARGIN)
         for at, row in enumerate(self.rows):
             if at % 2 == 0:
                 self.drawing.rect(0, row.top - GAP / 2, WIDTH, row.height + GAP, "stripe")

@@ -1,13 +1,12 @@
-"""Plots of a study's table: how the ratios of each mapper are spread, and how a figure goes with a parameter."""
+"""The plot of a study's table: how the ratios, or another figure, of each mapper are spread."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from .axis import Axis, label, spanning
-from .drawing import DASHES, PALETTE, TEXT_PX, Drawing, fitted, text_px
+from .axis import TICK_PX_MAX, Axis, label, spanning
+from .drawing import PALETTE, TEXT_PX, Drawing, fitted, text_px
 from .layout import number
-from .summary import numbers, parameters, quantiles
-from .table import Table, Value
+from .summary import quantiles
+from .table import Table
 
 WIDTH = 760.0
 MARGIN = 16.0
@@ -20,9 +19,6 @@ BOX = 34.0
 
 POINTS_MAX = 300
 """Of one mapper; beyond, every so many-th is drawn, since more would be a smear and a slow page."""
-
-HEIGHT = 320.0
-"""Of the plot over a parameter."""
 
 TITLES = {
     "ratio": "makespan / baseline's",
@@ -45,30 +41,30 @@ def spread_svg(table: Table, figure: str = "ratio") -> str:
 
     Raises PlotError.
     """
-    by_mapper = _by_mapper(table, figure)
-    left = MARGIN + 8 + max(text_px(fitted(name, NAME_PX_MAX)) for name in by_mapper)
-    bottom = TITLE + BOX * len(by_mapper)
-    every = [value for values in by_mapper.values() for value in values]
-    axis = spanning(every, left, WIDTH - MARGIN)
-    drawing = Drawing(WIDTH, bottom + BOTTOM, f"{_title(figure)} by mapper")
-    title = f"{_title(figure)}: median, quartiles, p10 and p90 of {_counts(by_mapper)}"
-    drawing.text(MARGIN, 22, fitted(title, WIDTH - 2 * MARGIN, 13), size_px=13, bold=True)
+    known = by_mapper(table, figure)
+    left = MARGIN + 8 + max(text_px(fitted(name, NAME_PX_MAX)) for name in known)
+    bottom = TITLE + BOX * len(known)
+    every = [value for values in known.values() for value in values]
+    axis = spanning(every, left, WIDTH - TICK_PX_MAX / 2)
+    drawing = Drawing(WIDTH, bottom + BOTTOM, f"{axis_title(figure)} by mapper")
+    title = f"{axis_title(figure)}: median, quartiles, p10 and p90 of {_counts(known)}"
+    drawing.headline(MARGIN, 22, title, WIDTH - 2 * MARGIN)
     for tick in axis.ticks(8):
         x = axis.px(tick)
         drawing.line(x, TITLE, x, bottom + 4, "faint")
         drawing.text(x, bottom + 17, label(tick), "middle", 11)
     if figure == "ratio" and axis.low < 1 < axis.high:
         drawing.line(axis.px(1), TITLE, axis.px(1), bottom, "edge", "as the baseline", 1.2)
-    drawing.text((left + WIDTH - MARGIN) / 2, bottom + 38, _title(figure), "middle")
-    for at, (mapper, values) in enumerate(by_mapper.items()):
+    drawing.text((axis.begin_px + axis.end_px) / 2, bottom + 38, axis_title(figure), "middle")
+    for at, (mapper, values) in enumerate(known.items()):
         middle = TITLE + BOX * (at + 0.5)
         drawing.text(left - 8, middle + TEXT_PX / 3, fitted(mapper, NAME_PX_MAX), "end")
         _draw_spread(drawing, axis, middle, mapper, values, at % len(PALETTE))
     return drawing.svg()
 
 
-def _counts(by_mapper: dict[str, list[float]]) -> str:
-    counts = [len(values) for values in by_mapper.values()]
+def _counts(known: dict[str, list[float]]) -> str:
+    counts = [len(values) for values in known.values()]
     return f"{counts[0]} runs each" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)} runs each"
 
 
@@ -91,68 +87,7 @@ def _draw_spread(
     drawing.line(axis.px(median), middle - 10, axis.px(median), middle + 10, "edge", hint, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """What a mapper's runs with one value of the parameter come to."""
-
-    at: Value
-    median: float
-    p10: float
-    p90: float
-    runs: int
-
-
-def lines_svg(table: Table, parameter: str, figure: str = "ratio") -> str:
-    """Per mapper the median over a parameter, in a band from p10 to p90. Raises PlotError."""
-    lines = {mapper: _points(table, mapper, parameter, figure) for mapper in _by_mapper(table, figure)}
-    places = _places([point.at for points in lines.values() for point in points], parameter)
-    values = [value for points in lines.values() for point in points for value in (point.p10, point.p90)]
-    names = max(text_px(fitted(name, NAME_PX_MAX)) for name in lines)
-    across = spanning(list(places.values()), 74, WIDTH - MARGIN - names - 26)
-    up = spanning(values, TITLE + HEIGHT, TITLE)
-    drawing = Drawing(WIDTH, TITLE + HEIGHT + BOTTOM, f"{_title(figure)} over {parameter}")
-    title = f"{_title(figure)} over {parameter}: median, band from p10 to p90"
-    drawing.text(MARGIN, 22, fitted(title, WIDTH - 2 * MARGIN, 13), size_px=13, bold=True)
-    _draw_axes(drawing, across, up, places, (parameter, _title(figure)))
-    for at, points in enumerate(lines.values()):
-        spots = [(across.px(places[point.at]), point) for point in points]
-        band = [(x, up.px(point.p10)) for x, point in spots] + [(x, up.px(point.p90)) for x, point in spots[::-1]]
-        drawing.polygon(band, f"fill{at % len(PALETTE)}", opacity=0.12)
-    for at, (mapper, points) in enumerate(lines.items()):
-        spots = [(across.px(places[point.at]), point) for point in points]
-        colour = at % len(PALETTE)
-        drawing.polyline([(x, up.px(point.median)) for x, point in spots], f"line{colour}", DASHES[colour])
-        for x, point in spots:
-            drawing.circle(x, up.px(point.median), 3.5, f"fill{colour}", _hint(mapper, parameter, point))
-        _draw_key(drawing, across.end_px + 14, TITLE + 10 + 20 * at, mapper, colour)
-    return drawing.svg()
-
-
-def _draw_axes(drawing: Drawing, across: Axis, up: Axis, places: dict[Value, float], names: tuple[str, str]) -> None:
-    """The lines behind, with their numbers; `names` of what goes across and of what goes up."""
-    bottom = up.begin_px
-    for tick in up.ticks(8):
-        y = up.px(tick)
-        drawing.line(across.begin_px - 4, y, across.end_px, y, "faint")
-        drawing.text(across.begin_px - 8, y + 4, label(tick), "end", 11)
-    last = -1e9
-    for value, place in places.items():
-        x, shown = across.px(place), fitted(_shown(value), 90, 11)
-        half = text_px(shown, 11) / 2
-        drawing.line(x, bottom, x, bottom + 4, "edge")
-        if x - half > last + 4:  # labels that would lie over each other are left out
-            drawing.text(x, bottom + 18, shown, "middle", 11)
-            last = x + half
-    drawing.text((across.begin_px + across.end_px) / 2, bottom + 38, names[0], "middle")
-    drawing.text(20, (up.begin_px + up.end_px) / 2, names[1], "middle", upright=False)
-
-
-def _draw_key(drawing: Drawing, x: float, y: float, mapper: str, colour: int) -> None:
-    drawing.polyline([(x, y), (x + 22, y)], f"line{colour}", DASHES[colour])
-    drawing.text(x + 26, y + TEXT_PX / 3, fitted(mapper, NAME_PX_MAX))
-
-
-def _by_mapper(table: Table, figure: str) -> dict[str, list[float]]:
+def by_mapper(table: Table, figure: str) -> dict[str, list[float]]:
     """The known values of a figure."""
     for name in ("mapper", figure):
         if name not in table.names:
@@ -168,53 +103,6 @@ def _by_mapper(table: Table, figure: str) -> dict[str, list[float]]:
     return known
 
 
-def _points(table: Table, mapper: str, parameter: str, figure: str) -> list[Point]:
-    """In order of the parameter."""
-    if parameter not in table.names:
-        raise PlotError(
-            f"the table has no parameter {parameter!r}; known are {', '.join(parameters(table)) or 'none'}"
-        )
-    groups: dict[Value, list[tuple[Value, ...]]] = {}
-    at, whose = table.names.index(parameter), table.names.index("mapper")
-    for row in table.rows:
-        if row[whose] == mapper and row[at] is not None:
-            groups.setdefault(row[at], []).append(row)
-    points: list[Point] = []
-    for value, rows in groups.items():
-        known = numbers(Table(table.names, tuple(rows)), figure)
-        if known:
-            p10, median, p90 = quantiles(known, 0.1, 0.5, 0.9)
-            points.append(Point(value, median, p10, p90, len(known)))
-    return sorted(points, key=lambda point: _order(point.at))
-
-
-def _places(values: Sequence[Value], parameter: str) -> dict[Value, float]:
-    """Numbers stand where they belong, words one after the other."""
-    known = sorted(dict.fromkeys(values), key=_order)
-    if len(known) < 2:
-        raise PlotError(
-            f"the parameter {parameter!r} has {len(known)} values in the table, a line needs at least two"
-        )
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
-        return {value: float(value) for value in known if isinstance(value, int | float)}
-    return {value: float(at) for at, value in enumerate(known)}
-
-
-def _order(value: Value) -> tuple[bool, float, str]:
-    """Numbers first, by size; then words."""
-    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
-
-
-def _shown(value: Value) -> str:
-    return label(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-
-
-def _title(figure: str) -> str:
+def axis_title(figure: str) -> str:
+    """What an axis is called."""
     return TITLES.get(figure, figure)
-
-
-def _hint(mapper: str, parameter: str, point: Point) -> str:
-    return (
-        f"{mapper}, {parameter} {_shown(point.at)}: median {number(point.median)}, p10 {number(point.p10)}, "
-        f"p90 {number(point.p90)}, {point.runs} runs"
-    )

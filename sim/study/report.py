@@ -4,8 +4,9 @@ from pnode.sim.schedule.result import Result
 
 from .gantt import gantt_svg
 from .layout import SUMMARY, summary_notes, summary_rows
+from .lines import lines_svg
 from .page import heading, page, paragraph, table_html
-from .plot import lines_svg, spread_svg
+from .plot import spread_svg
 from .summary import parameters, summarise
 from .table import Table
 

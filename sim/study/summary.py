@@ -14,6 +14,9 @@ Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
 """Of the bootstrap; enough for the second digit of an interval's ends (Efron and Tibshirani 1993, chapter 13)."""
 
+NUMBERS_AT_ONCE = 1_000_000
+"""Of the bootstrap: 8 MB."""
+
 TIE = 1e-9
 """Relative difference within which two makespans are the same: sums of the same terms in another order."""
 
@@ -133,8 +136,11 @@ def _resampled_medians(units: list[Floats], seed: int) -> Floats:
     padded = np.full((len(units), width), math.nan)
     for at, unit in enumerate(units):
         padded[at, : len(unit)] = unit
-    medians = np.empty(RESAMPLES)
-    for at in range(RESAMPLES):
-        drawn = padded[rng.integers(0, len(units), len(units))].ravel()
-        medians[at] = np.median(drawn[~np.isnan(drawn)])
-    return medians
+    median = np.nanmedian if np.isnan(padded).any() else np.median  # the latter is ten times as fast
+    medians: list[Floats] = []
+    at_once = max(1, NUMBERS_AT_ONCE // padded.size)
+    for begin in range(0, RESAMPLES, at_once):
+        count = min(at_once, RESAMPLES - begin)
+        drawn = padded[rng.integers(0, len(units), (count, len(units)))]
+        medians.append(median(drawn.reshape(count, -1), axis=1))
+    return np.concatenate(medians)

@@ -1,7 +1,7 @@
 """A fake engine with the real one's signature, and scenarios that take no time: what is tested is the study's own."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -26,6 +26,19 @@ def chain(*costs_s: float, name: str = "chain") -> Graph:
     """Tasks one after the other."""
     tasks = tuple(Vertex(f"t{number}", cost_s) for number, cost_s in enumerate(costs_s))
     return Graph(name, tasks, tuple(Edge(at, at + 1, 1.0) for at in range(len(costs_s) - 1)))
+
+
+def with_tasks(graph: Graph, *names: str) -> Graph:
+    """The same with other names."""
+    return replace(
+        graph, tasks=tuple(replace(task, name=name) for task, name in zip(graph.tasks, names, strict=True))
+    )
+
+
+def with_machines(ways: Network, *names: str) -> Network:
+    """The same with other names."""
+    machines = tuple(replace(machine, name=name) for machine, name in zip(ways.machines, names, strict=True))
+    return replace(ways, machines=machines)
 
 
 def scenario(*costs_s: float, name: str = "plain", speeds: tuple[float, ...] = (1.0, 2.0)) -> Scenario:
