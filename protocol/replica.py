@@ -35,6 +35,7 @@ class Replica:
                 self._introduce(job, key, NodeId(statement.node))
             case StatementKind.ACCEPTED:
                 self._remind_of_end(job, key, author, statement)
+                self._introduce_unassigned(job, key, author, statement)
             case StatementKind.STARTED:
                 self._remind_of_end(job, key, author, statement)
                 self._tell_controllers(job, key)
@@ -125,6 +126,11 @@ class Replica:
             if not job.state.unit(child).attempts:
                 for other in job.parents(child):
                     self._show(job, holder, other)
+
+    def _introduce_unassigned(self, job: Job, key: UnitKey, holder: NodeId, statement: Statement) -> None:
+        """Whoever assigned it has not told us, or we have lost it with the last rows of our journal."""
+        if job.state.unit(key).attempts[(statement.attempt, holder)].assigned_s is None:
+            self._introduce(job, key, holder)
 
     def _show(self, job: Job, node: NodeId, key: UnitKey) -> None:
         unit = job.state.unit(key)

@@ -93,6 +93,20 @@ def test_a_new_holder_is_shown_the_children_that_it_is_to_control() -> None:
     assert circle["dan"].running
 
 
+def test_a_holder_of_whose_assignment_the_replica_has_not_heard_is_shown_the_results_too() -> None:
+    circle = Circle("ann", "bob", "cid", "dan")
+    for name, node in (("first", "bob"), ("second", "cid")):
+        circle.prefer(name, node)
+    circle.submit("ann", CHAIN)
+    circle.end("bob", "first")
+    circle.kill("bob")  # who has assigned it
+    circle.take()
+
+    circle.utter("dan", "ann", statement(ACCEPTED, (1, 0), attempt=2))
+
+    assert "ann > dan: (bob: FINISHED first#1)" in circle.take()
+
+
 def test_who_runs_what_somebody_else_has_got_further_is_shown_that() -> None:
     circle = alone("cid")
 
