@@ -93,6 +93,7 @@ def export(scenario: Path, out: Path) -> None:
     \b
     .tgff   graph and network, as Jupiter's tools read them
     .json   the graph as WfCommons' WfFormat
+    .yaml   the scenario as ncsim reads it
     .toml   the whole scenario, with all that is drawn drawn
 
     \b

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from pnode.sim.formats.ncsim import write_ncsim
 from pnode.sim.formats.tgff import tgff_of, write_tgff
 from pnode.sim.formats.toml_writing import write_toml
 from pnode.sim.formats.wfformat import write_wfformat
@@ -38,6 +39,7 @@ def _only_graph(scenario: Scenario) -> Graph:
 WRITERS: dict[str, Callable[[Scenario, Path], None]] = {
     ".tgff": _tgff,
     ".json": _wfformat,
+    ".yaml": lambda scenario, path: write_ncsim(path, scenario),
     ".toml": lambda scenario, path: write_toml(path, scenario),
 }
 """By suffix."""

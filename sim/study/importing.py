@@ -11,7 +11,7 @@ from pnode.sim.formats.opening import read_network, read_problem
 from pnode.sim.schedule.scenario import Machine, Network, Scenario, ScenarioError
 
 from .families import SPEEDS
-from .loading import submitted
+from .loading import NCSIM, read_scenario, submitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Wanted:
 
 def imported(path: Path, wanted: Wanted) -> Scenario:
     """The graph of a file on the network that is wanted, or else the file's. Raises FormatError."""
+    if path.suffix in NCSIM:
+        return read_scenario(path)
     graph, network = read_problem(path)
     if wanted.file:
         network = read_network(wanted.file)

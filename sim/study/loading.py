@@ -3,9 +3,13 @@
 from pathlib import Path
 
 from pnode.sim.formats.errors import FormatError
+from pnode.sim.formats.ncsim import read_ncsim
 from pnode.sim.formats.opening import read_problem
 from pnode.sim.formats.toml import read_toml
 from pnode.sim.schedule.scenario import Arrival, Graph, Network, Scenario, ScenarioError, instance_of
+
+NCSIM = (".yaml", ".yml")
+"""Its scenarios are YAML."""
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -15,6 +19,8 @@ def read_scenario(path: Path) -> Scenario:
     """
     if path.suffix == ".toml":
         return checked(path, read_toml(path))
+    if path.suffix in NCSIM:
+        return checked(path, read_ncsim(path))
     graph, network = read_problem(path)
     if network is None:
         raise FormatError(

@@ -1,13 +1,12 @@
 """Output: what a run or a study leaves in files. A file's suffix says what is wanted."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from pnode.sim.formats import ncsim_trace
 from pnode.sim.schedule.result import Result
 
 from .gantt import gantt_svg
-from .plain import result_to_plain
 from .raster import write_png
 from .report import gantt_html
 
@@ -40,7 +39,9 @@ def write_drawing(path: Path, svg: Callable[[], str], html: Callable[[], str]) -
 
 
 def write_trace(result: Result, path: Path) -> None:
-    """What happened in a run, as records. Raises SuffixError, OSError."""
-    if path.suffix not in TRACES:
-        raise SuffixError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(TRACES)}")
-    path.write_text(json.dumps(result_to_plain(result), indent=1) + "\n", encoding="utf-8")
+    """What happened in a run. Raises SuffixError, FormatError."""
+    match path.suffix:
+        case ".jsonl":
+            ncsim_trace.write_trace(path, result)
+        case suffix:
+            raise SuffixError(f"{path} ends in {suffix!r}, expected one of {', '.join(TRACES)}")
