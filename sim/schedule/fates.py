@@ -63,6 +63,11 @@ def _notice(world: "World", station: Station, failure: int) -> None:
     if station.noticed >= failure:
         return
     station.noticed = failure
+    tell_lost(world, station)
+
+
+def tell_lost(world: "World", station: Station) -> None:
+    """Units that the station cannot have any more, and nobody waits for, have no machine."""
     lost = [attempt for attempt in station.lost if _loses_its_unit(world, attempt)]
     station.lost.clear()
     world.policy.died(station.number, lost)

@@ -176,7 +176,7 @@ class Hold:
         held = [
             Held(attempt.key, attempt.turn, self._inputs_s(attempt), attempt.unit.vertex.cores)
             for attempt in waiting
-            if attempt.state is State.BOUND
+            if attempt.state is State.BOUND and not attempt.is_parked
         ]
         verdict = first_to_start(ready, held, self._cores_s(now), now, self._nap_s)
         self.wake_s = verdict.wake_s

@@ -21,6 +21,7 @@ def static(name: str, planner: Planner, discipline: Discipline | None = None) ->
 
     The discipline is strict plan order unless told otherwise, or unless there are streams: strict order would keep an
     item's first task waiting for the last one of the item before, so the oldest item that is ready goes first.
+    (Strict order and bounded queues together can stand still for good.)
     """
     return Strategy(name, partial(Static, planner, discipline))
 

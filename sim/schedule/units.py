@@ -150,4 +150,9 @@ class Attempt:
 
     @property
     def has_started(self) -> bool:
-        return self.start_s == self.start_s  # nan differs from itself
+        return not math.isnan(self.start_s)
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether its inputs are here, but there is no room yet for what it would send (`window`)."""
+        return self.state is State.BOUND and not math.isnan(self.ready_s)

@@ -230,6 +230,6 @@ def _check_queues(facts: _Facts) -> None:
                 start_s = starts.get((job, item, edge.parent), math.inf)
                 if left_s > start_s + facts.slack_s:
                     raise InfeasibleError(
-                        f"task {arrival.graph.tasks[edge.parent].name!r} of job {job} starts item {item} at {start_s} s,"
-                        f" when its child has not started item {item - bound}: queues hold {bound} items"
+                        f"task {arrival.graph.tasks[edge.parent].name!r} of job {job} starts item {item} at "
+                        f"{start_s} s, when its child has not started item {item - bound}: queues hold {bound} items"
                     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from .draws import TaskFactors, node_factors
-from .fates import strike
+from .fates import strike, tell_lost
 from .machines import Station
 from .policy import Policy, Strategy
 from .result import Execution, Result
@@ -210,7 +210,9 @@ class World:
         attempt.state = State.BOUND
         attempt.bound_s = attempt.arrival_s = self.now
         if not station.alive:
-            station.lost.append(attempt)  # nobody knows yet
+            station.lost.append(attempt)
+            if not station.is_thought_alive:
+                tell_lost(self, station)
             return
         if not self.policy.accepts(attempt):
             self._decline(attempt)
