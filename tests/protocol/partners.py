@@ -164,6 +164,7 @@ class Partner:
     notes: Notes
     up: bool = True
     rows: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    written_s: dict[tuple[str, bytes], float] = field(default_factory=dict)
     store: dict[bytes, None] = field(default_factory=dict)
     """Digests of the content that it has."""
     running: dict[Unit, Run] = field(default_factory=dict)
@@ -273,11 +274,14 @@ class Circle:
         self._refuse(self[name], content, reason)
         self.settle()
 
-    def crash(self, name: str) -> None:
-        """Nobody notices yet."""
-        self[name].up = False
-        self[name].running.clear()
-        self[name].fetching.clear()
+    def crash(self, name: str, *, unsynced: bool = False) -> None:
+        """A partner is switched off, perhaps before what it wrote at this instant was safe; nobody notices yet."""
+        partner = self[name]
+        partner.up = False
+        partner.running.clear()
+        partner.fetching.clear()
+        if unsynced:
+            partner.rows = {key: row for key, row in partner.rows.items() if partner.written_s[key] < self.now}
 
     def miss(self, name: str, *by: str) -> None:
         """The others, or those named, take a partner for dead."""
@@ -400,6 +404,7 @@ class Circle:
                     self._under_way.append(partial(self._arrive, partner.name, receiver, message))
                 case Save():
                     partner.rows[(effect.table, effect.key)] = effect.value
+                    partner.written_s[(effect.table, effect.key)] = self.now
                     if effect.table == "segment":
                         self._read(partner, decode(Signed, effect.value))
                 case Notify():
