@@ -52,6 +52,7 @@ from pnode.sim.schedule.scenario import (
 from .document import Value
 from .errors import FormatError
 from .graph_draft import EDGES_MAX, TASKS_MAX, GraphDraft
+from .names import dag_names, link_name
 from .network_draft import NetworkDraft
 from .numeral import numeral
 from .source import Place, read_text, write_text
@@ -161,25 +162,9 @@ def write_ncsim(path: Place, scenario: Scenario, scheduler: str = "") -> None:
 
 
 def ncsim_text(scenario: Scenario, scheduler: str = "") -> str:
-    """The scenario for ncsim. Unless one is given, the scheduler is `manual` when all tasks are pinned, else `heft`."""
+    """The scenario for ncsim. Unless it is given, the scheduler is `heft`, or `manual` when all tasks are pinned."""
     _check_known(scenario)
     return "".join(f"{line}\n" for line in _lines(scenario, scheduler or _scheduler(scenario)))
-
-
-def dag_names(scenario: Scenario) -> list[str]:
-    """What ncsim calls the graphs: their names, told apart where several have the same."""
-    names: dict[str, None] = {}
-    for arrival in scenario.arrivals:
-        name, count = arrival.graph.name, 1
-        while name in names:
-            count += 1
-            name = f"{arrival.graph.name}.{count}"
-        names[name] = None
-    return list(names)
-
-
-def link_name(source: str, target: str) -> str:
-    return f"{source}->{target}"
 
 
 def _check_known(scenario: Scenario) -> None:

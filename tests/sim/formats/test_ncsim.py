@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnode.mappers.contention import Contention
@@ -118,7 +118,7 @@ NET, DAG = "scenario.network", "scenario.dags[0]"
         ("0.3}", "0.3}\n        - {from: T1, to: T0, data_size: 1}", DAG, "a cycle: T0 -> T1 -> T0"),
         ("interference: none", "interference: proximity", "scenario.config.interference", "expected none"),
         ("seed: 42", "routing: widest_path", "scenario.config.routing", "expected direct"),
-        ("  config", "    - {id: dag_1, tasks: [{id: a, compute_cost: 1}]}\n  config", "scenario.dags[1]", "a second dag"),
+        ("  config", "    - {id: dag_1, tasks: [{id: a, compute_cost: 1}]}\n  config", "scenario.dags[1]", "second"),
         ("seed: 42", "seed: 42\n    seed: 43", "line 24, column 5", "a table has the key seed twice"),
         ("seed: 42", "<<: {seed: 42}", "line 23, column 5", "tables are not merged here"),
         ("seed: 42", "[1]: 42", "line 23, column 5", "a key is no text"),
@@ -246,6 +246,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     return Scenario(draw(WORDS), network, arrivals, Contention.LINK)
 
 
+@settings(max_examples=40)
 @given(scenarios())
 def test_what_is_written_is_read_back(scenario: Scenario) -> None:
     assert parse_ncsim("x", ncsim_text(scenario)) == scenario

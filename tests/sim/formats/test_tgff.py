@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnode.mappers.heft import heft
@@ -194,6 +194,7 @@ def tgffs(draw: st.DrawFn) -> Tgff:
     )
 
 
+@settings(max_examples=40)
 @given(tgffs())
 def test_what_is_written_is_read_back(tgff: Tgff) -> None:
     assert parse_tgff("x", tgff_text(tgff)) == tgff

@@ -488,7 +488,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(scenarios())
 def test_what_is_written_is_read_back(scenario: Scenario) -> None:
     assert parse(toml_text(scenario)) == scenario
