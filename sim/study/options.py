@@ -41,6 +41,8 @@ class Lab(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # help was asked for, or it is told already: nothing need be loaded to look further
         except _mistakes() as error:
             raise BadInputError(_line(error)) from error
         except _troubles() as error:
