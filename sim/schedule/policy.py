@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pnode.mappers.plan import Planner
+
 from .queues import Queue
 from .units import Attempt, Job
 
@@ -61,6 +63,8 @@ class Strategy:
 
     name: str
     policy: "Callable[[World], Policy]"
+    planner: Planner | None = None
+    """Set if the policy only carries out this planner's plans, in strict order unless there are streams."""
 
 
 class Quiet:

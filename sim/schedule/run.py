@@ -6,6 +6,7 @@ from pnode.protocol.view import Mapper
 from .policy import Strategy
 from .result import Result
 from .scenario import Scenario
+from .shortcut import is_open, take
 from .strategies import strategy_of
 from .world import World
 
@@ -20,4 +21,9 @@ def simulate(
 
     Raises UnknownMapperError, ScenarioError, and whatever a planner raises that finds no plan.
     """
-    return World(scenario, seed, trace=trace).run(strategy_of(mapper))
+    strategy = strategy_of(mapper)
+    if strategy.planner is not None and not trace and is_open(scenario):
+        result = take(scenario, strategy.name, strategy.planner, seed)
+        if result is not None:
+            return result
+    return World(scenario, seed, trace=trace).run(strategy)

@@ -23,7 +23,8 @@ def static(name: str, planner: Planner, discipline: Discipline | None = None) ->
     item's first task waiting for the last one of the item before, so the oldest item that is ready goes first.
     (Strict order and bounded queues together can stand still for good.)
     """
-    return Strategy(name, partial(Static, planner, discipline))
+    is_strict = discipline in (None, Discipline.STRICT)
+    return Strategy(name, partial(Static, planner, discipline), planner if is_strict else None)
 
 
 class Static(Quiet):

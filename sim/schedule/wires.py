@@ -54,7 +54,7 @@ class Wires:
         self._parcels: list[Parcel] | None = [] if trace else None
         """Those that have left without contention, and those that have arrived with it."""
         self._under_way: dict[Attempt, dict[Parcel, None]] = {}
-        self.bytes_moved = 0.0
+        self._sizes: list[float] = []
         self.messages = 0
         self.flows: Flows[Parcel] | None = None
         """None without contention."""
@@ -67,6 +67,11 @@ class Wires:
                 up=[machine.up_bytes_per_s for machine in network.machines],
                 down=[machine.down_bytes_per_s for machine in network.machines],
             )
+
+    @property
+    def bytes_moved(self) -> float:
+        """Whatever has left, also what did not arrive since it was not wanted any more."""
+        return math.fsum(self._sizes)
 
     def transfer_s(self, source: int, target: int, size_bytes: float) -> float:
         """On an empty network; `inf` between machines that cannot talk."""
@@ -92,10 +97,10 @@ class Wires:
             target.missing -= 1
             target.arrival_s = max(target.arrival_s, now)
             return
-        arrival_s = now + self.transfer_s(source, target.machine, size_bytes)
+        arrival_s = self._arrival_s(source, target.machine, size_bytes, now)
         if arrival_s > target.arrival_s:
             target.arrival_s = arrival_s
-        self.bytes_moved += size_bytes
+        self._sizes.append(size_bytes)
         if self.flows is None:
             target.missing -= 1
             if self._parcels is not None and arrival_s < math.inf:
@@ -104,6 +109,13 @@ class Wires:
             parcel = Parcel(parent, target, source, size_bytes, now)
             self._under_way.setdefault(target, {})[parcel] = None
             self.flows.begin(parcel, source, target.machine, size_bytes, now)
+
+    def _arrival_s(self, source: int, target: int, size_bytes: float, now: float) -> float:
+        """On an empty network. Added up in the order of `mappers.evaluate`, so that both agree to the last bit."""
+        if self._seconds_per_byte2 is not None:
+            return now + self.transfer_s(source, target, size_bytes)
+        end = now + self._latency_s[source][target] + size_bytes * self._seconds_per_byte[source][target]
+        return end if end == end else math.inf
 
     def arrivals(self, now: float) -> list[Attempt]:
         """Attempts whose last known input has arrived by now."""
