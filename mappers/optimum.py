@@ -54,7 +54,7 @@ def optimum(instance: Instance, *, limit_s: float = LIMIT_S, warm: Plan | None =
     if horizon_s > bound_s and _entries(instance) <= ENTRIES_MAX:
         solution = Program(instance, horizon_s).solve(limit_s)
     if solution.node:
-        found = _carried_out(instance, solution)
+        found = carried_out(instance, solution)
         known = found if known is None or found.makespan_s < known.makespan_s else known
     if known is None:
         raise StrandedError(f"no schedule was found within {limit_s} s, nor by any other mapper")
@@ -81,7 +81,7 @@ def _entries(instance: Instance) -> int:
     return 3 * instance.tasks**2 // 2 * instance.nodes + 4 * len(instance.edges) * instance.nodes**2
 
 
-def _carried_out(instance: Instance, solution: Solution) -> Plan:
+def carried_out(instance: Instance, solution: Solution) -> Plan:
     """The solver's mapping and order, with exact times."""
     rows = zip(solution.start_s, solution.node, instance.cost_s, strict=True)
     # By the middle of each task: at equal starts, and the solver's are equal only nearly, one without duration goes

@@ -12,7 +12,8 @@ from pnode.mappers.instance import Edge, Instance, uniform
 from pnode.mappers.plan import Plan
 from pnode.mappers.ranks import means, upward
 
-from .instances import ARABNEJAD, GOLDEN, TOPCUOGLU, faults, slots, some_instance
+from .golden import golden
+from .instances import ARABNEJAD, TOPCUOGLU, faults, slots, some_instance
 
 SEEDS = st.integers(0, 2**32)
 
@@ -55,7 +56,7 @@ def test_the_example_of_the_peft_paper() -> None:
 
 @pytest.mark.usefixtures("few_nodes")
 def test_the_measured_instance_of_jupiter() -> None:
-    plan = heft(GOLDEN)
+    plan = heft(golden())
 
     assert plan.makespan_s == pytest.approx(1778.009, abs=5e-4)
     assert plan.node == (0, 0, 1, 0)

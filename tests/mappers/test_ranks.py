@@ -5,7 +5,8 @@ import pytest
 from pnode.mappers.instance import Edge, Instance, uniform
 from pnode.mappers.ranks import descending, downward, means, upward, upward_of_jupiter
 
-from .instances import ARABNEJAD, GOLDEN, TOPCUOGLU
+from .golden import golden
+from .instances import ARABNEJAD, TOPCUOGLU
 
 
 def test_the_ranks_of_the_heft_paper() -> None:
@@ -22,7 +23,13 @@ def test_the_ranks_of_the_peft_paper() -> None:
 
 
 def test_the_ranks_that_jupiter_published_to_all_digits() -> None:
-    assert upward_of_jupiter(GOLDEN) == (3690.3906482137563, 2037.6415230118039, 1942.6682854018732, 865)
+    assert upward_of_jupiter(golden()) == (3690.3906482137563, 2037.6415230118039, 1942.6682854018732, 865)
+
+
+def test_jupiter_floors_the_mean_cost_and_averages_transfers_pair_by_pair() -> None:
+    chain = Instance(((3.0, 4.0), (5.0, 6.0)), (Edge(0, 1, 2.0),), uniform(2, 1.0), ((0.0, 1.0), (4.0, 0.0)))
+
+    assert upward_of_jupiter(chain) == (3.0 + (1.0 + 2.0 + 1.0 + 8.0) / 2 + 5.0, 5.0)
 
 
 def test_on_a_single_node_jupiter_transfers_nothing() -> None:

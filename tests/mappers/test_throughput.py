@@ -7,19 +7,21 @@ from pnode.mappers.instance import Edge, Instance, uniform
 from pnode.mappers.ranks import upward_of_jupiter
 from pnode.mappers.throughput import Loads, loads, tpheft
 
-from .instances import GOLDEN, faults
+from .golden import golden
+from .instances import faults
 
 
 def test_the_mapping_that_jupiter_published_to_all_digits() -> None:
-    plan = tpheft(GOLDEN, ranks=upward_of_jupiter(GOLDEN))
-    found = loads(GOLDEN, plan.node)
+    instance = golden()
+    plan = tpheft(instance, ranks=upward_of_jupiter(instance))
+    found = loads(instance, plan.node)
 
     assert plan.order == (0, 1, 2, 3)
     assert plan.node == (0, 1, 1, 0)
     assert list(found.node_s) == [1284, 517, 0, 0, 0, 0, 0]
     assert (found.link_s[0][1], found.link_s[1][0]) == (292.6742459856438, 317.12198215170037)
     assert sum(map(sum, found.link_s)) == 292.6742459856438 + 317.12198215170037
-    assert faults(GOLDEN, plan) == []
+    assert faults(instance, plan) == []
 
 
 def test_the_busiest_node_or_link_sets_the_pace() -> None:
