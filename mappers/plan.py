@@ -41,7 +41,10 @@ Planner = Callable[[Instance], Plan]
 
 
 def lower_bound_s(instance: Instance) -> float:
-    """No schedule is shorter, but for rounding: the longest way at each task's fastest, or all work shared out."""
+    """No schedule is shorter, but for rounding: the longest way at each task's fastest, or all work shared out.
+
+    True where no transfer takes less than no time, as a fitted polynomial may have it.
+    """
     fastest = instance.cost.min(axis=1)
     below = [0.0] * instance.tasks
     for task in reversed(instance.order):
