@@ -27,15 +27,15 @@ class Names:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._dags = dag_names(scenario)
+        self.dags = dag_names(scenario)
         self.machines = [machine.name for machine in scenario.network.machines]
         self.tasks = [[task.name for task in arrival.graph.tasks] for arrival in scenario.arrivals]
-        self._job = {name: at for at, name in enumerate(self._dags)}
+        self._job = {name: at for at, name in enumerate(self.dags)}
         self._machine = {name: at for at, name in enumerate(self.machines)}
         self._task = [{name: at for at, name in enumerate(tasks)} for tasks in self.tasks]
 
     def dag(self, job: int, item: int) -> str:
-        return self._dags[job] if self._scenario.arrivals[job].items == 1 else f"{self._dags[job]}#{item}"
+        return self.dags[job] if self._scenario.arrivals[job].items == 1 else f"{self.dags[job]}#{item}"
 
     def unit(self, event: Value) -> tuple[int, int]:
         """The job and the item that an event names."""
@@ -53,7 +53,7 @@ class Names:
     def task(self, job: int, value: Value) -> int:
         task = self._task[job].get(value.text())
         if task is None:
-            raise value.error(f"the scenario's graph {shown(self._dags[job])} has no task {shown(value.text())}")
+            raise value.error(f"the scenario's graph {shown(self.dags[job])} has no task {shown(value.text())}")
         return task
 
     def machine(self, value: Value) -> int:
