@@ -34,6 +34,7 @@ What is drawn depends on the seed and its number alone, not on what it is crosse
 are the same, so that they can be compared one by one.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -53,10 +54,9 @@ from .families import Bundled, Layers, Traced
 from .loading import read_scenario
 from .study import BASELINE, Study
 
-RUNS_MAX = 10_000_000
-"""Of a study: what it holds in memory is 1 kB per run."""
+RUNS_MAX = 1_000_000
+"""Of a study, without its baseline: what it holds in memory is about 1 kB per run."""
 
-COUNT_MAX = 1_000_000
 TASKS_MAX = 20_000
 NODES_MAX = 512
 
@@ -84,14 +84,12 @@ def read_study(path: Path) -> Definition:
             scenarios += family(table, path.parent)
     if not scenarios:
         raise document.error(f"there is no scenario, expected tables [[scenario]] or {_tables()}")
-    study = Study(
-        scenarios,
-        [_mapper(mapper) for mapper in document["mappers"].list()],
-        _seeds(document.get("seeds")),
-        BASELINE if baseline is None else _mapper(baseline),
-    )
-    if len(study) > RUNS_MAX:
-        raise document.error(f"the study has {len(study)} runs, at most {RUNS_MAX} are taken")
+    mappers = [_mapper(mapper) for mapper in document["mappers"].list()]
+    seeds = _seeds(document.get("seeds"))
+    runs = len(mappers) * len(seeds) * sum(one.count if isinstance(one, Family) else 1 for one in scenarios)
+    if runs > RUNS_MAX:
+        raise document.error(f"the study has {runs} runs, at most {RUNS_MAX} are taken")
+    study = Study(scenarios, mappers, seeds, BASELINE if baseline is None else _mapper(baseline))
     return Definition(path.stem if name is None else name.name(), study)
 
 
@@ -111,7 +109,7 @@ def _seeds(value: Value | None) -> tuple[int, ...]:
         return (0,)
     if isinstance(value.plain, list):
         return tuple(seed.whole(0, 2**63) for seed in value.list())
-    return tuple(range(value.whole(1, COUNT_MAX)))
+    return tuple(range(value.whole(1, RUNS_MAX)))
 
 
 def _scenarios(tables: Value | None, folder: Path) -> Iterator[Scenario]:
@@ -228,13 +226,16 @@ def _families(
     table.allow((*cells, "count", "seed", *more))
     count, seed = table.get("count"), table.get("seed")
     told = {key: _cells(table, key, read) for key, read in cells.items()}
+    kinds = math.prod(len(values) for values in told.values())
+    if kinds > RUNS_MAX:
+        raise table.error(f"its lists make {kinds} combinations, at most {RUNS_MAX} are taken")
     for combination in product(*told.values()):
         cell = dict(zip(told, combination, strict=True))
         parameters: Parameters = tuple((key, value) for key, value in cell.items() if table.get(key))
         yield Family(
             name,
             make(cell),
-            1 if count is None else count.whole(1, COUNT_MAX),
+            1 if count is None else count.whole(1, RUNS_MAX),
             parameters,
             0 if seed is None else seed.whole(0, 2**63),
         )

@@ -195,7 +195,9 @@ def _edge_less(point: Point, rng: Random) -> Point | None:
     return replace(point, edges=point.edges[:at] + point.edges[at + 1 :])
 
 
-MOVES: tuple[Callable[[Point, Random], Point | None], ...] = (
+Move = Callable[[Point, Random], Point | None]
+
+MOVES: tuple[Move, ...] = (
     _other_cost,
     _other_speed,
     _other_link,
