@@ -10,7 +10,7 @@ are everybody's, and so is what a dead node had. That many hands may act at once
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .bid import asked, winner
@@ -85,26 +85,42 @@ class Board:
     def run_s(self, task: int, node: int) -> float:
         return self.instance.cost_s[task][node] * self.factor[node]
 
-    def ready_s(self, task: int) -> list[float]:
-        """Per node: when the last input could be there.
+    def ready_at_s(self, task: int, node: int) -> float:
+        """When the last input could be there.
 
         Ended parents have sent theirs to the task's present node; to any other node they would set out now.
         """
-        now, here, place, finish_s = self.now, self.place[task], self.place, self.finish_s
+        now, place, finish_s, transfer_s = self.now, self.place, self.finish_s, self.instance.transfer_s
+        earliest = -math.inf if node == place[task] else now
+        ready = now
+        for parent, size_bytes in self.instance.parents[task]:
+            source, leaves = place[parent], finish_s[parent]
+            if source == NOWHERE:
+                return math.inf
+            if leaves < earliest:
+                leaves = earliest
+            if source != node:
+                leaves += transfer_s(source, node, size_bytes)
+            if leaves > ready:
+                ready = leaves
+        return ready
+
+    def ready_s(self, task: int) -> list[float]:
+        """The same for every node."""
+        now, here, place, finish_s, seconds = self.now, self.place[task], self.place, self.finish_s, self.ways.seconds
         ready = [now] * len(self.nodes)
-        sent = now
-        # A pass goes through all edges of the job: plain loops.
+        # A pass goes through the edges of the job, times the nodes: plain loops.
         for parent, size_bytes in self.instance.parents[task]:
             if place[parent] == NOWHERE:
                 return [math.inf] * len(self.nodes)
-            seconds = self.ways.seconds(place[parent], size_bytes)
-            end = finish_s[parent]
-            leaves = max(now, end)
-            ready = [max(arrival, leaves + way) for arrival, way in zip(ready, seconds, strict=True)]
-            if here != NOWHERE and end + seconds[here] > sent:
-                sent = end + seconds[here]
+            leaves = finish_s[parent]
+            if leaves < now:
+                leaves = now
+            for node, way in enumerate(seconds(place[parent], size_bytes)):
+                if leaves + way > ready[node]:
+                    ready[node] = leaves + way
         if here != NOWHERE:
-            ready[here] = sent
+            ready[here] = self.ready_at_s(task, here)
         return ready
 
     def put(self, task: int, node: int, start_s: float) -> float:
@@ -143,22 +159,23 @@ def replan(
     """
     for task in order:
         here = board.place[task]
-        may_stay = here != NOWHERE and board.nodes[here] is not None
-        nodes = [here] if may_stay and not may_move(task) else range(len(board.nodes))
-        starts = _quotes(board, task, nodes)
+        if here != NOWHERE and board.nodes[here] is not None and not may_move(task):
+            starts = _quotes(board, task, {here: board.ready_at_s(task, here)})
+        else:
+            starts = _quotes(board, task, dict(enumerate(board.ready_s(task))))
         node = _destination(board, task, starts, margin_share, ask)
         if node != NOWHERE:
             yield Step(task, node, starts[node], board.put(task, node, starts[node]), here)
 
 
-def _quotes(board: Board, task: int, nodes: Iterable[int]) -> dict[int, float]:
+def _quotes(board: Board, task: int, ready_s: Mapping[int, float]) -> dict[int, float]:
     """The earliest start on each of these nodes that lives, can run the task and can be reached."""
-    ready, costs = board.ready_s(task), board.instance.cost_s[task]
+    costs, wanted, factor, nodes = board.instance.cost_s[task], board.wanted[task], board.factor, board.nodes
     quotes: dict[int, float] = {}
-    for node in nodes:
-        cores = board.nodes[node]
-        if cores is not None and costs[node] < math.inf and ready[node] < math.inf:
-            quotes[node] = cores.quote(board.wanted[task], ready[node], costs[node] * board.factor[node])
+    for node, ready in ready_s.items():
+        cores = nodes[node]
+        if cores is not None and costs[node] < math.inf and ready < math.inf:
+            quotes[node] = cores.quote(wanted, ready, costs[node] * factor[node])
     return quotes
 
 
@@ -192,7 +209,8 @@ def reserve(board: Board, order: Iterable[int], planned: Sequence[int], tails_s:
             if board.instance.cost_s[task][node] < math.inf
         }
         parents = [board.place[parent] for parent, _ in board.instance.parents[task][:PARENTS_ASKED]]
-        starts = _quotes(board, task, dict.fromkeys((planned[task], *asked(by_tail, NOWHERE), *parents)))
+        chosen = dict.fromkeys((planned[task], *asked(by_tail, NOWHERE), *parents))
+        starts = _quotes(board, task, {node: ready[node] for node in chosen})
         node = _destination(board, task, starts, 0.0, None)
         if node != NOWHERE:
             finish_s = board.put(task, node, starts[node])

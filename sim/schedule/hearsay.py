@@ -100,6 +100,20 @@ class Hearsay:
                 latest = max(latest, self.ends_s(held) + transfer_s(held.machine, attempt.machine, size_bytes))
         return latest
 
+    def promised_s(self, attempt: Attempt) -> float:
+        """The same for a queue that holds: `inf` once a parent should have ended and has not started.
+
+        Machines that plan anew each for themselves may come to plans that contradict each other, by which some wait
+        in a circle, each for a start that is reserved for another. So a reservation lapses when nobody can say any
+        more what it waits for. By a single plan, carried out as expected, that never happens.
+        """
+        now = self._world.now
+        for parent, _ in attempt.unit.parents:
+            held = parent.held
+            if held is not None and not held.has_started and held.due_finish_s <= now:
+                return math.inf
+        return self.inputs_s(attempt)
+
     def given(self, attempt: Attempt) -> None:
         """A unit has got a machine."""
         self._given.append(attempt)

@@ -35,6 +35,12 @@ from .queues import Hold, Queue
 from .units import Attempt, Job, State, Unit
 from .world import World
 
+PASS_TASKS_MAX = 500
+"""Units that one pass thinks about, the most urgent first."""
+
+BIDS_MAX = 64
+"""Questions on behalf of one unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
@@ -52,7 +58,8 @@ class Adaptation:
     bids_max: int = 64
     """Questions on behalf of one unit."""
     margin_share: float | None = None
-    leak: bool = False
+    leak: bool = True
+    cut: bool = False
 
 
 PLAN_ONLY = Adaptation(replans=False, watches=False, copies=False)
@@ -78,7 +85,7 @@ class Hinted(Quiet):
         self._asked: dict[Unit, int] = {}
 
     def queue(self, station: Station) -> Queue:
-        return Hold(station, self._hearsay.inputs_s, self._hearsay.run_s, NAP_SHARE * self._mean_s)
+        return Hold(station, self._hearsay.promised_s, self._hearsay.run_s, NAP_SHARE * self._mean_s)
 
     # The plan.
 
@@ -227,32 +234,34 @@ class Hinted(Quiet):
         return next((one.number for one in (origin, *stations) if one.alive), origin.number)
 
     def _replan(self, job: Job, item: int, me: int, *, fresh: bool = False) -> None:
-        how, world = self._how, self._world
+        """Machine `me` thinks about everything of an item that has not started, and moves what is its business.
+
+        Where the others now expect their units to start, they are told: their queues and their bids rest on it.
+        """
         board, order = self._hearsay.board(job, item, me, fresh=fresh)
         controllers = self._hearsay.outline(job).controllers
-        units = job.items[item]
 
         def may_move(task: int) -> bool:
             place, controller = board.place[task], controllers[task]
             above = None if controller == NOWHERE else board.place[controller]
             return is_responsible(me, place, above, node_is_dead=board.nodes[place] is None)
 
-        def ask(task: int, nodes: Sequence[int]) -> dict[int, float]:
-            unit = units[task]
-            asked = self._asked.get(unit, 0)
-            if asked >= how.bids_max:
-                return {}
-            self._asked[unit] = asked + len(nodes)
-            world.decisions += 1
-            return self._auction.bids(unit, nodes, me)
+        asks = self._how.asks and not fresh
+        ask = partial(self._ask, job.items[item], me) if asks else None
+        margin_share = MARGIN_SHARE if asks else FRESH_MARGIN_SHARE
+        told: dict[int, None] = {}
+        for step in replan(board, order[:PASS_TASKS_MAX], may_move, margin_share, ask):
+            self._carry_out(job, item, step, me)
+            told[step.node] = None
+        for machine in told:
+            self._world.message(me, machine)
 
-        asks = how.asks and not fresh
-        margin = how.margin_share if how.margin_share is not None else (MARGIN_SHARE if asks else FRESH_MARGIN_SHARE)
-        for step in replan(board, self._near(order, units), may_move, margin, ask if asks else None):
-            if step.before == NOWHERE or how.leak or may_move(step.task):
-                self._carry_out(job, item, step, me)
-
-    def _near(self, order: Sequence[int], units: Sequence[Unit]) -> list[int]:
-        """Those that are about to start, or have no machine."""
-        until_s = self._world.now + self._how.near_tasks * self._mean_s
-        return [task for task in order if (held := units[task].held) is None or held.due_start_s <= until_s]
+    def _ask(self, units: Sequence[Unit], me: int, task: int, machines: Sequence[int]) -> dict[int, float]:
+        """Bids, as long as the unit has not been asked about too often."""
+        unit = units[task]
+        asked = self._asked.get(unit, 0) + len(machines)
+        if asked > BIDS_MAX:
+            return {}
+        self._asked[unit] = asked
+        self._world.decisions += 1
+        return self._auction.bids(unit, machines, me)
