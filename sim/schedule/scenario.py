@@ -193,8 +193,25 @@ class Scenario:
                 )
 
 
+KEPT_MAX = 8
+"""Problems that are kept: a study runs the same few scenarios under many mappers and seeds."""
+
+_kept: list[tuple[Graph, Network, Instance]] = []
+
+
 def instance_of(graph: Graph, network: Network) -> Instance:
-    """The scheduling problem of one graph on the network. Raises ScenarioError."""
+    """The scheduling problem of one graph on the network; the same object as before if they are. Raises
+    ScenarioError."""
+    for known_graph, known_network, known in _kept:
+        if known_graph is graph and known_network is network:
+            return known
+    instance = _instance_of(graph, network)
+    _kept.append((graph, network, instance))
+    del _kept[:-KEPT_MAX]
+    return instance
+
+
+def _instance_of(graph: Graph, network: Network) -> Instance:
     rows = tuple(_row(task, network) for task in graph.tasks)
     try:
         return Instance(rows, graph.edges, network.latency_s, inverse_bandwidths(network), network.seconds_per_byte2)

@@ -8,7 +8,8 @@ differ, and a test holds one against the other.
 import math
 
 from pnode.mappers.contention import Contention
-from pnode.mappers.evaluate import PlanError, evaluate
+from pnode.mappers.evaluate import evaluate
+from pnode.mappers.execution import PlanError
 from pnode.mappers.instance import Instance
 from pnode.mappers.plan import Plan, Planner
 

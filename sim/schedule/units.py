@@ -47,10 +47,8 @@ class Job:
         """The units of the next item, by the number of the task; what each really takes, over the profile."""
         item = len(self.items)
         tasks = self.arrival.graph.tasks
-        units = [Unit(self, item, task, vertex, factors[task]) for task, vertex in enumerate(tasks)]
-        for unit, parents, children in zip(units, self.instance.parents, self.instance.children, strict=True):
-            unit.parents = [(units[parent], size) for parent, size in parents]
-            unit.children = [(units[child], size) for child, size in children]
+        units: list[Unit] = []
+        units += [Unit(self, item, task, vertex, factors[task], units) for task, vertex in enumerate(tasks)]
         self.items.append(units)
         return units
 
@@ -60,33 +58,42 @@ class Unit:
 
     __slots__ = (
         "attempts",
-        "children",
         "copy",
         "done",
         "factor",
         "held",
         "item",
         "job",
-        "parents",
         "task",
+        "together",
         "vertex",
     )
 
-    def __init__(self, job: Job, item: int, task: int, vertex: Vertex, factor: float) -> None:
+    def __init__(self, job: Job, item: int, task: int, vertex: Vertex, factor: float, together: "list[Unit]") -> None:
         self.job = job
         self.item = item
         self.task = task
         self.vertex = vertex
         self.factor = factor
         """What it really takes, over what the profile says, on any machine."""
-        self.parents: list[tuple[Unit, float]] = []
-        """With what each sends to this unit, in bytes."""
-        self.children: list[tuple[Unit, float]] = []
+        self.together = together
+        """All units of the item, by task. Edges stay in the instance: lists of their own for every unit would be most
+        of what the collector has to walk through."""
         self.held: Attempt | None = None
         """The present attempt; the one that is kept once the unit is done."""
         self.copy: Attempt | None = None
         self.done = False
         self.attempts = 0
+
+    @property
+    def parents(self) -> "list[tuple[Unit, float]]":
+        """With what each sends to this unit, in bytes."""
+        return [(self.together[parent], size) for parent, size in self.job.instance.parents[self.task]]
+
+    @property
+    def children(self) -> "list[tuple[Unit, float]]":
+        """With what this unit sends to each, in bytes."""
+        return [(self.together[child], size) for child, size in self.job.instance.children[self.task]]
 
     @property
     def place(self) -> tuple[int, int, int]:
