@@ -1,21 +1,24 @@
 """Checking: whether a file can be read and run, and what is in it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pnode.mappers.instance import InstanceError
 from pnode.sim.formats.errors import FormatError
+from pnode.sim.formats.ncsim_trace import read_trace
 from pnode.sim.formats.opening import read_problem
+from pnode.sim.formats.scenarios import NCSIM, read_scenario
 from pnode.sim.formats.source import read_text
 from pnode.sim.formats.toml import parse_document
 from pnode.sim.schedule.errors import InfeasibleError
+from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import Graph, Scenario, ScenarioError
 from pnode.sim.schedule.validator import validate
 
 from .definition import read_study
-from .loading import read_scenario
 from .study import StudyError
 
 
@@ -39,12 +42,29 @@ def check(path: Path, mappers: Sequence[str] = ()) -> Checked:
         return Checked(path, good=False, what=f"{path}: this cannot happen: {error}")
 
 
+def check_trace(path: Path, trace: Path) -> Checked:
+    """Whether a schedule that somebody else made can happen in the scenario of a file."""
+    try:
+        scenario = read_scenario(path)
+        told = read_trace(trace, scenario)
+        moved = math.fsum(transfer.size_bytes for transfer in told.transfers)
+        done = {(one.job, one.item, one.task) for one in told.executions if one.kept}
+        units = sum(arrival.items * len(arrival.graph.tasks) for arrival in scenario.arrivals)
+        complete = len(done) == units
+        validate(Result(scenario, "", 0, told.executions, told.transfers, moved, 0, 0, 0, complete))
+    except FormatError as error:
+        return Checked(trace, good=False, what=str(error))
+    except InfeasibleError as error:
+        return Checked(trace, good=False, what=f"{trace}: this cannot happen: {error}")
+    return Checked(trace, good=True, what=f"possible in {path}, {len(done)} of {units} tasks done")
+
+
 def _what(path: Path, mappers: Sequence[str]) -> str:
-    if path.suffix != ".toml":
+    if path.suffix not in (".toml", *NCSIM):
         graph, network = read_problem(path)
         if network is None:
             return f"a graph of {_size(graph)}"
-    elif parse_document(str(path), read_text(path)).get("mappers"):
+    elif path.suffix == ".toml" and parse_document(str(path), read_text(path)).get("mappers"):
         study = read_study(path).study
         return (
             f"a study of {len(study.cases)} scenarios, {len(study.compared)} mappers and {len(study.seeds)} seeds: "

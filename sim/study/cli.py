@@ -51,7 +51,7 @@ def sim() -> None:
     "--index", type=click.IntRange(0), metavar="N",
     help="SCENARIO is the file of a study, and this is the number of its run to do again.",
 )  # fmt: skip
-@click.option("--trace", type=TARGET, metavar="FILE", help="Write what happened: .jsonl records, .json for Chrome.")
+@click.option("--trace", type=TARGET, metavar="FILE", help="Write what happened, see below.")
 @click.option(
     "--gantt", type=TARGET, metavar="FILE", help="Draw it: .html, .svg, or .png where a converter is found."
 )
@@ -64,14 +64,21 @@ def run(
     SCENARIO is one of our own TOML files, or any other file with a graph and a network (see 'pnode sim import').
 
     \b
+    The suffix of a trace says what it is:
+      .json    for Chrome's tracing and Perfetto
+      .jsonl   events as ncsim writes them
+      .csv     a line for each time that a task ran
+      .txt     Jupiter's table of run times
+
+    \b
     Examples:
-      pnode sim run scenario.toml --mapper wave-hint --gantt run.html
+      pnode sim run scenario.toml --mapper wave-hint --gantt run.html --trace run.json
       pnode sim run study.toml --index 17
     """
+    from pnode.sim.formats.scenarios import read_scenario
     from pnode.sim.schedule.run import simulate
 
     from .definition import read_study
-    from .loading import read_scenario
     from .output import write_gantt, write_trace
 
     if index is None:
@@ -127,8 +134,9 @@ def compare(
       pnode sim compare scenario.toml --mapper wave-plan --mapper wave-random --seeds 20
       pnode sim compare *.toml --report comparison.html
     """
+    from pnode.sim.formats.scenarios import read_scenario
+
     from .layout import summary_text
-    from .loading import read_scenario
     from .plain import summaries_to_plain
     from .report import report_html
     from .study import Study

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     "--mapper", "mappers", type=mapper_name, multiple=True, metavar="NAME",
     help="Run each scenario under this mapper as well, and check that what comes out can happen.",
 )  # fmt: skip
+@click.option(
+    "--trace", type=FILE, metavar="FILE.jsonl",
+    help="Check that what this trace tells, as ncsim writes it, can happen in the only FILE, a scenario.",
+)  # fmt: skip
 @json_option
-def validate(files: tuple[Path, ...], mappers: tuple[str, ...], as_json: bool) -> int:
+def validate(files: tuple[Path, ...], mappers: tuple[str, ...], trace: Path | None, as_json: bool) -> int:
     """Say whether files can be read, and what is in them.
 
     They may be scenarios, graphs and studies.
@@ -27,10 +31,15 @@ def validate(files: tuple[Path, ...], mappers: tuple[str, ...], as_json: bool) -
     Examples:
       pnode sim validate scenario.toml montage.json.xz study.toml
       pnode sim validate scenario.toml --mapper wave-plan
+      pnode sim validate scenario.yaml --trace trace.jsonl
     """
-    from .checking import check
+    from .checking import check, check_trace
 
+    if trace and len(files) > 1:
+        raise click.UsageError(f"a trace is of one scenario, found {len(files)} files")
     checked = [check(path, mappers) for path in files]
+    if trace and checked[0].good:
+        checked.append(check_trace(files[0], trace))
     if as_json:
         print_json([_plain(one) for one in checked])
     else:
@@ -100,8 +109,9 @@ def export(scenario: Path, out: Path) -> None:
     Example:
       pnode sim export scenario.toml --out scenario.tgff
     """
+    from pnode.sim.formats.scenarios import read_scenario
+
     from .exporting import export_to
-    from .loading import read_scenario
 
     export_to(read_scenario(scenario), out)
     click.echo(str(out))

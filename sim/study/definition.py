@@ -43,6 +43,7 @@ from pathlib import Path
 from pnode.mappers.catalogue import UnknownMapperError
 from pnode.mappers.layered import Layering
 from pnode.sim.formats.document import Value
+from pnode.sim.formats.scenarios import read_scenario
 from pnode.sim.formats.source import read_text
 from pnode.sim.formats.toml import parse_document
 from pnode.sim.schedule.scenario import Scenario
@@ -51,7 +52,6 @@ from pnode.sim.schedule.strategies import strategy_of
 from .case import Family, Make, Parameters
 from .conditions import Condition
 from .families import Bundled, Layers, Traced
-from .loading import read_scenario
 from .study import BASELINE, Study
 
 RUNS_MAX = 1_000_000

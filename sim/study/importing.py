@@ -8,10 +8,10 @@ from pnode.mappers.networks import symmetric
 from pnode.sim.formats.ccr import scaled
 from pnode.sim.formats.errors import FormatError
 from pnode.sim.formats.opening import read_network, read_problem
-from pnode.sim.schedule.scenario import Machine, Network, Scenario, ScenarioError
+from pnode.sim.formats.scenarios import NCSIM, read_scenario
+from pnode.sim.schedule.scenario import Arrival, Machine, Network, Scenario, ScenarioError, instance_of
 
 from .families import SPEEDS
-from .loading import NCSIM, read_scenario, submitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,12 @@ def imported(path: Path, wanted: Wanted) -> Scenario:
             network = scaled(network, [graph], ccr)
         except ScenarioError as error:
             raise FormatError(str(path), "", str(error)) from None
-    return submitted(path, graph, network)
+    try:
+        scenario = Scenario(graph.name, network, (Arrival(graph),))
+        instance_of(graph, network)
+    except ScenarioError as error:
+        raise FormatError(str(path), "", str(error)) from None
+    return scenario
 
 
 def drawn(nodes: int, rng: Random) -> Network:

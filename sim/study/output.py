@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pnode.sim.formats import ncsim_trace
+from pnode.sim.formats.chrome import write_chrome
+from pnode.sim.formats.jupiter_times import write_jupiter_times
+from pnode.sim.formats.records import write_records
 from pnode.sim.schedule.result import Result
 
 from .gantt import gantt_svg
@@ -11,9 +14,6 @@ from .raster import write_png
 from .report import gantt_html
 
 DRAWINGS = (".svg", ".html", ".png")
-
-
-TRACES = (".json", ".jsonl")
 
 
 class SuffixError(ValueError):
@@ -40,8 +40,16 @@ def write_drawing(path: Path, svg: Callable[[], str], html: Callable[[], str]) -
 
 def write_trace(result: Result, path: Path) -> None:
     """What happened in a run. Raises SuffixError, FormatError."""
-    match path.suffix:
-        case ".jsonl":
-            ncsim_trace.write_trace(path, result)
-        case suffix:
-            raise SuffixError(f"{path} ends in {suffix!r}, expected one of {', '.join(TRACES)}")
+    write = TRACES.get(path.suffix)
+    if write is None:
+        raise SuffixError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(TRACES)}")
+    write(path, result)
+
+
+TRACES: dict[str, Callable[[Path, Result], None]] = {
+    ".json": write_chrome,
+    ".jsonl": ncsim_trace.write_trace,
+    ".csv": write_records,
+    ".txt": write_jupiter_times,
+}
+"""Traces by suffix."""

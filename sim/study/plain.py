@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from pnode.sim.schedule.result import Execution, Result
+from pnode.sim.formats.records import execution_rows
+from pnode.sim.schedule.result import Result
 
 from .figures import FIGURES, figures, yardstick
 from .summary import Summary
@@ -24,14 +25,5 @@ def result_to_plain(result: Result) -> Plain:
         "mapper": result.mapper,
         "seed": result.seed,
         **dict(zip(FIGURES, numbers, strict=True)),
-        "executions": [_execution(result, execution) for execution in result.executions],
+        "executions": list(execution_rows(result)),
     }
-
-
-def _execution(result: Result, execution: Execution) -> Plain:
-    """By names instead of numbers."""
-    names = {
-        "task": result.scenario.arrivals[execution.job].graph.tasks[execution.task].name,
-        "machine": result.scenario.network.machines[execution.machine].name,
-    }
-    return {**asdict(execution), **names}

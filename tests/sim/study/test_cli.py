@@ -82,17 +82,20 @@ def test_a_run_as_json_is_one_value_with_every_execution(sim: Shell) -> None:
 
     assert run["mapper"] == "heft"
     assert run["complete"] is True
-    assert sorted(one["task"] for one in run["executions"]) == ["join", "left", "middle", "right", "split"]
+    assert sorted(one["task_name"] for one in run["executions"]) == ["join", "left", "middle", "right", "split"]
     assert max(one["finish_s"] for one in run["executions"]) == run["makespan_s"]
 
 
 def test_a_run_is_drawn_and_traced(sim: Shell, tmp_path: Path) -> None:
     done(sim("run", SCENARIO, "--gantt", "run.svg", "--trace", "run.jsonl"))
-    done(sim("run", SCENARIO, "--gantt", "run.html"))
+    done(sim("run", SCENARIO, "--gantt", "run.html", "--trace", "run.json"))
+    done(sim("run", SCENARIO, "--trace", "run.csv"))
 
     assert Picture((tmp_path / "run.svg").read_text()).complaints() == []
     assert "<svg" in (tmp_path / "run.html").read_text()
     assert len((tmp_path / "run.jsonl").read_text().splitlines()) > 10
+    assert json.loads((tmp_path / "run.json").read_text())["traceEvents"]
+    assert len(read_table(tmp_path / "run.csv")) == 5
 
 
 def test_a_comparison_is_a_line_per_mapper(sim: Shell) -> None:
@@ -181,6 +184,23 @@ def test_a_file_that_is_none_fails_validation_and_says_why(sim: Shell, tmp_path:
     assert [one["good"] for one in plain] == [True, False]
 
 
+def test_a_schedule_made_elsewhere_is_judged(sim: Shell, tmp_path: Path) -> None:
+    done(sim("run", SCENARIO, "--trace", "run.jsonl"))
+    events = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    for event in events:
+        if event.get("task_id") == "join":
+            event["sim_time"] = max(event["sim_time"] - 1, 0.0)
+    events.sort(key=lambda event: event["sim_time"])
+    (tmp_path / "early.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+
+    out = done(sim("validate", SCENARIO, "--trace", "run.jsonl"))
+    status, _, err = sim("validate", SCENARIO, "--trace", "early.jsonl")
+
+    assert out.splitlines()[1] == f"run.jsonl: possible in {SCENARIO}, 5 of 5 tasks done"
+    assert status == 1
+    assert err.startswith("early.jsonl: this cannot happen: ")
+
+
 def test_a_graph_is_imported_with_a_network_and_exported_again(sim: Shell, tmp_path: Path) -> None:
     done(sim("export", SCENARIO, "--out", "graph.json"))
     out = done(sim("import", "graph.json", "--nodes", 4, "--ccr", 0.5, "--seed", 1))
@@ -232,7 +252,7 @@ def test_pisa_prints_a_matrix_and_writes_what_it_found(sim: Shell, tmp_path: Pat
         (("run", "none.toml"), "File 'none.toml' does not exist"),
         (("run", SCENARIO, "--mapper", "best"), "there is no mapper 'best'; known are "),
         (("run", SCENARIO, "--gantt", "run.pdf"), "run.pdf ends in '.pdf', expected one of .svg, .html, .png"),
-        (("run", SCENARIO, "--trace", "run.csv"), "run.csv ends in '.csv', expected one of "),
+        (("run", SCENARIO, "--trace", "run.pdf"), "run.pdf ends in '.pdf', expected one of .json"),
         (("run", "small.toml"), "small.toml: unknown key mappers"),
         (("run", SCENARIO, "--index", "1"), "two-sites.toml: unknown key contention"),
         (("run", "small.toml", "--index", "24"), "the study has no run 24, its 24 runs count from 0"),
