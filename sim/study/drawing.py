@@ -147,7 +147,7 @@ def clean(text: str) -> str:
 
 def _px(value: float) -> str:
     """A hundredth of a pixel is enough, and the same on every machine."""
-    return f"{value + 0.0:.2f}".rstrip("0").rstrip(".")
+    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:
