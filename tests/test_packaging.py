@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 IMPORT_EACH = """
 import os, sys, traceback
-import click, msgpack, nacl.bindings, psutil, rich.console, trio  # loaded once, for all the children
+import click, msgpack, nacl.bindings, numpy, psutil, rich.console, trio  # loaded once, for all the children
 failed = []
 for name in sys.argv[1:]:
     child = os.fork()
@@ -152,6 +152,17 @@ def test_the_command_starts_from_the_installed_package(installed: Path) -> None:
     assert helped.stderr == ""
     for verb in ("start", "stop", "demo", "submit", "jobs", "pull"):
         assert verb in helped.stdout
+
+
+def test_the_simulator_is_found_in_the_installed_package(installed: Path) -> None:
+    helped = run(installed, "pnode", "--help")
+    scenario = ROOT / "examples" / "studies" / "two-sites.toml"
+    ran = run(installed, "pnode", "sim", "run", str(scenario), "--mapper", "wave-plan", "--gantt", "run.html")
+
+    assert "\n  sim " in helped.stdout
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("two sites, wave-plan, seed 0\n")
+    assert "<svg" in (installed / "run.html").read_text()
 
 
 def test_every_module_can_be_imported_first(installed: Path) -> None:
