@@ -15,6 +15,7 @@ from .frames import Frames
 from .ids import JobId, NodeId
 from .job import Job
 from .jobmessages import FRAMES, Deliver, Delivered, JobsAnswer, JobsWanted, LedgerShown, LedgerWanted, SpecWanted
+from .jobstate import Phase
 from .ledger import Segment, SegmentId, Vector, open_segment
 from .register import Register
 from .signed import Signed
@@ -108,9 +109,13 @@ class Mail:
 
     def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId]) -> list[SegmentId]:
         """A replica confirms a segment to its author when it has the whole feed up to it; so it is offered again
-        until it has. Of others' feeds a peer may have no more than that."""
+        until it has. Of others' feeds a peer may have no more than that.
+
+        One that hears of an end without seeing how it came has lost the last rows of its journal.
+        """
         whole = [name for name in names if name[0] != peer or job.ledger.is_whole_up_to(name)]
-        if len(whole) < len(names):
+        has_forgotten = job.state.concluded and job.state.phase is Phase.RUNNING
+        if has_forgotten or len(whole) < len(names):
             self._send(peer, LedgerWanted(job.id, job.ledger.vector()))
         return whole
 

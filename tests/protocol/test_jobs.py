@@ -289,8 +289,7 @@ def test_whoever_dies_and_comes_back_the_job_ends_well(seed: int) -> None:
 
 
 def _disturb(circle: Circle, rng: Random) -> None:
-    """Something happens: a run ends, a node dies, perhaps with what it wrote last, and is missed sooner or later, or it
-    is switched on again."""
+    """A run ends, or a node dies, perhaps with what it wrote last, and is missed, or is switched on again."""
     name = rng.choice(list(circle.partners))
     partner = circle[name]
     if not partner.up:

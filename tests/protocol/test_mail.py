@@ -13,6 +13,7 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import JobId
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Deliver, Delivered, LedgerShown, LedgerWanted, SpecWanted
+from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import Ledger, Statement, StatementKind
 from pnode.protocol.signed import BadSignatureError, Signed
 
@@ -238,6 +239,21 @@ def test_a_gap_is_filled_by_whoever_left_it() -> None:
     assert circle["ann"].job.ledger.is_whole_up_to(lost.id)
     circle.run(RESEND_S)  # what stood behind the gap was not confirmed
     circle.take()
+    assert circle.is_quiet()
+
+
+def test_a_replica_that_hears_of_an_end_and_does_not_know_how_it_came_asks() -> None:
+    circle = alone()
+    circle.run(1.0)
+    circle.end("bob", "only")
+    circle.crash("ann", unsynced=True)  # that the task has finished, and that the job is over
+    circle.take()
+
+    circle.restart("ann")
+    circle.meet("ann")
+
+    assert circle["ann"].job.state.phase is Phase.DONE
+    assert "ann > bob: LedgerWanted" in circle.take()
     assert circle.is_quiet()
 
 
