@@ -19,17 +19,21 @@ def symmetric(nodes: int, draw: Callable[[], float]) -> Matrix:
 def communication_ratio(instance: Instance) -> float:
     """CCR: the bytes of a mean edge times the mean seconds per byte, over the seconds of a mean task.
 
-    Latency is left out, as are pairs of nodes that cannot talk (scheduling.md 2.3 B). Infinite where tasks are free.
+    Latency is left out, as are pairs of nodes that cannot talk and DRUPE's quadratic term (scheduling.md 2.3 B).
+    Infinite where tasks take no time.
     """
     seconds = _mean([edge.size_bytes for edge in instance.edges]) * _mean(_between(instance))
     return seconds / instance.mean_task_s if instance.mean_task_s else math.inf
 
 
 def rescaled(instance: Instance, ccr: float) -> Instance:
-    """The same with all links so much faster or slower that its CCR is this one.
+    """The same with all links so much faster or slower that its CCR is this one; latencies stay.
 
-    Raises InstanceError where no factor does that: nothing is sent, or sending or working takes no time.
+    Raises InstanceError where no factor does that: nothing is sent, or sending or working takes no time; and for
+    links with a quadratic term, which is no matter of faster or slower.
     """
+    if instance.seconds_per_byte2 is not None:
+        raise InstanceError(f"links with a quadratic term cannot be scaled to a CCR of {ccr}")
     now = communication_ratio(instance)
     if not 0 < now < math.inf:
         raise InstanceError(f"the ratio of communication to computation is {now}: scaling links cannot make it {ccr}")
