@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import cli_files, cli_sweep
+from . import cli_files, cli_replay, cli_sweep
 from .options import (
     FAILED,
     FILE,
@@ -186,6 +186,7 @@ for command in (
     cli_sweep.sweep,
     cli_sweep.plot,
     cli_sweep.pisa,
+    cli_replay.replay,
     cli_files.validate,
     cli_files.import_command,
     cli_files.export,

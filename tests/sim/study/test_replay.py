@@ -1,9 +1,14 @@
 """Replays: the run of a live job beside what the simulator makes of it."""
 
+import json
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 
 from pnode.sim.formats.recording import parse_recording
 from pnode.sim.schedule.validator import validate
+from pnode.sim.study.cli import sim
 from pnode.sim.study.replay import replay
 
 from ..formats.recordings import text
@@ -44,3 +49,34 @@ def test_clocks_that_disagree_leave_no_child_before_its_parent() -> None:
 
     assert replayed.result.complete
     validate(replayed.result)
+
+
+def test_the_command_prints_both_runs_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text(items=1))
+
+    done = CliRunner().invoke(sim, ["replay", str(tmp_path / "run.json")])
+
+    lines = done.output.splitlines()
+    assert done.exit_code == 0
+    assert lines[0].split() == ["task", "node", "start", "s", "predicted", "end", "s", "predicted"]
+    assert lines[3].split() == ["right", "host", "n2", "1.400", "1.200", "2.400", "2.200"]
+    assert lines[-1] == "job k3vq, where it ran, placed by wave-greedy: took 3.200 s, predicted 3.000 s (-6.2%)"
+
+
+def test_the_command_prints_one_json_value(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text(items=1))
+
+    done = CliRunner().invoke(sim, ["replay", str(tmp_path / "run.json"), "--mapper", "heft", "--json"])
+
+    plain = json.loads(done.output)
+    assert plain["mapper"] == "heft"
+    assert [row["task"] for row in plain["tasks"]] == ["split", "left", "right"]
+
+
+def test_what_is_no_recording_is_refused_as_wrongly_used(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+
+    done = CliRunner().invoke(sim, ["replay", str(tmp_path / "run.json")])
+
+    assert done.exit_code == 2
+    assert "there is no `format`" in done.output
