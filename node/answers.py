@@ -5,7 +5,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TextIO
 
-from .api import Invitation, JobDetail, JobStatus, LogChunk, Mapped, NodeStatus, PeerStatus, Pulled, UnitStatus
+from .api import (
+    Invitation,
+    JobDetail,
+    JobStatus,
+    LogChunk,
+    Mapped,
+    NodeStatus,
+    PeerStatus,
+    Pulled,
+    Recorded,
+    UnitStatus,
+)
 from .plain import instant_text
 from .terminal import (
     Column,
@@ -282,6 +293,12 @@ def write_pulled(pulled: Pulled, out: TextIO) -> None:
         return
     out.write(f"{count_text(len(pulled.files), 'file')} in {pulled.directory}\n")
     out.writelines(f"  {file.path}  {size_text(file.size_bytes)}\n" for file in pulled.files)
+
+
+def write_recorded(recorded: Recorded, out: TextIO) -> None:
+    """What was recorded, and whether there will be more."""
+    so_far = " so far" if recorded.state == "running" else ""
+    out.write(f"job {recorded.job}{so_far}: {count_text(recorded.attempts, 'attempt')} in {recorded.path}\n")
 
 
 def write_invitation(invitation: Invitation, out: TextIO) -> None:

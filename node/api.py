@@ -237,6 +237,17 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """The recording of a job, written to disk."""
+
+    path: Path
+    job: str
+    state: JobState
+    attempts: int
+    """How many it tells of."""
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """What another host needs to join."""
 
@@ -285,6 +296,9 @@ class NodeApi(Protocol):
     async def pull(self, job: str, directory: Path) -> Pulled:
         """Write the final outputs of a job into a directory, which is made if need be. Raises RefusedError unless the
         job is done."""
+
+    async def record(self, job: str, path: Path) -> Recorded:
+        """Write all that is known of how a job ran into a file (see `recording`), in the place of an earlier one."""
 
     async def cancel(self, job: str) -> JobStatus:
         """End a job; one that has ended is left as it is."""

@@ -9,6 +9,7 @@ import click
 
 from .cli_answer import Answer, notice, notices
 from .cli_options import (
+    AbsolutePath,
     dag_argument,
     follow_option,
     home_option,
@@ -114,25 +115,36 @@ def jobs(home: Path) -> Answer:
 @click.argument("job", metavar="JOB")
 @follow_option
 @output_option
+@click.option(
+    "--record", "recording", type=AbsolutePath(dir_okay=False), metavar="FILE",
+    help="Write down how the job runs, for 'pnode sim' and other programs, instead of showing it.",
+)  # fmt: skip
 @home_option
 @json_option
-def job(job: str, follow: bool, output: Path | None, home: Path) -> Answer | int:
+def job(job: str, follow: bool, output: Path | None, recording: Path | None, home: Path) -> Answer | int:
     """Show one job: every task, its node, its state and times.
 
     JOB is the beginning of an id that 'pnode jobs' lists; as many letters as tell it from the others are enough. With
-    --follow the exit status is the job's, and Ctrl-C only ends the watching.
+    --follow the exit status is the job's, and Ctrl-C only ends the watching. What --record writes is one JSON
+    document: the graph, what the nodes and the ways between them are like, and where and when every task ran.
 
     \b
     Examples:
       pnode job k3vq
       pnode job k3vq --follow
+      pnode job k3vq --record run.json
     """
-    from .answers import write_job
-    from .api import JobDetail
+    from .answers import write_job, write_recorded
+    from .api import JobDetail, Recorded
     from .client import NodeClient
 
     _check_output(output, follow=follow)
+    if recording is not None and follow:
+        raise click.UsageError("--record writes what has happened up to now: follow the job first, then record it")
     node = NodeClient(home)
+    if recording is not None:
+        recorded = node.record(job, recording)
+        return Answer(Recorded, recorded, lambda out: write_recorded(recorded, out))
     found = node.job(job)
     if follow:
         return _followed(node, found.id, output)

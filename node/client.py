@@ -25,6 +25,7 @@ from .api import (
     NotReadyError,
     PeerStatus,
     Pulled,
+    Recorded,
     RefusedError,
     Submitted,
     UnitStatus,
@@ -128,6 +129,9 @@ class NodeClient:
 
     def pull(self, job: str, directory: Path) -> Pulled:
         return self._call(Pulled, "pull", {"job": job, "directory": str(directory)}, WORK_S_MAX)
+
+    def record(self, job: str, path: Path) -> Recorded:
+        return self._call(Recorded, "record", {"job": job, "path": str(path)}, WORK_S_MAX)
 
     def cancel(self, job: str) -> JobStatus:
         return self._call(JobStatus, "cancel", {"job": job})

@@ -43,6 +43,7 @@ from .api import (
     Placement,
     Pulled,
     PulledFile,
+    Recorded,
     RefusedError,
     Stream,
     Submitted,
@@ -52,6 +53,7 @@ from .application import Application, ApplicationError, load_application, pack_a
 from .enrolment import EnrolmentError, invite
 from .plain import Instant
 from .planning import with_plan
+from .recording import recording, write_recording
 from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
 from .results import check_places, place_results
 from .transfer import FetchError
@@ -212,6 +214,13 @@ class Office:
             await trio.to_thread.run_sync(self._write, file, target)
             written.append(PulledFile(target, file.size_bytes))
         return Pulled(directory, tuple(written))
+
+    async def record(self, job: str, path: Path) -> Recorded:
+        found = await self._find(job)
+        document = recording(found, self._neighbours(), self.node.profile, self.node.clock())
+        await trio.to_thread.run_sync(write_recording, document, path)
+        state = job_status(found, self._neighbours(), self.node.clock()).state
+        return Recorded(path, document.job, state, len(document.attempts))
 
     async def cancel(self, job: str) -> JobStatus:
         found = await self._find(job)

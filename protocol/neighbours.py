@@ -64,6 +64,10 @@ class Neighbours:
         peers = self._everybody if task is None else self._fit(task.cores, task.memory_bytes)
         return View(self.me, peers, link, run_s)
 
+    def peers(self) -> tuple[NodeId, ...]:
+        """Everybody who computes and is not known to be gone, this node included."""
+        return tuple(node for node, _ in self._candidates())
+
     def _look_around(self, now: float) -> None:
         """One event may bring hundreds of decisions, and what is believed of the others is the same for all."""
         instant = (now, self.free_in_s(now))

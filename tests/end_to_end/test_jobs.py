@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pnode.node.api import JobDetail, LogChunk, Pulled, UnitStatus
+from pnode.mappers.catalogue import NAMES
+from pnode.node.api import JobDetail, LogChunk, Pulled, Recorded, UnitStatus
 
 from ..examples.expected import expected_report
 from .applications import EXAMPLES, squares, write
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.processes
 
 DIAMOND = EXAMPLES / "diamond" / "dag.txt"
 STDLIB = EXAMPLES / "stdlib"
-MAPPERS = ("wave-greedy", "wave-random", "wave-greedy-classic", "wave-random-classic")
 
 
 def test_a_job_submitted_at_any_node_ends_with_the_right_result(cluster: list[Host], tmp_path: Path) -> None:
@@ -50,12 +50,33 @@ def were_together(one: UnitStatus, other: UnitStatus) -> bool:
     return begun < other_ended and other_begun < ended
 
 
-@pytest.mark.parametrize("mapper", MAPPERS[1:])
+@pytest.mark.parametrize("mapper", NAMES[1:])
 def test_a_job_ends_well_whoever_maps_it(cluster: list[Host], tmp_path: Path, mapper: str) -> None:
     ran = cluster[1].pnode("submit", DIAMOND, "--mapper", mapper, "--follow", "--output", tmp_path)
 
     assert ran.status == 0, ran
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ferry_statistics.txt", "workshop_statistics.txt"]
+
+
+def test_a_job_is_recorded_by_a_node_that_had_no_part_in_it(cluster: list[Host], tmp_path: Path) -> None:
+    dag, numbers = squares(tmp_path / "squares", range(1, 4), pause_s=0.2)
+    job = cluster[0].finished(cluster[0].submit(dag, numbers, mapper="wave-hint"))
+
+    recorded = cluster[3].ask(Recorded, "job", job.id, "--record", tmp_path / "run.json")
+
+    document = json.loads((tmp_path / "run.json").read_text())
+    assert recorded.attempts == len(document["attempts"]) >= len(job.units) == 5
+    names = {node["id"]: node["name"] for node in document["nodes"]}
+    assert set(names.values()) == {"alpha", "beta", "gamma", "delta"}
+    assert names[document["recorded_by"]] == "delta"
+    ran = {attempt["task"]: attempt for attempt in document["attempts"] if attempt["phase"] == "finished"}
+    for unit in job.units:
+        assert names[ran[unit.task]["node"]] == unit.node
+        assert ran[unit.task]["seconds"] == unit.seconds
+    assert {part["task"] for part in document["plan"]} == {unit.task for unit in job.units}
+    sizes = {(edge["parent"], edge["child"]): edge["size_bytes"] for edge in document["edges"]}
+    assert sizes["deal", "square3"] == sizes["square3", "add"] == 1
+    assert len(document["links"]) == 12
 
 
 def test_ten_inputs_flow_through_one_graph_and_are_not_mixed(cluster: list[Host], tmp_path: Path) -> None:
@@ -136,7 +157,7 @@ def test_json_is_exactly_one_value_with_documented_names(cluster: list[Host]) ->
     assert values["jobs"][-1].keys() >= {"id", "name", "state", "origin", "units_done", "units_total", "submitted_at"}
 
 
-@pytest.mark.parametrize("mapper", MAPPERS)
+@pytest.mark.parametrize("mapper", NAMES)
 def test_a_mapping_has_a_line_for_each_task_with_a_node_that_exists(cluster: list[Host], mapper: str) -> None:
     before = cluster[3].jobs()
 

@@ -21,6 +21,7 @@ from pnode.node.api import (
     Placement,
     Pulled,
     PulledFile,
+    Recorded,
     RefusedError,
     Submitted,
     UnitStatus,
@@ -133,6 +134,11 @@ class FakeNode:
         result = directory / "merge_result.txt"
         result.write_text("42\n")
         return Pulled(directory, (PulledFile(result, 3),))
+
+    async def record(self, job: str, path: Path) -> Recorded:
+        found = await self.job(job)
+        path.write_text("{}\n")
+        return Recorded(path, found.id, found.state, 3)
 
     async def cancel(self, job: str) -> JobStatus:
         found = await self.job(job)

@@ -128,6 +128,16 @@ def test_job_shows_at_length_why_it_failed(shell: Shell, node: FakeNode) -> None
     assert out.endswith("  | Traceback\n  |   boom\n  | ValueError: [no]\n")
 
 
+def test_a_job_is_recorded_where_the_user_is(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
+    status, out, _ = shell("job", "abcd", "--record", "run.json")
+
+    assert (status, out) == (0, f"job abcdefgh: 3 attempts in {tmp_path}/run.json\n")
+    assert (tmp_path / "run.json").exists()
+    assert json.loads(shell("job", "abcd", "--record", "run.json", "--json")[1])["attempts"] == 3
+    node.listed = (JOB,)
+    assert shell("job", "abcd", "--record", "run.json")[1].startswith("job abcdefgh so far: 3 attempts")
+
+
 @pytest.mark.parametrize("command", ["job", "logs", "pull", "cancel"])
 @pytest.mark.parametrize(
     ("prefix", "words"),
@@ -386,6 +396,7 @@ def test_without_a_node_every_command_says_how_to_start_one(
         (["start", "--seed", "host:0"], "between 1 and 65535"),
         (["start", "--cores", "0"], "--cores"),
         (["token", "--hours", "0"], "--hours"),
+        (["job", "abcd", "--record", "run.json", "--follow"], "follow the job first, then record it"),
     ],
 )
 def test_a_command_used_wrongly_ends_with_2_and_says_where_help_is(
