@@ -10,7 +10,7 @@ from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.static import static
 
-from .table import Table, table_of
+from .table import Table, Value, table_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Replay:
         """A row per task, in order of the real starts; instants are seconds since the submission."""
         graph, network = self.recording.scenario.arrivals[0].graph, self.recording.scenario.network
         predicted = {one.task: one for one in self.result.executions if one.kept}
-        rows = []
+        rows: list[dict[str, Value]] = []
         for task, real in sorted(enumerate(self.recording.ran), key=lambda pair: (pair[1].start_s, pair[0])):
             guess = predicted[task]
             rows.append(

@@ -60,7 +60,10 @@ def recording(items: int = 2) -> dict[str, object]:
         ],
         "inputs": [{"key": str(item), "size_bytes": 10} for item in range(items)],
         "plan": [],
-        "attempts": [_attempt("split", 0, "n2", None, None), *(_attempt(*key, *run) for key, run in runs.items())],
+        "attempts": [
+            _attempt("split", 0, "n2", None, None),
+            *(_attempt(task, item, *run) for (task, item), run in runs.items()),
+        ],
         "nodes": [
             {"id": node, "name": "host", "cores": 1, "speed": speed, "memory_bytes": 0, "software": "pnode"}
             for node, speed in zip(_NODES, (1.0, 2.0), strict=True)
