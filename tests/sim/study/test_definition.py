@@ -101,7 +101,7 @@ def test_scenarios_and_traces_are_files_beside_it(path: Path) -> None:
 
 
 def test_the_committed_study_can_be_read() -> None:
-    assert len(read_study(STUDIES / "layers.toml").study) == 180
+    assert len(read_study(STUDIES / "layers.toml").study) == 90
 
 
 LAYERED = "[[layered]]\ntasks = 10\nnodes = 2\nccr = 1\n"
