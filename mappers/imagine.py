@@ -3,7 +3,8 @@
 The wave is walked as it would run through the cluster: tasks whose parents are placed are decided in order of upward
 rank, entry tasks by the node that asks, every other task by the node that was chosen for its controlling parent. The
 deciders share the asker's beliefs about speeds, links and queues, and see what was placed so far as occupied time on
-the nodes. Real deciders know more of themselves, and less, later, of the others.
+the nodes. A mapper that plans is asked for its plan first, and every decider has it, as it would in a job. Real
+deciders know more of themselves, and less, later, of the others.
 """
 
 import heapq
@@ -14,11 +15,22 @@ from random import Random
 from pnode.protocol.controller import controllers_of
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
-from pnode.protocol.view import Choice, Mapper, Parent, PeerView, Question, View
+from pnode.protocol.view import (
+    Choice,
+    Mapper,
+    Parent,
+    PeerView,
+    Phase,
+    Planned,
+    Planner,
+    Progress,
+    Question,
+    View,
+)
 
 from .finish import arrivals_s
 from .load import queues_s
-from .rank import rank_order
+from .rank import rank_order, upward_ranks
 
 
 class UnplaceableError(LookupError):
@@ -53,7 +65,8 @@ def imagine(
     Raises UnplaceableError when the mapper finds nobody for a task.
     """
     appointed = controllers_of(dag) if controllers is None else controllers
-    return _Wave(dag, _settled(view, items), mapper, rng, items, input_bytes, appointed).run()
+    plan = mapper.plan(dag, view, rng, items) if isinstance(mapper, Planner) else {}
+    return _Wave(dag, _settled(view, items), mapper, rng, items, input_bytes, appointed, plan).run()
 
 
 def _settled(view: View, items: int) -> View:
@@ -77,19 +90,24 @@ class _Wave:
     items: int
     input_bytes: float
     controllers: Mapping[str, str]
+    plan: Mapping[str, Planned]
+    ranks: Mapping[str, float] = field(init=False)
     peers: dict[NodeId, PeerView] = field(init=False)
     cores: dict[NodeId, list[float]] = field(init=False)
     """When each core of a node is free, ascending."""
     used: dict[NodeId, dict[NodeId, None]] = field(default_factory=dict)
     """The nodes that each decider has chosen so far."""
     placed: dict[str, Placement] = field(default_factory=dict)
+    bound: dict[str, Progress] = field(default_factory=dict)
+    """The same as a decider sees it."""
 
     def __post_init__(self) -> None:
+        self.ranks = upward_ranks(self.dag, self.view)
         self.peers = {peer.node: peer for peer in self.view.peers}
         self.cores = {peer.node: [peer.free_in_s] * max(1, peer.cores) for peer in self.view.peers}
 
     def run(self) -> dict[str, Placement]:
-        turn = {name: place for place, name in enumerate(rank_order(self.dag, self.view))}
+        turn = {name: place for place, name in enumerate(rank_order(self.dag, self.ranks))}
         missing = {name: len(parents) for name, parents in self.dag.parents.items()}
         free = [(turn[name], name) for name in self.dag.entries]
         heapq.heapify(free)
@@ -107,9 +125,8 @@ class _Wave:
         decider = self.view.me if controller is None else self.placed[controller].node
         used = self.used.setdefault(decider, {})
         # What this decider has bound is in the queues already: zero seconds on top, but it knows whom it has used.
-        question = Question(
-            self.dag, name, self._parents(name), frozenset(), tuple((node, 0.0) for node in sorted(used))
-        )
+        mine = tuple((node, 0.0) for node in sorted(used))
+        question = Question(self.dag, name, self._parents(name), frozenset(), mine, self.bound, self.ranks, self.plan)
         view = replace(self.view, me=decider, peers=tuple(self.peers.values()))
         choice = self.mapper.choose(question, view, self.rng)
         if not choice.ranking:
@@ -119,6 +136,7 @@ class _Wave:
         node = choice.ranking[0].node
         used[node] = None
         start_s, finish_s = self._occupy(node, question)
+        self.bound[name] = Progress(node, Phase.BOUND, start_s, finish_s)
         return Placement(node, choice, decider, start_s, finish_s)
 
     def _parents(self, name: str) -> tuple[Parent, ...]:

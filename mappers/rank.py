@@ -1,6 +1,7 @@
 """Rank: the order of urgency in which a wave places tasks."""
 
 import math
+from collections.abc import Mapping
 from itertools import permutations
 
 from pnode.protocol.dag import Dag
@@ -31,13 +32,12 @@ def upward_ranks(dag: Dag, view: View) -> dict[str, float]:
     return dag.upward_ranks(run_s, transfer_s)
 
 
-def rank_order(dag: Dag, view: View) -> tuple[str, ...]:
+def rank_order(dag: Dag, ranks: Mapping[str, float]) -> tuple[str, ...]:
     """All tasks, the most urgent first; among equals a parent before its child.
 
     The children of one controller are placed in this order: decisions in order of urgency gain 9 % at the median over
     topological order (scheduling.md 1.5).
     """
-    ranks = upward_ranks(dag, view)
     return tuple(sorted(dag.order, key=lambda name: -ranks[name]))
 
 

@@ -3,13 +3,14 @@ from random import Random
 
 import pytest
 
+from pnode.mappers.catalogue import by_name
 from pnode.mappers.imagine import Placement, UnplaceableError, imagine
 from pnode.mappers.wave_classic import WaveGreedyClassic
 from pnode.mappers.wave_greedy import WaveGreedy
 from pnode.mappers.wave_random import WaveRandom
 from pnode.protocol.controller import controllers_of
 from pnode.protocol.dag import Dag
-from pnode.protocol.view import Link
+from pnode.protocol.view import Link, Planner
 
 from .beliefs import big_dag, letters, node, peer, star, task, view
 
@@ -115,6 +116,29 @@ def test_the_first_choice_is_what_the_mapper_would_choose_now() -> None:
     trusted = (30.0 - 10.0) / 27.0
     usual = (3.0 + trusted * 9.0) / (1.0 + trusted)
     assert queues == pytest.approx({"A": 3.0, "B": trusted * 9.0 + (1 - trusted) * usual, "C": usual})
+
+
+def test_a_plan_is_made_first_and_kept_by_all_deciders() -> None:
+    dag = Dag((task("root", "left", "right"), task("left"), task("right")))
+    beliefs = view("A", [peer("A"), peer("B", speed=3.0), peer("C", speed=2.0)])
+    planner = by_name("wave-hint")
+    assert isinstance(planner, Planner)
+
+    placed = imagine(dag, beliefs, planner, Random(0))
+
+    planned = planner.plan(dag, beliefs, Random(0))
+    assert {name: (one.node, one.start_s, one.finish_s) for name, one in placed.items()} == {
+        name: (one.node, one.start_s, one.finish_s) for name, one in planned.items()
+    }
+
+
+def test_deciders_see_what_was_placed_before_as_bound() -> None:
+    """Of two equal tasks the second would go to the same node if the first were not known to be there."""
+    dag = Dag((task("root", "left", "right"), task("left"), task("right")))
+
+    placed = imagine(dag, view("A", [peer("A"), peer("B")]), by_name("wave-plan"), Random(0))
+
+    assert placed["left"].node != placed["right"].node
 
 
 def test_the_classic_rule_knows_whom_each_decider_has_used() -> None:
