@@ -14,7 +14,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -99,7 +99,7 @@ def _profile(log: Log, configuration: Configuration) -> _Profile:
             raise blame(f"there is no task {shown(task)} in the DAG; tasks are {listed(tasks)}")
         if (task, node) in seconds:
             raise blame(f"task {shown(task)} was measured a second time on node {shown(node)}")
-        nodes[_node(node, len(nodes), blame)] = None
+        nodes[_node(node, nodes, blame)] = None
         seconds[task, node] = numeral(duration, "the duration", blame)
         outputs[task].append(numeral(output, "the output", blame))
     blame = whole_file(log.file)
@@ -113,10 +113,10 @@ def _profile(log: Log, configuration: Configuration) -> _Profile:
     return _Profile(tuple(nodes), seconds, means)
 
 
-def _node(name: str, known: int, blame: Blame) -> str:
+def _node(name: str, known: Collection[str], blame: Blame) -> str:
     if not is_name(name):
         raise blame(f"a node is called {shown(name)}, expected {NAME_EXPECTED}")
-    if known > MACHINES_MAX:
+    if name not in known and len(known) >= MACHINES_MAX:
         raise blame(f"there are more than {MACHINES_MAX} nodes, which is as many as are read")
     return name
 

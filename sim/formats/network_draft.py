@@ -3,7 +3,7 @@
 import math
 
 from pnode.protocol.textfile import listed, shown
-from pnode.sim.schedule.scenario import Machine, Network, ScenarioError
+from pnode.sim.schedule.scenario import Machine, Network
 
 from .document import NAME_EXPECTED, is_name
 from .errors import Blame
@@ -66,10 +66,7 @@ class NetworkDraft:
             row = [self._way(source, target, partial, blame) for target in names]
             latency.append(tuple(seconds for seconds, _ in row))
             bandwidth.append(tuple(rate for _, rate in row))
-        try:
-            return Network(tuple(self.machines.values()), tuple(latency), tuple(bandwidth))
-        except ScenarioError as error:
-            raise blame(str(error)) from None
+        return Network(tuple(self.machines.values()), tuple(latency), tuple(bandwidth))
 
     def _way(self, source: str, target: str, partial: bool, blame: Blame) -> tuple[float, float]:
         if source == target:

@@ -20,13 +20,13 @@ def read_scenario(path: Place) -> Scenario:
     cannot run anywhere.
     """
     suffix = Path(path).suffix.lower()
-    if suffix == ".toml":
-        scenario = read_toml(path)
-    elif suffix in NCSIM:
-        scenario = read_ncsim(path)
-    else:
-        scenario = _submitted(path)
     try:
+        if suffix == ".toml":
+            scenario = read_toml(path)
+        elif suffix in NCSIM:
+            scenario = read_ncsim(path)
+        else:
+            scenario = _submitted(path)
         for arrival in scenario.arrivals:
             instance_of(arrival.graph, scenario.network)
     except ScenarioError as error:
@@ -42,7 +42,4 @@ def _submitted(path: Place) -> Scenario:
             "",
             "there is a graph in it and no network; expected both, or a scenario in TOML that names it",
         )
-    try:
-        return Scenario(graph.name, network, (Arrival(graph),))
-    except ScenarioError as error:
-        raise FormatError(str(path), "", str(error)) from None
+    return Scenario(graph.name, network, (Arrival(graph),))

@@ -7,7 +7,7 @@ from random import Random
 
 from pnode.mappers.instance import Matrix
 from pnode.protocol.textfile import shown
-from pnode.sim.schedule.scenario import Machine, Network, ScenarioError
+from pnode.sim.schedule.scenario import Machine, Network
 
 from .document import Value
 from .drupe import straightened
@@ -68,11 +68,8 @@ def _described(value: Value) -> Network:
     for link in links.list() if links else ():
         _except(link, {machine.name: at for at, machine in enumerate(machines)}, latency, bandwidth)
     _check_all_told(value, machines, bandwidth)
-    try:
-        square = None if quadratic is None else _matrix_of(quadratic)
-        return Network(machines, _matrix_of(latency), _matrix_of(bandwidth), square)
-    except ScenarioError as error:
-        raise value.error(str(error)) from None
+    square = None if quadratic is None else _matrix_of(quadratic)
+    return Network(machines, _matrix_of(latency), _matrix_of(bandwidth), square)
 
 
 def _rng(network: Value, key: str) -> Random:

@@ -1,11 +1,13 @@
 """DAX: workflows of Pegasus, the synthetic ones and others with run times and sizes."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.mappers.instance import Edge
-from pnode.sim.formats.dax import parse_dax
+from pnode.sim.formats.dax import parse_dax, read_dax
 from pnode.sim.formats.source import unpack
 from pnode.sim.schedule.scenario import Graph, Vertex
 
@@ -38,6 +40,12 @@ def test_edges_carry_what_the_parent_writes_and_the_child_reads() -> None:
         (Vertex("ID1", 13.59), Vertex("ID2", 10.0), Vertex("ID3", 0.0)),
         (Edge(0, 1, 6000.0), Edge(0, 2, 0.0), Edge(1, 2, 0.0)),
     )
+
+
+def test_a_graph_goes_through_a_file(tmp_path: Path) -> None:
+    (tmp_path / "pair.xml").write_text(PAIR)
+
+    assert read_dax(tmp_path / "pair.xml") == parse_dax("pair.xml", PAIR)
 
 
 def test_a_graph_without_a_name_is_called_after_its_file() -> None:

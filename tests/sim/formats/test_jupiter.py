@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.mappers.instance import Edge
+from pnode.sim.formats import jupiter
 from pnode.sim.formats.jupiter import EXECUTION_LOG, NETWORK_LOG, Log, Profiled, parse_jupiter, read_jupiter
 from pnode.sim.formats.source import unpack
 from pnode.sim.schedule.scenario import Vertex, instance_of
@@ -123,6 +124,13 @@ def test_files_that_make_no_problem_are_refused_at_their_place(
 @pytest.mark.parametrize("log", ["", "node,task,time,output\n", '"home","task0","9.0","1.0"\n'])
 def test_a_log_of_nothing_but_home_is_refused(log: str) -> None:
     assert "no node but home was measured" in refusal(lambda: parse(executions=log)).reason
+
+
+def test_too_many_nodes_and_too_long_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no row of comma-separated values" in refusal(lambda: parse(links="a" * 200_000)).reason
+
+    monkeypatch.setattr(jupiter, "MACHINES_MAX", 1)
+    assert "more than 1 nodes" in refusal(parse).reason
 
 
 def test_no_output_is_an_output() -> None:

@@ -12,7 +12,7 @@ from pnode.mappers.instance import Edge
 from pnode.sim.formats.ncsim_trace import Trace, parse_trace, read_trace, trace_text, write_trace
 from pnode.sim.formats.source import unpack
 from pnode.sim.schedule.result import Execution, Result, Transfer
-from pnode.sim.schedule.scenario import Arrival, Graph, Scenario, Vertex
+from pnode.sim.schedule.scenario import Arrival, Graph, Machine, Scenario, Vertex
 
 from .runs import RESULT, SCENARIO, results
 from .samples import accepts_or_refuses, damaged, mutated, refusal
@@ -104,6 +104,13 @@ def test_a_dag_whose_name_looks_like_an_item_is_itself() -> None:
     scenario = replace(SCENARIO, arrivals=(arrival,))
 
     assert parse(trace_text(replace(RESULT, scenario=scenario)), scenario).executions == RESULT.executions
+
+
+def test_machines_with_arrows_in_their_names_are_told_apart() -> None:
+    machines = (Machine("a->b"), Machine("b->a", 2.0, cores=2))
+    scenario = replace(SCENARIO, network=replace(SCENARIO.network, machines=machines))
+
+    assert parse(trace_text(replace(RESULT, scenario=scenario)), scenario).transfers == RESULT.transfers
 
 
 @settings(max_examples=25)

@@ -1,12 +1,14 @@
 """STG: graphs without communication costs, with their dummies."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.mappers.instance import Edge
 from pnode.sim.formats.source import unpack
-from pnode.sim.formats.stg import parse_stg
+from pnode.sim.formats.stg import parse_stg, read_stg
 from pnode.sim.schedule.scenario import Graph, Vertex
 
 from .samples import accepts_or_refuses, damaged, refusal
@@ -59,6 +61,12 @@ def test_a_file_that_makes_no_graph_is_refused_at_its_line(line: int, new: str, 
 
     assert error.where == where
     assert reason in error.reason
+
+
+def test_a_graph_goes_through_a_file(tmp_path: Path) -> None:
+    (tmp_path / "rand.stg").write_text(FOUR)
+
+    assert read_stg(tmp_path / "rand.stg") == parse_stg("rand.stg", FOUR)
 
 
 def test_an_empty_file_is_refused() -> None:

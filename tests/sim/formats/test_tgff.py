@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pnode.mappers.heft import heft
 from pnode.mappers.instance import Edge
-from pnode.sim.formats.drupe import SAMPLES_KBIT, Fit
+from pnode.sim.formats.drupe import SAMPLES_KBIT, Fit, straightened
+from pnode.sim.formats.errors import whole_file
 from pnode.sim.formats.source import unpack
 from pnode.sim.formats.tgff import Arc, Tgff, parse_tgff, read_tgff, tgff_of, tgff_text, write_tgff
 from pnode.sim.schedule.scenario import Graph, Machine, Network, Vertex, instance_of
@@ -83,6 +84,13 @@ def test_straight_links_are_latency_and_bandwidth_and_nothing_below_zero() -> No
     assert network.seconds_per_byte2 is None
     assert all(seconds >= 0 for row in network.latency_s for seconds in row)
     assert all(rate > 0 for row in network.bandwidth_bytes_per_s for rate in row)
+
+
+def test_a_network_without_a_quadratic_term_is_straight_already() -> None:
+    network = SAID.network(straight=True)
+
+    assert straightened(network, whole_file("x")) is network
+    assert straightened(SAID.network(), whole_file("x")).seconds_per_byte2 is None
 
 
 @given(st.floats(0, 1), st.floats(0, 5000))
