@@ -23,7 +23,7 @@ from .world import World
 class Outline:
     """What is the same for every look at a job."""
 
-    __slots__ = ("controllers", "order", "rank", "wanted", "ways")
+    __slots__ = ("order", "rank", "wanted", "ways")
 
     def __init__(self, job: Job) -> None:
         instance = job.instance
@@ -31,8 +31,6 @@ class Outline:
         self.wanted = tuple(one.cores for one in job.arrival.graph.tasks)
         self.rank = upward(instance)
         self.order = descending(instance, self.rank)
-        self.controllers = tuple(parents[0][0] if parents else NOWHERE for parents in instance.parents)
-        """Per task the first listed parent (scheduling.md 4.7); NOWHERE for entry tasks."""
 
 
 class Hearsay:

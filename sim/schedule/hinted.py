@@ -23,7 +23,7 @@ from pnode.mappers.heft import heft
 from pnode.mappers.hold import NAP_SHARE
 from pnode.mappers.plan import Plan
 from pnode.mappers.portfolio import portfolio
-from pnode.mappers.replan import NOWHERE, Board, Step, deviates, is_responsible, replan, reserve
+from pnode.mappers.replan import Board, Step, deviates, is_responsible, replan, reserve
 from pnode.mappers.watch import COPY_AGAIN_SHARE, copy_due_s, due_s, is_copy_worth_it, overdue
 
 from .auction import Auction
@@ -239,12 +239,11 @@ class Hinted(Quiet):
         Where the others now expect their units to start, they are told: their queues and their bids rest on it.
         """
         board, order = self._hearsay.board(job, item, me, fresh=fresh)
-        controllers = self._hearsay.outline(job).controllers
+        place, parents = board.place, job.instance.parents
 
         def may_move(task: int) -> bool:
-            place, controller = board.place[task], controllers[task]
-            above = None if controller == NOWHERE else board.place[controller]
-            return is_responsible(me, place, above, node_is_dead=board.nodes[place] is None)
+            above = [place[parent] for parent, _ in parents[task]]
+            return is_responsible(me, place[task], above, node_is_dead=board.nodes[place[task]] is None)
 
         asks = self._how.asks and not fresh
         ask = partial(self._ask, job.items[item], me) if asks else None
