@@ -82,7 +82,7 @@ class _Pricing(Quiet, ABC):
         self._views = Views(world)
         self._specs: dict[int, Spec] = {}
         self._controllers: dict[int, tuple[int, ...]] = {}
-        self._unplaced: list[Unit] = []
+        self._unplaced: dict[Unit, None] = {}
         """Nobody could run them when they came."""
 
     @abstractmethod
@@ -110,9 +110,10 @@ class _Pricing(Quiet, ABC):
             self._place(attempt.unit, attempt.by)
 
     def recovered(self, machine: int) -> None:  # noqa: ARG002  whichever it is, somebody may fit there
-        unplaced, self._unplaced = self._unplaced, []
+        unplaced, self._unplaced = self._unplaced, {}
         for unit in unplaced:
-            self._place(unit, unit.job.arrival.origin)
+            if unit.held is None:
+                self._place(unit, unit.job.arrival.origin)
 
     def _cheapest(self, unit: Unit, source: int, by: int) -> int | None:
         """The machine that machine `by` takes for the cheapest; None when nobody can run the unit."""
@@ -155,7 +156,7 @@ class EventPricing(_Pricing):
         del self._asked[unit]
         machine = self._cheapest(unit, source, controller)
         if machine is None:
-            self._unplaced.append(unit)
+            self._unplaced[unit] = None
         else:
             self._world.bind(unit, machine, self._world.now, controller)
 
@@ -182,7 +183,7 @@ class PushPricing(_Pricing):
             controller = self._controllers[unit.job.number][unit.task]
             found = self._cheapest(unit, source, controller)
             if found is None:
-                self._unplaced.append(unit)
+                self._unplaced[unit] = None
                 return
             machine = self._chosen[unit.job.number][unit.task] = found
         self._world.bind(unit, machine, self._world.now, source)

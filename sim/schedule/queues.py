@@ -19,6 +19,14 @@ from .units import Attempt, State
 if TYPE_CHECKING:
     from .world import World
 
+NAPS_ALIKE = 20
+"""So many naps make a mean task."""
+
+NAP_GROWTH = 1.5
+
+NAP_SHARE_MIN = 1e-9
+"""Of the time that has passed: where tasks take no time, naps must."""
+
 
 class Discipline(Enum):
     """The word is what people say."""
@@ -153,12 +161,14 @@ class Hold:
         self._inputs_s = inputs_s
         self._run_s = run_s
         self._nap_s = nap_s
+        self._naps = 0
+        """Looks in a row that let nobody start."""
 
-    def add(self, attempt: Attempt) -> None:
-        """The station knows what is bound to it."""
+    def add(self, attempt: Attempt) -> None:  # noqa: ARG002  the station knows what is bound to it
+        self._naps = 0
 
-    def ready(self, attempt: Attempt) -> None:
-        """The attempt knows."""
+    def ready(self, attempt: Attempt) -> None:  # noqa: ARG002  the attempt knows
+        self._naps = 0
 
     def pick(self, now: float) -> Attempt | None:
         station = self._station
@@ -178,9 +188,17 @@ class Hold:
             for attempt in waiting
             if attempt.state is State.BOUND and not attempt.is_parked
         ]
-        verdict = first_to_start(ready, held, self._cores_s(now), now, self._nap_s)
-        self.wake_s = verdict.wake_s
+        nap_s = self._next_nap_s(now)
+        verdict = first_to_start(ready, held, self._cores_s(now), now, nap_s)
+        if verdict.wake_s < math.inf and verdict.task is None:
+            self._naps += 1
+            self.wake_s = verdict.wake_s if self._naps <= NAPS_ALIKE else max(verdict.wake_s, now + nap_s)
         return next((attempt for attempt in waiting if attempt.turn == verdict.task), None)
+
+    def _next_nap_s(self, now: float) -> float:
+        """Longer and longer after a mean task: what is late by much more may not come for a long time."""
+        nap_s = max(self._nap_s, NAP_SHARE_MIN * now, math.ulp(now))
+        return nap_s * NAP_GROWTH ** max(0, self._naps - NAPS_ALIKE)
 
     def _cores_s(self, now: float) -> list[float]:
         """When each core is expected to be free, ascending; one that is overdue in a nap."""

@@ -60,6 +60,8 @@ class World:
 
         `key` orders the machine's queue, the smallest first. `due_s` is when the unit should start and finish.
         """
+        held = unit.held
+        assert held is None or held.state is State.GONE, f"unit {unit.place} has a machine, move it"
         attempt = unit.held = self._attempt(unit, machine, key, by)
         attempt.due_start_s, attempt.due_finish_s = due_s
         self._hand_over(attempt)

@@ -16,7 +16,7 @@ from pnode.sim.schedule.validator import validate
 from .scenarios import scenarios
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(scenarios(), st.sampled_from(NAMES), st.integers(0, 3))
 def test_everybody_gets_every_job_done(scenario: Scenario, mapper: str, seed: int) -> None:
     result = simulate(scenario, mapper, seed, trace=True)
@@ -26,7 +26,7 @@ def test_everybody_gets_every_job_done(scenario: Scenario, mapper: str, seed: in
 
 
 @pytest.mark.parametrize("discipline", [Discipline.HOLD, Discipline.RANK, Discipline.FIFO])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(scenario=scenarios(), seed=st.integers(0, 3))
 def test_plans_get_done_under_every_discipline_that_waits_for_nobody(
     discipline: Discipline, scenario: Scenario, seed: int
@@ -37,7 +37,7 @@ def test_plans_get_done_under_every_discipline_that_waits_for_nobody(
     assert result.complete
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(scenarios(), st.booleans(), st.integers(0, 3))
 def test_dispatchers_get_done_with_any_price(scenario: Scenario, push: bool, seed: int) -> None:
     heft = planner("heft")

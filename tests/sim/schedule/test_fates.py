@@ -7,7 +7,7 @@ from pnode.sim.schedule.policy import Strategy
 from pnode.sim.schedule.scenario import Arrival, Disruption, Fate, Gossip, Vertex
 
 from . import worlds
-from .copying import CopyOverdue
+from .policies import CopyOverdue
 
 
 def slower(at_s: float, factor: float, machine: int = 0) -> Disruption:

@@ -13,7 +13,7 @@ from pnode.sim.schedule.units import Attempt, Job, State
 from pnode.sim.schedule.world import World
 
 from . import worlds
-from .copying import AbandonCopies, AbandonOriginals, AllToA, CopyOverdue, MoveBehind, Turn
+from .policies import AbandonCopies, AbandonOriginals, AllToA, CopyOverdue, MoveBehind, Turn
 
 
 def do(policy: Callable[[World], Policy], graph: Graph, *, slow: bool = False, **facts: object) -> Result:
