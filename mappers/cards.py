@@ -5,7 +5,8 @@ all rates rise together until a card is full, or a transfer has all that its lin
 rise on (Bertsekas and Gallager, Data Networks, 1992, section 6.5.2).
 
 Transfers on the same lane pass the same cards, so they always have the same rate: what is filled are lanes. Rates are
-worked out once for all that changes at an instant, and only where the change can be felt (`_disturbed`).
+worked out once for all that changes at an instant, and only where the change can be felt: the neck of a lane is the
+full card that stops it, and a change spreads from card to card by way of the lanes whose neck it meets.
 """
 
 import heapq
@@ -13,13 +14,13 @@ import math
 from collections.abc import Sequence
 
 from .instance import InstanceError, Matrix
-from .lanes import Key, Lane, Lanes
+from .lanes import NO_CARD, Key, Lane, Lanes
 
 UNLIMITED = 1e300
 """Bytes per second of a card that limits nothing: more than any transfer has."""
 
-ROUNDING = 1e-9
-"""Relative: rates this near to where filling begins are worked out anew rather than believed."""
+ROUNDING = 1e-12
+"""Relative: who has more than others by no more than that has as much."""
 
 
 class NicFlows(Lanes[Key]):
@@ -39,13 +40,9 @@ class NicFlows(Lanes[Key]):
         """Per card, in bytes per second; downlinks follow the uplinks. All finite, so that all shares are."""
         self._passing: list[dict[int, Lane[Key]]] = [{} for _ in self._capacities]
         """Per card: the lanes with transfers that pass it, by number."""
-        self._transfers = [0] * len(self._capacities)
-        """Per card: how many."""
         self._changed: dict[int, Lane[Key]] = {}
         """Lanes that transfers entered or left at `_changed_at`, after rates were last worked out; by number."""
         self._changed_at = 0.0
-        self._busiest: dict[int, int] = {}
-        """Per card of the changed lanes: the most transfers that passed it before, between and after the changes."""
         self._stamp = 0
 
     @property
@@ -92,28 +89,23 @@ class NicFlows(Lanes[Key]):
         if not lane.tags:
             self._passing[lane.uplink][lane.number] = self._passing[lane.downlink][lane.number] = lane
         heapq.heappush(lane.tags, (lane.moved + size_bytes, begun, key))
-        self._note(lane, 1)
+        self._note(lane)
 
     def _look(self, lane: Lane[Key], at: float, done: list[Key]) -> None:
-        already = len(done)
         if lane.finish_first(at, done):
-            self._left(lane, len(done) - already)
+            self._left(lane)
         else:  # the first of the wakes is never too early, but others at the same instant may be
             lane.wake = lane.end_s()
             heapq.heappush(self._wakes, (lane.wake, lane.number, lane))
 
-    def _left(self, lane: Lane[Key], transfers: int = 1) -> None:
+    def _left(self, lane: Lane[Key]) -> None:
         if not lane.tags:
             del self._passing[lane.uplink][lane.number], self._passing[lane.downlink][lane.number]
-        self._note(lane, -transfers)
+        self._note(lane)
 
-    def _note(self, lane: Lane[Key], more: int) -> None:
+    def _note(self, lane: Lane[Key]) -> None:
         self._changed[lane.number] = lane
         self._changed_at = lane.since
-        for card in (lane.uplink, lane.downlink):
-            before = self._transfers[card]
-            after = self._transfers[card] = before + more
-            self._busiest[card] = max(before, after, self._busiest.get(card, 0))
 
     def _settle_before(self, now: float) -> None:
         """Work out the rates of before `now`, if they have changed and time has gone on since."""
@@ -121,17 +113,64 @@ class NicFlows(Lanes[Key]):
             self._settle()
 
     def _settle(self) -> None:
-        """Let the rates rise that the changes can be felt in, until every one is stopped."""
-        rising, left, waiting, shares = self._disturbed()
+        """Work out anew the rates that the changes can be felt in."""
+        disturbed = list(self._changed.values())
+        self._changed.clear()
+        while wronged := self._fill(self._spread(disturbed)):
+            disturbed += wronged
+
+    def _spread(self, disturbed: list[Lane[Key]]) -> list[int]:
+        """Add whatever is joined to these lanes by necks, and stamp all: the cards they pass.
+
+        What changes at a card changes the rates of those who are limited there, and hence what they leave at their
+        other cards.
+        """
+        passing, stamp = self._passing, self._stamp + 1
+        self._stamp = stamp
+        known, cards = [False] * len(passing), []
+        for lane in disturbed:  # grows while we go
+            lane.stamp = stamp
+            for card in (lane.uplink, lane.downlink):
+                if not known[card]:
+                    known[card] = True
+                    cards.append(card)
+                    for other in passing[card].values():
+                        if other.neck == card and other.stamp != stamp:
+                            other.stamp = stamp
+                            disturbed.append(other)
+        return cards
+
+    def _fill(self, cards: list[int]) -> list[Lane[Key]]:
+        """Let the rates of all stamped lanes rise in what the others leave of the cards.
+
+        The result is max-min if nobody else has more than those who are stopped at a card that he passes. Stops and
+        returns such as have, once there are any: they have to be filled as well.
+        """
         passing, stamp, now, wakes = self._passing, self._stamp, self._changed_at, self._wakes
-        while rising:
-            share = min(shares)
-            stopped = [lane for lane in passing[shares.index(share)].values() if lane.stamp == stamp]
+        left, waiting, highest = [0.0] * len(passing), [0] * len(passing), [0.0] * len(passing)
+        shares = [math.inf] * len(passing)
+        for card in cards:
+            room, many, most = self._capacities[card], 0, 0.0
+            for lane in passing[card].values():
+                if lane.stamp == stamp:
+                    many += len(lane.tags)
+                else:
+                    rate = lane.rate
+                    room -= rate * len(lane.tags)
+                    if rate > most:
+                        most = rate
+            if many:
+                left[card], waiting[card], highest[card], shares[card] = room, many, most, room / many
+        while (share := min(shares)) < math.inf:
+            neck = shares.index(share)
+            stopped = [lane for lane in passing[neck].values() if lane.stamp == stamp]
             # The share of every card can only grow now, so whose link carries less than the smallest gets just that.
             capped = [lane for lane in stopped if lane.bandwidth < share]
+            if not capped and highest[neck] > share * (1 + ROUNDING):
+                return [lane for lane in passing[neck].values() if lane.stamp != stamp and lane.rate > share]
             for lane in capped or stopped:
                 lane.stamp = 0
-                rate = lane.bandwidth if capped else share
+                lane.neck, rate = (NO_CARD, lane.bandwidth) if capped else (neck, share)
                 tags = lane.tags
                 transfers = len(tags)
                 taken = transfers * rate
@@ -152,49 +191,4 @@ class NicFlows(Lanes[Key]):
                     if end < lane.wake:
                         lane.wake = end
                         heapq.heappush(wakes, (end, lane.number, lane))
-            rising -= len(capped or stopped)
-
-    def _disturbed(self) -> tuple[int, list[float], list[int], list[float]]:
-        """Stamp the lanes whose rates may be others than before. How many; and per card, what the others leave of it,
-        how many transfers may have that, and the equal share of each.
-
-        Until the first card of a changed lane is full, the water rises as it rose before, and whoever stops by then
-        has the rate he had. No card is full before it could give all its transfers an equal share. Beyond that level,
-        what is felt at a card is felt by the lanes that pass it, hence at their other cards.
-        """
-        capacities, transfers, passing = self._capacities, self._transfers, self._passing
-        stamp = self._stamp = self._stamp + 1
-        unmoved = min([capacities[card] / most for card, most in self._busiest.items()]) * (1 - ROUNDING)
-        rising = 0
-        for lane in self._changed.values():
-            if lane.tags:
-                lane.stamp = stamp
-                rising += 1
-        cards = len(capacities)
-        left, waiting, shares = [0.0] * cards, [0] * cards, [math.inf] * cards
-        seen = [False] * cards
-        queue = list(self._busiest)
-        for card in queue:
-            seen[card] = True
-        for card in queue:  # grows while we go
-            room, many = capacities[card], transfers[card]
-            for lane in passing[card].values():
-                if lane.stamp == stamp:
-                    continue
-                rate = lane.rate
-                if rate < unmoved:
-                    settled = len(lane.tags)
-                    room -= rate * settled
-                    many -= settled
-                else:
-                    lane.stamp = stamp
-                    rising += 1
-                    other = lane.uplink + lane.downlink - card
-                    if not seen[other]:
-                        seen[other] = True
-                        queue.append(other)
-            if many:
-                left[card], waiting[card], shares[card] = room, many, room / many
-        self._changed.clear()
-        self._busiest.clear()
-        return rising, left, waiting, shares
+        return []

@@ -18,6 +18,8 @@ from .instance import Matrix
 Key = TypeVar("Key", bound=Hashable)
 """What the driver calls a transfer."""
 
+NO_CARD = -1
+
 Entry = TypeVar("Entry", bound=tuple[object, ...])
 """Of a heap."""
 
@@ -26,7 +28,7 @@ class Lane(Generic[Key]):
     """A directed link and the transfers that move on it now."""
 
     __slots__ = (
-        "bandwidth", "downlink", "latency_s", "moved", "number", "rate", "since", "stamp", "tags", "uplink",
+        "bandwidth", "downlink", "latency_s", "moved", "neck", "number", "rate", "since", "stamp", "tags", "uplink",
         "wake",
     )  # fmt: skip
 
@@ -48,6 +50,8 @@ class Lane(Generic[Key]):
         """When the lane is looked at again: not after its first transfer ends. Wakes of another time are outdated."""
         self.uplink = self.downlink = 0
         """With cards: the numbers of those it passes."""
+        self.neck = NO_CARD
+        """With cards: the one that limits the rate."""
         self.stamp = 0
         """With cards: the last settlement that looked for its rate."""
 
