@@ -64,6 +64,41 @@ def test_the_small_file_takes_as_long_as_by_hand(tmp_path: Path) -> None:
     assert simulate(read_scenario(toml_of(tmp_path, SMALL)), "heft").makespan_s == 3.0
 
 
+ONE_TRANSFER = """
+network:
+  nodes: [{id: n0, compute_capacity: 100}, {id: n1, compute_capacity: 50}]
+  links: [{id: l01, from: n0, to: n1, bandwidth: 100, latency: 0.001}]
+dags:
+  - id: dag_1
+    tasks: [{id: T0, compute_cost: 100, pinned_to: n0}, {id: T1, compute_cost: 200, pinned_to: n1}]
+    edges: [{from: T0, to: T1, data_size: 50}]
+"""
+TWO_TRANSFERS = """
+network:
+  nodes: [{id: n0, compute_capacity: 1000}, {id: n2, compute_capacity: 1000}]
+  links: [{id: l02, from: n0, to: n2, bandwidth: 100}]
+dags:
+  - id: dag_1
+    tasks:
+      - {id: T0, compute_cost: 10, pinned_to: n0}
+      - {id: T1, compute_cost: 10, pinned_to: n0}
+      - {id: T2, compute_cost: 10, pinned_to: n2}
+    edges: [{from: T0, to: T2, data_size: 100}, {from: T1, to: T2, data_size: 100}]
+"""
+
+
+@pytest.mark.parametrize(("text", "makespan_s"), [(ONE_TRANSFER, 5.501), (TWO_TRANSFERS, 2.020)])
+def test_scenarios_of_ncsim_take_as_long_as_ncsim_says(text: str, makespan_s: float) -> None:
+    """The values that were verified with ncsim (jupiter.md 7.2), and by hand:
+
+    1 + 0.001 + 0.5 + 4 s. And: transfers begin at 0.01 and 0.02; until then the first has moved 1 MB, then both move
+    at 50 MB/s until it ends at 0.02 + 99 / 50 = 2.00, the other moves its last 1 MB by 2.01, and the last task ends.
+    """
+    pytest.importorskip("yaml", reason="PyYAML is not installed, the extra `ncsim`")
+
+    assert simulate(parse_ncsim("x", text), "heft").makespan_s == pytest.approx(makespan_s, abs=1e-9)
+
+
 @needs_data
 @pytest.mark.parametrize(("name", "makespan_s"), [("golden_7node_4task", 1.778009), ("real_30node_10task", 3.213252)])
 def test_a_measured_cluster_runs_as_heft_plans_it(name: str, makespan_s: float) -> None:
