@@ -427,13 +427,14 @@ class Circle:
 
     def _see(self, partner: Partner, other: Partner) -> None:
         """A member is there again, in the eyes of one partner."""
+        if not (partner.up and other.up):
+            return
         for absent in (partner.near.gone, partner.near.unknown):
             if other.id in absent:
                 absent.remove(other.id)
         partner.unseen.pop(other.name, None)
-        if partner.up and other.up:
-            partner.jobs.session_opened(other.id)
-            self.do(partner, partner.jobs.member_back(other.id, self.now))
+        partner.jobs.session_opened(other.id)
+        self.do(partner, partner.jobs.member_back(other.id, self.now))
 
     def _partner(self, name: str, seed: bytes, boot: int, notes: Notes) -> Partner:
         me = NodeId(self.crypto.public_key(seed))

@@ -123,6 +123,18 @@ def test_content_is_fetched_once_for_all_who_want_it() -> None:
     assert circle["bob"].notes.transfers == [(circle.id_of("ann"), 5, 0.5)]
 
 
+def test_nobody_asks_itself() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "ann")
+    circle.submit("ann", spec(task("first", "second", final=True), task("second")))  # of which ann keeps a copy
+    circle.take()
+
+    circle.end("bob", "first")
+
+    assert fetches(circle) == ["ann fetches first_out from bob"]
+
+
 def test_what_is_here_for_a_running_job_is_not_asked_for_again() -> None:
     circle = Circle("ann", "bob", brings=True)
     circle.prefer("first", "bob")

@@ -675,3 +675,15 @@ def test_a_unit_is_taken_up_for_the_origin_when_nobody_says_who_assigned_it() ->
 
     assert circle["bob"].job.held[(0, 0)].assigner == circle.id_of("ann")
     assert circle["bob"].running
+
+
+def test_of_a_job_that_is_over_nothing_is_taken_up() -> None:
+    circle = Circle("ann", "bob")
+    job = circle.submit("ann", spec(task("only", final=False)))
+    circle.utter("ann", "bob", statement(StatementKind.CANCELLED))
+    circle.take()
+
+    circle.utter("ann", "bob", statement(ACCEPTED), signer="bob")
+
+    assert circle["bob"].job.id == job
+    assert circle.is_quiet()

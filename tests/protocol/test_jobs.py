@@ -134,6 +134,20 @@ def test_what_cannot_be_cancelled_is_said_with_the_reason() -> None:
 # Other members.
 
 
+def test_a_node_that_is_gone_is_not_waited_for() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("only", "bob", "cid")
+    circle.crash("bob")
+    circle.submit("ann", ALONE)
+    circle.placed()
+
+    circle.miss("bob")
+
+    assert circle.placed() == ["ann: only#2 to cid"]
+    attempt = circle["ann"].job.state.unit((0, 0)).attempts[(2, circle.id_of("cid"))]
+    assert attempt.why == "bob is gone"
+
+
 def test_a_node_that_cannot_be_reached_is_not_waited_for() -> None:
     circle = Circle("ann", "bob", "cid")
     circle.prefer("only", "bob", "cid")
