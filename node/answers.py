@@ -90,8 +90,15 @@ def write_status(status: NodeStatus, out: TextIO) -> None:
         ("running", f"for {age_text(status.uptime_s)} as process {status.pid}, version {clean(status.version)}"),
         ("home", str(status.home)),
     ]
+    if status.emulated_speed != 1.0:
+        lines.append(("experiment", emulation_text(status)))
     width = max(len(title) for title, _ in lines)
     out.writelines(f"{title.ljust(width)}  {value}\n" for title, value in lines)
+
+
+def emulation_text(status: NodeStatus) -> str:
+    """That a node is slower than it could be."""
+    return f"tasks run as on a machine of {status.emulated_speed:g} times this one's speed"
 
 
 def write_peers(peers: tuple[PeerStatus, ...], out: TextIO) -> None:

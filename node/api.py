@@ -66,6 +66,8 @@ class NodeStatus:
     started_at: Instant
     uptime_s: float
     home: Path
+    emulated_speed: float = 1.0
+    """For experiments: the share of its machine's speed at which it lets tasks run (see `emulation`)."""
 
 
 @dataclass(frozen=True, slots=True)

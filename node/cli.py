@@ -18,12 +18,14 @@ from . import cli_jobs
 from .cli_answer import Answer, print_answer
 from .cli_options import (
     DagPath,
+    emulated_speed_option,
     home_option,
     host_and_port,
     input_option,
     json_option,
     mapper_option,
     output_option,
+    speeds_option,
     wants_json,
 )
 from .home import default_home, log_file
@@ -186,6 +188,7 @@ def _deliver(outcome: Answer | int | None) -> int:
     help="How patient to be: machines of one site, of several, or all of them this one."
     "  [default: as at the last start, else lan]",
 )  # fmt: skip
+@emulated_speed_option
 @home_option
 @json_option
 def start(
@@ -198,6 +201,7 @@ def start(
     mdns: bool | None,
     foreground: bool,
     timing: "Timing | None",
+    emulated_speed: float,
     home: Path,
 ) -> Answer | int:
     """Start a node on this machine, in the background.
@@ -214,7 +218,7 @@ def start(
     from .cli_start import start_here
     from .launch import NodeOptions
 
-    options = NodeOptions(home, token, seeds, name, listen, port, cores, mdns, timing)
+    options = NodeOptions(home, token, seeds, name, listen, port, cores, mdns, timing, emulated_speed=emulated_speed)
     return start_here(options, foreground=foreground, as_json=wants_json())
 
 
@@ -324,7 +328,16 @@ for command in (
 @mapper_option
 @output_option
 @click.option("--keep", is_flag=True, help="Keep the nodes' directories, with their logs.")
-def demo(dag: Path | None, nodes: int, inputs: tuple[Path, ...], mapper: str, output: Path | None, keep: bool) -> int:
+@speeds_option
+def demo(
+    dag: Path | None,
+    nodes: int,
+    inputs: tuple[Path, ...],
+    mapper: str,
+    output: Path | None,
+    keep: bool,
+    speeds: tuple[float, ...],
+) -> int:
     """Run a DAG on a throw-away cluster on this machine.
 
     Real nodes, each a process with its own key and directory; they are gone when the command ends. DAG is a file or
@@ -336,10 +349,11 @@ def demo(dag: Path | None, nodes: int, inputs: tuple[Path, ...], mapper: str, ou
       pnode demo dag.txt
       pnode demo examples/stdlib
       pnode demo dag.txt --nodes 6 --input photos/
+      pnode demo dag.txt --nodes 6 --speeds 1,0.5,0.25
     """
     from .demo import DemoSettings, run_demo
 
-    return run_demo(DemoSettings(dag, nodes, inputs, mapper, output, keep), sys.stdout)
+    return run_demo(DemoSettings(dag, nodes, inputs, mapper, output, keep, speeds), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Options that several commands share, and how their words become values."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,9 @@ AS_JSON = "pnode.json"
 """Where the context remembers that --json was given."""
 
 PORT_MAX = 65535
+
+SPEED_MIN = 0.01
+"""Of what a machine is emulated at: a task of a minute takes an hour and a half."""
 
 DAG_NAMES = ("dag.txt", "configuration.txt", "dag.toml")
 DAG_FILES = (*DAG_NAMES, *[f"DAG/{name}" for name in DAG_NAMES])
@@ -42,6 +46,19 @@ def host_and_port(value: str) -> str:
     if not 1 <= int(port) <= PORT_MAX:
         raise click.BadParameter(f"{value!r} has no port between 1 and {PORT_MAX}")
     return value
+
+
+def speeds(value: str) -> tuple[float, ...]:
+    """Speeds of the nodes of a demo, relative to each other, as shares of the fastest."""
+    try:
+        found = [float(word) for word in value.split(",")] if value else []
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers: give them like 1,0.5,2") from None
+    if not all(0 < speed < math.inf for speed in found) or (found and min(found) / max(found) < SPEED_MIN):
+        raise click.BadParameter(
+            f"{value!r}: speeds are above 0, and the slowest at least {SPEED_MIN:g} of the fastest"
+        )
+    return tuple(speed / max(found) for speed in found)
 
 
 class AbsolutePath(click.Path):
@@ -140,6 +157,29 @@ def mapper_option(command: F) -> F:
         metavar="NAME",
         help="Who chooses the node for a task: wave-greedy (earliest expected finish), wave-random, "
         "or one of them followed by -classic for Jupiter's rule to the letter.",
+    )(command)
+
+
+def emulated_speed_option(command: F) -> F:
+    return click.option(
+        "--emulate-speed",
+        "emulated_speed",
+        type=click.FloatRange(SPEED_MIN, 1),
+        default=1.0,
+        metavar="SHARE",
+        help="For experiments: let every task seem to take as long as on a machine of this share of the speed."
+        "  [default: 1]",
+    )(command)
+
+
+def speeds_option(command: F) -> F:
+    return click.option(
+        "--speeds",
+        type=speeds,
+        default="",
+        metavar="A,B,...",
+        help="For experiments: emulate nodes of these speeds relative to each other, in turn; the fastest run as "
+        "this machine does.",
     )(command)
 
 

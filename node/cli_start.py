@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from subprocess import Popen
 from typing import TextIO
 
-from .answers import write_invitation
+from .answers import emulation_text, write_invitation
 from .api import ApiError, Invitation, NodeStatus
 from .cli_answer import Answer, notice, notices, print_answer
 from .client import NodeClient, NoNodeError
@@ -80,6 +80,7 @@ def _unapplied(options: NodeOptions, status: NodeStatus) -> list[str]:
         "--cores": options.cores is not None,
         "--mdns/--no-mdns": options.mdns is not None,
         "--timing": options.timing is not None,
+        "--emulate-speed": options.emulated_speed not in (1.0, status.emulated_speed),
     }
     idle = [option for option, is_said in said.items() if is_said]
     if not idle:
@@ -121,6 +122,8 @@ def _write_started(started: Started, out: TextIO) -> None:
         state += f" ({status.state})"
     whose = ", founded here" if status.founded else ""
     out.write(f"node {clean(status.name)} ({status.id}) {state} in cluster {status.cluster or 'none yet'}{whose}\n")
+    if status.emulated_speed != 1.0:
+        out.write(f"for an experiment, {emulation_text(status)}\n")
     out.write(f"it listens at {', '.join(status.addresses)} and sees {count_text(status.peers, 'other node')}\n")
     if started.invitation is not None:
         write_invitation(started.invitation, out)

@@ -77,6 +77,8 @@ class DemoSettings:
     """None for `./pnode-JOB/`."""
     keep: bool
     """Leave the homes of the nodes, with their logs."""
+    speeds: tuple[float, ...] = ()
+    """At which shares of this machine's speed the nodes let tasks run, in turn; at its own if there are none."""
 
 
 def run_demo(settings: DemoSettings, out: TextIO, service: tuple[str, ...] = SERVICE) -> int:
@@ -90,7 +92,7 @@ def run_demo(settings: DemoSettings, out: TextIO, service: tuple[str, ...] = SER
     with interrupted_by_signals(), _workplace(settings.keep, out) as place:
         inputs = settings.inputs or _made_input(dag, place, out)
         load_application(dag, inputs)
-        with LocalCluster(place, settings.nodes, out, service) as cluster:
+        with LocalCluster(place, settings.nodes, out, service, settings.speeds) as cluster:
             return _run_job(cluster, settings, dag, inputs, out)
 
 
@@ -144,6 +146,10 @@ class LocalCluster:
     size: int
     out: TextIO
     service: tuple[str, ...] = SERVICE
+    speeds: tuple[float, ...] = ()
+    """Emulated ones, as in DemoSettings."""
+    machine_speed: float | None = None
+    """What the founder has measured: the others share the machine with it, and would only measure each other."""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     """By the names of the nodes, the founder first."""
 
@@ -169,6 +175,9 @@ class LocalCluster:
         founded = self._await(self._spawn(names[0], None), names[0])
         _say(self.out, f"{names[0]} ({founded.id}) founded a cluster at {', '.join(founded.addresses)}")
         token = self.founder.token(TOKEN_HOURS).token if self.size > 1 else None
+        if self.speeds:
+            [founder] = [peer for peer in self.founder.peers() if peer.this]
+            self.machine_speed = founder.speed / self._speed(names[0])
         joining = [(name, self._spawn(name, token)) for name in names[1:]]
         for name, process in joining:
             joined = self._await(process, name)
@@ -181,7 +190,7 @@ class LocalCluster:
         cores = max(1, (os.cpu_count() or 1) // self.size)  # they share this machine, and its speed should show
         options = NodeOptions(
             self._home(name), token=token, name=name, listen="127.0.0.1", port=0, cores=cores, mdns=False,
-            timing="fast", tied=True,
+            timing="fast", tied=True, emulated_speed=self._speed(name), machine_speed=self.machine_speed,
         )  # fmt: skip
         process = self.processes[name] = spawn(options, service=self.service)
         return process
@@ -223,6 +232,10 @@ class LocalCluster:
 
     def _home(self, name: str) -> Path:
         return self.place / name
+
+    def _speed(self, name: str) -> float:
+        names = [_name(number) for number in range(self.size)]
+        return self.speeds[names.index(name) % len(self.speeds)] if self.speeds else 1.0
 
 
 def _name(number: int) -> str:

@@ -72,6 +72,11 @@ class NodeOptions:
     """None for that of the last start, else "lan"."""
     tied: bool = False
     """Stop when standard input ends, that is when whoever started the node is gone, however it ended."""
+    emulated_speed: float = 1.0
+    """For experiments: the share of the machine's speed at which tasks seem to run (see `emulation`). Not remembered:
+    a node is slow as long as somebody says so."""
+    machine_speed: float | None = None
+    """The speed index of the machine where it has been measured already; None to measure it."""
 
 
 def read_options(source: IO[bytes]) -> NodeOptions:

@@ -100,6 +100,7 @@ class Office:
             started_at=Instant(node.started_s),
             uptime_s=node.clock() - node.started_s,
             home=node.options.home,
+            emulated_speed=node.options.emulated_speed,
         )
 
     async def peers(self) -> tuple[PeerStatus, ...]:

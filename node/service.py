@@ -43,6 +43,7 @@ from .control import serve_control
 from .dialing import UnreachableError
 from .discovery import serve_discovery
 from .driver import Driver
+from .emulation import run_at
 from .enrolment import Enrolment, EnrolmentError, enrol
 from .executor import Executor
 from .habits import recall, resolve
@@ -253,7 +254,7 @@ class Node:
 
     async def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
-        speed = await trio.to_thread.run_sync(speed_index)
+        speed = self.options.machine_speed or await trio.to_thread.run_sync(speed_index)
         credential = self._admission or self.enrolment.cluster.credential
         peer = Peer(
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),
@@ -263,8 +264,8 @@ class Node:
                 self.habits.cores or facts.cores,
                 facts.memory_bytes,
                 facts.disk_bytes,
-                speed,
-                f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}",
+                speed * self.options.emulated_speed,
+                _software(self.options),
                 self.boot,
             ),
             self.crypto,
@@ -306,7 +307,7 @@ class Node:
     # -- effects that take time --------------------------------------------------------------------------------------
 
     async def _run_unit(self, run: Run) -> RunEnded:
-        return await self.executor.run(run)
+        return await run_at(self.options.emulated_speed, self.executor.run, run)
 
     async def fetch(self, fetch: Fetch) -> Fetched:
         """Get content into the store. Raises FetchError."""
@@ -375,6 +376,12 @@ class Node:
         while await trio.to_thread.run_sync(os.read, descriptor, 4096, abandon_on_cancel=True):
             pass
         self.stopping.set()
+
+
+def _software(options: NodeOptions) -> str:
+    """What others are told of the program that runs here, and that its speed is not the machine's."""
+    name = f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}"
+    return name if options.emulated_speed == 1.0 else f"{name} emulated-speed/{options.emulated_speed:g}"
 
 
 def _address(text: str) -> Address:

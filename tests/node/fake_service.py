@@ -20,6 +20,9 @@ from pnode.node.launch import NodeOptions, read_options, report_failure, report_
 
 from .fake_node import FakeNode
 
+MEASURED_SPEED = 3.0
+"""Of this machine, by every node that has to measure it."""
+
 
 class Member(FakeNode):
     """Says what it was started with."""
@@ -33,6 +36,7 @@ class Member(FakeNode):
             pid=os.getpid(),
             founded=self.options.token is None,
             addresses=tuple(self.options.seeds) or ("192.0.2.5:4747",),
+            emulated_speed=self.options.emulated_speed,
         )
         if self.options.name == "failing":
             return replace(status, state="failed", reason="nobody answered at 192.0.2.7:4747")
@@ -42,6 +46,7 @@ class Member(FakeNode):
 
     async def peers(self) -> tuple[PeerStatus, ...]:
         this, other = await super().peers()
+        this = replace(this, speed=(self.options.machine_speed or MEASURED_SPEED) * self.options.emulated_speed)
         return (this, replace(other, state="alive", load=this.load))
 
     async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:

@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import click
 import pytest
 import trio
 
 from pnode.node import cli, follow
 from pnode.node.api import JobDetail, JobStatus, NodeStatus, PeerStatus
+from pnode.node.cli_options import speeds
 from pnode.node.client import NodeClient
 from pnode.node.home import hold_home
 from pnode.node.plain import from_plain
@@ -396,6 +398,7 @@ def test_without_a_node_every_command_says_how_to_start_one(
         (["start", "--seed", "host:0"], "between 1 and 65535"),
         (["start", "--cores", "0"], "--cores"),
         (["token", "--hours", "0"], "--hours"),
+        (["start", "--emulate-speed", "1.5"], "--emulate-speed"),
         (["job", "abcd", "--record", "run.json", "--follow"], "follow the job first, then record it"),
     ],
 )
@@ -408,6 +411,17 @@ def test_a_command_used_wrongly_ends_with_2_and_says_where_help_is(
     assert words_told in err
     assert "--help')" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("text", "shares"), [("", ()), ("2", (1.0,)), ("1,0.5,2", (0.5, 0.25, 1.0))])
+def test_speeds_are_shares_of_the_fastest(text: str, shares: tuple[float, ...]) -> None:
+    assert speeds(text) == shares
+
+
+@pytest.mark.parametrize("text", ["1,x", "1,,2", "0", "1,-1", "inf", "nan", "1,0.001"])
+def test_speeds_that_no_node_can_have_are_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=re.escape(repr(text))):
+        speeds(text)
 
 
 @pytest.mark.parametrize("address", ["host:1", "192.0.2.1:65535", "[::1]:4747"])
@@ -493,6 +507,7 @@ def test_a_start_beside_a_running_node_says_so(shell: Shell, node: FakeNode, tmp
         (["--name", "alpha"], ""),
         (["--name", "omega"], "--name is"),
         (["--port", "5000", "--cores", "1", "--no-mdns"], "--port, --cores, --mdns/--no-mdns are"),
+        (["--emulate-speed", "0.5"], "--emulate-speed is"),
     ],
 )
 def test_options_that_come_too_late_are_told(

@@ -18,7 +18,7 @@ import pytest
 
 from pnode.node import cli, launch
 from pnode.node.api import NodeStatus
-from pnode.node.client import NoNodeError
+from pnode.node.client import NodeClient, NoNodeError
 from pnode.node.demo import DemoError, DemoSettings, LocalCluster, run_demo
 from pnode.node.home import (
     HomeError,
@@ -46,6 +46,8 @@ from pnode.node.launch import (
 )
 from pnode.node.plain import to_plain
 
+from .fake_service import MEASURED_SPEED
+
 ROOT = Path(__file__).parents[2]
 DIAMOND = ROOT / "examples" / "diamond" / "dag.txt"
 FAKE = (sys.executable, "-m", "tests.node.fake_service")
@@ -69,8 +71,9 @@ def started(options: NodeOptions) -> Iterator[NodeStatus]:
 
 def test_options_arrive_as_they_were_given(tmp_path: Path) -> None:
     options = NodeOptions(
-        tmp_path, "pnode1-x", ("h:1", "[::1]:2"), "n", "127.0.0.1", 0, 2, mdns=False, timing="fast", tied=True
-    )
+        tmp_path, "pnode1-x", ("h:1", "[::1]:2"), "n", "127.0.0.1", 0, 2, mdns=False, timing="fast", tied=True,
+        emulated_speed=0.5, machine_speed=1.25,
+    )  # fmt: skip
     line = json.dumps(to_plain(NodeOptions, options)).encode() + b"\n"
 
     assert read_options(io.BytesIO(line + b"more")) == options
@@ -83,6 +86,7 @@ def test_options_arrive_as_they_were_given(tmp_path: Path) -> None:
         (["--no-mdns"], {"mdns": False}),
         (["--mdns", "--timing", "wan"], {"mdns": True, "timing": "wan"}),
         (["--listen", "all"], {"listen": "all"}),
+        (["--emulate-speed", "0.25"], {"emulated_speed": 0.25}),
     ],
 )
 def test_the_node_is_told_only_what_was_said_at_this_start(
@@ -424,6 +428,15 @@ def test_a_demo_without_a_dag_needs_the_source_tree(tmp_path: Path, monkeypatch:
 
     with pytest.raises(DemoError, match=r"'pnode demo dag.txt'.*clone.*'pnode demo examples/stdlib'"):
         run_demo(settings(tmp_path, dag=None), io.StringIO(), FAKE)
+
+
+def test_the_nodes_of_a_demo_have_the_speeds_that_were_asked_for_in_turn(tmp_path: Path) -> None:
+    with LocalCluster(tmp_path, 3, io.StringIO(), FAKE, (0.5, 1.0)) as cluster:
+        told = [NodeClient(tmp_path / name) for name in cluster.processes]
+
+        assert [node.status().emulated_speed for node in told] == [0.5, 1.0, 0.5]
+        assert [node.peers()[0].speed for node in told] == [speed * MEASURED_SPEED for speed in (0.5, 1.0, 0.5)]
+        assert cluster.machine_speed == MEASURED_SPEED
 
 
 def test_a_cluster_that_is_left_by_an_error_stops(tmp_path: Path) -> None:
