@@ -254,7 +254,8 @@ class Node:
 
     async def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
-        speed = self.options.machine_speed or await trio.to_thread.run_sync(speed_index)
+        measured = self.options.machine_speed
+        machine_speed = await trio.to_thread.run_sync(speed_index) if measured is None else measured
         credential = self._admission or self.enrolment.cluster.credential
         peer = Peer(
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),
@@ -264,7 +265,7 @@ class Node:
                 self.habits.cores or facts.cores,
                 facts.memory_bytes,
                 facts.disk_bytes,
-                speed * self.options.emulated_speed,
+                machine_speed * self.options.emulated_speed,
                 _software(self.options),
                 self.boot,
             ),
