@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures tables format clean
+.PHONY: help setup demo test lint types unit processes cover figures tables reality format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -60,6 +60,9 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 DATA := ../shared/data
 tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; about an hour
 	@$(BIN)/python -m pnode.sim.study.quality examples/studies/quality.toml docs/mappers.md --data "$(DATA)"
+
+reality: $(RUNTIME)  ## Compare live runs with their simulation, on local nodes of emulated speeds; six minutes
+	@$(BIN)/python -m tests.benchmarks.reality
 
 format: $(DEV)  ## Lay out the sources and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

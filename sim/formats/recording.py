@@ -1,7 +1,8 @@
 """Recordings: runs of live jobs, as `pnode job JOB --record FILE` writes them, turned into something to simulate.
 
 `docs/recordings.md` describes the document. Each item of the job becomes a copy of the graph: items go their own
-ways; a task's cost is what its run took, told for a core of speed 1.
+ways. A task costs as long as it held its core, told for a core of speed 1: its calls, and what the node did around
+them to set them up and to store their outputs.
 """
 
 from collections.abc import Mapping
@@ -71,16 +72,8 @@ def parse_recording(file: str, text: str) -> Recording:
         scenario = Scenario(graph.name, network, (Arrival(graph, origin=nodes[origin.name()]),))
     except ScenarioError as error:
         raise document.error(str(error)) from None
-    ran = tuple(kept[task.name].ran for task in graph.tasks)
+    ran = tuple(kept[task.name] for task in graph.tasks)
     return Recording(document["job"].name(), document["mapper"].name(), scenario, ran)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The attempt whose result was used."""
-
-    ran: Ran
-    seconds: float
 
 
 def _network(document: Value, nodes: Mapping[str, int]) -> Network:
@@ -121,10 +114,10 @@ def _node(value: Value, nodes: Mapping[str, int]) -> int:
     return nodes[name]
 
 
-def _kept(document: Value, nodes: Mapping[str, int]) -> dict[str, _Kept]:
+def _kept(document: Value, nodes: Mapping[str, int]) -> dict[str, Ran]:
     """The finished attempts by the name of the task in the graph."""
     several = sum(1 for _ in document["inputs"].list()) > 1
-    kept: dict[str, _Kept] = {}
+    kept: dict[str, Ran] = {}
     for attempt in document["attempts"].list():
         if attempt["phase"].text() != "finished":
             continue
@@ -132,8 +125,7 @@ def _kept(document: Value, nodes: Mapping[str, int]) -> dict[str, _Kept]:
         start_s, finish_s = attempt["started_s"].number(-LARGEST), attempt["ended_s"].number(-LARGEST)
         if finish_s < start_s:
             raise attempt.error(f"ended at {finish_s} s, before it started at {start_s} s")
-        ran = Ran(_node(attempt["node"], nodes), start_s, finish_s)
-        kept[name] = _Kept(ran, attempt["seconds"].number())
+        kept[name] = Ran(_node(attempt["node"], nodes), start_s, finish_s)
     return kept
 
 
@@ -141,7 +133,7 @@ def _unit(task: str, item: int, *, several: bool) -> str:
     return f"{task}[{item}]" if several else task
 
 
-def _graph(document: Value, network: Network, kept: Mapping[str, _Kept]) -> Graph:
+def _graph(document: Value, network: Network, kept: Mapping[str, Ran]) -> Graph:
     draft = GraphDraft(document["name"].name())
     items = sum(1 for _ in document["inputs"].list())
     for item in range(items):
@@ -156,7 +148,7 @@ def _graph(document: Value, network: Network, kept: Mapping[str, _Kept]) -> Grap
     return draft.graph(document.error)
 
 
-def _vertex(name: str, task: Value, network: Network, kept: _Kept) -> Vertex:
-    cost_s = kept.seconds * network.machines[kept.ran.machine].speed
-    cores = min(task["cores"].whole(1, CORES_MAX), network.machines[kept.ran.machine].cores)
-    return Vertex(name, cost_s, cores=cores)
+def _vertex(name: str, task: Value, network: Network, kept: Ran) -> Vertex:
+    machine = network.machines[kept.machine]
+    cores = min(task["cores"].whole(1, CORES_MAX), machine.cores)
+    return Vertex(name, (kept.finish_s - kept.start_s) * machine.speed, cores=cores)
