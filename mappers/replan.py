@@ -19,6 +19,7 @@ it, or the way to the end of the job behind it do about as well.
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .bid import asked, winner
 from .cores import Cores
@@ -50,11 +51,12 @@ def is_responsible(me: int, node: int, above: Iterable[int], *, node_is_dead: bo
 
 
 class Ways:
-    """The links of an instance, ready to be asked for all targets at once."""
+    """The links of an instance, made to be asked often."""
 
     def __init__(self, instance: Instance) -> None:
         nodes = range(instance.nodes)
         self._instance = instance
+        self._is_plain = instance.seconds_per_byte2 is None
         # What cannot be reached is infinitely far, for no bytes as well: inf times 0 would be no number.
         self._rows = [
             [
@@ -66,12 +68,12 @@ class Ways:
         for node in nodes:
             self._rows[node][node] = (0.0, 0.0)
 
-    def seconds(self, source: int, size_bytes: float) -> list[float]:
-        """To every node, on an empty network."""
-        if self._instance.seconds_per_byte2 is not None:
-            transfer_s = self._instance.transfer_s
-            return [transfer_s(source, target, size_bytes) for target in range(self._instance.nodes)]
-        return [latency_s + size_bytes * inverse for latency_s, inverse in self._rows[source]]
+    def seconds(self, source: int, target: int, size_bytes: float) -> float:
+        """Seconds on an empty network."""
+        if self._is_plain:
+            latency_s, inverse = self._rows[source][target]
+            return latency_s + size_bytes * inverse
+        return self._instance.transfer_s(source, target, size_bytes)
 
 
 @dataclass(slots=True)
@@ -95,43 +97,45 @@ class Board:
     def run_s(self, task: int, node: int) -> float:
         return self.instance.cost_s[task][node] * self.factor[node]
 
-    def ready_at_s(self, task: int, node: int) -> float:
-        """When the last input could be there.
+    def ready_at_s(self, task: int, node: int, limit_s: float = math.inf) -> float:
+        """When the last input could be there; `inf` if a parent has no node, or if that would be at `limit_s` or
+        later.
 
         Ended parents have sent theirs to the task's present node; to any other node they would set out now.
         """
-        now, place, finish_s, transfer_s = self.now, self.place, self.finish_s, self.instance.transfer_s
-        earliest = -math.inf if node == place[task] else now
-        ready = now
+        place, finish_s, seconds = self.place, self.finish_s, self.ways.seconds
+        earliest = -math.inf if node == place[task] else self.now
+        ready = self.now
+        # A pass goes through the edges of the job, times the nodes: a plain loop.
         for parent, size_bytes in self.instance.parents[task]:
             source, leaves = place[parent], finish_s[parent]
             if source == NOWHERE:
                 return math.inf
             if leaves < earliest:
                 leaves = earliest
-            if source != node:
-                leaves += transfer_s(source, node, size_bytes)
-            if leaves > ready:
-                ready = leaves
-        return ready
+            arrival = leaves + seconds(source, node, size_bytes)
+            if arrival > ready:
+                ready = arrival
+                if ready >= limit_s:
+                    return math.inf
+        return ready if ready < limit_s else math.inf
 
-    def ready_s(self, task: int) -> list[float]:
-        """The same for every node."""
-        now, here, place, finish_s, seconds = self.now, self.place[task], self.place, self.finish_s, self.ways.seconds
-        ready = [now] * len(self.nodes)
-        # A pass goes through the edges of the job, times the nodes: plain loops.
-        for parent, size_bytes in self.instance.parents[task]:
-            if place[parent] == NOWHERE:
-                return [math.inf] * len(self.nodes)
-            leaves = finish_s[parent]
-            if leaves < now:
-                leaves = now
-            for node, way in enumerate(seconds(place[parent], size_bytes)):
-                if leaves + way > ready[node]:
-                    ready[node] = leaves + way
-        if here != NOWHERE:
-            ready[here] = self.ready_at_s(task, here)
-        return ready
+    def start_s(self, task: int, node: int, ready_s: float) -> float:
+        """The earliest start on a node; `inf` if it is dead, cannot run the task or cannot be reached."""
+        if ready_s == math.inf:
+            return math.inf
+        cores, seconds = self.nodes[node], self.run_s(task, node)
+        if cores is None or seconds == math.inf:
+            return math.inf
+        return cores.quote(self.wanted[task], ready_s, seconds)
+
+    def onward_s(self, task: int, node: int) -> float:
+        """What counts of the longest way on, from a node to children that have one."""
+        place, longest = self.place, 0.0
+        for child, size_bytes in self.instance.children[task]:
+            if place[child] != NOWHERE:
+                longest = max(longest, self.ways.seconds(node, place[child], size_bytes))
+        return FOLLOW_SHARE * longest
 
     def put(self, task: int, node: int, start_s: float) -> float:
         """Take the slot, and say when it ends."""
@@ -142,8 +146,7 @@ class Board:
         return end
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What becomes of a task that has not started."""
 
     task: int
@@ -154,8 +157,8 @@ class Step:
     """The node that it was believed to be on."""
 
 
-Ask = Callable[[int, Sequence[int]], dict[int, float]]
-"""Asks nodes when they would have ended a task; those that answer, with their bids."""
+Ask = Callable[[int, Sequence[int]], Mapping[int, float]]
+"""Asks nodes when they would have ended a task; the bids of those that answer."""
 
 
 def replan(
@@ -164,78 +167,86 @@ def replan(
     """What becomes of these tasks, none of which has started, each of which comes after its parents. One after
     another: who carries out a step before taking the next gets bids that know of it.
 
-    Tasks that have no node get one in any case, where they end first; so this is HEFT on calendars that are not
-    empty. Without `ask` the beliefs themselves decide.
+    Tasks that have no node, or a dead one, get one where they end first; so this is HEFT on calendars that are not
+    empty. What nobody can run, or comes after such a task, is left out. Without `ask` the beliefs themselves decide.
     """
     for task in order:
-        here = board.place[task]
-        if here != NOWHERE and board.nodes[here] is not None and not may_move(task):
-            starts = _quotes(board, task, {here: board.ready_at_s(task, here)})
-        else:
-            starts = _quotes(board, task, dict(enumerate(board.ready_s(task))))
-        node = _destination(board, task, starts, margin_share, ask)
-        if node != NOWHERE:
-            yield Step(task, node, starts[node], board.put(task, node, starts[node]), here)
+        node = here = board.place[task]
+        start_s = math.inf if here == NOWHERE else board.start_s(task, here, board.ready_at_s(task, here))
+        if start_s == math.inf or may_move(task):
+            choices = _better(board, task, start_s, margin_share)
+            node = _chosen(board, task, start_s, choices, margin_share, ask)
+            start_s = choices[node].start_s if node in choices else start_s
+        if start_s < math.inf:
+            yield Step(task, node, start_s, board.put(task, node, start_s), here)
 
 
-def _quotes(board: Board, task: int, ready_s: Mapping[int, float]) -> dict[int, float]:
-    """The earliest start on each of these nodes that lives, can run the task and can be reached."""
-    costs, wanted, factor, nodes = board.instance.cost_s[task], board.wanted[task], board.factor, board.nodes
-    quotes: dict[int, float] = {}
-    for node, ready in ready_s.items():
-        cores = nodes[node]
-        if cores is not None and costs[node] < math.inf and ready < math.inf:
-            quotes[node] = cores.quote(wanted, ready, costs[node] * factor[node])
-    return quotes
+class _Quote(NamedTuple):
+    start_s: float
+    total_s: float
+    """The finish, and what counts of the way on."""
 
 
-def _destination(board: Board, task: int, starts: Mapping[int, float], margin_share: float, ask: Ask | None) -> int:
-    """Where the task goes; NOWHERE when nobody can run it."""
+def _better(board: Board, task: int, start_s: float, margin_share: float) -> dict[int, _Quote]:
+    """Other nodes that beat the present one, where the task would start at `start_s`, by more than the margin."""
+    here, limit_s = board.place[task], math.inf
+    if start_s < math.inf:
+        needed_s = board.run_s(task, here)
+        limit_s = start_s + needed_s + board.onward_s(task, here) - margin_share * needed_s
+    found: dict[int, _Quote] = {}
+    for node in range(len(board.nodes)):
+        if node != here:
+            # Most nodes are out of the question by the first inputs, and their calendars need not be asked.
+            ready_s = board.ready_at_s(task, node, limit_s - board.run_s(task, node))
+            start_s = board.start_s(task, node, ready_s)
+            if start_s < math.inf:
+                total_s = start_s + board.run_s(task, node) + board.onward_s(task, node)
+                if total_s < limit_s:
+                    found[node] = _Quote(start_s, total_s)
+    return found
+
+
+def _chosen(
+    board: Board, task: int, start_s: float, choices: Mapping[int, _Quote], margin_share: float, ask: Ask | None
+) -> int:
+    """Where the task goes: to the best quote, or if nodes are asked to the best bid, if that is enough of a gain."""
     here = board.place[task]
-    if len(starts) <= 1:
-        return next(iter(starts), NOWHERE)
-    onward = _onward_s(board, task, starts)
-    quotes = {node: start_s + board.run_s(task, node) + onward[node] for node, start_s in starts.items()}
-    needed_s = board.run_s(task, here) if here in quotes else 0.0
-    best = winner(quotes, here, needed_s, margin_share)
-    if best == here or ask is None:
-        return best
-    bids = {node: bid_s + onward[node] for node, bid_s in ask(task, asked(quotes, here)).items()}
-    if not bids:
-        return here if here in quotes else best
-    return winner(bids, here, needed_s, margin_share)
+    if not choices:
+        return here
+    totals = {node: quote.total_s for node, quote in choices.items()}
+    if ask is None or start_s == math.inf:
+        return winner(totals, NOWHERE, 0.0)
+    needed_s = board.run_s(task, here)
+    totals[here] = start_s + needed_s + board.onward_s(task, here)
+    bids = {node: bid_s + board.onward_s(task, node) for node, bid_s in ask(task, asked(totals, here)).items()}
+    return winner(bids, here, needed_s, margin_share) if bids else here
 
 
-def _onward_s(board: Board, task: int, nodes: Iterable[int]) -> dict[int, float]:
-    """What of the way on to children that have a node counts, from each of these nodes."""
-    place, transfer_s = board.place, board.instance.transfer_s
-    below = [(place[child], size) for child, size in board.instance.children[task] if place[child] != NOWHERE]
-    if not below:
-        return dict.fromkeys(nodes, 0.0)
-    return {node: FOLLOW_SHARE * max(transfer_s(node, child, size) for child, size in below) for node in nodes}
-
-
-def reserve(board: Board, order: Iterable[int], planned: Sequence[int], tails_s: Sequence[float]) -> list[Step]:
+def reserve(
+    board: Board,
+    order: Iterable[int],
+    planned: Sequence[int],
+    tails_s: Sequence[float],
+    answers: Callable[[int, int], bool],
+) -> Iterator[Step]:
     """Slots in the nodes' own calendars (`board`) for a job that was planned on older ones.
 
     Asked for each task are the node that it is planned on, three where it would end first by the tails of the older
-    calendars, and the nodes of its first two parents (scheduling.md 4.14). The earliest finish is taken at once.
+    calendars, and the nodes of its first two parents (scheduling.md 4.14). `answers` says whether a node does, asked
+    about a task. The earliest finish is taken at once.
     """
     tails = list(tails_s)
-    steps: list[Step] = []
     for task in order:
-        ready = board.ready_s(task)
-        by_tail = {
-            node: max(tails[node], ready[node]) + board.run_s(task, node)
-            for node in range(len(tails))
-            if board.instance.cost_s[task][node] < math.inf
-        }
+        ready = [board.ready_at_s(task, node) for node in range(len(tails))]
+        by_tail = {node: max(tail, ready[node]) + board.run_s(task, node) for node, tail in enumerate(tails)}
         parents = [board.place[parent] for parent, _ in board.instance.parents[task][:PARENTS_ASKED]]
         chosen = dict.fromkeys((planned[task], *asked(by_tail, NOWHERE), *parents))
-        starts = _quotes(board, task, {node: ready[node] for node in chosen})
-        node = _destination(board, task, starts, 0.0, None)
-        if node != NOWHERE:
+        starts = {
+            node: board.start_s(task, node, ready[node]) for node in chosen if node != NOWHERE and answers(task, node)
+        }
+        finishes = {node: start_s + board.run_s(task, node) for node, start_s in starts.items() if start_s < math.inf}
+        if finishes:
+            node = winner(finishes, NOWHERE, 0.0)
             finish_s = board.put(task, node, starts[node])
             tails[node] = max(tails[node], finish_s)
-            steps.append(Step(task, node, starts[node], finish_s))
-    return steps
+            yield Step(task, node, starts[node], finish_s)

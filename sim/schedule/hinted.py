@@ -53,13 +53,6 @@ class Adaptation:
     """For bids; without them the margin is that for fresh views."""
     watches: bool = True
     copies: bool = True
-    near_tasks: float = math.inf
-    """How far ahead of now a planned start may lie, in mean tasks, for a unit to be thought about anew."""
-    bids_max: int = 64
-    """Questions on behalf of one unit."""
-    margin_share: float | None = None
-    leak: bool = True
-    cut: bool = False
 
 
 PLAN_ONLY = Adaptation(replans=False, watches=False, copies=False)
@@ -126,8 +119,11 @@ class Hinted(Quiet):
         tails_s = [math.inf if cores is None else cores.free_s for cores in board.nodes]
         steps = list(replan(board, order, lambda _: True, 0.0))
         if self._how.asks and self._hearsay.is_old:
-            exact, order = self._hearsay.board(job, item, job.arrival.origin, fresh=True)
-            steps = reserve(exact, order, board.place, tails_s)
+            by = job.arrival.origin
+            exact, order = self._hearsay.board(job, item, by, fresh=True)
+            steps = list(
+                reserve(exact, order, board.place, tails_s, lambda _, machine: self._auction.ask(by, machine))
+            )
         return steps
 
     def _carry_out(self, job: Job, item: int, step: Step, by: int) -> None:
