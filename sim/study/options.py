@@ -44,13 +44,9 @@ class Lab(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise  # help was asked for, or it is told already: nothing need be loaded to look further
         except _mistakes() as error:
-            raise BadInputError(_line(error)) from error
+            raise BadInputError(str(error)) from error
         except _troubles() as error:
-            raise click.ClickException(_line(error)) from error
-
-
-def _line(error: Exception) -> str:
-    return str(error.args[0]) if isinstance(error, KeyError) else str(error)
+            raise click.ClickException(str(error)) from error
 
 
 def _mistakes() -> tuple[type[Exception], ...]:

@@ -1,6 +1,7 @@
 """`pnode sim`, each word run in this process: what it prints, what it writes, and how it ends."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import pytest
 
 from pnode.node import cli
 from pnode.sim.formats.toml import read_toml
+from pnode.sim.schedule.errors import InfeasibleError
+from pnode.sim.schedule.result import Result
+from pnode.sim.study import checking
+from pnode.sim.study.options import progress_bar
 from pnode.sim.study.pisa import Annealing, search_pair
 from pnode.sim.study.table import read_table
 
@@ -297,6 +302,82 @@ def test_a_run_that_does_not_complete_fails(sim: Shell, tmp_path: Path) -> None:
 
     assert [status for status, _, _ in ran] == [1, 0]
     assert ran[0][1].startswith("two sites, fastest, seed 0: did not complete\n")
+
+
+def test_of_several_graphs_each_has_its_line(sim: Shell, tmp_path: Path) -> None:
+    more = '\n[[job]]\nname = "second"\nat = "5 s"\norigin = "node2"\n[job.tasks]\nalone = "1 s"\n'
+    (tmp_path / "both.toml").write_text(SCENARIO.read_text() + more)
+
+    out = done(sim("run", "both.toml"))
+
+    assert out.splitlines()[-2].split()[:4] == ["0", "blend", "node1", "0"]
+    assert out.splitlines()[-1].split()[:4] == ["1", "second", "node2", "5"]
+    assert "2 graphs, 6 tasks on 6 machines" in done(sim("validate", "both.toml"))
+    assert "has 2 graphs, the format has place for one" in complaint(sim("export", "both.toml", "--out", "x.tgff"))
+
+
+def test_a_scenario_that_a_mapper_cannot_run_fails_validation(sim: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def impossible(result: Result) -> None:
+        raise InfeasibleError(f"{result.mapper} did two things at once")
+
+    monkeypatch.setattr(checking, "validate", impossible)
+    status, _, err = sim("validate", SCENARIO, "--mapper", "heft")
+
+    assert (status, err) == (1, f"{SCENARIO}: this cannot happen: heft did two things at once\n")
+
+
+def test_graphs_and_traces_are_validated_too(sim: Shell, tmp_path: Path) -> None:
+    done(sim("export", SCENARIO, "--out", "graph.json"))
+    (tmp_path / "bad.jsonl").write_text('{"sim_time": -1}\n')
+
+    assert done(sim("validate", "graph.json")) == "graph.json: a graph of 5 tasks and 6 edges\n"
+    assert sim("validate", SCENARIO, "--trace", "bad.jsonl")[2].startswith("bad.jsonl: line 1")
+    assert "a trace is of one scenario" in complaint(sim("validate", SCENARIO, SCENARIO, "--trace", "bad.jsonl"))
+
+
+def test_what_cannot_be_imported_says_why(sim: Shell, tmp_path: Path) -> None:
+    silent = {"task_graph": {"tasks": [{"name": "a", "cost": 1.0}], "dependencies": []}, "network": {
+        "nodes": [{"name": "n", "speed": 1.0}], "edges": []}}  # fmt: skip
+    (tmp_path / "silent.json").write_text(json.dumps(silent))
+
+    told = complaint(sim("import", "silent.json", "--nodes", 2))
+
+    assert "silent.json: the ratio of communication to computation is" in told
+
+
+def test_a_cluster_of_ncsim_comes_and_goes(sim: Shell, tmp_path: Path) -> None:
+    pytest.importorskip("yaml", reason="PyYAML reads ncsim's scenarios")
+    network = 'contention = "link"\n[network]\nnodes = 2\nbandwidth = "1 MB/s"\n'
+    tasks = '[[job]]\n[job.tasks]\na = { cost = 1, feeds = { b = "1 MB" } }\nb = 2\n'
+    (tmp_path / "plain.toml").write_text(network + tasks)
+
+    done(sim("export", "plain.toml", "--out", "there.yaml"))
+    done(sim("import", "there.yaml", "--out", "back.toml"))
+
+    assert done(sim("run", "there.yaml")).splitlines()[1:] == done(sim("run", "plain.toml")).splitlines()[1:]
+    assert done(sim("run", "back.toml")).splitlines()[1:] == done(sim("run", "plain.toml")).splitlines()[1:]
+
+
+class Terminal(io.StringIO):
+    """Standard error as people have it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with progress_bar("runs") as none:
+        assert none is None
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+
+    with progress_bar("runs") as progress:
+        assert progress is not None
+        progress(3, 12)
+
+    assert "runs" in terminal.getvalue()
+    assert "3/12" in terminal.getvalue()
 
 
 # How the command is found
