@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TextIO
 
 from .api import (
+    CandidateScore,
+    Explanation,
     Invitation,
     JobDetail,
     JobStatus,
@@ -70,6 +72,14 @@ UNIT_COLUMNS = (
     Column("ran", number=True),
     Column("started", minor=3),
     Column("reason", flexible=True),
+)
+
+SCORE_COLUMNS = (
+    Column("candidate", flexible=True),
+    Column("total", number=True),
+    Column("inputs in", number=True),
+    Column("core in", number=True),
+    Column("runs for", number=True),
 )
 
 SILENT_UNITS_MAX = 3
@@ -235,7 +245,7 @@ def write_failures(job: JobDetail, out: TextIO) -> None:
             out.writelines(f"  | {line}\n" for line in clean_lines(unit.stderr_tail).split("\n"))
 
 
-def unit_text(unit: UnitStatus | LogChunk, *, many_items: bool) -> str:
+def unit_text(unit: UnitStatus | LogChunk | Explanation, *, many_items: bool) -> str:
     """A unit in a sentence: `task1`, or `task1[3]` in a stream."""
     return f"{clean(unit.task)}[{unit.item}]" if many_items else clean(unit.task)
 
@@ -292,6 +302,37 @@ def _silence(unit: UnitStatus) -> str:
 def write_mapping(mapped: Mapped, out: TextIO) -> None:
     """Jupiter's lines, and nothing else, so that they can be put into a file of Jupiter's."""
     out.writelines(f"{placement.task}\t{placement.node}\n" for placement in mapped.placements)
+
+
+def write_explanations(found: tuple[Explanation, ...], out: TextIO, *, many_items: bool) -> None:
+    """Each attempt under a line that says what became of it: the candidates as they were seen, the chosen one first,
+    and who was none."""
+    for each in found:
+        out.write(f"{_explained_text(each, many_items=many_items)}\n")
+        if each.scores:
+            rows = tuple([_score_row(score) for score in each.scores])
+            show_listing(Listing(SCORE_COLUMNS, rows), out)
+        out.writelines(f"not {clean(passed.node)}: {clean(passed.why)}\n" for passed in each.passed)
+        if each.note:
+            out.write(f"{clean(each.note)}\n")
+
+
+def _explained_text(each: Explanation, *, many_items: bool) -> str:
+    unit = unit_text(each, many_items=many_items)
+    if each.node is None:
+        return f"{unit} is given to nobody yet"
+    decider = clean(each.decider) if each.decider else "somebody"
+    when = f" {_short_instant(each.decided_at)}" if each.decided_at is not None else ""
+    again = f", since {clean(each.why)}" if each.why else ""
+    return (
+        f"{unit}, attempt {each.attempt}: given to {clean(each.node)} by {decider}{when}, mapper {clean(each.mapper)}"
+        f"{again}; {each.state}"
+    )
+
+
+def _score_row(score: CandidateScore) -> tuple[str, ...]:
+    figures = (score.inputs_s, score.queue_s, score.run_s)
+    return (clean(score.node), f"{score.total_s:.4g}", *map(seconds_text, figures))
 
 
 def write_pulled(pulled: Pulled, out: TextIO) -> None:

@@ -210,6 +210,38 @@ class JobDetail(JobStatus):
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """A node that was not among the candidates for a task."""
+
+    node: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a unit was given to a node, or why it has not been given to any yet."""
+
+    job: str
+    task: str
+    item: int
+    attempt: int
+    """From 1; 0 for the explanation of why nobody has been chosen."""
+    state: UnitState
+    node: str | None
+    decider: str | None
+    """Name of the node that chose; None when nobody has, or when it is not known here."""
+    decided_at: Instant | None
+    mapper: str
+    why: str
+    """Why there was another attempt than the first."""
+    note: str
+    """Why there are no numbers, or why it waits; empty otherwise."""
+    scores: tuple[CandidateScore, ...]
+    """As the decider saw them when it chose, the best first; cut after the tenth."""
+    passed: tuple[Passed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LogChunk:
     """A piece of what a unit wrote."""
 
@@ -294,6 +326,9 @@ class NodeApi(Protocol):
 
     def logs(self, job: str, task: str | None) -> AsyncGenerator[LogChunk, None]:
         """What the units of a task (None: of all tasks) have written so far; the chunks of one stream in order."""
+
+    async def explain(self, job: str, task: str) -> tuple[Explanation, ...]:
+        """Why the units of a task are where they are: one for each attempt at each of them."""
 
     async def pull(self, job: str, directory: Path) -> Pulled:
         """Write the final outputs of a job into a directory, which is made if need be. Raises RefusedError unless the

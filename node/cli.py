@@ -311,6 +311,7 @@ for command in (
     cli_jobs.submit,
     cli_jobs.jobs,
     cli_jobs.job,
+    cli_jobs.explain,
     cli_jobs.logs,
     cli_jobs.pull,
     cli_jobs.cancel,

@@ -1,4 +1,4 @@
-"""The commands about jobs: submit, map, jobs, job, logs, pull, cancel."""
+"""The commands about jobs: submit, map, jobs, job, explain, logs, pull, cancel."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -188,6 +188,39 @@ def _with_notice_of_silence(chunks: Iterable["LogChunk"], job: "JobDetail", task
         yield chunk
     if silent:
         notice(silence_text(job, task))
+
+
+@click.command()
+@click.argument("job", metavar="JOB")
+@click.argument("task", metavar="TASK")
+@home_option
+@json_option
+def explain(job: str, task: str, home: Path) -> Answer:
+    """Say why a task is where it is, or why it waits.
+
+    Who chose its node, and the candidates as they were seen then, the best first, in seconds from that moment; and
+    who was none, and why. TASK[ITEM] is one item of a stream. The numbers are kept by the node that chose: of the
+    choices of others it is said where to ask.
+
+    \b
+    total      what the mapper went by: of most, when the task would have ended
+    inputs in  when the last of its inputs could have been there
+    core in    when a core would have been free
+    runs for   how long it was expected to run
+
+    \b
+    Examples:
+      pnode explain k3vq merge
+      pnode explain k3vq 'merge[0]'
+    """
+    from .answers import write_explanations
+    from .api import Explanation
+    from .client import NodeClient
+
+    node = NodeClient(home)
+    found = node.explain(job, task)
+    many_items = any(each.item > 0 for each in found) or "[" in task
+    return Answer(tuple[Explanation, ...], found, lambda out: write_explanations(found, out, many_items=many_items))
 
 
 @click.command()

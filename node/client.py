@@ -15,6 +15,7 @@ from typing import TypeVar
 from .api import (
     AmbiguousJobError,
     ApiError,
+    Explanation,
     Invitation,
     JobDetail,
     JobStatus,
@@ -126,6 +127,9 @@ class NodeClient:
 
     def logs(self, job: str, task: str | None) -> Iterator[LogChunk]:
         return self._stream(LogChunk, "logs", {"job": job, "task": task}, WORK_S_MAX)
+
+    def explain(self, job: str, task: str) -> tuple[Explanation, ...]:
+        return self._call(tuple[Explanation, ...], "explain", {"job": job, "task": task})
 
     def pull(self, job: str, directory: Path) -> Pulled:
         return self._call(Pulled, "pull", {"job": job, "directory": str(directory)}, WORK_S_MAX)

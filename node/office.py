@@ -31,6 +31,7 @@ from pnode.protocol.view import Mapper
 
 from .api import (
     CandidateScore,
+    Explanation,
     Invitation,
     JobDetail,
     JobStatus,
@@ -51,6 +52,7 @@ from .api import (
 )
 from .application import Application, ApplicationError, load_application, pack_application
 from .enrolment import EnrolmentError, invite
+from .explanations import explanations
 from .plain import Instant
 from .planning import with_plan
 from .recording import recording, write_recording
@@ -196,6 +198,10 @@ class Office:
                 if attempt.outcome is not None:
                     async for chunk in self._printed(found, key, attempt):
                         yield chunk
+
+    async def explain(self, job: str, task: str) -> tuple[Explanation, ...]:
+        found = await self._find(job)
+        return explanations(found, units_called(found, task), self._jobs().desk, self._neighbours())
 
     async def pull(self, job: str, directory: Path) -> Pulled:
         found = await self._find(job)

@@ -139,6 +139,11 @@ def job_reason(job: Job, neighbours: Neighbours) -> str:
             return ""
 
 
+def unit_state(attempt: Attempt) -> UnitState:
+    """What people call its phase."""
+    return _UNIT_STATES[attempt.phase]
+
+
 def unit_name(job: Job, key: UnitKey) -> str:
     """The task, with its item where there are several."""
     task = job.task(key).name
@@ -187,7 +192,7 @@ def _unit_status(job: Job, key: UnitKey, neighbours: Neighbours) -> UnitStatus:
         task=job.task(key).name,
         item=key[1],
         attempt=attempt.number,
-        state=_UNIT_STATES[attempt.phase],
+        state=unit_state(attempt),
         node=neighbours.name_of(attempt.node),
         queued_at=_instant(attempt.accepted_s or attempt.assigned_s),
         started_at=_instant(attempt.started_s),

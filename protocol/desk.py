@@ -18,6 +18,7 @@ from .bindings import Bindings
 from .codec import encode
 from .crypto import Crypto
 from .dag import Task
+from .decisions import Decisions
 from .delivery import Delivery
 from .effects import Effect, Notify, Save
 from .ids import ClusterId, JobId, NodeId
@@ -91,6 +92,7 @@ class Desk:
     jobs: dict[JobId, Job] = field(default_factory=dict)
     delivery: Delivery = field(default_factory=Delivery)
     bindings: Bindings = field(default_factory=Bindings)
+    decisions: Decisions = field(default_factory=Decisions)
     effects: list[Effect] = field(default_factory=list)
     news: deque[tuple[Job, NodeId, Statement]] = field(default_factory=deque)
     dirty: dict[JobId, None] = field(default_factory=dict)

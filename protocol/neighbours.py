@@ -125,6 +125,22 @@ class Neighbours:
             return f"it needs {task.memory_bytes >> 20} MiB of memory, and no node has more than {memory >> 20}"
         return f"no node has both {task.cores} cores and {task.memory_bytes >> 20} MiB of memory"
 
+    def why_not(self, node: NodeId, task: Task) -> str:
+        """Why a node is not asked to run a task; empty when it may be."""
+        record = self.membership.record_of(node)
+        state = State.ALIVE if node == self.me else self.membership.state_of(node)
+        if record is None or state is None:
+            return "it is not known here"
+        if state is not State.ALIVE:
+            return f"it is {state.name.lower()}"
+        if not record.roles & Role.COMPUTE:
+            return "it does not compute"
+        if record.cores < task.cores:
+            return f"it has {record.cores} cores, the task needs {task.cores}"
+        if record.memory_bytes < task.memory_bytes:
+            return f"it has {record.memory_bytes >> 20} MiB of memory, the task needs {task.memory_bytes >> 20}"
+        return ""
+
     def _candidates(self) -> list[tuple[NodeId, NodeRecord]]:
         nodes = sorted((*self.membership.alive(), self.me))
         records = ((node, self.membership.record_of(node)) for node in nodes)

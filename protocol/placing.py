@@ -125,11 +125,12 @@ class Placing:
             self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
             return
         choice = mapper.choose(self._question(job, key, view, now), view, self.desk.rng)
+        number = unit.number + 1
+        self.desk.decisions.note(job.id, key, number, now, choice, job.excluded.get(key, {}).items())
         if not choice.ranking:
             self._wait(job, key, now)
             return
         node, queue_s = choice.ranking[0].node, choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
-        number = unit.number + 1
         self._await_answer(job, key, HandOff(number, node), now)
         run_s = view.run_s(task.name, node)
         self.desk.bindings.add(node, (job.id, key, number), now, run_s)

@@ -10,6 +10,7 @@ import trio
 
 from pnode.node.api import (
     CandidateScore,
+    Explanation,
     Invitation,
     JobDetail,
     JobStatus,
@@ -17,6 +18,7 @@ from pnode.node.api import (
     LogChunk,
     Mapped,
     NodeStatus,
+    Passed,
     PeerStatus,
     Placement,
     Pulled,
@@ -47,6 +49,14 @@ JOB = JobDetail(
 MERGED = replace(DONE, task="merge", node="gamma")
 ENDED = replace(JOB, state="done", units_done=2, units=(DONE, MERGED))
 STORY = (JOB, replace(JOB, units=(RUNNING, JOB.units[1])), replace(JOB, units=(DONE, JOB.units[1])), ENDED)
+EXPLAINED = Explanation(
+    "abcdefgh", "merge", 0, 2, "running", "beta", "alpha", NOON, "wave-greedy", "gamma is gone", "",
+    (CandidateScore("beta", 3.0, 0.012, 0.0, 2.0), CandidateScore("alpha", 12.5, 0.0, 10.5, 2.0)),
+    (Passed("gamma", "it is dead"),),
+)  # fmt: skip
+ASK_THERE = replace(EXPLAINED, attempt=1, why="", note="the numbers are at delta", scores=(), passed=())
+NOBODY_YET = replace(ASK_THERE, attempt=0, state="waiting", node=None, decider=None, note="split has not started")
+
 FAILED_JOB = replace(JOB, state="failed", reason="split failed on beta: exit status 3", units=(FAILED, JOB.units[1]))
 
 
@@ -67,6 +77,7 @@ class FakeNode:
         LogChunk("split", 0, 1, "beta", "stderr", "careful"),
         LogChunk("merge", 0, 1, "gamma", "stdout", "merged\n"),
     )
+    explained: tuple[Explanation, ...] = (EXPLAINED,)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     stopped: trio.Event = field(default_factory=trio.Event)
     left: trio.Event = field(default_factory=trio.Event)
@@ -126,6 +137,10 @@ class FakeNode:
         for chunk in self.chunks:
             if task in (None, chunk.task):
                 yield chunk
+
+    async def explain(self, job: str, task: str) -> tuple[Explanation, ...]:
+        self.asked.append(("explain", (await self.job(job)).id, task))
+        return self.explained
 
     async def pull(self, job: str, directory: Path) -> Pulled:
         if (await self.job(job)).state != "done":

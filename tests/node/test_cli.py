@@ -23,7 +23,7 @@ from pnode.node.client import NodeClient
 from pnode.node.home import hold_home
 from pnode.node.plain import from_plain
 
-from .fake_node import ENDED, FAILED_JOB, JOB, STORY, FakeNode, running
+from .fake_node import ASK_THERE, ENDED, FAILED_JOB, JOB, NOBODY_YET, STORY, FakeNode, running
 
 DIAMOND = Path(__file__).parents[2] / "examples" / "diamond" / "dag.txt"
 
@@ -128,6 +128,37 @@ def test_job_shows_at_length_why_it_failed(shell: Shell, node: FakeNode) -> None
     assert status == 0
     assert "split failed on beta: exit status 3\n" in out
     assert out.endswith("  | Traceback\n  |   boom\n  | ValueError: [no]\n")
+
+
+def test_explain_shows_the_numbers_that_a_choice_was_made_by(shell: Shell, node: FakeNode) -> None:
+    status, out, _ = shell("explain", "abcd", "merge")
+
+    assert status == 0
+    title, columns, beta, alpha, passed = out.splitlines()
+    assert title == (
+        "merge, attempt 2: given to beta by alpha 2025-11-21T12:00:00Z, mapper wave-greedy, since gamma is gone;"
+        " running"
+    )
+    assert re.split(" {2,}", columns) == ["candidate", "total", "inputs in", "core in", "runs for"]
+    assert re.split(" {2,}", beta) == ["beta", "3", "12 ms", "0 s", "2.00 s"]
+    assert re.split(" {2,}", alpha) == ["alpha", "12.5", "0 s", "10.5 s", "2.00 s"]
+    assert passed == "not gamma: it is dead"
+    assert node.asked == [("explain", "abcdefgh", "merge")]
+
+
+def test_explain_says_where_to_ask_or_what_is_waited_for(shell: Shell, node: FakeNode) -> None:
+    node.explained = (ASK_THERE, NOBODY_YET)
+
+    status, out, _ = shell("explain", "abcd", "merge")
+
+    assert status == 0
+    assert out.splitlines() == [
+        "merge, attempt 1: given to beta by alpha 2025-11-21T12:00:00Z, mapper wave-greedy; running",
+        "the numbers are at delta",
+        "merge is given to nobody yet",
+        "split has not started",
+    ]
+    assert [each["attempt"] for each in json.loads(shell("explain", "abcd", "merge", "--json")[1])] == [1, 0]
 
 
 def test_a_job_is_recorded_where_the_user_is(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
@@ -375,6 +406,7 @@ def test_a_bad_dag_is_told_without_asking_any_node(shell: Shell, tmp_path: Path)
 @pytest.mark.parametrize(
     "words",
     [["status"], ["peers"], ["jobs"], ["job", "a"], ["logs", "a"], ["pull", "a"], ["cancel", "a"], ["token"],
+     ["explain", "a", "b"], ["job", "a", "--record", "run.json"],
      ["stop"], ["submit", DIAMOND], ["map", DIAMOND]],
 )  # fmt: skip
 def test_without_a_node_every_command_says_how_to_start_one(

@@ -77,6 +77,7 @@ def test_every_answer_reaches_the_client_as_the_node_gave_it(node: FakeNode) -> 
     assert client.token(2.0) == trio.run(node.token, 2.0)
     assert client.map(Path("/d"), (), "m") == trio.run(node.map, Path("/d"), (), "m")
     assert client.pull("abcd", node.home / "out") == trio.run(node.pull, "abcd", node.home / "out")
+    assert client.explain("abcd", "merge") == trio.run(node.explain, "abcd", "merge")
     assert client.record("abcd", node.home / "run") == trio.run(node.record, "abcd", node.home / "run")
     assert client.cancel("abcw").state == "cancelled"
     assert tuple(client.logs("abcd", None)) == node.chunks
