@@ -82,10 +82,7 @@ class Deciding(Quiet):
                 self._ask(unit)
 
     def started(self, attempt: Attempt) -> None:
-        unit = attempt.unit
-        if attempt is unit.copy:
-            return
-        for child, _ in unit.children:
+        for child, _ in attempt.unit.children:
             self._unstarted[child] -= 1
             if not self._unstarted[child] and child.held is None:
                 self._tell(child, attempt.machine)

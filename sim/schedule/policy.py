@@ -2,7 +2,8 @@
 
 There are several: plans carried out as they are (`static`), mappers that decide inside the run (`deciding`), the
 dispatchers of a stream (`dispatch`). A policy is made for one run of one world, and keeps its own books. It acts
-through `World.bind`, `move`, `copy`, `abandon`, `rekey`, `watch`, `at` and `message`, and changes nothing else.
+through `World.bind`, `move`, `copy`, `abandon`, `rekey`, `watch`, `at` and `message`, and changes nothing else. What
+it does about attempts on a machine that has failed, which it does not know yet, comes to nothing.
 
 Whatever happens at one instant is told first, then stations start what may start, then `settled` is called, and all
 of it again until nothing more happens at that instant. So a decision that waits for `settled` sees all that is true

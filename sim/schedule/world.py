@@ -25,6 +25,10 @@ Action = Callable[[], object]
 """What it returns is of no interest."""
 
 
+LOOK_SHARE_MIN = 0.01
+"""Of the time that an attempt has run: so soon it may be looked at again."""
+
+
 class World:
     """One run. What begins with an underscore is nobody else's business."""
 
@@ -82,7 +86,7 @@ class World:
         """Machine `by` gives a unit that runs to a second machine, too. Whichever ends first is kept."""
         assert unit.copy is None, f"unit {unit.place} has a copy"
         assert unit.held is not None, f"unit {unit.place} has no machine, bind it"
-        assert unit.held.state is State.RUNNING, f"unit {unit.place} is not running"
+        assert unit.held.has_started and not unit.done, f"unit {unit.place} is not running"
         attempt = unit.copy = self._attempt(unit, machine, key, by)
         self._hand_over(attempt)
         return attempt
@@ -90,7 +94,7 @@ class World:
     def abandon(self, attempt: Attempt) -> None:
         """End a copy, started or not; or an original that has one, which takes its place."""
         unit = attempt.unit
-        assert attempt.state < State.DONE, f"unit {unit.place} is {attempt.state.name}"
+        assert attempt.state is not State.DONE, f"unit {unit.place} is done"
         assert unit.copy is not None, f"unit {unit.place} has no copy"
         if unit.held is attempt:
             unit.held = unit.copy
@@ -99,7 +103,7 @@ class World:
 
     def rekey(self, attempt: Attempt, key: float) -> None:
         """Give one that has not started another place in its queue."""
-        assert attempt.state < State.RUNNING, f"unit {attempt.unit.place} is {attempt.state.name}"
+        assert not attempt.has_started, f"unit {attempt.unit.place} is {attempt.state.name}"
         if key != attempt.key:
             attempt.key = key
             station = self.stations[attempt.machine]
@@ -108,8 +112,10 @@ class World:
                 self.stir(station)
 
     def watch(self, attempt: Attempt, at_s: float) -> None:
-        """Call `Policy.overdue` if the attempt still runs then."""
-        self.at(at_s, partial(self._look, attempt))
+        """Call `Policy.overdue` if the attempt still runs then. A look is no earlier than a hundredth of what the attempt
+        has taken from now: one that is late by far more than it should take is not worth a look each time."""
+        soonest_s = self.now + LOOK_SHARE_MIN * (self.now - attempt.start_s) if attempt.has_started else self.now
+        self.at(max(at_s, soonest_s), partial(self._look, attempt))
 
     def at(self, when_s: float, action: Action) -> None:
         """Do something later, or at the end of this instant's events."""
@@ -327,11 +333,6 @@ class World:
         for number, size_bytes in unit.job.instance.children[unit.task]:
             child = together[number]
             target = child.held
-            if target is not None and target.state is bound:
-                send(unit, machine, target, size_bytes, now)
-                if not target.missing:
-                    self._expect(target)
-            target = child.copy
             if target is not None and target.state is bound:
                 send(unit, machine, target, size_bytes, now)
                 if not target.missing:

@@ -95,6 +95,16 @@ def test_the_controller_is_asked_once_for_all_parents_of_an_item() -> None:
     assert z.bound_s == (1.25 if z.machine == 1 else 1.5)
 
 
+def test_a_controller_that_is_being_asked_is_not_asked_again() -> None:
+    join = worlds.graph({"x": 1.0, "y": 1.0, "z": 1.0}, {"xz": 100.0, "yz": 100.0})
+    net = worlds.network(*worlds.machines(3), latency_s=0.25)
+    slow = worlds.scenario(net, Arrival(join, origin=2), handoff=Handoff(0.0, free=False))
+
+    result = worlds.run(slow, event_pricing(worlds.at(0, 1, 2), finish_price))
+
+    assert result.decisions == 3
+
+
 @pytest.mark.parametrize("push", [True, False])
 def test_what_a_lost_machine_had_goes_elsewhere(push: bool) -> None:
     strategy = (

@@ -108,3 +108,10 @@ def test_messages_go_to_other_machines_than_the_origin() -> None:
     assert short is not None
     assert short.messages == 2
     assert short == World(world, 0).run(static("told", worlds.at(0, 1)))
+
+
+def test_quadratic_links_are_added_up_alike() -> None:
+    net = replace(SIMPLE.network, seconds_per_byte2=((0.0, 0.3), (0.7, 0.0)))
+    world = worlds.scenario(net, worlds.graph({"x": 0.1, "y": 0.2}, {"xy": 1.7}))
+
+    assert take(world, "told", worlds.at(0, 1), 0) == World(world, 0).run(static("told", worlds.at(0, 1)))

@@ -197,3 +197,22 @@ def test_real_schedules_pass_and_the_least_haste_fails(contention: Contention) -
     validate(result)
     with pytest.raises(InfeasibleError):
         validate(spoil(result, late.task, ready_s=late.ready_s - 1.0, start_s=late.start_s - 1.0))
+
+
+def test_nothing_comes_from_a_machine_that_cannot_reach_this_one() -> None:
+    good = right()
+    apart = worlds.network(*worlds.machines(3), links={"ab": 0.0})
+    scenario = replace(good.scenario, network=apart)
+
+    with pytest.raises(InfeasibleError, match="has input from a machine that cannot reach it: 'x'"):
+        validate(replace(good, scenario=scenario))
+
+
+def test_nothing_is_sent_between_machines_that_cannot_talk() -> None:
+    good = right()
+    apart = worlds.network(*worlds.machines(3), links={"ac": 0.0})
+    stray = replace(into(good, 1), target=2)
+    scenario = replace(good.scenario, network=apart)
+
+    with pytest.raises(InfeasibleError, match="goes between machines that cannot talk"):
+        validate(replace(good, scenario=scenario, transfers=(*good.transfers, stray), bytes_moved=300.0))

@@ -1,14 +1,16 @@
 """The actions of a policy, and what the world makes of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
 
 from pnode.mappers.contention import Contention
+from pnode.sim.schedule.machines import Station
 from pnode.sim.schedule.policy import Policy, Strategy
+from pnode.sim.schedule.queues import Discipline, Queue, queue_of
 from pnode.sim.schedule.result import Result
-from pnode.sim.schedule.scenario import Arrival, Disruption, Fate, Graph, Handoff, Vertex
+from pnode.sim.schedule.scenario import Arrival, Disruption, Fate, Gossip, Graph, Handoff, Vertex
 from pnode.sim.schedule.units import Attempt, Job, State
 from pnode.sim.schedule.world import World
 
@@ -213,3 +215,105 @@ def test_jobs_share_machines_and_keep_their_own_times() -> None:
     assert result.responses_s == (2.0, 3.0)
     assert result.makespan_s == 4.0
     assert result.utilisation == 1.0
+
+
+def test_what_is_moved_while_its_assignment_travels_is_not_taken() -> None:
+    class Hasty(AllToA):
+        """Gives the task to a, and to b before a has heard of it."""
+
+        def arrived(self, job: Job, item: int) -> None:
+            super().arrived(job, item)
+            self.world.at(0.25, partial(self.world.move, job.items[0][0], 1, 0.0, job.arrival.origin))
+
+    net = worlds.network(*worlds.machines(3), latency_s=0.5)
+    world = worlds.scenario(
+        net, Arrival(worlds.graph({"x": 1.0}, {}), origin=2), handoff=Handoff(message_bytes=0.0, free=False)
+    )
+
+    result = worlds.run(world, Strategy("test", Hasty))
+
+    assert executions(result) == [(0, 1, 0.75, 1.75, True)]
+    assert result.messages == 4
+
+
+def test_a_copy_that_is_lost_is_no_loss() -> None:
+    world = worlds.scenario(
+        worlds.network(*worlds.machines(2)),
+        worlds.graph({"x": 4.0}, {}),
+        disruptions=[Disruption(0.0, 0, Fate.SPEED, 0.1), Disruption(6.0, 1, Fate.FAIL)],
+    )
+
+    result = worlds.run(world, Strategy("test", CopyOverdue))
+
+    assert executions(result) == [(0, 0, 0.0, 40.0, True), (0, 1, 5.0, 6.0, False)]
+
+
+def test_orders_about_what_is_lost_come_to_nothing() -> None:
+    class Unaware(AllToA):
+        """Reorders, moves and copies what was on a, which nobody knows to be gone."""
+
+        def arrived(self, job: Job, item: int) -> None:
+            super().arrived(job, item)
+            x, y, z = job.items[0]
+            self.world.at(2.0, partial(self.world.copy, x, 1, 0.0, 1))
+            self.world.at(2.0, partial(self.world.rekey, y.held, -1.0))
+            self.world.at(2.0, partial(self.world.move, z, 1, 1.0, 1))
+
+        def died(self, machine: int, lost: Sequence[Attempt]) -> None:
+            for attempt in lost:
+                self.world.bind(attempt.unit, 1, 2.0, 1)
+
+    world = worlds.scenario(
+        worlds.network(*worlds.machines(2)),
+        worlds.graph({"x": 4.0, "y": 1.0, "z": 1.0}, {}),
+        disruptions=[Disruption(1.0, 0, Fate.FAIL)],
+        gossip=Gossip(detection_s=3.0),
+    )
+
+    result = worlds.run(world, Strategy("test", Unaware))
+
+    assert executions(result) == [
+        (0, 0, 0.0, 1.0, False),
+        (0, 1, 2.0, 6.0, True),
+        (2, 1, 6.0, 7.0, True),
+        (1, 1, 7.0, 8.0, True),
+    ]
+
+
+def test_looks_at_what_is_very_late_grow_rare() -> None:
+    looks: list[float] = []
+
+    class Watching(AllToA):
+        """Looks again as soon as it may."""
+
+        def started(self, attempt: Attempt) -> None:
+            self.world.watch(attempt, self.world.now)
+
+        def overdue(self, attempt: Attempt) -> None:
+            looks.append(self.world.now)
+            self.world.watch(attempt, self.world.now + 1e-9)
+
+    do(Watching, worlds.graph({"x": 1e-6}, {}), slow=True)
+
+    assert 500 < len(looks) < 2000  # from 1e-9 to 1e-5, a hundredth more each time
+    assert looks == sorted(dict.fromkeys(looks))
+
+
+@pytest.mark.parametrize("discipline", [Discipline.RANK, Discipline.FIFO, Discipline.HOLD])
+def test_ready_tasks_can_be_moved_and_reordered(discipline: Discipline) -> None:
+    class Ready(AllToA):
+        """At 0.5 z goes before y, and w to b."""
+
+        def queue(self, station: Station) -> Queue:
+            return queue_of(discipline, station, self.world)
+
+        def arrived(self, job: Job, item: int) -> None:
+            super().arrived(job, item)
+            _, _, z, w = job.items[0]
+            self.world.at(0.5, partial(self.world.rekey, z.held, 0.5))
+            self.world.at(0.5, partial(self.world.move, w, 1, 0.0, 0))
+
+    result = do(Ready, worlds.graph(dict.fromkeys("xyzw", 1.0), {}))
+
+    order = [0, 3, 1, 2] if discipline is Discipline.FIFO else [0, 3, 2, 1]
+    assert [task for task, *_ in executions(result)] == order
