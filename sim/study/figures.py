@@ -56,7 +56,7 @@ def figures(result: Result, against: Yardstick) -> tuple[Value, ...]:
     the time that the best machine takes alone over the makespan (ibid.).
     """
     costs: tuple[Value, ...] = (
-        float(result.utilisation),
+        _finite(result.utilisation),
         float(result.bytes_moved),
         result.messages,
         result.decisions,
@@ -72,6 +72,11 @@ def figures(result: Result, against: Yardstick) -> tuple[Value, ...]:
     slr = math.fsum(known) / len(known) if known else None
     speedup = None if against.alone_s is None else _ratio(against.alone_s, makespan_s)
     return (makespan_s, math.fsum(responses_s) / len(responses_s), slr, speedup, *costs)
+
+
+def _finite(number: float) -> float | None:
+    """None for what never ended."""
+    return float(number) if math.isfinite(number) else None
 
 
 def _ratio(over: float, under: float) -> float | None:

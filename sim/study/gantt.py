@@ -1,6 +1,7 @@
 """A Gantt chart: who did what when in a run, with machines as rows, tasks as bars and transfers as lines between."""
 
 import heapq
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ def gantt_svg(result: Result, *, transfers: bool = False) -> str:
     """The chart of a run; with transfers, if the run was traced. Hovering tells the numbers."""
     chart = _Chart(result)
     chart.draw_frame()
-    for execution, lane in zip(result.executions, chart.lanes, strict=True):
-        chart.draw_bar(execution, lane)
+    for execution, lanes in zip(result.executions, chart.lanes, strict=True):
+        chart.draw_bars(execution, lanes)
     if transfers:
         for transfer in result.transfers:
             chart.draw_transfer(transfer)
@@ -116,18 +117,18 @@ class _Chart:
             hint = f"{row.name} is down from {number(down_s)} s"
             self.drawing.rect(begin, row.top, max(end - begin, 1), row.height, "bad", hint, 0.2)
 
-    def draw_bar(self, execution: Execution, lane: int) -> None:
-        """One time that a task ran; pale when its result was not used."""
-        top = self.rows[execution.machine].top + lane * LANE
+    def draw_bars(self, execution: Execution, lanes: Sequence[int]) -> None:
+        """One time that a task ran, on each core that it had; pale when its result was not used."""
         begin, end = self.axis.px(execution.start_s), self.axis.px(execution.finish_s)
         style = f"fill{self.groups.get(_group_of(self.result, execution), 0)}"
         opacity = 1.0 if execution.kept else 0.35
-        hint = _hint(self.result, execution)
-        self.drawing.rect(begin, top + 1, max(end - begin - SEAM, 0.5), LANE - 2, style, hint, opacity)
-        shown = fitted(_name(self.result, execution), end - begin - 4, LABEL_PX)
-        if shown:
-            middle = (begin + end) / 2
-            self.drawing.text(middle, top + LANE / 2 + LABEL_PX / 3, shown, "middle", LABEL_PX, "paper")
+        hint, shown = _hint(self.result, execution), fitted(_name(self.result, execution), end - begin - 4, LABEL_PX)
+        for lane in lanes:
+            top = self.rows[execution.machine].top + lane * LANE
+            self.drawing.rect(begin, top + 1, max(end - begin - SEAM, 0.5), LANE - 2, style, hint, opacity)
+            if shown:
+                middle = (begin + end) / 2
+                self.drawing.text(middle, top + LANE / 2 + LABEL_PX / 3, shown, "middle", LABEL_PX, "paper")
 
     def draw_transfer(self, transfer: Transfer) -> None:
         """From where and when it began to where and when it ended."""
@@ -148,30 +149,33 @@ def _title(result: Result) -> str:
 
 def _span(result: Result) -> tuple[float, float]:
     begin = min(arrival.at_s for arrival in result.scenario.arrivals)
-    last = max((execution.finish_s for execution in result.executions), default=begin)
+    instants = [second for one in result.executions for second in (one.start_s, one.finish_s) if second < math.inf]
+    last = max(instants, default=begin)
     return begin, last if last > begin else begin + 1.0
 
 
-def _lanes(result: Result) -> list[int]:
-    """Per execution: the lowest lane of its machine that nothing else is on at the time."""
+def _lanes(result: Result) -> list[tuple[int, ...]]:
+    """Per execution: the lowest lanes of its machine that nothing else is on, one for each core it needs."""
     ends: list[list[tuple[float, int]]] = [[] for _ in result.scenario.network.machines]
     free: list[list[int]] = [[] for _ in ends]
-    lanes: list[int] = []
+    lanes: list[tuple[int, ...]] = []
     for execution in result.executions:  # in order of their starts
         busy, idle = ends[execution.machine], free[execution.machine]
         while busy and busy[0][0] <= execution.start_s:
             heapq.heappush(idle, heapq.heappop(busy)[1])
-        lane = heapq.heappop(idle) if idle else len(busy)
-        heapq.heappush(busy, (execution.finish_s, lane))
-        lanes.append(lane)
+        taken: list[int] = []
+        for _ in range(result.scenario.arrivals[execution.job].graph.tasks[execution.task].cores):
+            taken.append(heapq.heappop(idle) if idle else len(busy))
+            heapq.heappush(busy, (execution.finish_s, taken[-1]))
+        lanes.append(tuple(taken))
     return lanes
 
 
-def _rows(top: float, machines: Sequence[str], result: Result, lanes: Sequence[int]) -> list[_Row]:
+def _rows(top: float, machines: Sequence[str], result: Result, lanes: Sequence[Sequence[int]]) -> list[_Row]:
     """One below the other, each as high as it has lanes."""
     counts = [1] * len(machines)
-    for execution, lane in zip(result.executions, lanes, strict=True):
-        counts[execution.machine] = max(counts[execution.machine], lane + 1)
+    for execution, taken in zip(result.executions, lanes, strict=True):
+        counts[execution.machine] = max(counts[execution.machine], max(taken) + 1)
     rows: list[_Row] = []
     for name, count in zip(machines, counts, strict=True):
         rows.append(_Row(name, top + GAP / 2, count * LANE))

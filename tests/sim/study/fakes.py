@@ -41,6 +41,11 @@ def with_machines(ways: Network, *names: str) -> Network:
     return replace(ways, machines=machines)
 
 
+def with_cores(ways: Network, cores: int) -> Network:
+    """The same with so many cores on each machine."""
+    return replace(ways, machines=tuple(replace(machine, cores=cores) for machine in ways.machines))
+
+
 def scenario(*costs_s: float, name: str = "plain", speeds: tuple[float, ...] = (1.0, 2.0)) -> Scenario:
     """A chain of such tasks on two machines."""
     return Scenario(name, network(*speeds), (Arrival(chain(*(costs_s or (3.0, 1.0)))),))

@@ -72,6 +72,12 @@ def test_of_a_run_that_did_not_complete_only_its_costs_are_known() -> None:
     assert row["bytes"] == 7.0
 
 
+def test_what_never_ended_leaves_no_infinite_figure() -> None:
+    row = told(run(scenario(3, 1), (0, 0, 0, float("inf")), complete=False))
+
+    assert row["utilisation"] is None
+
+
 def test_work_that_takes_no_time_has_no_ratio() -> None:
     row = told(run(scenario(0), (0, 0, 0, 0)))
 

@@ -13,7 +13,7 @@ from pnode.sim.study.gantt import gantt_svg
 from pnode.sim.study.report import gantt_html
 
 from .drawings import Picture
-from .fakes import chain, network, scenario, with_machines, with_tasks
+from .fakes import chain, network, scenario, with_cores, with_machines, with_tasks
 
 
 def result(of: Scenario, *spans: tuple[int, int, float, float], transfers: tuple[Transfer, ...] = ()) -> Result:
@@ -46,6 +46,27 @@ def test_what_runs_side_by_side_on_a_machine_lies_on_lanes_of_their_own() -> Non
 
     assert not any(one.overlaps(other) for at, one in enumerate(bars) for other in bars[:at])
     assert bars[1].top == bars[2].top > bars[0].top
+
+
+def test_a_task_of_several_cores_has_a_bar_on_each() -> None:
+    graph = chain(1, 1)
+    wide = replace(graph, tasks=(replace(graph.tasks[0], cores=2), graph.tasks[1]))
+    twice = Scenario("s", with_cores(network(1), 3), (Arrival(wide),))
+
+    picture = Picture(gantt_svg(result(twice, (0, 0, 0, 4), (1, 0, 1, 3))))
+    bars = [bar for bar in picture.bars if bar.text]
+
+    assert [bar.text[:2] for bar in bars] == ["t0", "t0", "t1"]
+    assert len({bar.top for bar in bars}) == 3
+    assert picture.complaints() == []
+
+
+def test_what_never_ended_reaches_to_the_end() -> None:
+    run = result(scenario(3, 1), (0, 0, 0, 3), (1, 1, 1, float("inf")))
+
+    first, second = [bar for bar in Picture(gantt_svg(replace(run, complete=False))).bars if bar.text]
+
+    assert abs(second.right - first.right) < 1
 
 
 def test_a_transfer_goes_from_its_source_to_its_target() -> None:
