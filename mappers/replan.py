@@ -227,13 +227,13 @@ def reserve(
     order: Iterable[int],
     planned: Sequence[int],
     tails_s: Sequence[float],
-    answers: Callable[[int, int], bool],
+    answers: Callable[[int], bool],
 ) -> Iterator[Step]:
     """Slots in the nodes' own calendars (`board`) for a job that was planned on older ones.
 
     Asked for each task are the node that it is planned on, three where it would end first by the tails of the older
-    calendars, and the nodes of its first two parents (scheduling.md 4.14). `answers` says whether a node does, asked
-    about a task. The earliest finish is taken at once.
+    calendars, and the nodes of its first two parents (scheduling.md 4.14). `answers` says whether a node does. The
+    earliest finish is taken at once.
     """
     tails = list(tails_s)
     for task in order:
@@ -242,7 +242,7 @@ def reserve(
         parents = [board.place[parent] for parent, _ in board.instance.parents[task][:PARENTS_ASKED]]
         chosen = dict.fromkeys((planned[task], *asked(by_tail, NOWHERE), *parents))
         starts = {
-            node: board.start_s(task, node, ready[node]) for node in chosen if node != NOWHERE and answers(task, node)
+            node: board.start_s(task, node, ready[node]) for node in chosen if node != NOWHERE and answers(node)
         }
         finishes = {node: start_s + board.run_s(task, node) for node, start_s in starts.items() if start_s < math.inf}
         if finishes:

@@ -24,6 +24,9 @@ COPY_SHARE = 1.5
 COPY_AGAIN_SHARE = 0.25
 """Of the expected duration: how soon to look again for a place for the copy."""
 
+COPY_PATIENCE_SHARE = 0.1
+"""Of what it has taken, if that is more: a task that takes for ever must not be looked at for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
@@ -48,6 +51,11 @@ def overdue(start_s: float, now: float) -> Overdue:
 def copy_due_s(start_s: float, expected_s: float) -> float:
     """When to look for a place for a copy, if the task has not ended."""
     return start_s + COPY_SHARE * expected_s
+
+
+def copy_again_s(start_s: float, expected_s: float, now: float) -> float:
+    """When to look again, if there was no place."""
+    return now + max(COPY_AGAIN_SHARE * expected_s, COPY_PATIENCE_SHARE * (now - start_s))
 
 
 def is_copy_worth_it(copy_finish_s: float, start_s: float, expected_s: float, now: float) -> bool:

@@ -1,4 +1,4 @@
-from pnode.mappers.watch import copy_due_s, due_s, is_copy_worth_it, overdue
+from pnode.mappers.watch import copy_again_s, copy_due_s, due_s, is_copy_worth_it, overdue
 
 
 def test_a_task_is_overdue_after_a_quarter_more_than_was_expected() -> None:
@@ -24,3 +24,8 @@ def test_a_copy_is_worth_it_when_it_ends_within_half_of_what_the_task_has_taken(
 def test_a_task_that_has_just_begun_is_given_three_tenths_of_what_was_expected() -> None:
     assert is_copy_worth_it(12.9, start_s=10.0, expected_s=10.0, now=10.0) is True
     assert is_copy_worth_it(13.1, start_s=10.0, expected_s=10.0, now=10.0) is False
+
+
+def test_a_place_for_the_copy_is_looked_for_again_soon_and_then_ever_later() -> None:
+    assert copy_again_s(start_s=10.0, expected_s=4.0, now=16.0) == 17.0
+    assert copy_again_s(start_s=10.0, expected_s=4.0, now=110.0) == 120.0
