@@ -90,6 +90,8 @@ class RecordedAttempt:
     """As far as it came: assigned, accepted, started; or how it ended: finished, failed, declined, dropped."""
     assigned_s: float | None
     accepted_s: float | None
+    ready_s: float | None
+    """When all its inputs were there; told with the start."""
     started_s: float | None
     ended_s: float | None
     seconds: float | None
@@ -258,6 +260,7 @@ def _attempt(job: Job, key: UnitKey, attempt: Attempt) -> RecordedAttempt:
         phase=attempt.phase,
         assigned_s=since(attempt.assigned_s),
         accepted_s=since(attempt.accepted_s),
+        ready_s=since(attempt.ready_s),
         started_s=since(attempt.started_s),
         ended_s=since(attempt.ended_s),
         seconds=None if attempt.outcome is None else attempt.outcome.seconds,

@@ -56,7 +56,7 @@ class Holding:
         if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
             self._offered(job, key, statement, author, now)
         elif statement.kind == StatementKind.FINISHED:
-            self._parent_finished(job, key)
+            self._parent_finished(job, key, now)
         if key in job.held:
             self._review(job, key, now)
         elif author == self.desk.me:
@@ -78,10 +78,10 @@ class Holding:
             else:
                 self._take_up(job, key, now)
 
-    def arrived(self, job: Job, key: UnitKey, digest: Digest) -> None:
+    def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
         """Content that a unit waits for is in our store."""
         del job.held[key].missing[digest]
-        self._advance(job, key)
+        self._advance(job, key, now)
 
     def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
         """Content that a unit waits for cannot be had although whoever has it is alive."""
@@ -122,7 +122,8 @@ class Holding:
                 self.bench.remove(unit)  # before it runs: there is nothing to end
                 self._fail(job, key, str(error), now)
                 continue
-            self._say(job, StatementKind.STARTED, unit, now, (held.assigner,))
+            assert held.ready_s is not None, "it was among the ready"
+            self._say(job, StatementKind.STARTED, unit, now, (held.assigner,), waited_s=now - held.ready_s)
             environment = (
                 ("PNODE_NODE", self.desk.place.name),
                 ("PNODE_JOB", job_text(job.id)),
@@ -151,7 +152,7 @@ class Holding:
             self._say(job, StatementKind.DECLINED, unit, now, (assigner,), refusal)
         else:
             self._say(job, StatementKind.ACCEPTED, unit, now, (assigner,))
-            self._take(job, key, attempt, assigner)
+            self._take(job, key, attempt, assigner, now)
 
     def _obsolete(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> str:
         """Why an attempt need not be made any more, which the assigner is shown; empty if it has to be."""
@@ -204,12 +205,12 @@ class Holding:
                 continue
             assigner, other = attempt.assigner or job.origin, superseding(unit, attempt)
             if other is None:
-                self._take(job, key, attempt, assigner)
+                self._take(job, key, attempt, assigner, now)
             else:
                 why = f"attempt {other.number} has superseded it"
                 self._say(job, StatementKind.DROPPED, self._unit(job, key, attempt), now, (assigner,), why)
 
-    def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> None:
+    def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId, now: float) -> None:
         task = job.task(key)
         unit = self._unit(job, key, attempt)
         expected_s = self._expected_s(job, task, attempt)
@@ -223,7 +224,7 @@ class Holding:
             self._want(job, key, "", files, (job.origin,))
         for parent in job.parents(key):
             self._gather(job, key, parent)
-        self._advance(job, key)
+        self._advance(job, key, now)
 
     def _review(self, job: Job, key: UnitKey, now: float) -> None:
         """Something was said about a unit of ours: are we still to run it?"""
@@ -257,11 +258,11 @@ class Holding:
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 
-    def _parent_finished(self, job: Job, parent: UnitKey) -> None:
+    def _parent_finished(self, job: Job, parent: UnitKey, now: float) -> None:
         for child in job.children(parent):
             if child in job.held and not self.bench.is_running(job.held[child].unit):
                 self._gather(job, child, parent)
-                self._advance(job, child)
+                self._advance(job, child, now)
 
     def _gather(self, job: Job, key: UnitKey, parent: UnitKey) -> None:
         """Ask for what a parent sends to a unit of ours, if the parent has a result."""
@@ -296,13 +297,15 @@ class Holding:
                 del missing[digest]
                 self.fetching.release(digest, Waiter(job.id, key))
 
-    def _advance(self, job: Job, key: UnitKey) -> None:
+    def _advance(self, job: Job, key: UnitKey, now: float) -> None:
         """Put a unit among the ready once all its inputs are known and here."""
         held = job.held[key]
         known = len(held.files) == max(1, len(job.shape.parents[key[0]]))
         if held.missing or not known:
+            held.ready_s = None
             self.bench.make_unready(held.unit)
-        else:
+        elif held.ready_s is None:
+            held.ready_s = now
             self.awaited.forget(job, key)
             self.bench.make_ready(held.unit)
 
@@ -327,9 +330,10 @@ class Holding:
         recipients: tuple[NodeId, ...],
         text: str = "",
         outcome: Outcome | None = None,
+        waited_s: float = ANY_QUEUE,
     ) -> None:
         task, item = job.key(unit.task, unit.item)
-        self.desk.say(job, Statement(kind, task, item, unit.attempt, now, b"", text, outcome), recipients)
+        self.desk.say(job, Statement(kind, task, item, unit.attempt, now, b"", text, outcome, waited_s), recipients)
 
 
 def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:

@@ -38,6 +38,8 @@ class Held:
     """Which attempt of the parent the files are from."""
     missing: dict[Digest, dict[str | None, None]] = field(default_factory=dict)
     """Content that is not here yet, and for the sake of which inputs."""
+    ready_s: float | None = None
+    """Since when nothing has been missing."""
 
 
 @dataclass(slots=True)

@@ -235,7 +235,7 @@ class Jobs:
             if waiter.copy:
                 self.replica.arrived(job, waiter.key, digest, now)
             else:
-                self.holding.arrived(job, waiter.key, digest)
+                self.holding.arrived(job, waiter.key, digest, now)
 
     def _fetch_failed(self, event: FetchFailed, now: float) -> None:
         for waiter, source in self.fetching.failed(event, now):

@@ -103,6 +103,8 @@ class Attempt:
     told_queue_s: float = ANY_QUEUE
     """How long they believed the queue there to be; ANY_QUEUE when they do not mind."""
     accepted_s: float | None = None
+    ready_s: float | None = None
+    """When its inputs were there; told when it starts."""
     started_s: float | None = None
     ended_s: float | None = None
     reason: str = ""
@@ -326,6 +328,8 @@ def _note_progress(attempt: Attempt, statement: Statement) -> None:
         attempt.accepted_s = _earlier(attempt.accepted_s, statement.at_s)
     elif kind == StatementKind.STARTED:
         attempt.started_s = _earlier(attempt.started_s, statement.at_s)
+        if statement.queue_s != ANY_QUEUE:
+            attempt.ready_s = _earlier(attempt.ready_s, statement.at_s - statement.queue_s)
     proved = PROVES[kind]
     if proved in ENDED and _outranks(attempt, proved, statement):
         attempt.ended_s = statement.at_s

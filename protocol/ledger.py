@@ -108,7 +108,8 @@ class Statement:
     text: Text = ""
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
-    """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. DECLINED: how long it is."""
+    """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. STARTED: how long the unit has
+    waited for a core since its inputs were there; ANY_QUEUE by versions that do not say."""
     run_s: Annotated[float, Range(0.0, QUEUE_S_MAX)] = 0.0
     """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
     it does not say."""

@@ -57,8 +57,8 @@ def test_every_attempt_has_its_node_and_its_instants_since_the_submission(cluste
     nodes = {node.id: node for node in document.nodes}
     for attempt in document.attempts:
         assert attempt.phase == "finished"
-        assert None not in (attempt.assigned_s, attempt.accepted_s, attempt.started_s, attempt.ended_s)
-        instants = (attempt.assigned_s, attempt.accepted_s, attempt.started_s, attempt.ended_s)
+        instants = (attempt.assigned_s, attempt.accepted_s, attempt.ready_s, attempt.started_s, attempt.ended_s)
+        assert None not in instants
         assert sorted(instants) == list(instants)  # type: ignore[type-var]  # none is None, see above
         assert 0.0 <= (attempt.assigned_s or 0.0) < 60.0
         expected_s = 2.0 if attempt.task == "left" else 1.0

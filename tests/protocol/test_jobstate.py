@@ -306,3 +306,11 @@ def test_an_author_signs_nothing_that_a_reader_would_refuse() -> None:
     assert (kept.queue_s, kept.run_s) == (1e9, 0.0)
     assert kept.text == "数" * (4096 // 3)
     assert fitting(kept) == kept
+
+
+def test_when_the_inputs_were_there_is_told_with_the_start() -> None:
+    silent = NODES[1], statement(K.STARTED, at_s=6.0)
+    waited = NODES[1], statement(K.STARTED, at_s=6.0, queue_s=1.5)
+
+    assert state_of(assigned(1), silent).unit((0, 0)).attempts[1, NODES[1]].ready_s is None
+    assert state_of(assigned(1), waited).unit((0, 0)).attempts[1, NODES[1]].ready_s == 4.5
