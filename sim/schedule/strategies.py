@@ -1,7 +1,7 @@
 """Strategies: what a run may be asked to do, by name.
 
 Static planners, whose plans are carried out; the mappers that a live job may name, which decide inside the run; and
-CIRCE's two dispatchers with prices, whose controllers lie where HEFT puts the tasks.
+CIRCE's three dispatchers, with HEFT's mapping, or controllers where that puts the tasks.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from pnode.protocol.view import Mapper
 from .deciding import deciding
 from .policy import Strategy
 from .pricing import event_pricing, push_pricing
+from .queues import Discipline
 from .static import Static, static
 from .world import World
 
@@ -26,6 +27,7 @@ def _random(world: World) -> Static:
 
 _OWN: Mapping[str, Callable[[], Strategy]] = {
     "random": partial(Strategy, "random", _random),
+    "circe-static": lambda: static("circe-static", planner("heft"), Discipline.FIFO),
     "circe-event": lambda: event_pricing(planner("heft")),
     "circe-push": lambda: push_pricing(planner("heft")),
 }
@@ -48,7 +50,8 @@ def _by_name(name: str) -> Strategy:
     if name in _OWN:
         return _OWN[name]()
     if name in MAPPERS:
-        return deciding(MAPPERS[name])
+        # Jupiter knows no urgency: its tasks run in the order in which their inputs come (scheduling.md 3.3).
+        return deciding(MAPPERS[name], Discipline.FIFO if name.endswith("-classic") else None)
     if name in PLANNERS:
         return static(name, PLANNERS[name])
     raise UnknownMapperError(f"there is no mapper {name!r}; known are {', '.join(NAMES)}")

@@ -53,7 +53,8 @@ class Wires:
         self._handoff = scenario.handoff
         self._parcels: list[Parcel] | None = [] if trace else None
         """Those that have left without contention, and those that have arrived with it."""
-        self._under_way: dict[Attempt, dict[Parcel, None]] = {}
+        self._under_way: dict[Parcel, None] = {}
+        """With contention."""
         self._sizes: list[float] = []
         self.messages = 0
         self.flows: Flows[Parcel] | None = None
@@ -107,7 +108,7 @@ class Wires:
                 self._parcels.append(Parcel(parent, target, source, size_bytes, now, arrival_s))
         else:
             parcel = Parcel(parent, target, source, size_bytes, now)
-            self._under_way.setdefault(target, {})[parcel] = None
+            self._under_way[parcel] = None
             self.flows.begin(parcel, source, target.machine, size_bytes, now)
 
     def _arrival_s(self, source: int, target: int, size_bytes: float, now: float) -> float:
@@ -126,10 +127,9 @@ class Wires:
             parcel.finish_s = now
             if self._parcels is not None:
                 self._parcels.append(parcel)
-            del self._under_way[target][parcel]
+            del self._under_way[parcel]
             target.missing -= 1
             if not target.missing:
-                del self._under_way[target]
                 target.arrival_s = now
                 complete.append(target)
         return complete
@@ -137,7 +137,8 @@ class Wires:
     def abandon(self, target: Attempt, now: float) -> None:
         """What is on its way to an attempt is not wanted any more."""
         if self.flows is not None:
-            for parcel in self._under_way.pop(target, ()):
+            for parcel in [parcel for parcel in self._under_way if parcel.target is target]:
+                del self._under_way[parcel]
                 self.flows.abandon(parcel, now)
 
     def transfers(self) -> tuple[Transfer, ...]:

@@ -16,7 +16,8 @@ from .draws import TaskFactors, node_factors
 from .fates import strike, tell_lost
 from .machines import Station
 from .policy import Policy, Strategy
-from .result import Execution, Result
+from .records import result_of
+from .result import Result
 from .scenario import Scenario, instance_of
 from .units import Attempt, Job, State, Unit
 from .wires import Wires
@@ -42,6 +43,9 @@ class World:
         self.wires = Wires(scenario, trace)
         self.decisions = 0
         """How often somebody chose a machine for a unit; policies count."""
+        self.moves = 0
+        self.over: list[Attempt] = []
+        """Attempts that have run."""
         self.policy: Policy
         self.witness: Callable[[Station], None] = _nothing
         """Told whenever what a station has to do has changed."""
@@ -49,9 +53,6 @@ class World:
         self._count = 0
         self._turns = 0
         self._dirty: list[Station] = []
-        self._moves = 0
-        self._over: list[Attempt] = []
-        """Attempts that have run."""
         self._node_factors = node_factors(scenario, seed)
         self._task_factors: list[TaskFactors] = []
 
@@ -78,7 +79,7 @@ class World:
         held = unit.held
         assert held is not None, f"unit {unit.place} has no machine, bind it"
         assert not held.has_started, f"unit {unit.place} is {held.state.name}: what has started never moves"
-        self._moves += 1
+        self.moves += 1
         self.leave(held)
         return self.bind(unit, machine, key, by, due_s)
 
@@ -86,7 +87,8 @@ class World:
         """Machine `by` gives a unit that runs to a second machine, too. Whichever ends first is kept."""
         assert unit.copy is None, f"unit {unit.place} has a copy"
         assert unit.held is not None, f"unit {unit.place} has no machine, bind it"
-        assert unit.held.has_started and not unit.done, f"unit {unit.place} is not running"
+        assert unit.held.has_started, f"unit {unit.place} has not started, move it"
+        assert not unit.done, f"unit {unit.place} is done"
         attempt = unit.copy = self._attempt(unit, machine, key, by)
         self._hand_over(attempt)
         return attempt
@@ -112,8 +114,8 @@ class World:
                 self.stir(station)
 
     def watch(self, attempt: Attempt, at_s: float) -> None:
-        """Call `Policy.overdue` if the attempt still runs then. A look is no earlier than a hundredth of what the attempt
-        has taken from now: one that is late by far more than it should take is not worth a look each time."""
+        """Call `Policy.overdue` if the attempt still runs then, or a little later if it has run for long already: one
+        that is late by far more than it should take is not worth many looks."""
         soonest_s = self.now + LOOK_SHARE_MIN * (self.now - attempt.start_s) if attempt.has_started else self.now
         self.at(max(at_s, soonest_s), partial(self._look, attempt))
 
@@ -159,7 +161,7 @@ class World:
             if flows is not None:
                 now = min(now, flows.deadline)
             if now == math.inf:
-                return self._result(strategy.name)
+                return result_of(self, strategy.name)
             self.now = now
             self._instant()
 
@@ -324,7 +326,7 @@ class World:
         station.vacate(attempt)
         self.witness(station)
         self.stir(station)
-        self._over.append(attempt)
+        self.over.append(attempt)
         unit.job.left -= 1
         unit.done = True
         if unit.copy is not None:
@@ -354,7 +356,7 @@ class World:
         station = self.stations[attempt.machine]
         if attempt.state is State.RUNNING:
             station.vacate(attempt)
-            self._over.append(attempt)
+            self.over.append(attempt)
         else:
             station.bound.pop(attempt, None)
             self.wires.abandon(attempt, self.now)
@@ -367,40 +369,6 @@ class World:
         if attempt.state is State.RUNNING:
             self.policy.overdue(attempt)
 
-    # What is left of it.
-
-    def _result(self, mapper: str) -> Result:
-        executions = [_execution(attempt) for attempt in self._over]
-        executions.sort(key=lambda one: (one.start_s, one.job, one.item, one.task, one.attempt))
-        return Result(
-            scenario=self.scenario,
-            mapper=mapper,
-            seed=self.seed,
-            executions=tuple(executions),
-            transfers=self.wires.transfers(),
-            bytes_moved=self.wires.bytes_moved,
-            messages=self.wires.messages,
-            decisions=self.decisions,
-            moves=self._moves,
-            complete=not any(job.left for job in self.jobs),
-        )
-
 
 def _nothing(station: Station) -> None:
     """Nobody looks."""
-
-
-def _execution(attempt: Attempt) -> Execution:
-    unit = attempt.unit
-    return Execution(
-        job=unit.job.number,
-        item=unit.item,
-        task=unit.task,
-        machine=attempt.machine,
-        bound_s=attempt.bound_s,
-        ready_s=attempt.ready_s,
-        start_s=attempt.start_s,
-        finish_s=attempt.finish_s,
-        attempt=attempt.number,
-        kept=attempt.state is State.DONE,
-    )

@@ -45,7 +45,7 @@ def busy() -> Scenario:
 
 
 def test_every_mapper_and_every_planner_has_its_name() -> None:
-    assert set(MAPPERS) | set(PLANNERS) | {"random", "circe-event", "circe-push"} <= set(NAMES)
+    assert set(MAPPERS) | set(PLANNERS) | {"random", "circe-static", "circe-event", "circe-push"} <= set(NAMES)
     assert all(strategy_of(name).name == name for name in NAMES)
 
 
@@ -60,6 +60,18 @@ def test_mappers_planners_and_strategies_come_as_they_are() -> None:
     assert strategy_of(own) is own
     assert strategy_of(WaveGreedy()).name == "wave-greedy"
     assert strategy_of(heft).name == "heft"
+
+
+def test_the_classics_run_tasks_in_the_order_of_their_inputs() -> None:
+    # y is ready from the beginning, z from the end of x on, and z is more urgent.
+    graph = worlds.graph({"x": 3.0, "y": 1.0, "z": 9.0}, {"xz": 0.0})
+    world = worlds.scenario(worlds.network(*worlds.machines(1)), graph)
+
+    classic = worlds.times(worlds.run(world, "wave-random-classic"))
+    ours = worlds.times(worlds.run(world, "wave-random"))
+
+    assert classic["y"] == (3.0, 4.0)
+    assert ours["y"] == (12.0, 13.0)
 
 
 def test_random_is_another_mapping_for_every_seed() -> None:

@@ -255,6 +255,7 @@ def test_orders_about_what_is_lost_come_to_nothing() -> None:
         def arrived(self, job: Job, item: int) -> None:
             super().arrived(job, item)
             x, y, z = job.items[0]
+            assert y.held is not None
             self.world.at(2.0, partial(self.world.copy, x, 1, 0.0, 1))
             self.world.at(2.0, partial(self.world.rekey, y.held, -1.0))
             self.world.at(2.0, partial(self.world.move, z, 1, 1.0, 1))
@@ -310,6 +311,7 @@ def test_ready_tasks_can_be_moved_and_reordered(discipline: Discipline) -> None:
         def arrived(self, job: Job, item: int) -> None:
             super().arrived(job, item)
             _, _, z, w = job.items[0]
+            assert z.held is not None
             self.world.at(0.5, partial(self.world.rekey, z.held, 0.5))
             self.world.at(0.5, partial(self.world.move, w, 1, 0.0, 0))
 
