@@ -57,3 +57,10 @@ def test_a_block_keeps_every_core_busy_longer() -> None:
 
 def test_a_node_has_at_least_one_core() -> None:
     assert len(Cores(0)) == 1
+
+
+def test_it_is_free_when_the_last_core_is() -> None:
+    cores = Cores(2, free_from_s=1.0)
+    cores.run(1, 4.0)
+
+    assert cores.free_s == 5.0
