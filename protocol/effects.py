@@ -84,7 +84,8 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Put a row into the journal; it is written before anything later in the same list of effects is sent."""
+    """Put a row into the journal, in this order. A later Reply waits for it; a Send does not, so that others may know
+    what a crash has lost here."""
 
     table: str
     key: bytes
