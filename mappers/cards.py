@@ -23,6 +23,11 @@ ROUNDING = 1e-12
 """Relative: who has more than others by no more than that has as much."""
 
 
+Room = tuple[list[float], list[int], list[float]]
+"""What there is for the lanes that are filled, by card: what the others leave, how many transfers wait for it, and
+the share of each, `inf` where nobody waits."""
+
+
 class NicFlows(Lanes[Key]):
     """`Contention.NIC`: transfers share uplinks and downlinks; a link's own bandwidth caps each of its transfers."""
 
@@ -64,7 +69,8 @@ class NicFlows(Lanes[Key]):
         return waiting[0][0] if waiting else math.inf
 
     def begin(self, key: Key, source: int, target: int, size_bytes: float, now: float) -> None:
-        self._settle_before(now)
+        if self._changed and now > self._changed_at:
+            self._settle()
         super().begin(key, source, target, size_bytes, now)
 
     def finish_due(self, now: float) -> list[Key]:
@@ -74,7 +80,8 @@ class NicFlows(Lanes[Key]):
         return done
 
     def abandon(self, key: Key, now: float) -> None:
-        self._settle_before(now)
+        if self._changed and now > self._changed_at:
+            self._settle()
         super().abandon(key, now)
 
     def _open(self, source: int, target: int) -> Lane[Key]:
@@ -86,10 +93,11 @@ class NicFlows(Lanes[Key]):
 
     def _enter(self, lane: Lane[Key], key: Key, begun: int, size_bytes: float, now: float) -> None:
         lane.advance(now)
+        self._changed[lane.number] = lane
+        self._changed_at = now
         if not lane.tags:
             self._passing[lane.uplink][lane.number] = self._passing[lane.downlink][lane.number] = lane
         heapq.heappush(lane.tags, (lane.moved + size_bytes, begun, key))
-        self._note(lane)
 
     def _look(self, lane: Lane[Key], at: float, done: list[Key]) -> None:
         if lane.finish_first(at, done):
@@ -101,16 +109,8 @@ class NicFlows(Lanes[Key]):
     def _left(self, lane: Lane[Key]) -> None:
         if not lane.tags:
             del self._passing[lane.uplink][lane.number], self._passing[lane.downlink][lane.number]
-        self._note(lane)
-
-    def _note(self, lane: Lane[Key]) -> None:
         self._changed[lane.number] = lane
         self._changed_at = lane.since
-
-    def _settle_before(self, now: float) -> None:
-        """Work out the rates of before `now`, if they have changed and time has gone on since."""
-        if self._changed and now > self._changed_at:
-            self._settle()
 
     def _settle(self) -> None:
         """Work out anew the rates that the changes can be felt in."""
@@ -119,70 +119,86 @@ class NicFlows(Lanes[Key]):
         while wronged := self._fill(self._spread(disturbed)):
             disturbed += wronged
 
-    def _spread(self, disturbed: list[Lane[Key]]) -> list[int]:
-        """Add whatever is joined to these lanes by necks, and stamp all: the cards they pass.
+    def _spread(self, disturbed: list[Lane[Key]]) -> Room:
+        """Add whatever is joined to these lanes by necks, and stamp all.
 
         What changes at a card changes the rates of those who are limited there, and hence what they leave at their
         other cards.
         """
         passing, stamp = self._passing, self._stamp + 1
         self._stamp = stamp
-        known, cards = [False] * len(passing), []
-        for lane in disturbed:  # grows while we go
+        left, waiting, shares = [0.0] * len(passing), [0] * len(passing), [math.inf] * len(passing)
+        known, counted = [False] * len(passing), [False] * len(passing)
+        cards: list[int] = []
+        for lane in disturbed:
             lane.stamp = stamp
             for card in (lane.uplink, lane.downlink):
                 if not known[card]:
                     known[card] = True
                     cards.append(card)
-                    for other in passing[card].values():
-                        if other.neck == card and other.stamp != stamp:
-                            other.stamp = stamp
-                            disturbed.append(other)
-        return cards
+        for card in cards:  # grows while we go
+            counted[card] = True
+            free, many = self._capacities[card], 0
+            for lane in passing[card].values():
+                transfers = len(lane.tags)
+                if lane.stamp == stamp:
+                    many += transfers
+                elif lane.neck == card:
+                    lane.stamp = stamp
+                    disturbed.append(lane)
+                    many += transfers
+                    other = lane.uplink + lane.downlink - card
+                    if counted[other]:
+                        left[other] += lane.rate * transfers
+                        waiting[other] += transfers
+                    elif not known[other]:
+                        known[other] = True
+                        cards.append(other)
+                else:
+                    free -= lane.rate * transfers
+            left[card], waiting[card] = free, many
+        for card in cards:
+            if waiting[card]:
+                shares[card] = left[card] / waiting[card]
+        return left, waiting, shares
 
-    def _fill(self, cards: list[int]) -> list[Lane[Key]]:
+    def _fill(self, room: Room) -> list[Lane[Key]]:
         """Let the rates of all stamped lanes rise in what the others leave of the cards.
 
         The result is max-min if nobody else has more than those who are stopped at a card that he passes. Stops and
         returns such as have, once there are any: they have to be filled as well.
         """
         passing, stamp, now, wakes = self._passing, self._stamp, self._changed_at, self._wakes
-        left, waiting, highest = [0.0] * len(passing), [0] * len(passing), [0.0] * len(passing)
-        shares = [math.inf] * len(passing)
-        for card in cards:
-            room, many, most = self._capacities[card], 0, 0.0
-            for lane in passing[card].values():
-                if lane.stamp == stamp:
-                    many += len(lane.tags)
-                else:
-                    rate = lane.rate
-                    room -= rate * len(lane.tags)
-                    if rate > most:
-                        most = rate
-            if many:
-                left[card], waiting[card], highest[card], shares[card] = room, many, most, room / many
+        left, waiting, shares = room
         while (share := min(shares)) < math.inf:
             neck = shares.index(share)
-            stopped = [lane for lane in passing[neck].values() if lane.stamp == stamp]
+            enough = share * (1 + ROUNDING)
+            stopped: list[Lane[Key]] = []
+            capped: list[Lane[Key]] = []
+            wronged: list[Lane[Key]] = []
+            for lane in passing[neck].values():
+                if lane.stamp == stamp:
+                    (stopped if lane.bandwidth >= share else capped).append(lane)
+                elif lane.rate > enough:
+                    wronged.append(lane)
             # The share of every card can only grow now, so whose link carries less than the smallest gets just that.
-            capped = [lane for lane in stopped if lane.bandwidth < share]
-            if not capped and highest[neck] > share * (1 + ROUNDING):
-                return [lane for lane in passing[neck].values() if lane.stamp != stamp and lane.rate > share]
+            if wronged and not capped:
+                return wronged
             for lane in capped or stopped:
                 lane.stamp = 0
-                lane.neck, rate = (NO_CARD, lane.bandwidth) if capped else (neck, share)
-                tags = lane.tags
+                tags, rate = lane.tags, share
                 transfers = len(tags)
-                taken = transfers * rate
+                lane.neck = neck
+                if capped:
+                    lane.neck, rate = NO_CARD, lane.bandwidth
+                    many = waiting[neck] = waiting[neck] - transfers
+                    free = left[neck] = left[neck] - transfers * rate
+                    shares[neck] = (free / many if free > share * many else share) if many else math.inf
+                card = lane.uplink + lane.downlink - neck
                 # What is left for others cannot be a smaller share, but for rounding, which must not stop anybody.
-                card = lane.uplink
-                room = left[card] = left[card] - taken
                 many = waiting[card] = waiting[card] - transfers
-                shares[card] = (room / many if room > share * many else share) if many else math.inf
-                card = lane.downlink
-                room = left[card] = left[card] - taken
-                many = waiting[card] = waiting[card] - transfers
-                shares[card] = (room / many if room > share * many else share) if many else math.inf
+                free = left[card] = left[card] - transfers * rate
+                shares[card] = (free / many if free > share * many else share) if many else math.inf
                 if rate != lane.rate or lane.since == now:
                     lane.moved = moved = lane.moved + (now - lane.since) * lane.rate
                     lane.since = now
@@ -191,4 +207,6 @@ class NicFlows(Lanes[Key]):
                     if end < lane.wake:
                         lane.wake = end
                         heapq.heappush(wakes, (end, lane.number, lane))
+            if not capped:
+                shares[neck] = math.inf
         return []
