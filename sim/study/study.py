@@ -108,10 +108,17 @@ class Study:
             return self._table([record[key] for key in keys])
 
     def _key(self, index: int) -> str:
-        run = self.at(index)
         digest = self._digests[index // (len(self.seeds) * len(self.compared))]
-        mapper = run.mapper if isinstance(run.mapper, str) else origin(run.mapper)
-        return run_key(digest, mapper, run.seed, origin(self.engine))
+        mapper = self._origins[index % len(self.compared)]
+        return run_key(digest, mapper, self.at(index).seed, self._engine_origin)
+
+    @cached_property
+    def _origins(self) -> tuple[str, ...]:
+        return tuple(mapper if isinstance(mapper, str) else origin(mapper) for mapper in self.compared)
+
+    @cached_property
+    def _engine_origin(self) -> str:
+        return origin(self.engine)
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:

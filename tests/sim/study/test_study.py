@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -11,6 +12,8 @@ from random import Random
 
 import pytest
 
+from pnode.mappers.instance import Instance
+from pnode.mappers.plan import Plan
 from pnode.sim.schedule.scenario import Scenario
 from pnode.sim.study.batch import RunError
 from pnode.sim.study.case import Case, Family
@@ -204,3 +207,42 @@ def test_cases_that_differ_have_different_digests() -> None:
     assert Case(sources[2], 1).digest() != digests[2]
     assert Case(Family("f", partial(other, cost_s=2.0))).digest() == digests[6]
     assert Case(scenario(1, 2)).digest() == digests[0]
+
+
+def costing(cost_s: float) -> Callable[[Random], Scenario]:
+    def make(rng: Random) -> Scenario:
+        return other(rng, cost_s)
+
+    return make
+
+
+class Patient:
+    """Maps everything to the first machine that the scenario has, and takes so long."""
+
+    name = "patient"
+
+    def __init__(self, cost_s: float) -> None:
+        self.cost_s = cost_s
+
+    def __call__(self, instance: Instance) -> Plan:
+        finish_s = [self.cost_s * (task + 1) for task in range(instance.tasks)]
+        start_s = tuple(end - self.cost_s for end in finish_s)
+        return Plan((0,) * instance.tasks, start_s, tuple(finish_s), tuple(range(instance.tasks)))
+
+
+def test_families_that_one_function_has_made_are_not_taken_for_one_another() -> None:
+    families = [Family("f", costing(cost_s), 1, (("cost", cost_s),)) for cost_s in (1.0, 2.0)]
+
+    made, again = Case(families[0]).digest(), Case(Family("f", costing(1.0))).digest()
+    assert made == again
+    assert made != Case(families[1]).digest()
+
+
+def test_what_an_object_holds_tells_its_runs_from_those_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    lines = []
+    for cost_s in (1.0, 2.0, 1.0):
+        Study([scenario()], [Patient(cost_s)], baseline="").run(journal=path)
+        lines.append(len(path.read_text().splitlines()))
+
+    assert lines == [1, 2, 2]
