@@ -8,6 +8,8 @@ WHAT: dict[str, str] = {
     "wave-greedy": "the holder of a parent takes the earliest expected finish",
     "wave-plan": "the holder first imagines where more urgent tasks will go",
     "wave-hint": "the origin's plan travels along; holders overrule it for a clear gain",
+    "wave-hint-adaptive": "machines adapt the plan as they go: re-planning, bids, watch, copies",
+    "wave-hint-portfolio": "the same, from the best of 40 plans, each judged by carrying it out",
     "wave-random": "uniform among eligible machines, the holder's own included",
     "wave-greedy-classic": "Jupiter's greedy rule to the letter",
     "wave-random-classic": "Jupiter's random rule to the letter",
@@ -38,6 +40,6 @@ def roster() -> list[tuple[str, str, str]]:
 
 
 def _kind(name: str) -> str:
-    if name in MAPPERS:
+    if name in MAPPERS or name.startswith("wave-"):
         return "decides in the run"
     return "plans before it" if name in PLANNERS else "dispatches items"
