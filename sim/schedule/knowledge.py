@@ -90,7 +90,7 @@ def parents_of(unit: Unit, now: float, spec: Spec, nodes: tuple[NodeId, ...]) ->
     parents = []
     for parent, size_bytes in unit.parents:
         held = parent.held
-        if held is not None:
-            ready_in_s = 0.0 if held.state is State.DONE else expected_end_s(held, now) - now
-            parents.append(Parent(spec.names[parent.task], nodes[held.machine], ready_in_s, size_bytes))
+        assert held is not None, f"unit {unit.place} is placed before its parent {parent.place}"
+        ready_in_s = 0.0 if held.state is State.DONE else expected_end_s(held, now) - now
+        parents.append(Parent(spec.names[parent.task], nodes[held.machine], ready_in_s, size_bytes))
     return tuple(parents)

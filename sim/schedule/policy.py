@@ -46,7 +46,7 @@ class Policy(Protocol):
         """Whether its machine takes what it was given, now that the assignment is there."""
 
     def declined(self, attempt: Attempt) -> None:
-        """Whoever gave it away hears that it was not taken; the unit has no machine."""
+        """Whoever gave it away hears that it was not taken; the unit has no machine, or no copy."""
 
     def died(self, machine: int, lost: Sequence[Attempt]) -> None:
         """It is known that a machine has failed; the units of these attempts, started or not, have no machine."""

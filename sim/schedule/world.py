@@ -265,9 +265,14 @@ class World:
 
     def _hear(self, attempt: Attempt) -> None:
         """Of an attempt that was declined."""
-        if attempt.unit.held is attempt:
-            attempt.unit.held = None
-            self.policy.declined(attempt)
+        unit = attempt.unit
+        if unit.held is attempt:
+            unit.held = None
+        elif unit.copy is attempt:
+            unit.copy = None
+        else:
+            return  # it has been given to somebody else meanwhile
+        self.policy.declined(attempt)
 
     def _expect(self, attempt: Attempt) -> None:
         """It is known when the last input will be there."""

@@ -39,6 +39,7 @@ class Told:
     """By task: letters of machines, first choice first."""
     believed_s: float = 0.0
     minds_queue: bool = False
+    minds_excluded: bool = False
     asked: list[Asked] = field(default_factory=list)
     worlds: list[World] = field(default_factory=list)
     name: str = "told"
@@ -50,6 +51,8 @@ class Told:
         self.asked.append(Asked(self.worlds[-1].now, me, question, view, progress))
         wanted = [node_of(ord(letter) - 97) for letter in self.places[question.task]]
         alive = [peer.node for peer in view.peers]
+        if self.minds_excluded:
+            alive = [node for node in alive if node not in question.excluded]
         return Choice(
             tuple(Score(node, 0.0, 0.0, self.believed_s, 1.0) for node in wanted if node in alive),
             minds_queue=self.minds_queue,
@@ -218,23 +221,31 @@ def test_a_start_elsewhere_is_heard_after_its_way() -> None:
 
 def test_a_machine_declines_when_its_queue_is_much_longer_than_believed() -> None:
     graph = worlds.graph({"x": 4.0, "y": 2.0}, {})
-    told = Told({"x": "a", "y": "ab"}, minds_queue=True)
+    told = Told({"x": "a", "y": "ab"}, minds_queue=True, minds_excluded=True)
 
-    def picky(question: Question, view: View, rng: Random) -> Choice:
-        choice = Told.choose(told, question, view, rng)
-        return Choice(tuple(one for one in choice.ranking if one.node not in question.excluded), True)
-
-    chooser = type("Chooser", (), {"name": "told", "choose": staticmethod(picky)})()
-
-    def make(world: World) -> Deciding:
-        told.worlds.append(world)
-        return Deciding(chooser, None, world)
-
-    result = worlds.run(three(graph), Strategy("told", make))
+    result = run(three(graph), told)
 
     assert worlds.where(result) == "ab"  # 4 s are more than the 2 s that y takes
     assert [sorted(one.question.excluded) for one in told.asked] == [[], [], [node_of(0)]]
     assert [one.attempt for one in result.executions] == [1, 2]
+
+
+def test_rather_somebody_who_has_declined_than_nobody() -> None:
+    graph = worlds.graph({"x": 4.0, "y": 2.0}, {})
+    told = Told({"x": "a", "y": "a"}, minds_queue=True, minds_excluded=True)
+
+    result = run(three(graph), told)
+
+    assert worlds.where(result) == "aa"
+    assert [sorted(one.question.excluded) for one in told.asked if one.question.task == "y"] == [
+        [],
+        [node_of(0)],
+        [],
+        [node_of(0)],
+        [],
+        [node_of(0)],
+        [],
+    ]
 
 
 def test_the_fourth_to_be_asked_must_take_it() -> None:

@@ -96,7 +96,8 @@ def test_the_controller_is_asked_once_for_all_parents_of_an_item() -> None:
 
 
 def test_a_controller_that_is_being_asked_is_not_asked_again() -> None:
-    join = worlds.graph({"x": 1.0, "y": 1.0, "z": 1.0}, {"xz": 100.0, "yz": 100.0})
+    pins = {"x": Vertex("x", 1.0, pinned="a"), "y": Vertex("y", 1.125, pinned="b")}
+    join = worlds.graph({"x": 1.0, "y": 1.125, "z": 1.0}, {"xz": 100.0, "yz": 100.0}, **pins)
     net = worlds.network(*worlds.machines(3), latency_s=0.25)
     slow = worlds.scenario(net, Arrival(join, origin=2), handoff=Handoff(0.0, free=False))
 

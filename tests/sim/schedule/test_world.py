@@ -194,6 +194,49 @@ def test_what_is_declined_is_given_to_somebody_else() -> None:
     assert result.messages == 2
 
 
+def test_a_copy_can_be_declined_and_made_elsewhere() -> None:
+    class Picky(CopyOverdue):
+        """b takes no copies."""
+
+        def accepts(self, attempt: Attempt) -> bool:
+            return attempt.machine != 1
+
+        def declined(self, attempt: Attempt) -> None:
+            assert attempt.unit.copy is None
+            self.world.copy(attempt.unit, 2, 0.0, 0)
+
+    world = worlds.scenario(
+        worlds.network(*worlds.machines(3)),
+        worlds.graph({"x": 4.0}, {}),
+        disruptions=[Disruption(0.0, 0, Fate.SPEED, 0.1)],
+    )
+
+    result = worlds.run(world, Strategy("test", Picky))
+
+    assert executions(result) == [(0, 0, 0.0, 9.0, False), (0, 2, 5.0, 9.0, True)]
+
+
+def test_a_refusal_that_comes_too_late_changes_nothing() -> None:
+    class Impatient(AllToA):
+        """a takes nothing, and before that is known b gets it."""
+
+        def accepts(self, attempt: Attempt) -> bool:
+            return attempt.machine == 1
+
+        def arrived(self, job: Job, item: int) -> None:
+            super().arrived(job, item)
+            self.world.at(0.75, partial(self.world.move, job.items[0][0], 1, 0.0, 1))
+
+    net = worlds.network(*worlds.machines(2), latency_s=0.5)
+    world = worlds.scenario(
+        net, Arrival(worlds.graph({"x": 1.0}, {}), origin=1), handoff=Handoff(message_bytes=0.0, free=False)
+    )
+
+    result = worlds.run(world, Strategy("test", Impatient))
+
+    assert executions(result) == [(0, 1, 0.75, 1.75, True)]
+
+
 def test_a_task_whose_input_cannot_come_is_never_run() -> None:
     net = worlds.network(*worlds.machines(2), links={"ab": 0.0})
     for contention in Contention:
