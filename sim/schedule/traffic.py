@@ -23,7 +23,10 @@ def check_traffic(result: Result, kept: Mapping[tuple[int, int, int], Execution]
         {(edge.parent, edge.child): edge.size_bytes for edge in arrival.graph.edges}
         for arrival in result.scenario.arrivals
     ]
+    machines = len(result.scenario.network.machines)
     for one in result.transfers:
+        if not (0 <= one.job < len(sizes) and 0 <= one.source < machines and 0 <= one.target < machines):
+            raise InfeasibleError(f"{one} names something that the scenario does not have")
         _check_transfer(result, one, sizes[one.job], slack_s)
         parent = kept.get((one.job, one.item, one.parent))
         if parent is None or parent.machine != one.source or one.start_s < parent.finish_s - slack_s:
@@ -31,7 +34,7 @@ def check_traffic(result: Result, kept: Mapping[tuple[int, int, int], Execution]
     _check_senders(result, kept, slack_s)
     _check_shares(result, slack_s)
     moved = math.fsum(one.size_bytes for one in result.transfers)
-    if moved > result.bytes_moved * (1.0 + 1e-9):
+    if not moved <= result.bytes_moved * (1.0 + 1e-9):  # also for what is no number
         raise InfeasibleError(f"transfers add up to {moved} bytes, the result says {result.bytes_moved}")
 
 
