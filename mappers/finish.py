@@ -36,7 +36,7 @@ def expected_finishes(question: Question, view: View) -> list[Score]:
     max(last input's arrival, queue) + run time        (scheduling.md 4.4)
     """
     nodes = [peer.node for peer in eligible(question, view)]
-    queues = queues_s(view.peers, question.mine)
+    queues = queues_s(view.peers, question.mine, view.refresh_s)
     arrivals = arrivals_s(question.parents, nodes, view.link)
     return [
         _score(node, arrival, queues[node], view.run_s(question.task, node))

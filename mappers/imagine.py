@@ -74,7 +74,7 @@ def _settled(view: View, items: int) -> View:
 
     Once believed, a queue counts as fresh: otherwise what the wave itself puts there would be mistrusted with it.
     """
-    believed = queues_s(view.peers)
+    believed = queues_s(view.peers, refresh_s=view.refresh_s)
     peers = tuple(replace(peer, free_in_s=believed[peer.node], age_s=0.0) for peer in view.peers)
     return replace(view, peers=peers, run_s=lambda task, node: items * view.run_s(task, node))
 

@@ -59,7 +59,7 @@ def situation_of(dag: Dag, view: View, items: int = 1) -> Situation | None:
     )
     costs = tuple(_costs_s(task, view, peers, items) for task in dag.tasks)
     latency, inverse = _links(view, peers)
-    queues = queues_s(view.peers)
+    queues = queues_s(view.peers, refresh_s=view.refresh_s)
     free_from_s = tuple(queues[peer.node] for peer in peers)
     nodes = tuple(peer.node for peer in peers)
     return Situation(Instance(costs, edges, latency, inverse), tuple(number), nodes, free_from_s)

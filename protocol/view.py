@@ -53,6 +53,8 @@ class View:
     """(source, target) -> Link; the same node to itself costs nothing."""
     run_s: Callable[[str, NodeId], float]
     """(task, node) -> expected run time in seconds."""
+    refresh_s: float = 1.0
+    """How often load figures are refreshed while nothing goes wrong; an age means something only beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class Views:
             for station in self._world.stations
             if costs[station.number] < math.inf and station.is_thought_alive
         ]
-        return View(self.nodes[me], tuple(peers), self.link, run_s)
+        return View(self.nodes[me], tuple(peers), self.link, run_s, self._period_s + self._delay_s or 1.0)
 
     def busy_percent(self, machine: int, me: int) -> float:
         """How many of a machine's cores run something, as far as machine `me` has heard."""

@@ -2,17 +2,25 @@ import math
 
 import pytest
 
-from pnode.mappers.load import FRESH_S, STALE_S, queues_s, trust
+from pnode.mappers.load import FRESH, STALE, queues_s, trust
 
 from .beliefs import node, peer
 
 
 @pytest.mark.parametrize(
     ("age_s", "expected"),
-    [(0.0, 1.0), (FRESH_S, 1.0), ((FRESH_S + STALE_S) / 2, 0.5), (STALE_S, 0.0), (1e9, 0.0), (math.inf, 0.0)],
+    [(0.0, 1.0), (FRESH, 1.0), ((FRESH + STALE) / 2, 0.5), (STALE, 0.0), (1e9, 0.0), (math.inf, 0.0)],
 )
 def test_trust_falls_from_one_to_nothing_with_age(age_s: float, expected: float) -> None:
     assert trust(age_s) == pytest.approx(expected)
+
+
+def test_an_age_is_judged_by_how_often_figures_come() -> None:
+    assert trust(100.0, refresh_s=50.0) == 1.0
+    assert trust(100.0, refresh_s=2.0) == 0.0
+
+    slow = [peer("A", free_in_s=7.0, age_s=100.0), peer("B", free_in_s=1.0, age_s=100.0)]
+    assert queues_s(slow, refresh_s=100.0) == {node("A"): 7.0, node("B"): 1.0}
 
 
 def test_a_fresh_figure_is_believed_as_it_is() -> None:
@@ -28,7 +36,7 @@ def test_a_node_of_which_nothing_is_known_counts_as_average() -> None:
 
 
 def test_a_figure_half_trusted_lies_half_way_to_the_average() -> None:
-    half = (FRESH_S + STALE_S) / 2
+    half = (FRESH + STALE) / 2
 
     queues = queues_s([peer("A", free_in_s=2.0), peer("B", free_in_s=8.0, age_s=half)])
 
