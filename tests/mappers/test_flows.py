@@ -76,6 +76,14 @@ def test_who_comes_later_slows_who_is_there(contention: Contention) -> None:
     assert ends == at(1.2, 0.9)
 
 
+@pytest.mark.parametrize("contention", SHARED)
+def test_a_small_one_that_comes_last_ends_first(contention: Contention) -> None:
+    """185 MB at 100 MB/s, never idle: the last ends at 1.85."""
+    transfers = [transfer("x", A, B, 100), transfer("y", A, B, 60, "1/2"), transfer("z", A, B, 25, "9/10")]
+
+    assert moved(network(contention), *transfers) == at(1.75, 1.85, 1.65)
+
+
 @pytest.mark.parametrize("contention", Contention)
 def test_opposite_directions_do_not_disturb_each_other(contention: Contention) -> None:
     ends = moved(network(contention), transfer("x", A, B, 100), transfer("y", B, A, 100))
@@ -195,6 +203,19 @@ def test_a_quadratic_term_has_a_meaning_only_without_contention() -> None:
 def test_every_node_has_cards_that_move_something(up: list[float], down: list[float]) -> None:
     with pytest.raises(InstanceError, match="for each of 2 nodes"):
         flows_of(Contention.NIC, uniform(2, 0.0), uniform(2, 1.0), up=up, down=down)
+
+
+def test_newcomers_take_from_whoever_was_limited_elsewhere() -> None:
+    """A to B and A to D share A's uplink, until two more come to D: then A to D has a third of D's downlink, and A to
+    B the other two thirds of A's uplink."""
+    transfers = [
+        transfer("ab", A, B, 100),
+        transfer("ad", A, D, 100),
+        transfer("cd", C, D, 100, begins="1"),
+        transfer("ed", E, D, 100, begins="1"),
+    ]
+
+    assert moved(network(Contention.NIC), *transfers) == at(1.75, 2.5, 3.5, 3.5)
 
 
 def test_a_transfer_that_was_slowed_is_not_woken_with_one_that_ends() -> None:
