@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from pnode.protocol.view import Mapper
 
+from .followed import Followed
+from .planners import YARDSTICKS
 from .wave_classic import WaveGreedyClassic, WaveRandomClassic
 from .wave_greedy import WaveGreedy
 from .wave_hint import WaveHint
@@ -24,6 +26,12 @@ MAPPERS: Mapping[str, Mapper] = {mapper.name: mapper for mapper in _ALL}
 
 NAMES: tuple[str, ...] = tuple(MAPPERS)
 
+FOLLOWED: Mapping[str, Mapper] = {name: Followed(name, plan) for name, plan in YARDSTICKS.items() if name != "random"}
+"""Static planners, for comparison on real machines. Without one that draws, which wave-random is, and without the
+optimum, which would keep an origin busy for too long."""
+
+EVERY: Mapping[str, Mapper] = {**MAPPERS, **FOLLOWED}
+
 
 class UnknownMapperError(ValueError):
     """A person or a job asks for a mapper that there is none of."""
@@ -31,6 +39,6 @@ class UnknownMapperError(ValueError):
 
 def by_name(name: str) -> Mapper:
     """The mapper of that name. Raises UnknownMapperError, which lists the known ones."""
-    if name not in MAPPERS:
-        raise UnknownMapperError(f"there is no mapper {name!r}; known are {', '.join(NAMES)}")
-    return MAPPERS[name]
+    if name not in EVERY:
+        raise UnknownMapperError(f"there is no mapper {name!r}; known are {', '.join(EVERY)}")
+    return EVERY[name]

@@ -4,7 +4,7 @@ For comparison on real machines: HEFT and its like plan once, from the origin's 
 node that is gone, or that turned the task down, is replaced by the one with the earliest expected finish.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -24,13 +24,13 @@ class Followed:
     """Makes the plan at submission and ranks the planned node first."""
 
     name: str
-    planner: "Callable[[], Planner]"
-    """Gives the planner when one is needed: planners compute on numpy, and whoever only names them need not wait."""
+    planner: "Planner"
+    """One that loads what it needs when it is called: whoever only names mappers need not wait for numpy."""
 
     def plan(self, dag: Dag, view: View, rng: Random, items: int = 1) -> Mapping[str, Planned]:  # noqa: ARG002
         from .situation import planned_by
 
-        return planned_by(lambda found: self.planner()(found.instance), dag, view, items)
+        return planned_by(lambda found: self.planner(found.instance), dag, view, items)
 
     def choose(self, question: Question, view: View, rng: Random) -> Choice:  # noqa: ARG002  # as all mappers have it
         planned = question.plan.get(question.task)

@@ -1,11 +1,11 @@
 from random import Random
 
 from pnode.mappers.followed import Followed
+from pnode.mappers.heft import heft
 from pnode.mappers.instance import Instance
-from pnode.mappers.plan import Plan, Planner
+from pnode.mappers.plan import Plan
 from pnode.protocol.dag import Dag
-from pnode.protocol.view import Choice, Link, Parent, Planned
-from pnode.protocol.view import Planner as LivePlanner
+from pnode.protocol.view import Choice, Link, Parent, Planned, Planner
 
 from .beliefs import ask, letters, node, peer, task, view
 from .progress import done, knowing
@@ -23,11 +23,7 @@ def on_the_last(instance: Instance) -> Plan:
     return Plan((last,) * instance.tasks, tuple(starts[:-1]), tuple(starts[1:]), tuple(instance.order))
 
 
-def loaded() -> Planner:
-    return on_the_last
-
-
-MAPPER = Followed("on-the-last", loaded)
+MAPPER = Followed("on-the-last", on_the_last)
 
 
 def order(choice: Choice) -> str:
@@ -36,7 +32,7 @@ def order(choice: Choice) -> str:
 
 def test_it_is_called_after_its_planner_and_plans() -> None:
     assert MAPPER.name == "on-the-last"
-    assert isinstance(MAPPER, LivePlanner)
+    assert isinstance(MAPPER, Planner)
 
 
 def test_the_plan_is_that_of_the_planner() -> None:
@@ -80,10 +76,8 @@ def test_nobody_eligible_gives_an_empty_ranking_and_an_empty_plan() -> None:
 
 
 def test_a_cut_off_node_may_leave_the_job_without_a_plan() -> None:
-    from pnode.mappers.heft import heft
-
     dag = Dag((task("left", "last", hint=("A",)), task("right", "last", hint=("B",)), task("last", hint=("C",))))
     cut = Link(float("inf"), 1e8, 1.0)
     peers = [peer("A"), peer("B"), peer("C")]
 
-    assert Followed("heft", lambda: heft).plan(dag, view("A", peers, links={"AC": cut, "BC": cut}), Random(1)) == {}
+    assert Followed("heft", heft).plan(dag, view("A", peers, links={"AC": cut, "BC": cut}), Random(1)) == {}
