@@ -19,7 +19,7 @@ from random import Random
 
 import trio
 
-from pnode.mappers.catalogue import MAPPERS
+from pnode.mappers.catalogue import EVERY
 from pnode.profilers.profile import Profile
 from pnode.profilers.resources import machine_facts, speed_index
 from pnode.protocol.certificate import TrustError
@@ -272,7 +272,7 @@ class Node:
             self.crypto,
             self.trust,
             self.profile,
-            MAPPERS,
+            EVERY,
             Random(int.from_bytes(os.urandom(16), "big")),  # noqa: S311  # for spreading load, not for secrets
             _TIMINGS.get(self.habits.timing, MembershipSettings.lan)(),
         )
