@@ -1,9 +1,15 @@
 """Whole jobs on whole clusters while machines fail: a few seeds here, as many as you like by `python -m
 pnode.sim.chaos FIRST COUNT`."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 
+from pnode.protocol.dag import Dag
+from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.jobstate import Phase
+from pnode.sim import chaos
 from pnode.sim.chaos import Storm, main, run
 
 SEEDS = (
@@ -21,6 +27,22 @@ def test_a_job_survives_what_a_seed_has_in_store_for_it(seed: int) -> None:
     verdict = run(seed)
 
     assert not verdict.complaints, f"{verdict}\nagain: python -m pnode.sim.chaos {seed} 1"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_planned_job_survives_it_too_though_cores_are_kept_by_wrong_estimates(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(rng: Random) -> JobSpec:
+        spec = random_spec(rng)
+        tasks = tuple(replace(task, expected_s=2.0) for task in spec.dag.tasks)
+        items = spec.items if seed % 3 == 0 else spec.items[:1]  # a plan for a stream keeps no cores
+        return replace(spec, dag=Dag(tasks), items=items, mapper="wave-hint")
+
+    random_spec = chaos._random_spec
+    monkeypatch.setattr(chaos, "_random_spec", planned)
+
+    assert not run(seed).complaints
 
 
 def test_the_same_seed_is_the_same_run() -> None:
