@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from pnode.mappers.contention import Contention
+
 from .capacity import Load, overloaded
 from .errors import InfeasibleError
 from .result import Execution, Result
-from .scenario import Fate, Spread, Vertex
+from .scenario import Fate, Scenario, Spread, Vertex
 from .traffic import check_traffic
 
 ROUNDING = 1e-9
@@ -138,11 +140,11 @@ def _check_machine(facts: _Facts, one: Execution) -> None:
     if vertex.costs_s and vertex.costs_s[one.machine] == math.inf:
         raise InfeasibleError(f"{facts.name(one)} cannot run there")
     for since_s, until_s in facts.absences[one.machine]:
-        # What is lost in a failure ends at its very moment.
-        if one.start_s < until_s - facts.slack_s and one.finish_s > since_s + facts.slack_s:
+        # What is lost in a failure ends at its very moment, and what waits there is lost with its inputs.
+        if one.bound_s < until_s - facts.slack_s and one.finish_s > since_s + facts.slack_s:
             raise InfeasibleError(
-                f"{facts.name(one)} runs from {one.start_s} s to {one.finish_s} s; the machine is not there from "
-                f"{since_s} s to {until_s} s"
+                f"{facts.name(one)} is there from {one.bound_s} s to {one.finish_s} s; the machine is not "
+                f"there from {since_s} s to {until_s} s"
             )
 
 
@@ -186,7 +188,7 @@ def _check_inputs(facts: _Facts, one: Execution) -> None:
             raise InfeasibleError(f"{facts.name(one)} starts at {one.start_s} s, its parent {name!r} never ends")
         soonest_s = source.finish_s
         if source.machine != one.machine:
-            rate = network.bandwidth_bytes_per_s[source.machine][one.machine]
+            rate = _rate(facts.result.scenario, source.machine, one.machine)
             if not rate:
                 raise InfeasibleError(f"{facts.name(one)} has input from a machine that cannot reach it: {name!r}")
             soonest_s = max(soonest_s, one.bound_s) + network.latency_s[source.machine][one.machine]
@@ -198,6 +200,15 @@ def _check_inputs(facts: _Facts, one: Execution) -> None:
                 f"{facts.name(one)} is ready at {one.ready_s} s, the output of its parent {name!r} cannot be there "
                 f"before {soonest_s} s"
             )
+
+
+def _rate(scenario: Scenario, source: int, target: int) -> float:
+    """Bytes per second at best, when nothing else is under way."""
+    network = scenario.network
+    rate = network.bandwidth_bytes_per_s[source][target]
+    if scenario.contention is not Contention.NIC:
+        return rate
+    return min(rate, network.machines[source].up_bytes_per_s, network.machines[target].down_bytes_per_s)
 
 
 def _check_capacity(facts: _Facts) -> None:

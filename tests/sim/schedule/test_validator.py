@@ -216,3 +216,24 @@ def test_nothing_is_sent_between_machines_that_cannot_talk() -> None:
 
     with pytest.raises(InfeasibleError, match="goes between machines that cannot talk"):
         validate(replace(good, scenario=scenario, transfers=(*good.transfers, stray), bytes_moved=300.0))
+
+
+def test_nothing_waits_on_a_machine_while_it_is_not_there() -> None:
+    result = simulate(
+        worlds.scenario(worlds.network(*worlds.machines(1)), worlds.graph({"x": 1.0}, {})), worlds.at(0)
+    )
+    scenario = replace(result.scenario, disruptions=(Disruption(2.0, 0, Fate.FAIL), Disruption(3.0, 0, Fate.RECOVER)))
+
+    validate(replace(spoil(result, 0, bound_s=3.0, ready_s=3.0, start_s=4.0, finish_s=5.0), scenario=scenario))
+    with pytest.raises(InfeasibleError, match=r"not there from 2\.0 s to 3\.0 s"):
+        validate(replace(spoil(result, 0, start_s=4.0, finish_s=5.0), scenario=scenario))
+
+
+def test_nothing_comes_faster_than_cards_let_it_in_a_result_that_was_not_traced() -> None:
+    free = replace(right(), transfers=())
+    net = worlds.network(*(replace(one, up_bytes_per_s=50.0) for one in worlds.machines(3)))
+    scenario = replace(free.scenario, network=net, contention=Contention.NIC)
+
+    validate(free)
+    with pytest.raises(InfeasibleError, match=r"cannot be there before 3\.0 s"):
+        validate(replace(free, scenario=scenario))
