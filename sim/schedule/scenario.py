@@ -185,12 +185,17 @@ class Scenario:
             _check_arrival(arrival, self.network)
         for disruption in self.disruptions:
             if not 0 <= disruption.machine < len(self.network.machines):
-                raise ScenarioError(f"a disruption at {disruption.at_s} s names machine {disruption.machine} of none")
+                raise ScenarioError(
+                    f"a disruption at {disruption.at_s} s names machine {disruption.machine}, there are "
+                    f"{len(self.network.machines)}"
+                )
             if not 0 <= disruption.at_s < math.inf or not 0 < disruption.factor < math.inf:
                 raise ScenarioError(
                     f"a disruption comes at {disruption.at_s} s with factor {disruption.factor}, expected a finite "
                     "time, zero or more, and a finite factor above zero"
                 )
+        _check_durations(self.durations)
+        _check_delays(self.gossip, self.handoff)
 
 
 KEPT_MAX = 8
@@ -252,6 +257,12 @@ def _check_network(network: Network) -> None:
                 f"machine {machine.name!r} has speed {machine.speed} and {machine.cores} cores, expected a finite "
                 "speed above zero and at least one core"
             )
+        if not (machine.memory_bytes >= 0 and machine.up_bytes_per_s > 0 and machine.down_bytes_per_s > 0):
+            raise ScenarioError(
+                f"machine {machine.name!r} has {machine.memory_bytes} bytes of memory and cards of "
+                f"{machine.up_bytes_per_s} bytes per second up and {machine.down_bytes_per_s} down, expected zero or "
+                "more, and numbers above zero"
+            )
     _check_square("latency_s", network.latency_s, len(names))
     if network.seconds_per_byte2 is None:
         _check_square("bandwidth_bytes_per_s", network.bandwidth_bytes_per_s, len(names))
@@ -288,9 +299,41 @@ def _check_arrival(arrival: Arrival, network: Network) -> None:
     if len(names) < len(arrival.graph.tasks):
         raise ScenarioError(f"graph {arrival.graph.name!r} has two tasks of the same name")
     for task in arrival.graph.tasks:
+        if task.cores < 1 or not task.memory_bytes >= 0:
+            raise ScenarioError(
+                f"task {task.name!r} takes {task.cores} cores and {task.memory_bytes} bytes of memory, expected at "
+                "least one core, and zero or more"
+            )
         if task.pinned:
             network.number(task.pinned)
         if task.costs_s and len(task.costs_s) != len(network.machines):
             raise ScenarioError(
                 f"task {task.name!r} has {len(task.costs_s)} costs, expected one for each of {len(network.machines)}"
             )
+
+
+def _check_durations(durations: Durations) -> None:
+    width, node_width = durations.width, durations.node_width
+    is_too_wide = durations.spread is Spread.UNIFORM and width > 1
+    if not 0 <= width < math.inf or is_too_wide or not 0 <= node_width <= 1:
+        raise ScenarioError(
+            f"durations scatter by {width} ({durations.spread.value}) and by {node_width} per node, expected 0 to 1, "
+            "since nothing takes less than no time (lognormal: any finite number from 0 on)"
+        )
+    for number, told in enumerate(durations.factors):
+        for task, factor in told:
+            if not 0 <= factor < math.inf:
+                raise ScenarioError(
+                    f"task {task!r} of graph {number} has the factor {factor}, expected a finite one, zero or more"
+                )
+
+
+def _check_delays(gossip: Gossip, handoff: Handoff) -> None:
+    for what, value in (
+        ("gossip comes every", gossip.period_s),
+        ("gossip takes", gossip.delay_s),
+        ("a failure is known after", gossip.detection_s),
+        ("a message has the bytes", handoff.message_bytes),
+    ):
+        if not 0 <= value < math.inf:
+            raise ScenarioError(f"{what} {value}, expected a finite number, zero or more")

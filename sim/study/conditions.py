@@ -124,7 +124,7 @@ TENANTS_LOAD = 0.7
 def tenants(graphs: Sequence[Graph], network: Network, age_tasks: float, rng: Random) -> Scenario:
     """Graphs that come from machines drawn at random, at instants of a Poisson process of a load of TENANTS_LOAD.
 
-    `age_tasks` is the age of views in mean tasks; `inf` for origins that know nothing of each other.
+    `age_tasks` is the age of views in mean tasks; with far more than a run takes, origins know nothing of each other.
     """
     instances = [instance_of(graph, network) for graph in graphs]
     work_s = math.fsum(math.fsum(instance.mean_cost_s) for instance in instances)

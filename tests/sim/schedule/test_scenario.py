@@ -9,11 +9,15 @@ from pnode.mappers.instance import Edge
 from pnode.sim.schedule.scenario import (
     Arrival,
     Disruption,
+    Durations,
     Fate,
+    Gossip,
     Graph,
+    Handoff,
     Machine,
     Network,
     ScenarioError,
+    Spread,
     Vertex,
     instance_of,
 )
@@ -90,6 +94,9 @@ def test_a_graph_that_makes_no_problem_is_refused(graph: Graph, message: str) ->
         (Arrival(Graph("g", (Vertex("x", 1.0), Vertex("x", 1.0)), ())), "two tasks of the same name"),
         (Arrival(Graph("g", (Vertex("x", 1.0, pinned="z"),), ())), "no machine 'z'; known are a, b"),
         (Arrival(Graph("g", (Vertex("x", 1.0, costs_s=(1.0,)),), ())), "has 1 costs, expected one for each of 2"),
+        (Arrival(Graph("g", (Vertex("x", 1.0, cores=0),), ())), "takes 0 cores"),
+        (Arrival(Graph("g", (Vertex("x", 1.0, memory_bytes=-1.0),), ())), "and -1.0 bytes of memory"),
+        (Arrival(Graph("g", (Vertex("x", 1.0, memory_bytes=math.nan),), ())), "and nan bytes of memory"),
     ],
 )
 def test_an_arrival_that_cannot_be_is_refused(arrival: Arrival, message: str) -> None:
@@ -100,7 +107,7 @@ def test_an_arrival_that_cannot_be_is_refused(arrival: Arrival, message: str) ->
 @pytest.mark.parametrize(
     ("disruption", "message"),
     [
-        (Disruption(0.0, 2, Fate.FAIL), "names machine 2 of none"),
+        (Disruption(0.0, 2, Fate.FAIL), "names machine 2, there are 2"),
         (Disruption(-1.0, 0, Fate.FAIL), "comes at -1.0 s"),
         (Disruption(1.0, 0, Fate.SPEED, 0.0), "with factor 0.0"),
         (Disruption(1.0, 0, Fate.SPEED, math.inf), "with factor inf"),
@@ -109,6 +116,30 @@ def test_an_arrival_that_cannot_be_is_refused(arrival: Arrival, message: str) ->
 def test_a_disruption_that_cannot_be_is_refused(disruption: Disruption, message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         worlds.scenario(TWO, ONE_TASK, disruptions=[disruption])
+
+
+@pytest.mark.parametrize(
+    ("durations", "message"),
+    [
+        (Durations(Spread.UNIFORM, 1.5), "scatter by 1.5"),
+        (Durations(Spread.LOGNORMAL, math.nan), "scatter by nan"),
+        (Durations(Spread.LOGNORMAL, math.inf), "scatter by inf"),
+        (Durations(node_width=1.5), "by 1.5 per node"),
+        (Durations(factors=((("x", -1.0),),)), "task 'x' of graph 0 has the factor -1.0"),
+    ],
+)
+def test_nothing_takes_less_than_no_time(durations: Durations, message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        worlds.scenario(TWO, ONE_TASK, durations=durations)
+
+
+@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
+def test_nobody_hears_of_anything_before_it_happens_or_never(value: float) -> None:
+    for gossip in (Gossip(period_s=value), Gossip(delay_s=value), Gossip(detection_s=value)):
+        with pytest.raises(ScenarioError, match=f"{value}, expected a finite number, zero or more"):
+            worlds.scenario(TWO, ONE_TASK, gossip=gossip)
+    with pytest.raises(ScenarioError, match=f"a message has the bytes {value}"):
+        worlds.scenario(TWO, ONE_TASK, handoff=Handoff(value))
 
 
 def test_a_scenario_needs_a_graph() -> None:
@@ -123,6 +154,9 @@ def test_a_scenario_needs_a_graph() -> None:
         ((Machine("a"), Machine("a")), ((0.0, 0.0), (0.0, 0.0)), "two machines are called 'a'"),
         ((Machine("a", speed=0.0),), ((0.0,),), "has speed 0.0 and 1 cores"),
         ((Machine("a", cores=0),), ((0.0,),), "has speed 1.0 and 0 cores"),
+        ((Machine("a", memory_bytes=math.nan),), ((0.0,),), "has nan bytes of memory"),
+        ((Machine("a", up_bytes_per_s=0.0),), ((0.0,),), "cards of 0.0 bytes per second up"),
+        ((Machine("a", down_bytes_per_s=math.nan),), ((0.0,),), "and nan down"),
         ((Machine("a"),), (), "latency_s is not 1 by 1"),
         ((Machine("a"), Machine("b")), ((0.0, 0.0), (0.0,)), "latency_s is not 2 by 2"),
         ((Machine("a"), Machine("b")), ((0.0, -1.0), (0.0, 0.0)), "latency_s from machine 0 to 1 is -1.0"),
