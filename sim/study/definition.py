@@ -51,7 +51,7 @@ from pnode.sim.schedule.strategies import strategy_of
 
 from .case import Family, Make, Parameters
 from .conditions import Condition
-from .families import Bundled, Layers, Traced
+from .families import Bundled, Layers, Traced, digest_of
 from .study import BASELINE, Study
 
 RUNS_MAX = 1_000_000
@@ -204,9 +204,11 @@ def _bundles(table: Value, _folder: Path) -> Iterator[Family]:
 
 def _traces(table: Value, folder: Path) -> Iterator[Family]:
     for path in _files(table["files"], folder):
+        content = digest_of(path)
 
-        def make(cell: Mapping[str, Cell], path: Path = path) -> Make:
-            return Traced(str(path), int(cell["nodes"]), float(cell["ccr"]), Condition(cell["condition"]))
+        def make(cell: Mapping[str, Cell], path: Path = path, content: str = content) -> Make:
+            nodes, ccr = int(cell["nodes"]), float(cell["ccr"])
+            return Traced(str(path), content, nodes, ccr, Condition(cell["condition"]))
 
         yield from _families(table, path.name.partition(".")[0], TRACES, make, "files")
 

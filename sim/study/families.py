@@ -5,6 +5,7 @@ bundles of chains of the same sizes stand in, so that a table can be made anywhe
 """
 
 import functools
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -46,6 +47,8 @@ class Traced:
     """Draws a network for a recorded graph, and puts both under a condition."""
 
     path: str
+    content: str
+    """Digest of the file: recorded runs are not to be taken for those of another content."""
     nodes: int
     ccr: float
     condition: Condition
@@ -54,6 +57,11 @@ class Traced:
         graph = _read(self.path)
         instance = on_drawn_network(graph, self.nodes, self.ccr, rng)
         return under(self.condition, scenario_of(instance, graph.name), rng)
+
+
+def digest_of(path: Path) -> str:
+    """Of a file's content. Raises OSError."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @functools.lru_cache(maxsize=64)  # a family has about as many; one trace is read for several networks and conditions
@@ -122,7 +130,13 @@ def family_b(condition: Condition, data: Path | None, tasks_max: int = 1100, see
             ]
         else:
             families += [
-                Family(path.name.partition(".")[0], Traced(str(path), nodes, ccr, condition), 1, given, seed)
+                Family(
+                    path.name.partition(".")[0],
+                    Traced(str(path), digest_of(path), nodes, ccr, condition),
+                    1,
+                    given,
+                    seed,
+                )
                 for path in traces(data, tasks_max)
             ]
     return tuple(families)

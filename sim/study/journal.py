@@ -24,6 +24,8 @@ CODE = (
     "profilers/*.py",
     "mappers/*.py",
     "sim/schedule/*.py",
+    "sim/formats/*.py",
+    "sim/study/case.py",
     "sim/study/conditions.py",
     "sim/study/families.py",
     "sim/study/figures.py",

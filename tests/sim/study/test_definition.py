@@ -100,6 +100,16 @@ def test_scenarios_and_traces_are_files_beside_it(path: Path) -> None:
     assert len(study.run()) == 4
 
 
+def test_runs_of_a_trace_that_has_changed_are_not_taken_for_those_of_the_old_one(path: Path) -> None:
+    path.write_text('mappers = ["heft"]\n[[traces]]\nfiles = ["trace.json"]\nnodes = 4\nccr = 1\n')
+    digests = []
+    for cost_s in (1.0, 2.0, 1.0):
+        write_wfformat(path.parent / "trace.json", chain(cost_s, 2, 3, name="trace"))
+        digests.append(read_study(path).study.cases[0].digest())
+
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_the_committed_study_can_be_read() -> None:
     assert len(read_study(STUDIES / "layers.toml").study) == 90
 
