@@ -57,7 +57,7 @@ def test_what_is_shown_of_a_run_has_the_figures_that_are_printed(
 
 def test_every_program_runs(clone: Path) -> None:
     for number, program in enumerate(blocks("python")):
-        (clone / f"program{number}.py").write_text("from pathlib import Path\n" + program)
+        (clone / f"program{number}.py").write_text(program)
         ran = subprocess.run(
             [sys.executable, "-W", "error", f"program{number}.py"],
             cwd=clone,
