@@ -49,7 +49,8 @@ def sim() -> None:
 @seed_option
 @click.option(
     "--index", type=click.IntRange(0), metavar="N",
-    help="SCENARIO is the file of a study, and this is the number of its run to do again.",
+    help="SCENARIO is the file of a study, and this is the number of its run to do again, which has its own mapper "
+    "and seed.",
 )  # fmt: skip
 @click.option("--trace", type=TARGET, metavar="FILE", help="Write what happened, see below.")
 @click.option(
@@ -79,11 +80,16 @@ def run(
     from pnode.sim.schedule.run import simulate
 
     from .definition import read_study
-    from .output import write_gantt, write_trace
+    from .output import check_drawing, check_trace, write_gantt, write_trace
 
+    if trace:
+        check_trace(trace)
+    if gantt:
+        check_drawing(gantt)
     if index is None:
         result = simulate(read_scenario(scenario), mapper, seed, trace=bool(trace or gantt))
     else:
+        _refuse_beside_index("mapper", "seed")
         result = read_study(scenario).study.replay(index)
     if trace:
         write_trace(result, trace)
@@ -91,6 +97,14 @@ def run(
         write_gantt(result, gantt)
     _print_result(result, as_json=as_json)
     return 0 if result.complete else FAILED
+
+
+def _refuse_beside_index(*options: str) -> None:
+    """What would be overruled in silence."""
+    context = click.get_current_context()
+    for option in options:
+        if context.get_parameter_source(option) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"a run of a study has a {option} of its own, expected --index without --{option}")
 
 
 def _print_result(result: "Result", *, as_json: bool) -> None:

@@ -35,8 +35,10 @@ def replay(recording: Path, mapper: str | None, seed: int, gantt: Path | None, a
     from pnode.sim.formats.recording import read_recording
 
     from . import replay as replaying
-    from .output import write_gantt
+    from .output import check_drawing, write_gantt
 
+    if gantt:
+        check_drawing(gantt)
     replayed = replaying.replay(read_recording(recording), mapper or "", seed)
     if gantt:
         write_gantt(replayed.result, gantt)
@@ -69,5 +71,5 @@ def _print(replayed: "Replay", mapper: str | None) -> None:
     chosen = f"as {mapper} would place it" if mapper else f"where it ran, placed by {replayed.recording.mapper}"
     click.echo(
         f"job {replayed.recording.job}, {chosen}: took {replayed.recording.makespan_s:.3f} s, "
-        f"predicted {replayed.result.makespan_s:.3f} s ({replayed.error:+.1%})"
+        f"predicted {replayed.result.makespan_s:.3f} s ({replayed.error:+z.1%})"
     )

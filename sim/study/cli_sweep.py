@@ -128,11 +128,12 @@ def plot(results: Path, out: Path, over: str | None, figure: str) -> None:
       pnode sim plot pnode-study/results.csv --over ccr --figure slr --out slr.html
     """
     from .lines import lines_svg
-    from .output import write_drawing
+    from .output import check_drawing, write_drawing
     from .page import page
     from .plot import spread_svg
     from .table import read_table
 
+    check_drawing(out)
     table = read_table(results)
     svg = lines_svg(table, over, figure) if over else spread_svg(table, figure)
     write_drawing(out, lambda: svg, lambda: page(results.stem, [svg]))

@@ -19,8 +19,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 """A file to read."""
 
-TARGET = click.Path(dir_okay=False, path_type=Path)
-"""A file to write."""
+
+class Target(click.Path):
+    """A file to write, in a directory that there is: known before anything is run for it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.parent.is_dir():
+            self.fail(f"{path} cannot be written, there is no directory {path.parent}", param, ctx)
+        return path
+
+
+TARGET = Target(dir_okay=False, path_type=Path)
 
 FAILED = 1
 USED_WRONGLY = 2

@@ -10,7 +10,7 @@ from pnode.sim.formats.records import write_records
 from pnode.sim.schedule.result import Result
 
 from .gantt import gantt_svg
-from .raster import write_png
+from .raster import converter, write_png
 from .report import gantt_html
 
 DRAWINGS = (".svg", ".html", ".png")
@@ -25,25 +25,33 @@ def write_gantt(result: Result, path: Path) -> None:
     write_drawing(path, lambda: gantt_svg(result, transfers=True), lambda: gantt_html(result, transfers=True))
 
 
+def check_drawing(path: Path) -> None:
+    """Refuse before anything is run for it what cannot be drawn. Raises SuffixError, MissingLibraryError."""
+    if path.suffix not in DRAWINGS:
+        raise SuffixError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(DRAWINGS)}")
+    if path.suffix == ".png":
+        converter(path)
+
+
 def write_drawing(path: Path, svg: Callable[[], str], html: Callable[[], str]) -> None:
     """A drawing as what the suffix asks for. Raises SuffixError, MissingLibraryError, OSError."""
-    match path.suffix:
-        case ".svg":
-            path.write_text(svg(), encoding="utf-8")
-        case ".html":
-            path.write_text(html(), encoding="utf-8")
-        case ".png":
-            write_png(svg(), path)
-        case suffix:
-            raise SuffixError(f"{path} ends in {suffix!r}, expected one of {', '.join(DRAWINGS)}")
+    check_drawing(path)
+    if path.suffix == ".png":
+        write_png(svg(), path)
+    else:
+        path.write_text(svg() if path.suffix == ".svg" else html(), encoding="utf-8")
+
+
+def check_trace(path: Path) -> None:
+    """Refuse before anything is run for it what cannot be a trace. Raises SuffixError."""
+    if path.suffix not in TRACES:
+        raise SuffixError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(TRACES)}")
 
 
 def write_trace(result: Result, path: Path) -> None:
     """What happened in a run. Raises SuffixError, FormatError."""
-    write = TRACES.get(path.suffix)
-    if write is None:
-        raise SuffixError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(TRACES)}")
-    write(path, result)
+    check_trace(path)
+    TRACES[path.suffix](path, result)
 
 
 TRACES: dict[str, Callable[[Path, Result], None]] = {

@@ -21,13 +21,19 @@ CONVERSION_S_MAX = 120.0
 """A chart of ten thousand bars takes seconds."""
 
 
-def write_png(svg: str, path: Path) -> None:
-    """Convert a drawing. Raises MissingLibraryError where there is no converter or it fails, OSError."""
+def converter(path: Path) -> str:
+    """The program that will make this image. Raises MissingLibraryError where there is none."""
     program = next((name for name in CONVERTERS if shutil.which(name)), None)
     if program is None:
         raise MissingLibraryError(
             f"{path} cannot be made: PNG needs one of the programs {', '.join(CONVERTERS)}; SVG and HTML need none"
         )
+    return program
+
+
+def write_png(svg: str, path: Path) -> None:
+    """Convert a drawing. Raises MissingLibraryError where there is no converter or it fails, OSError."""
+    program = converter(path)
     with tempfile.TemporaryDirectory() as place:
         source = Path(place, "drawing.svg")
         source.write_text(svg, encoding="utf-8")

@@ -260,6 +260,10 @@ def test_pisa_prints_a_matrix_and_writes_what_it_found(sim: Shell, tmp_path: Pat
         (("run", SCENARIO, "--trace", "run.pdf"), "run.pdf ends in '.pdf', expected one of .json"),
         (("run", "small.toml"), "small.toml: unknown key mappers"),
         (("run", SCENARIO, "--index", "1"), "two-sites.toml: unknown key contention"),
+        (("run", SCENARIO, "--gantt", "none/run.svg"), "none/run.svg cannot be written, there is no directory none"),
+        (("compare", SCENARIO, "--csv", "none/runs.csv"), "there is no directory none"),
+        (("run", "small.toml", "--index", "3", "--mapper", "heft"), "expected --index without --mapper"),
+        (("run", "small.toml", "--index", "3", "--seed", "0"), "expected --index without --seed"),
         (("run", "small.toml", "--index", "24"), "the study has no run 24, its 24 runs count from 0"),
         (("compare", SCENARIO, "--report", "page.pdf"), "page.pdf ends in '.pdf', expected .html"),
         (("compare",), "Missing argument"),
@@ -293,6 +297,15 @@ def test_what_is_missing_here_is_named_with_the_way_to_get_it(
     monkeypatch.setenv("PATH", "/nowhere")
 
     assert told in complaint(sim(*words), status=1)
+
+
+def test_nothing_is_run_for_files_that_cannot_be_made(sim: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.sim.schedule.run.simulate", None)  # to call it would be a mistake in pnode
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    assert "expected one of" in complaint(sim("run", SCENARIO, "--gantt", "run.pdf"))
+    assert "expected one of" in complaint(sim("run", SCENARIO, "--trace", "run.pdf"))
+    assert "PNG needs" in complaint(sim("run", SCENARIO, "--gantt", "run.png"), status=1)
 
 
 def test_a_run_that_does_not_complete_fails(sim: Shell, tmp_path: Path) -> None:
