@@ -175,8 +175,8 @@ class Hearsay:
         mine = units[0].job, units[0].item
         planned: list[Attempt] = []
         for attempt in self._others(mine):
-            known_s = now if me in (attempt.machine, attempt.by) else seen_s
-            if attempt.given_s > known_s or attempt.finish_s <= known_s:
+            known_s = now if attempt.machine == me else seen_s
+            if attempt.finish_s <= known_s or (attempt.given_s > known_s and attempt.by != me):
                 continue
             if attempt.start_s <= known_s:
                 _run(nodes[attempt.machine], attempt, self._end_s(attempt, known_s) - now)

@@ -94,14 +94,25 @@ class Hinted(Quiet):
     def arrived(self, job: Job, item: int) -> None:
         by = job.arrival.origin
         board, order = self._hearsay.board(job, item, by)
-        steps = self._planned(job) if self._is_alone(board) else self._fitted(job, item, board, order)
+        alone = self._is_alone(board) and self._is_confirmed(job, item)
+        steps = self._planned(job) if alone else self._fitted(job, item, board, order)
         for step in steps:
             self._world.decisions += 1
             self._carry_out(job, item, step, by)
 
     def _is_alone(self, board: Board) -> bool:
-        """Whether a static planner knows all there is to know: idle machines of one core each."""
-        return all(cores is not None and len(cores) == 1 and cores.free_s <= board.now for cores in board.nodes)
+        """Whether a static planner knows all there is: idle machines of one core each that run as expected."""
+        return all(factor == 1.0 for factor in board.factor) and all(
+            cores is not None and len(cores) == 1 and cores.free_s <= board.now for cores in board.nodes
+        )
+
+    def _is_confirmed(self, job: Job, item: int) -> bool:
+        """Whether the machines say so themselves, if they are asked and what was heard of them is old."""
+        if not (self._how.asks and self._hearsay.is_old):
+            return True
+        by = job.arrival.origin
+        answers = [self._auction.ask(by, station.number) for station in self._world.stations]
+        return all(answers) and self._is_alone(self._hearsay.board(job, item, by, fresh=True)[0])
 
     def _planned(self, job: Job) -> list[Step]:
         plan, now = self._plan(job), self._world.now
@@ -152,8 +163,7 @@ class Hinted(Quiet):
     def started(self, attempt: Attempt) -> None:
         now, run_s = self._world.now, self._hearsay.run_s(attempt)
         attempt.due_finish_s = now + run_s
-        if self._how.watches or self._how.copies:
-            self._look_later(attempt, due_s(now, run_s), copy_due_s(now, run_s))
+        self._look_later(attempt, due_s(now, run_s), copy_due_s(now, run_s))
 
     def ended(self, attempt: Attempt) -> None:
         self._looks.pop(attempt, None)
@@ -189,9 +199,9 @@ class Hinted(Quiet):
                     self._replan(job, item, machine, fresh=True)
 
     def _look_later(self, attempt: Attempt, look_s: float, copy_s: float) -> None:
-        self._looks[attempt] = look_s, copy_s
         at_s = min(look_s if self._how.watches else math.inf, copy_s if self._how.copies else math.inf)
         if at_s < math.inf:
+            self._looks[attempt] = look_s, copy_s
             self._world.watch(attempt, at_s)
 
     def _learn(self, attempt: Attempt, until_s: float) -> None:
