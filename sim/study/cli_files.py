@@ -55,7 +55,7 @@ def _plain(checked: "Checked") -> dict[str, object]:
 @click.command("import")
 @click.argument("file", type=FILE, metavar="FILE")
 @click.option("--out", type=TARGET, metavar="FILE.toml", help="Where to write it.  [default: FILE's name with .toml]")
-@click.option("--network", type=FILE, metavar="FILE", help="Take the network of this file.")
+@click.option("--network", type=FILE, metavar="FILE", help="Take the network of this file; a scenario will do.")
 @click.option(
     "--nodes", type=click.IntRange(1, 512), metavar="N",
     help="Draw a network of so many machines, with speeds and bandwidths of U(0.25, 1.75).",
@@ -70,8 +70,8 @@ def import_command(
 ) -> None:
     """Make a scenario of a file of another format.
 
-    The graph of a WfFormat, DAX, STG, TGFF, DAGBench or Jupiter file, or the scenario of an ncsim file; a graph that
-    comes without a network needs one.
+    The graph of a WfFormat, DAX, STG, TGFF, DAGBench or Jupiter file; or a whole scenario, ncsim's or one of our own,
+    perhaps to scale it. A graph that comes without a network needs one.
 
     \b
     Examples:
@@ -85,6 +85,8 @@ def import_command(
     if network and nodes:
         raise click.UsageError("expected --network or --nodes, not both")
     target = out or Path(f"{file.name.partition('.')[0]}.toml")
+    if target.exists() and target.samefile(file):
+        raise click.UsageError(f"{file} would be overwritten, expected --out with another name")
     scenario = imported(file, Wanted(network, nodes, ccr, seed))
     write_toml(target, scenario)
     tasks = sum(len(arrival.graph.tasks) for arrival in scenario.arrivals)

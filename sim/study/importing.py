@@ -1,6 +1,6 @@
 """Importing: a scenario made of somebody else's file, with a network of the user's choice where it has none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -27,12 +27,13 @@ class Wanted:
 
 
 def imported(path: Path, wanted: Wanted) -> Scenario:
-    """The graph of a file on the network that is wanted, or else the file's. Raises FormatError."""
-    if path.suffix in NCSIM:
-        return read_scenario(path)
+    """The graph of a file on the network that is wanted, or else the file's; a scenario whole. Raises FormatError."""
+    if path.suffix in SCENARIOS:
+        return _rescaled(path, wanted)
     graph, network = read_problem(path)
     if wanted.file:
-        network = read_network(wanted.file)
+        has_all = wanted.file.suffix in SCENARIOS
+        network = read_scenario(wanted.file).network if has_all else read_network(wanted.file)
     elif wanted.nodes:
         network = drawn(wanted.nodes, Random(f"network/{wanted.seed}"))  # noqa: S311 - repeatable, not secret
     if network is None:
@@ -49,6 +50,24 @@ def imported(path: Path, wanted: Wanted) -> Scenario:
     except ScenarioError as error:
         raise FormatError(str(path), "", str(error)) from None
     return scenario
+
+
+SCENARIOS = (".toml", *NCSIM)
+"""Files that say more than a graph and a network."""
+
+
+def _rescaled(path: Path, wanted: Wanted) -> Scenario:
+    """All that the file says, in another ratio if one is wanted; what it says of machines forbids others."""
+    if wanted.file or wanted.nodes:
+        raise FormatError(str(path), "", "it has a network that the rest of it refers to, expected no other for it")
+    scenario = read_scenario(path)
+    if wanted.ccr is None:
+        return scenario
+    try:
+        graphs = [arrival.graph for arrival in scenario.arrivals]
+        return replace(scenario, network=scaled(scenario.network, graphs, wanted.ccr))
+    except ScenarioError as error:
+        raise FormatError(str(path), "", str(error)) from None
 
 
 def drawn(nodes: int, rng: Random) -> Network:
