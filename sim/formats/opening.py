@@ -16,7 +16,7 @@ from .wfformat import graph_of
 READ_AHEAD = 20
 """Lines in which the first two that are not empty must be found."""
 
-EXPECTED = "WfFormat or DAGBench (JSON), DAX (XML), TGFF, STG or a DAG of Jupiter"
+EXPECTED = "WfFormat or DAGBench (JSON), DAX (XML), TGFF, STG or a DAG of Jupiter (scenarios end in .toml or .yaml)"
 
 Problem = tuple[Graph, Network | None]
 
@@ -71,4 +71,6 @@ def _from_json(file: str, text: str) -> Problem:
         return graph_of(document), None
     if "task_graph" in document.table():
         return problem_of(document)
+    if document.table().get("format") == "pnode-recording":
+        raise document.error("it records a live job, which 'pnode sim replay' reads")
     raise document.error("expected `workflow` (WfFormat) or `task_graph` (DAGBench)")

@@ -59,6 +59,7 @@ def test_a_dag_of_jupiter_is_read_with_the_logs_beside_it(tmp_path: Path) -> Non
         ("", "it is empty, expected WfFormat or DAGBench (JSON), DAX (XML), TGFF"),
         ("hello world", "it begins with 'hello world', expected"),
         ("{}", "expected `workflow` (WfFormat) or `task_graph` (DAGBench)"),
+        ('{"format": "pnode-recording"}', "it records a live job, which 'pnode sim replay' reads"),
         ("{", "no JSON"),
     ],
 )
