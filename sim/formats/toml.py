@@ -95,6 +95,8 @@ CHARACTERS_MAX = 16 * 1024 * 1024
 """A network of 512 nodes as full matrices has 10 MB; the standard library's parser takes a minute for more."""
 
 KEYS = ("name", "contention", "ccr", "network", "job", "durations", "disruption", "gossip", "handoff")
+STUDY_KEYS = ("mappers", "baseline", "seeds", "scenario", "layered", "bundles", "traces")
+"""Those of a study, which is easily taken for a scenario: both are TOML."""
 
 
 def read_toml(path: Place) -> Scenario:
@@ -105,6 +107,8 @@ def read_toml(path: Place) -> Scenario:
 def parse_toml(file: str, text: str, folder: Path) -> Scenario:
     """That of a text; `file` is its name for messages, and files that it names lie relative to the folder."""
     document = parse_document(file, text)
+    if "network" not in document.table() and any(key in document.table() for key in STUDY_KEYS):
+        raise document.error("it is a study, expected a scenario; 'pnode sim sweep' runs it, --index one run of it")
     document.allow(KEYS)
     network = network_of(document["network"], folder)
     jobs = Jobs(network, folder)

@@ -11,7 +11,7 @@ from pnode.sim.formats.ncsim_trace import read_trace
 from pnode.sim.formats.opening import read_problem
 from pnode.sim.formats.scenarios import NCSIM, read_scenario
 from pnode.sim.formats.source import read_text
-from pnode.sim.formats.toml import parse_document
+from pnode.sim.formats.toml import STUDY_KEYS, parse_document
 from pnode.sim.schedule.errors import InfeasibleError
 from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.run import simulate
@@ -64,7 +64,7 @@ def _what(path: Path, mappers: Sequence[str]) -> str:
         graph, network = read_problem(path)
         if network is None:
             return f"a graph of {_size(graph)}"
-    elif path.suffix == ".toml" and parse_document(str(path), read_text(path)).get("mappers"):
+    elif path.suffix == ".toml" and _is_study(path):
         study = read_study(path).study
         return (
             f"a study of {len(study.cases)} scenarios, {len(study.compared)} mappers and {len(study.seeds)} seeds: "
@@ -75,6 +75,11 @@ def _what(path: Path, mappers: Sequence[str]) -> str:
         validate(simulate(scenario, mapper, trace=True))
     judged = f"; possible under {', '.join(mappers)}" if mappers else ""
     return f"a scenario of {_content(scenario)}{judged}"
+
+
+def _is_study(path: Path) -> bool:
+    table = parse_document(str(path), read_text(path)).table()
+    return "network" not in table and any(key in table for key in STUDY_KEYS)
 
 
 def _content(scenario: Scenario) -> str:

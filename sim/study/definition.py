@@ -75,6 +75,8 @@ class Definition:
 def read_study(path: Path) -> Definition:
     """The study of a file. Raises FormatError, also for the files it names; StudyError."""
     document = parse_document(str(path), read_text(path))
+    if "network" in document.table():
+        raise document.error("it is a scenario, expected a study; one run of it is 'pnode sim run' without --index")
     document.allow(("name", "mappers", "baseline", "seeds", "scenario", *FAMILIES))
     name, baseline = document.get("name"), document.get("baseline")
     scenarios: list[Scenario | Family] = list(_scenarios(document.get("scenario"), path.parent))
@@ -129,7 +131,8 @@ def _files(value: Value, folder: Path) -> Iterator[Path]:
             yield folder / text
             continue
         try:
-            found = sorted(folder.glob(text))
+            root = Path(text).anchor  # of a pattern that is absolute
+            found = sorted(Path(root).glob(text[len(root) :]) if root else folder.glob(text))
         except (ValueError, NotImplementedError) as error:
             raise pattern.error(f"no pattern of files: {error}") from None
         if not found:

@@ -147,13 +147,25 @@ MANY = f"[{', '.join(['1'] * 200)}]"
         (MAPPERS + LAYERED.replace("ccr = 1", f"ccr = {MANY}\nalpha = {MANY}\ndegree = {MANY}"), "8000000 combin"),
         (MAPPERS + '[[scenario]]\nfiles = ["none.toml"]\n', "study.toml: scenario[0].files[0]: there is no file"),
         (MAPPERS + '[[scenario]]\nfiles = ["*.none"]\n', "scenario[0].files[0]: no file is called like '*.none'"),
-        (MAPPERS + '[[scenario]]\nfiles = ["/*"]\n', "study.toml: scenario[0].files[0]: no pattern of files"),
+        (
+            MAPPERS + '[[scenario]]\nfiles = ["/nowhere/*"]\n',
+            "study.toml: scenario[0].files[0]: no file is called like '/nowhere/*'",
+        ),
+        ("[network]\nnodes = 1\n", "study.toml: it is a scenario, expected a study"),
         (MAPPERS + "[[scenario]]\n", "study.toml: scenario[0]: there is no `files`"),
         (MAPPERS + "[layered]\ntasks = 1\n", "study.toml: layered: found a table, expected a list"),
     ],
 )
 def test_a_definition_that_makes_no_sense_is_refused(path: Path, text: str, complaint: str) -> None:
     assert complaint in told(path, text)
+
+
+def test_a_pattern_may_be_absolute(path: Path) -> None:
+    for name in ("b.toml", "a.toml"):
+        (path.parent / name).write_text((STUDIES / "two-sites.toml").read_text().replace("two sites", name))
+    path.write_text(f'mappers = ["heft"]\n[[scenario]]\nfiles = ["{path.parent}/?.tom*"]\n')
+
+    assert [case.scenario().name for case in read_study(path).study.cases] == ["a.toml", "b.toml"]
 
 
 def test_an_error_in_a_file_that_it_names_is_that_files(path: Path) -> None:
