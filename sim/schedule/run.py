@@ -17,7 +17,8 @@ def simulate(
     """Run a scenario to its end.
 
     `mapper` is one of `strategies.NAMES`, a mapper that decides inside the run, or a planner whose plans are carried
-    out. The same arguments give an equal result, on any machine. `trace` records every transfer.
+    out. The same arguments give an equal result, on any machine; of `optimal` only where it proves its plan in the
+    time it has (`mappers.optimum`). `trace` records every transfer.
 
     Raises UnknownMapperError, ScenarioError, and whatever a planner raises that finds no plan.
     """
