@@ -91,7 +91,7 @@ def result_text(result: Result) -> str:
     """The figures of one run; of several graphs, the end of each."""
     told = dict(zip(FIGURES, figures(result, yardstick(result.scenario)), strict=True))
     head = f"{result.scenario.name}, {result.mapper}, seed {result.seed}"
-    lines = [head if result.complete else f"{head}: did not complete"]
+    lines = [head if result.complete else f"{head}: did not complete; {_unfinished(result)}"]
     for name, value in told.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             lines.append(f"  {TITLES.get(name, name).ljust(12)}  {number(value)}")
@@ -99,6 +99,23 @@ def result_text(result: Result) -> str:
         lines.append("")
     return "".join(f"{line}\n" for line in lines) + _arrivals_text(result)
 
+
+def _unfinished(result: Result) -> str:
+    """The tasks without a result, with the item where there are several."""
+    done = {(one.job, one.item, one.task) for one in result.executions if one.kept}
+    missing = [
+        task.name if arrival.items == 1 else f"{task.name}[{item}]"
+        for job, arrival in enumerate(result.scenario.arrivals)
+        for item in range(arrival.items)
+        for number, task in enumerate(arrival.graph.tasks)
+        if (job, item, number) not in done
+    ]
+    more = f" and {len(missing) - UNFINISHED_MAX} more" if len(missing) > UNFINISHED_MAX else ""
+    return f"never done: {', '.join(missing[:UNFINISHED_MAX])}{more}"
+
+
+UNFINISHED_MAX = 5
+"""Names in a line; the first are enough to see where it came to a halt."""
 
 TITLES = {
     "makespan_s": "makespan s",

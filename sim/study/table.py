@@ -92,7 +92,9 @@ def table_of(records: Sequence[Mapping[str, Value]]) -> Table:
 
 
 def read_table(path: Path) -> Table:
-    """What `to_jsonl` or, for a name that ends in `.csv`, `to_csv` wrote. Raises TableError, OSError."""
+    """What `to_csv` or `to_jsonl` wrote, as its suffix says. Raises TableError, OSError."""
+    if path.suffix not in (".csv", ".jsonl"):
+        raise TableError(f"{path} is no table of results, expected a .csv or .jsonl that a sweep or --csv wrote")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -267,7 +267,7 @@ def test_pisa_prints_a_matrix_and_writes_what_it_found(sim: Shell, tmp_path: Pat
         (("run", "small.toml", "--index", "24"), "the study has no run 24, its 24 runs count from 0"),
         (("compare", SCENARIO, "--report", "page.pdf"), "page.pdf ends in '.pdf', expected .html"),
         (("compare",), "Missing argument"),
-        (("plot", SCENARIO, "--out", "x.svg"), "two-sites.toml:1: no JSON"),
+        (("plot", SCENARIO, "--out", "x.svg"), "two-sites.toml is no table of results, expected a .csv or .jsonl"),
         (("export", SCENARIO, "--out", "x.dot"), "x.dot ends in '.dot', expected one of .tgff"),
         (("import", "small.toml"), "small.toml would be overwritten, expected --out with another name"),
         (("import", SCENARIO, "--nodes", "2", "--network", SCENARIO), "expected --network or --nodes, not both"),
@@ -314,7 +314,9 @@ def test_a_run_that_does_not_complete_fails(sim: Shell, tmp_path: Path) -> None:
     ran = [sim("run", "lost.toml", "--mapper", mapper) for mapper in ("fastest", "wave-plan")]
 
     assert [status for status, _, _ in ran] == [1, 0]
-    assert ran[0][1].startswith("two sites, fastest, seed 0: did not complete\n")
+    assert ran[0][1].startswith(
+        "two sites, fastest, seed 0: did not complete; never done: split, left, middle, right, join\n"
+    )
 
 
 def test_of_several_graphs_each_has_its_line(sim: Shell, tmp_path: Path) -> None:
