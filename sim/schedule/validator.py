@@ -36,6 +36,7 @@ def validate(result: Result) -> None:
         _check_machine(facts, execution)
         _check_duration(facts, execution)
         _check_inputs(facts, execution)
+    _check_losses(facts)
     _check_capacity(facts)
     _check_queues(facts)
     check_traffic(result, facts.kept, facts.slack_s)
@@ -60,6 +61,14 @@ class _Facts:
                 if place in found:
                     raise InfeasibleError(f"{self.name(one)} has two results that are kept, expected one")
                 found[place] = one
+        return found
+
+    @cached_property
+    def attempts(self) -> Mapping[Place, list[Execution]]:
+        """All that ran, kept or not."""
+        found: dict[Place, list[Execution]] = {}
+        for one in self.result.executions:
+            found.setdefault((one.job, one.item, one.task), []).append(one)
         return found
 
     @cached_property
@@ -199,6 +208,26 @@ def _check_inputs(facts: _Facts, one: Execution) -> None:
             raise InfeasibleError(
                 f"{facts.name(one)} is ready at {one.ready_s} s, the output of its parent {name!r} cannot be there "
                 f"before {soonest_s} s"
+            )
+
+
+def _check_losses(facts: _Facts) -> None:
+    """What is not kept was lost with its machine, or ended since there was another attempt."""
+    for one in facts.result.executions:
+        if one.kept or any(
+            abs(since_s - one.finish_s) <= facts.slack_s for since_s, _ in facts.absences[one.machine]
+        ):
+            continue
+        others = facts.attempts[one.job, one.item, one.task]
+        if not any(
+            other.machine != one.machine
+            and other.bound_s <= one.finish_s + facts.slack_s
+            and other.finish_s >= one.finish_s - facts.slack_s
+            for other in others
+        ):
+            raise InfeasibleError(
+                f"{facts.name(one)} is not kept, though at its end, at {one.finish_s} s, neither its machine failed "
+                "nor was there another attempt elsewhere"
             )
 
 

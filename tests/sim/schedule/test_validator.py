@@ -237,3 +237,20 @@ def test_nothing_comes_faster_than_cards_let_it_in_a_result_that_was_not_traced(
     validate(free)
     with pytest.raises(InfeasibleError, match=r"cannot be there before 3\.0 s"):
         validate(replace(free, scenario=scenario))
+
+
+def test_what_is_not_kept_was_lost_for_a_reason() -> None:
+    result = simulate(
+        worlds.scenario(worlds.network(*worlds.machines(2)), worlds.graph({"x": 4.0}, {})), worlds.at(0)
+    )
+    late = spoil(result, 0, bound_s=3.0, ready_s=3.0, start_s=3.0, finish_s=7.0)
+    lost = replace(of(result, 0), finish_s=2.0, kept=False)
+    failing = replace(result.scenario, disruptions=(Disruption(2.0, 0, Fate.FAIL), Disruption(3.0, 0, Fate.RECOVER)))
+    copied = replace(result, executions=(replace(of(result, 0), machine=1), replace(lost, finish_s=4.0)))
+
+    validate(replace(late, executions=(lost, *late.executions), scenario=failing))
+    validate(copied)
+    with pytest.raises(
+        InfeasibleError, match=r"is not kept, though at its end, at 2\.0 s, neither its machine failed"
+    ):
+        validate(replace(late, executions=(lost, *late.executions)))
