@@ -28,6 +28,7 @@ WHAT: dict[str, str] = {
     "random": "uniform, by one that sees all",
     "portfolio": "the best of many plans, each judged by carrying it out",
     "optimal": "integer programming, for a dozen tasks",
+    "circe-static": "streams: every item goes by HEFT's plan",
     "circe-event": "streams: the cheapest machine at each item's arrival",
     "circe-push": "streams: by prices that machines push",
 }
