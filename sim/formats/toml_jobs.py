@@ -1,5 +1,6 @@
 """The tables [[job]] of our own scenario files: graphs, from files or told on the spot, and when they come."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,8 @@ class Jobs:
     def _from_file(self, file: Value) -> Graph:
         path = file.text()
         if path not in self._graphs:
+            if not os.path.exists(self._folder / path):  # noqa: PTH110 - Path's stumbles over too long a name
+                raise file.error(f"there is no file {self._folder / path}")
             self._graphs[path] = read_graph(self._folder / path)
         graph = self._graphs[path]
         for task in graph.tasks:
