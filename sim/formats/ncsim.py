@@ -170,7 +170,7 @@ def ncsim_text(scenario: Scenario, scheduler: str = "") -> str:
 def _check_known(scenario: Scenario) -> None:
     plain = Scenario(scenario.name, scenario.network, scenario.arrivals, Contention.LINK)
     for what, same in (
-        ("contention other than by links", scenario.contention is Contention.LINK),
+        ('contention other than by links, `contention = "link"`', scenario.contention is Contention.LINK),
         ("durations that are drawn", scenario.durations == Durations()),
         ("disruptions", not scenario.disruptions),
         ("gossip", scenario.gossip == Gossip()),
