@@ -12,7 +12,6 @@ A node with several cores has a calendar for each.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import Phase, Progress, Question, Score, View
@@ -38,7 +37,8 @@ class Outlook:
     def __init__(
         self, question: Question, view: View, scores: Sequence[Score], known: Mapping[str, Progress]
     ) -> None:
-        """`scores`: the candidates, their inputs, queues and run times; `known`: how far other tasks are."""
+        """`scores`: the candidates, their inputs, queues and run times; `known`: how far tasks are that have
+        a node and have not ended."""
         self._question = question
         self._view = view
         cores = {peer.node: peer.cores for peer in view.peers}
@@ -83,7 +83,7 @@ class Outlook:
             return score
         start_s = self._cores[at].quote(self._wanted(self._question.task), score.inputs_s, score.run_s)
         queue_s = score.queue_s if start_s <= score.inputs_s else max(score.queue_s, start_s)
-        return replace(score, total=start_s + score.run_s, queue_s=queue_s)
+        return Score(score.node, start_s + score.run_s, score.inputs_s, queue_s, score.run_s)
 
     def _wanted(self, name: str) -> int:
         return self._question.dag.by_name[name].cores
@@ -92,9 +92,9 @@ class Outlook:
         """Everything that no decision can change: what runs, and other jobs' work."""
         explained = [0.0] * len(self._nodes)
         for name, known in self._known.items():
-            if known.phase is Phase.DONE or known.node not in self._number:
+            at = self._number.get(known.node)
+            if at is None:
                 continue
-            at = self._number[known.node]
             cores = self._cores[at]
             wanted = min(max(1, self._wanted(name)), len(cores))
             expected_s = known.finish_in_s - known.start_in_s

@@ -7,6 +7,7 @@ earliest expected finish alone reaches 1.17 and 1.08).
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -61,18 +62,28 @@ def imagined(question: Question, view: View, urgencies: Urgencies) -> list[Score
     if not scores or urgency is None:
         return scores
     before = urgency.before(question.task, LOOKS_MAX)
-    known = look(question, (*before, *urgency.after(question.task, LOOKS_MAX)))
+    known, started = look(question, (*before, *urgency.after(question.task, LOOKS_MAX)))
     outlook = Outlook(question, view, scores, known)
-    names = not_started(question.dag, before, known)
+    names = not_started(question.dag, before, known, started)
     outlook.place(names, homes(question, names, known))
     return [outlook.seen(score) for score in scores]
 
 
-def look(question: Question, names: Sequence[str]) -> dict[str, Progress]:
-    """How far these tasks are, and the parents of the one at hand, as far as is known."""
-    progress = question.progress
-    parents = question.dag.parents[question.task]
-    return {name: known for name in (*names, *parents) if (known := progress.get(name)) is not None}
+def look(question: Question, names: Sequence[str]) -> tuple[dict[str, Progress], set[str]]:
+    """Of these tasks and the parents of the one at hand: how far those are that have a node and have not ended, and
+    which have started."""
+    progress, done, bound = question.progress, Phase.DONE, Phase.BOUND
+    known: dict[str, Progress] = {}
+    started: set[str] = set()
+    for name in (*names, *question.dag.parents[question.task]):
+        one = progress.get(name)
+        if one is not None:
+            phase = one.phase
+            if phase is not done:
+                known[name] = one
+            if phase is not bound:
+                started.add(name)
+    return known, started
 
 
 def homes(question: Question, names: Sequence[str], known: Mapping[str, Progress]) -> dict[str, NodeId]:
@@ -84,21 +95,16 @@ def homes(question: Question, names: Sequence[str], known: Mapping[str, Progress
     return found
 
 
-def not_started(dag: Dag, names: Sequence[str], known: Mapping[str, Progress]) -> list[str]:
+def not_started(
+    dag: Dag, names: Sequence[str], known: Mapping[str, Progress], started: AbstractSet[str]
+) -> list[str]:
     """Of these tasks, each of which stands before its children, those that have not started.
 
     What lies above a started task has ended, whether or not we were told.
     """
-    over: set[str] = set()
+    over = set(started)
     for name in reversed(names):
-        one = known.get(name)
-        if one is not None:
-            if one.phase is not Phase.BOUND:
-                over.add(name)
-        elif any(
-            child in over or (child in known and known[child].phase is not Phase.BOUND)
-            for child in dag.by_name[name].children
-        ):
+        if name not in over and name not in known and not over.isdisjoint(dag.by_name[name].children):
             over.add(name)
     return [name for name in names if name not in over]
 

@@ -3,7 +3,7 @@ import pytest
 from pnode.mappers.finish import expected_finishes
 from pnode.mappers.outlook import PEERS_MAX, Outlook
 from pnode.protocol.dag import Dag
-from pnode.protocol.view import Link, Parent, PeerView, Question, Score, View
+from pnode.protocol.view import Link, Parent, PeerView, Phase, Question, Score, View
 
 from .beliefs import FREE, ask, node, peer, star, task, view
 from .progress import bound, done, knowing, running
@@ -14,7 +14,8 @@ THREE = Dag((task("root", "other", "third", "last"), task("other"), task("third"
 
 def outlook(question: Question, beliefs: View) -> tuple[Outlook, list[Score]]:
     scores = expected_finishes(question, beliefs)
-    return Outlook(question, beliefs, scores, question.progress), scores
+    known = {name: one for name, one in question.progress.items() if one.phase is not Phase.DONE}
+    return Outlook(question, beliefs, scores, known), scores
 
 
 def finishes_s(

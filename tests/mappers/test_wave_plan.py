@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -5,7 +6,7 @@ from hypothesis import given
 
 from pnode.mappers.rank import upward_ranks
 from pnode.mappers.wave_greedy import WaveGreedy
-from pnode.mappers.wave_plan import LOOKS_MAX, RANKED_TASKS_MAX, WavePlan, not_started
+from pnode.mappers.wave_plan import LOOKS_MAX, RANKED_TASKS_MAX, WavePlan, look, not_started
 from pnode.protocol.dag import Dag
 from pnode.protocol.view import Choice, Link, Parent, Progress, Question, View
 
@@ -81,20 +82,24 @@ def test_an_entry_task_is_planned_with_the_more_urgent_entries_though_nothing_ha
         assert order(choose(ask(two, "short", parents=parents), beliefs)) == "AB"
 
 
+def left(dag: Dag, names: Sequence[str], **progress: Progress) -> list[str]:
+    known, started = look(knowing(ask(dag, dag.order[-1]), **progress), dag.order)
+    return not_started(dag, names, known, started)
+
+
 def test_what_has_not_started_is_told_from_what_has() -> None:
     names = [f"task{number}" for number in range(9)]
-    known = {"task0": done("A"), "task1": running("A", 0.0, 1.0), "task2": bound("B")}
 
-    assert not_started(big_dag(), names, known) == ["task2", *names[3:]]
+    assert left(big_dag(), names, task0=done("A"), task1=running("A", 0.0, 1.0), task2=bound("B")) == names[2:]
 
 
 def test_what_lies_above_a_started_task_has_ended_whether_or_not_we_were_told() -> None:
     chain = Dag((task("a", "b"), task("b", "c"), task("c"), task("d", "e"), task("e")))
     names = ("a", "b", "d", "e")
 
-    assert not_started(chain, names, {"c": running("A", 0.0, 1.0)}) == ["d", "e"]
-    assert not_started(chain, names, {"c": bound("A")}) == ["a", "b", "d", "e"]
-    assert not_started(chain, names, {"c": bound("A"), "e": done("A")}) == ["a", "b"]
+    assert left(chain, names, c=running("A", 0.0, 1.0)) == ["d", "e"]
+    assert left(chain, names, c=bound("A")) == ["a", "b", "d", "e"]
+    assert left(chain, names, c=bound("A"), e=done("A")) == ["a", "b"]
 
 
 def test_in_a_large_graph_only_the_tasks_nearest_in_urgency_are_looked_at() -> None:
