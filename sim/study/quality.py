@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from pnode.sim.schedule.strategies import NAMES
+
 from .case import Family
 from .conditions import Condition
 from .families import TRACES, family_a, family_b
@@ -65,9 +67,24 @@ def _measure(path: Path, at: int, given: dict[str, object]) -> Measure:
     tasks_max, count = given["tasks_max"], given["count"]
     if not isinstance(mappers, list) or not isinstance(tasks_max, int) or not isinstance(count, int):
         raise QualityError(f"{path}: measure {at} needs a list of mappers and whole numbers for tasks_max and count")
-    return Measure(
+    measure = Measure(
         str(given["name"]), Condition(given["condition"]), tasks_max, count, tuple(str(name) for name in mappers)
     )
+    _check_mappers(path, at, measure)
+    return measure
+
+
+def _check_mappers(path: Path, at: int, measure: Measure) -> None:
+    """Here and not in the middle of the runs, which take hours."""
+    if not measure.mappers or len(dict.fromkeys(measure.mappers)) < len(measure.mappers):
+        raise QualityError(
+            f"{path}: measure {at} has the mappers {measure.mappers}, expected at least one, each once"
+        )
+    for name in measure.mappers:
+        if name not in NAMES:
+            raise QualityError(f"{path}: measure {at}: there is no mapper {name!r}; known are {', '.join(NAMES)}")
+    if measure.condition is Condition.LOSS and BASELINE in measure.mappers:
+        raise QualityError(f"{path}: measure {at} has {BASELINE}, a plan that never ends once its node is lost")
 
 
 def run(measure: Measure, data: Path | None, workers: int, journal: Path | None = None) -> dict[str, Table]:
@@ -148,6 +165,7 @@ def filled(page: str, made: str) -> str:
 
 def make(measures: Sequence[Measure], page: Path, data: Path | None, workers: int, journal: Path | None) -> None:
     """Run all measures and put what they say into the page, plots into a folder beside it."""
+    filled(page.read_text(encoding="utf-8"), "")  # a page without a place is found before runs that take hours
     drawings = page.parent / "figures"
     drawings.mkdir(exist_ok=True)
     parts = [_origin(data)]

@@ -1,5 +1,6 @@
 """Quality: tables from a file of measures, put into a page between two markers."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_the_committed_measures_can_be_read() -> None:
         (MEASURE.replace('"perfect"', '"prefect"'), "known are perfect, iid30"),
         (MEASURE.replace("tasks_max = 30", 'tasks_max = "many"'), "whole numbers"),
         (MEASURE + "seed = 3\n", "measure 0 has name"),
+        (
+            re.sub("mappers = .*", 'mappers = ["nope"]', MEASURE),
+            "measure 0: there is no mapper 'nope'; known are wave-",
+        ),
+        (re.sub("mappers = .*", "mappers = []", MEASURE), "expected at least one, each once"),
+        (re.sub("mappers = .*", 'mappers = ["heft", "heft"]', MEASURE), "expected at least one, each once"),
+        (
+            re.sub("mappers = .*", 'mappers = ["heft"]', MEASURE).replace('"perfect"', '"loss"'),
+            "heft, a plan that never ends",
+        ),
         ("nothing = 1\n", "expected tables called"),
         ("measure = 7\n", "expected tables called"),
         ("[[measure\n", "measures.toml"),
@@ -117,3 +128,18 @@ def test_a_table_has_a_line_per_mapper_and_says_who_did_not_complete() -> None:
     assert lines[0].startswith("| mapper | A: median")
     assert [line for line in lines if "wave-greedy" in line] == [lines[2]]
     assert "not completed" not in lines[2]
+
+
+def test_a_page_without_a_place_is_found_before_anything_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "measures.toml").write_text(MEASURE)
+    (tmp_path / "page.md").write_text("nothing\n")
+
+    status = main(
+        [str(tmp_path / "measures.toml"), str(tmp_path / "page.md"), "--journal", str(tmp_path / "journal")]
+    )
+
+    assert status == 1
+    assert "the page has no place for tables" in capsys.readouterr().err
+    assert not (tmp_path / "journal").exists()
