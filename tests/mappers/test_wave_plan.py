@@ -83,7 +83,7 @@ def test_an_entry_task_is_planned_with_the_more_urgent_entries_though_nothing_ha
 
 
 def left(dag: Dag, names: Sequence[str], **progress: Progress) -> list[str]:
-    known, started = look(knowing(ask(dag, dag.order[-1]), **progress), dag.order)
+    known, started = look(replace(ask(dag, dag.order[-1]), progress=progress), dag.order)
     return not_started(dag, names, known, started)
 
 
