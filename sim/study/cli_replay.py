@@ -61,13 +61,15 @@ def replay(recording: Path, mapper: str | None, seed: int, gantt: Path | None, a
 def _print(replayed: "Replay", mapper: str | None) -> None:
     from .layout import columns
 
-    titles = ("task", "node", "start s", "predicted", "end s", "predicted")
+    # Who chooses anew may choose another node; otherwise both are the same, and one column says so.
+    nodes = ("node", "predicted_node") if mapper else ("node",)
+    titles = ("task", *("node", "predicted")[: len(nodes)], "start s", "predicted", "end s", "predicted")
     names = ("start_s", "predicted_start_s", "finish_s", "predicted_finish_s")
     rows = [
-        (str(row["task"]), str(row["predicted_node"]), *(f"{row[name]:.3f}" for name in names))
+        (str(row["task"]), *(str(row[name]) for name in nodes), *(f"{row[name]:.3f}" for name in names))
         for row in replayed.table().records()
     ]
-    click.echo(columns(titles, rows, text_columns=2), nl=False)
+    click.echo(columns(titles, rows, text_columns=1 + len(nodes)), nl=False)
     chosen = f"as {mapper} would place it" if mapper else f"where it ran, placed by {replayed.recording.mapper}"
     click.echo(
         f"job {replayed.recording.job}, {chosen}: took {replayed.recording.makespan_s:.3f} s, "

@@ -80,3 +80,13 @@ def test_what_is_no_recording_is_refused_as_wrongly_used(tmp_path: Path) -> None
 
     assert done.exit_code == 2
     assert "there is no `format`" in done.output
+
+
+def test_where_another_mapper_would_put_a_task_stands_beside_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text(items=1))
+
+    done = CliRunner().invoke(sim, ["replay", str(tmp_path / "run.json"), "--mapper", "fastest"])
+
+    lines = [line.split()[:5] for line in done.output.splitlines()]
+    assert lines[0][:3] == ["task", "node", "predicted"]
+    assert lines[1] == ["split", "host", "n1", "host", "n2"]
