@@ -51,6 +51,7 @@ def sweep(
       pnode sim sweep study.toml --dask tcp://scheduler:8786
     """
     from .definition import read_study
+    from .journal import forget
     from .layout import summary_text
     from .plain import summaries_to_plain
     from .summary import summarise
@@ -59,7 +60,7 @@ def sweep(
     place = out or Path(f"pnode-{definition.name.replace('/', '-')}")
     place.mkdir(parents=True, exist_ok=True)
     if fresh:
-        (place / JOURNAL).unlink(missing_ok=True)
+        forget(place / JOURNAL)
     table = _swept(definition, place / JOURNAL, workers, dask)
     written = write_results(definition, table, place, command_line(), parquet=parquet)
     summaries, baseline = summarise(table), definition.study.baseline

@@ -72,17 +72,29 @@ class Journal:
 @contextmanager
 def open_journal(path: Path) -> Iterator[Journal]:
     """For one writer at a time. A last line that was cut short is removed. Raises JournalError, OSError."""
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalError(f"{path} is being written by another sweep; wait for its end") from None
+    with _locked(path) as file:
         file.seek(0)
         content = file.read()
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(file.fileno(), whole)
         yield Journal(file, _rows(path, content[:whole]))
+
+
+def forget(path: Path) -> None:
+    """Empty a journal, or begin one. Raises JournalError while a sweep writes it, OSError."""
+    with _locked(path) as file:
+        os.truncate(file.fileno(), 0)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"{path} is being written by another sweep; wait for its end") from None
+        yield file
 
 
 def _rows(path: Path, content: bytes) -> dict[str, Row]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.sim.study.journal import JournalError, open_journal, run_key
+from pnode.sim.study.journal import JournalError, forget, open_journal, run_key
 from pnode.sim.study.study import Study
 
 from .fakes import Counting, scenario
@@ -65,6 +65,21 @@ def test_two_sweeps_do_not_write_to_the_same_journal(tmp_path: Path) -> None:
         open_journal(path),
     ):
         pass
+
+
+def test_a_journal_can_be_forgotten_but_not_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    forget(path)
+    with open_journal(path) as journal:
+        journal["a"] = (1.5,)
+        with pytest.raises(JournalError, match="is being written by another sweep"):
+            forget(path)
+
+    with open_journal(path) as journal:
+        assert "a" in journal
+    forget(path)
+    with open_journal(path) as journal:
+        assert "a" not in journal
 
 
 def test_a_key_depends_on_all_that_a_run_depends_on() -> None:
