@@ -22,7 +22,7 @@ def sent() -> Result:
 @pytest.mark.parametrize("facts", [{"job": 1}, {"job": -1}, {"source": 2}, {"target": 2}, {"target": -1}])
 def test_a_transfer_of_a_job_or_a_machine_that_there_is_not_is_found(facts: dict[str, int]) -> None:
     good = sent()
-    stray = replace(good.transfers[0], **facts)  # type: ignore[arg-type]  # facts are right by name
+    stray = replace(good.transfers[0], **facts)
 
     with pytest.raises(InfeasibleError, match="names something that the scenario does not have"):
         validate(replace(good, transfers=(*good.transfers, stray), bytes_moved=200.0))
