@@ -152,11 +152,12 @@ def mapper_option(command: F) -> F:
     return click.option(
         "--mapper",
         type=mapper_name,
-        default="wave-greedy",
+        default="wave-plan",
         show_default=True,
         metavar="NAME",
-        help="Who chooses the node for a task: wave-greedy (earliest expected finish), wave-random, "
-        "or one of them followed by -classic for Jupiter's rule to the letter.",
+        help="Who chooses the node for a task: wave-plan (earliest expected finish, after all that is more urgent), "
+        "wave-hint (by the origin's plan), wave-greedy (earliest expected finish), wave-random, both of Jupiter's "
+        "rules (wave-greedy-classic, wave-random-classic), or a static planner such as heft.",
     )(command)
 
 

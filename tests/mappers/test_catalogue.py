@@ -6,7 +6,7 @@ from pnode.protocol.view import Planner
 
 def test_every_mapper_is_found_by_the_name_it_bears() -> None:
     assert [by_name(name).name for name in EVERY] == list(EVERY)
-    assert NAMES[0] == "wave-greedy"
+    assert NAMES[0] == "wave-plan"
     assert sorted(NAMES) == [
         "wave-greedy",
         "wave-greedy-classic",
@@ -26,5 +26,5 @@ def test_static_planners_may_be_asked_for_but_not_those_that_draw_or_take_long()
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UnknownMapperError, match=r"'nobody'; known are wave-greedy, wave-plan, wave-hint.*, heft, "):
+    with pytest.raises(UnknownMapperError, match=r"'nobody'; known are wave-plan, wave-hint, wave-greedy.*, heft, "):
         by_name("nobody")

@@ -265,7 +265,7 @@ def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell: Shell, node
 
     assert (status, err) == (0, "note: sample_input/ is the input\n")
     assert out == "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is, --follow until its end\n"
-    assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-greedy", "try")]
+    assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-plan", "try")]
 
 
 @pytest.mark.parametrize("name", ["dag.txt", "configuration.txt", "DAG/configuration.txt"])
@@ -424,7 +424,7 @@ def test_without_a_node_every_command_says_how_to_start_one(
         (["job"], "Missing argument 'JOB'"),
         (["submit", "absent.txt"], "'absent.txt' does not exist"),
         (["submit", DIAMOND, "--input", "absent"], "'absent' does not exist"),
-        (["map", DIAMOND, "--mapper", "psychic"], "there is no mapper 'psychic'; known are wave-greedy"),
+        (["map", DIAMOND, "--mapper", "psychic"], "there is no mapper 'psychic'; known are wave-plan"),
         (["start", "--seed", "nowhere"], "'nowhere' is no address"),
         (["start", "--seed", "::1:80"], "an IPv6 host in brackets"),
         (["start", "--seed", "host:0"], "between 1 and 65535"),

@@ -47,7 +47,16 @@ def pinned(seed: int, tasks: int = 12, nodes: int = 3) -> Scenario:
 def test_pinned_tasks_take_as_long_as_in_ncsim(seed: int, tmp_path: Path) -> None:
     scenario = pinned(seed)
     (tmp_path / "scenario.yaml").write_text(ncsim_text(scenario))
-    options = ["--output", tmp_path / "out", "--scheduler", "manual", "--interference", "none", "--routing", "direct"]
+    options: list[str | Path] = [
+        "--output",
+        tmp_path / "out",
+        "--scheduler",
+        "manual",
+        "--interference",
+        "none",
+        "--routing",
+        "direct",
+    ]
 
     subprocess.run([NCSIM, "--scenario", tmp_path / "scenario.yaml", *options], check=True, capture_output=True)
     ours = simulate(scenario, static("as pinned", heft, Discipline.FIFO))
