@@ -60,6 +60,7 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 DATA := ../shared/data
 tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; about an hour
 	@$(BIN)/python -m pnode.sim.study.quality examples/studies/quality.toml docs/mappers.md --data "$(DATA)"
+	@$(BIN)/python -m pnode.sim.study.tenancy docs/mappers.md
 
 reality: $(RUNTIME)  ## Compare live runs with their simulation, on local nodes of emulated speeds; six minutes
 	@$(BIN)/python -m tests.benchmarks.reality

@@ -154,13 +154,13 @@ def _worst(table: Table, mapper: str) -> str:
     return f"{max(known):.3f}" if known else "none"
 
 
-def filled(page: str, made: str) -> str:
+def filled(page: str, made: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with what was made between its markers. Raises QualityError."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise QualityError(f"the page has no place for tables, expected {BEGIN!r} and {END!r} in it")
-    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
+    before, found, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        raise QualityError(f"the page has no place for tables, expected {begin!r} and {end!r} in it")
+    return f"{before}{begin}\n\n{made}\n\n{end}{after}"
 
 
 def make(measures: Sequence[Measure], page: Path, data: Path | None, workers: int, journal: Path | None) -> None:
