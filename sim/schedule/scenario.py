@@ -218,6 +218,11 @@ def instance_of(graph: Graph, network: Network) -> Instance:
 
 def _instance_of(graph: Graph, network: Network) -> Instance:
     rows = tuple(_row(task, network) for task in graph.tasks)
+    for task, row in zip(graph.tasks, rows, strict=True):
+        if min(row) == math.inf:
+            raise ScenarioError(
+                f"graph {graph.name!r}: task {task.name!r} fits no machine, it asks for {_asked(task)}"
+            )
     try:
         return Instance(rows, graph.edges, network.latency_s, inverse_bandwidths(network), network.seconds_per_byte2)
     except InstanceError as error:
@@ -238,6 +243,17 @@ def _row(task: Vertex, network: Network) -> tuple[float, ...]:
         for machine in network.machines
     ]
     return tuple(seconds if fit else math.inf for seconds, fit in zip(row, fits, strict=True))
+
+
+def _asked(task: Vertex) -> str:
+    words = [f"{task.cores} cores" if task.cores > 1 else "a core"]
+    if task.memory_bytes:
+        words.append(f"{task.memory_bytes:g} bytes of memory")
+    if task.pinned:
+        words.append(f"machine {task.pinned!r} only")
+    if task.costs_s:
+        words.append("a machine on which its cost is finite")
+    return " and ".join(words)
 
 
 def _inverse(bandwidth: float) -> float:

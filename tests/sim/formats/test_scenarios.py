@@ -53,7 +53,7 @@ def test_a_graph_without_a_network_is_no_scenario(tmp_path: Path) -> None:
 def test_a_task_that_can_run_nowhere_is_refused(tmp_path: Path) -> None:
     path = toml_of(tmp_path, SMALL.replace("b = 1", "b = { cost = 1, cores = 2 }"))
 
-    assert "graph 'job': task 1 costs inf at best" in refusal(lambda: read_scenario(path)).reason
+    assert "graph 'job': task 'b' fits no machine, it asks for 2 cores" in refusal(lambda: read_scenario(path)).reason
 
 
 # Together with the simulator.

@@ -71,7 +71,12 @@ def test_only_so_many_problems_are_kept() -> None:
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
-        (Graph("g", (Vertex("x", 1.0, cores=9),), ()), "graph 'g': task 0 costs inf at best"),
+        (Graph("g", (Vertex("x", 1.0, cores=9),), ()), "graph 'g': task 'x' fits no machine, it asks for 9 cores"),
+        (
+            Graph("g", (Vertex("x", 1.0, costs_s=(math.inf, math.inf), memory_bytes=5.0),), ()),
+            "asks for a core and 5 bytes of memory and a machine on which its cost is finite",
+        ),
+        (Graph("g", (Vertex("x", 1.0, cores=9, pinned="m0"),), ()), "asks for 9 cores and machine 'm0' only"),
         (Graph("g", (Vertex("x", -1.0),), ()), "graph 'g': task 0 costs -1.0 at best"),
         (Graph("g", (Vertex("x", 1.0),), (Edge(0, 1, 1.0),)), "no edge can go from task 0 to 1"),
         (Graph("g", (), ()), "found 0 tasks"),
