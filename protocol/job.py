@@ -7,7 +7,7 @@ from .dag import Task
 from .effects import Unit
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
-from .jobstate import AttemptKey, JobState, UnitKey
+from .jobstate import Attempt, AttemptKey, JobState, UnitKey
 from .ledger import Ledger, SegmentId, Statement
 from .shape import Shape, shape_of
 from .signed import Signed
@@ -97,6 +97,16 @@ class Job:
     blocked: dict[UnitKey, dict[UnitKey, None]] = field(default_factory=dict)
     """Recovery: units that cannot be placed, under a parent that has to start first."""
 
+    minds_progress: bool = field(init=False)
+    """Hearsay: a mapper has planned the job, or has looked at how far it is."""
+    changes: dict[UnitKey, int] = field(default_factory=dict)
+    """Hearsay: units in the order of their last change, which is numbered."""
+    changes_count: int = 0
+    told: dict[NodeId, int] = field(default_factory=dict)
+    """Hearsay: up to which change each node has been told."""
+    hearsay: dict[UnitKey, Attempt] = field(default_factory=dict)
+    """Hearsay: how far units are that this node has not heard of by its ledger."""
+
     copying: dict[UnitKey, Copying] = field(default_factory=dict)
     """Replica: results of the job that are on their way here."""
     concluded_now: bool = False
@@ -126,6 +136,7 @@ class Job:
         self.shape = shape_of(self.spec.dag)
         planned = zip(self.spec.dag.tasks, self.spec.plan, strict=False)  # one for each task, or none at all
         self.plan = {task.name: Planned(NodeId(part.node), part.start_s, part.finish_s) for task, part in planned}
+        self.minds_progress = bool(self.plan)
         self.due_s = tuple(self.spec.created_s + start_s for start_s in _starts_s(self.spec, self.ranks))
 
     @property

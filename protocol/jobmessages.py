@@ -9,7 +9,7 @@ replica ask for what it has missed.
 from dataclasses import dataclass
 from typing import Annotated
 
-from .codec import U32, Bytes16, Bytes32, Length, Name, Seconds
+from .codec import U8, U16, U32, Bytes16, Bytes32, Length, Name, Seconds
 from .signed import Signed
 
 SUMMARIES_MAX = 1000
@@ -17,6 +17,9 @@ SUMMARIES_MAX = 1000
 
 SEGMENTS_PER_MESSAGE_MAX = 4096
 """More than delivery ever puts into one message."""
+
+NEWS_MAX = 1024
+"""More than a replica ever adds to one message."""
 
 FEEDS_MAX = 16_384
 """One per participant and start of its process: four starts of each of as many members as there can be."""
@@ -29,6 +32,19 @@ WireVector = Annotated[tuple[tuple[Bytes32, U32, U32], ...], Length(0, FEEDS_MAX
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    """How far a unit is, by hearsay (see `hearsay`)."""
+
+    task: U16
+    item: U32
+    node: Bytes32
+    phase: U8
+    """Of `hearsay.PHASES`."""
+    at_s: Seconds
+    """Since when, by the clock of whoever did it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """Segments of a job's ledger for somebody whom they concern."""
 
@@ -36,6 +52,8 @@ class Deliver:
     segments: Annotated[tuple[Signed, ...], Length(0, SEGMENTS_PER_MESSAGE_MAX)]
     spec: Signed | None
     """The specification, the first time."""
+    news: Annotated[tuple[News, ...], Length(0, NEWS_MAX)] = ()
+    """From a replica: what has become of other units."""
 
 
 @dataclass(frozen=True, slots=True)

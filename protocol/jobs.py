@@ -15,6 +15,7 @@ for that about a node that is gone.
 import math
 from typing import assert_never
 
+from . import hearsay
 from .desk import Desk
 from .effects import Effect, Reply
 from .enquiries import Enquiries
@@ -137,6 +138,7 @@ class Jobs:
         self.enquiries.back(peer)
         for job in self.desk.jobs.values():
             job.informed.pop(peer, None)
+            job.told.pop(peer, None)
             if job.state.is_over:
                 self.replica.back_too_late(job, peer)
                 continue
@@ -185,6 +187,7 @@ class Jobs:
         for key, unit in job.state.units.items():
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
                 job.begin(key)
+            hearsay.changed(job, key)
         if not job.state.is_over:
             self.holding.resume(job, now)
             if self.desk.leads(job):
@@ -269,6 +272,7 @@ class Jobs:
         for key in ready:
             self.placing.may_begin(job, key, now)
         if self.desk.leads(job):
+            hearsay.changed(job, (statement.task, statement.item))
             self.replica.heard(job, author, statement, now)
             self.recovery.heard(job, author, statement, now)
             for key in ready:

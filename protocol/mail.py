@@ -7,6 +7,7 @@ wants whole feeds: it confirms a segment when it has everything before it, and a
 from collections.abc import Iterable
 from typing import assert_never
 
+from . import hearsay
 from .codec import decode
 from .desk import Desk
 from .effects import Send
@@ -78,7 +79,8 @@ class Mail:
     def _send_segments(self, peer: NodeId, job: Job, batch: list[Signed]) -> None:
         spec = None if peer in job.informed else job.signed
         job.informed[peer] = None
-        self._send(peer, Deliver(job.id, tuple(batch), spec))
+        news = hearsay.news_for(job, peer) if job.changes and self.desk.leads(job) else ()
+        self._send(peer, Deliver(job.id, tuple(batch), spec, news))
 
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))
@@ -91,6 +93,8 @@ class Mail:
                 return
             job = self._known(message.job, message.spec)
         job.informed[peer] = None
+        if peer in self.desk.replicas(job):
+            hearsay.hear(job, message.news)
         names = [name for name in (self._merge(job, signed) for signed in message.segments) if name is not None]
         if self.desk.me in self.desk.replicas(job):
             names = self._ask_for_gaps(peer, job, names)

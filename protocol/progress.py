@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from .ids import NodeId
 from .job import Job
-from .jobstate import Attempt, UnitKey
+from .jobstate import LADDER, Attempt, UnitKey
 from .ledger import ANY_QUEUE
 from .view import Phase, Progress, View
 from .workbench import left_s
@@ -55,16 +55,19 @@ class JobProgress(Mapping[str, Progress]):
         return sum(1 for _ in self)
 
     def _attempt(self, task: int) -> Attempt | None:
+        """What counts of a task. What the ledger does not tell, or not yet, may be known by hearsay."""
         key: UnitKey = (task, self._item)
-        unit = self._job.state.units.get(key)
-        if unit is None:
-            return None
-        if unit.result is not None and key not in self._job.lost:
-            return unit.result
-        current = unit.current
-        if current is None or not current.is_open or self._is_gone(current.node):
-            return None
-        return current
+        job = self._job
+        job.minds_progress = True
+        unit, rumour = job.state.units.get(key), job.hearsay.get(key)
+        known = None if unit is None else unit.result or unit.current
+        if known is not None and known.phase == "finished":
+            return None if key in job.lost else known
+        if known is not None and (not known.is_open or self._is_gone(known.node)):
+            known = None
+        if rumour is None or (known is not None and LADDER[known.phase] >= LADDER[rumour.phase]):
+            return known
+        return known if rumour.is_open and self._is_gone(rumour.node) else rumour
 
     def _progress(self, task: int, attempt: Attempt) -> Progress:
         now = self._now
