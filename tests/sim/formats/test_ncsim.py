@@ -225,6 +225,9 @@ def test_graphs_of_the_same_name_are_told_apart() -> None:
 
 WORDS = st.text(min_size=1, max_size=6).filter(str.isprintable)
 
+MEGABYTES = st.floats(1e-290, 1e15) | st.just(0.0)
+"""They are told in millionths of what they are: less would be too little for a number to hold."""
+
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
@@ -233,7 +236,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     count = draw(st.integers(1, 2))
     some = draw(
         st.lists(
-            graphs(WORDS, cores=st.just(1), memory=st.just(0.0), sizes=st.floats(0, 1e15) | st.just(0.0)),
+            graphs(WORDS, cores=st.just(1), memory=st.just(0.0), sizes=MEGABYTES),
             min_size=count,
             max_size=count,
             unique_by=lambda graph: graph.name,

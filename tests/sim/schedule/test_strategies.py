@@ -50,7 +50,7 @@ def test_every_mapper_and_every_planner_has_its_name() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownMapperError, match="no mapper 'wave-gredy'; known are wave-greedy"):
+    with pytest.raises(UnknownMapperError, match="no mapper 'wave-gredy'; known are wave-plan"):
         strategy_of("wave-gredy")
 
 

@@ -127,7 +127,7 @@ MANY = f"[{', '.join(['1'] * 200)}]"
         ("x = ]", "study.toml: line 1, column 5: no TOML: Invalid value"),
         (LAYERED, "study.toml: there is no `mappers`"),
         (MAPPERS, "study.toml: there is no scenario, expected tables [[scenario]] or [[layered]], [[bundles]], "),
-        ('mappers = ["best"]\n' + LAYERED, "study.toml: mappers[0]: there is no mapper 'best'; known are wave-gr"),
+        ('mappers = ["best"]\n' + LAYERED, "study.toml: mappers[0]: there is no mapper 'best'; known are wave-pl"),
         ("mappers = [1]\n" + LAYERED, "study.toml: mappers[0]: found 1, expected a text"),
         ('mappers = "heft"\n' + LAYERED, "study.toml: mappers: found the text heft, expected a list"),
         ("mappers = []\n" + LAYERED, "the study has no mapper, expected at least one"),
