@@ -26,7 +26,7 @@ setup: $(DEV)  ## Make the virtual environment in .venv, with what the tests nee
 demo: $(RUNTIME)  ## Run a task graph of 14 tasks on four local nodes
 	$(BIN)/pnode demo examples/stdlib/dag.txt --nodes 4 --output demo-output
 
-test: lint types unit processes  ## Run every check and every test; at most 10 minutes on 2 cores
+test: lint types unit processes  ## Run every check and every test; at most 15 minutes on 2 cores
 	@echo "all checks and tests have passed"
 
 lint: $(DEV)  ## Check layout and style
@@ -58,7 +58,7 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 	done; exit $$status
 
 DATA := ../shared/data
-tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; about an hour
+tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; 20 minutes
 	@$(BIN)/python -m pnode.sim.study.quality examples/studies/quality.toml docs/mappers.md --data "$(DATA)"
 	@$(BIN)/python -m pnode.sim.study.tenancy docs/mappers.md
 
