@@ -175,7 +175,7 @@ class Job:
 
     def begin(self, key: UnitKey) -> list[UnitKey]:
         """The unit has started. Returns the children all of whose parents have begun by that, so that each child is
-        looked at once and not once per parent."""
+        looked at once and not once per parent; the most urgent first (scheduling.md 1.5)."""
         if key in self.begun:
             return []
         self.begun[key] = None
@@ -185,7 +185,11 @@ class Job:
             self.unbegun[child] = left
             if not left:
                 ready.append(child)
-        return ready
+        return sorted(ready, key=self.due)
+
+    def due(self, key: UnitKey) -> float:
+        """When a unit should start."""
+        return self.due_s[key[0]]
 
     def may_begin(self, key: UnitKey) -> bool:
         """Whether all parents have started at some time."""

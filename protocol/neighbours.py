@@ -33,6 +33,7 @@ class Neighbours:
         self._fitting: dict[tuple[int, int], tuple[PeerView, ...]] = {}
         """Those with so many cores and so much memory."""
         self._links: dict[tuple[NodeId, NodeId], Link] = {}
+        self._seconds: dict[str, tuple[Dag, dict[tuple[str, NodeId], float]]] = {}
 
     def changed(self) -> None:
         """Something has become of a member."""
@@ -57,9 +58,15 @@ class Neighbours:
                 known = links[(source, target)] = self.profile.link(source, target, now)
             return known
 
+        seconds = self._seconds_of(name, dag)
+
         def run_s(of: str, node: NodeId) -> float:
-            expected_s = dag.by_name[of].expected_s
-            return self.profile.run_s(program_name(name, of), node, self.speed_of(node), expected_s)
+            known = seconds.get((of, node))
+            if known is None:
+                expected_s = dag.by_name[of].expected_s
+                known = self.profile.run_s(program_name(name, of), node, self.speed_of(node), expected_s)
+                seconds[(of, node)] = known
+            return known
 
         peers = self._everybody if task is None else self._fit(task.cores, task.memory_bytes)
         return View(self.me, peers, link, run_s)
@@ -68,13 +75,20 @@ class Neighbours:
         """Everybody who computes and is not known to be gone, this node included."""
         return tuple(node for node, _ in self._candidates())
 
+    def _seconds_of(self, name: str, dag: Dag) -> dict[tuple[str, NodeId], float]:
+        """Run times that were asked for at this moment, of the tasks of an application."""
+        known_dag, seconds = self._seconds.get(name, (None, {}))
+        if known_dag is not dag:  # another version of it, whose tasks may be other ones
+            self._seconds[name] = (dag, seconds := {})
+        return seconds
+
     def _look_around(self, now: float) -> None:
         """One event may bring hundreds of decisions, and what is believed of the others is the same for all."""
         instant = (now, self.free_in_s(now))
         if instant != self._instant:
             self._instant = instant
             self._everybody = tuple(self._peer(node, record, now) for node, record in self._candidates())
-            self._fitting, self._links = {}, {}
+            self._fitting, self._links, self._seconds = {}, {}, {}
 
     def _fit(self, cores: int, memory_bytes: int) -> tuple[PeerView, ...]:
         key = (cores, memory_bytes)

@@ -40,6 +40,11 @@ ATTEMPTS_MAX = 64
 """Hand-offs of one unit before the job fails: by then nodes decline that do not know why they should accept."""
 
 
+TURN_MAX = 64
+"""Units that are placed before the node does something else: a decision takes up to three milliseconds, and a node
+that is silent for a second is taken for dead."""
+
+
 class Placing:
     """The units of all jobs that this node is giving to somebody."""
 
@@ -53,9 +58,9 @@ class Placing:
         return self._timers.deadline
 
     def begin(self, job: Job, now: float) -> None:
-        """A job was submitted here: place its entry units."""
-        for key in job.entries():
-            self.place(job, key, now)
+        """A job was submitted here: its entry units are to be placed, the most urgent first."""
+        for key in sorted(job.entries(), key=job.due):
+            self._place_soon(job, key, now)
 
     def may_begin(self, job: Job, key: UnitKey, now: float) -> None:
         """All parents of a unit have started: place it if that is our business."""
@@ -64,7 +69,7 @@ class Placing:
         holder = job.state.unit(controller)
         attempt = holder.result or holder.current
         if attempt is not None and attempt.node == self.desk.me and not job.state.unit(key).attempts:
-            self.place(job, key, now)
+            self._place_soon(job, key, now)
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
@@ -95,7 +100,7 @@ class Placing:
         job.unplaced.clear()
 
     def tick(self, now: float) -> None:
-        for job_id, key in self._timers.due(now):
+        for job_id, key in self._timers.due(now, TURN_MAX):
             job = self.desk.jobs[job_id]
             handoff = job.handoffs.pop(key, None)
             if handoff is None:
@@ -110,6 +115,11 @@ class Placing:
             for key in [key for key, handoff in job.handoffs.items() if handoff.node == node]:
                 self._leave(job, key)
                 self._elsewhere(job, key, node, f"{self._name(node)} {reason}", now)
+
+    def _place_soon(self, job: Job, key: UnitKey, now: float) -> None:
+        """At the next tick, or the one after: there may be thousands."""
+        job.unplaced[key] = 0
+        self._timers.set((job.id, key), now)
 
     def place(self, job: Job, key: UnitKey, now: float, why: str = "") -> None:
         """Choose a node and ask it."""

@@ -26,7 +26,7 @@ _BOUND = ("assigned", "accepted")
 class JobProgress(Mapping[str, Progress]):
     """The tasks that have a node, by name, in the order of the DAG file. True at one moment: not to be kept."""
 
-    __slots__ = ("_is_gone", "_item", "_job", "_now", "_queues", "_view")
+    __slots__ = ("_gone", "_is_gone", "_item", "_job", "_now", "_queues", "_view")
 
     def __init__(self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float) -> None:
         self._job = job
@@ -35,6 +35,13 @@ class JobProgress(Mapping[str, Progress]):
         self._is_gone = is_gone
         self._now = now
         self._queues: dict[NodeId, float] | None = None
+        self._gone: dict[NodeId, bool] = {}
+
+    def get(self, name: str, default: Progress | None = None) -> Progress | None:  # type: ignore[override]
+        """As any mapping's, but a mapper asks for hundreds of tasks that have no node: errors would take too long."""
+        task = self._job.state.index.get(name)
+        attempt = None if task is None else self._attempt(task)
+        return default if task is None or attempt is None else self._progress(task, attempt)
 
     def __getitem__(self, name: str) -> Progress:
         task = self._job.state.index[name]
@@ -57,17 +64,25 @@ class JobProgress(Mapping[str, Progress]):
     def _attempt(self, task: int) -> Attempt | None:
         """What counts of a task. What the ledger does not tell, or not yet, may be known by hearsay."""
         key: UnitKey = (task, self._item)
-        job = self._job
+        job, known = self._job, None
         job.minds_progress = True
         unit, rumour = job.state.units.get(key), job.hearsay.get(key)
-        known = None if unit is None else unit.result or unit.current
-        if known is not None and known.phase == "finished":
-            return None if key in job.lost else known
-        if known is not None and (not known.is_open or self._is_gone(known.node)):
-            known = None
+        if unit is not None:
+            if unit.result is not None and key not in job.lost:
+                return unit.result
+            current = unit.current
+            known = current if current is not None and self._stands(current) else None
         if rumour is None or (known is not None and LADDER[known.phase] >= LADDER[rumour.phase]):
             return known
-        return known if rumour.is_open and self._is_gone(rumour.node) else rumour
+        return rumour if rumour.phase == "finished" or self._stands(rumour) else known
+
+    def _stands(self, attempt: Attempt) -> bool:
+        """Whether a node is at it. Every task is on one of a few nodes, so each node is asked after once."""
+        node = attempt.node
+        gone = self._gone.get(node)
+        if gone is None:
+            gone = self._gone[node] = self._is_gone(node)
+        return not gone and attempt.is_open
 
     def _progress(self, task: int, attempt: Attempt) -> Progress:
         now = self._now

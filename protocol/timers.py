@@ -40,10 +40,10 @@ class Timers(Generic[K]):
     def cancel(self, key: K) -> None:
         self._set.pop(key, None)
 
-    def due(self, now: float) -> list[K]:
-        """Take out every key whose time has come, earliest first."""
-        keys = []
-        while self.deadline <= now:
+    def due(self, now: float, count_max: int | None = None) -> list[K]:
+        """Take out every key whose time has come, earliest first; at most so many, the others are due then."""
+        keys: list[K] = []
+        while self.deadline <= now and len(keys) != count_max:
             _, _, key = heapq.heappop(self._heap)
             del self._set[key]
             keys.append(key)

@@ -63,6 +63,9 @@ def test_a_task_without_a_node_is_not_there() -> None:
     assert len(progress) == 1
     assert "left" not in progress
     assert "no such task" not in progress
+    assert progress.get("left") is None
+    assert progress.get("no such task") is None
+    assert progress.get("right") == progress["right"]
     with pytest.raises(KeyError):
         progress["left"]
     with pytest.raises(KeyError):
@@ -172,6 +175,8 @@ def test_a_lost_result_is_none() -> None:
     job.lost[job.key("right", 0)] = None
 
     assert list(look(job, 6.0)) == []
+    job.state.note(NODES[0], statement(K.ASSIGNED, job.key("right", 0), attempt=2, node=NODES[2]))
+    assert look(job, 6.0)["right"].node == NODES[2]
 
 
 def test_a_task_that_was_declined_or_dropped_has_no_node() -> None:

@@ -51,6 +51,16 @@ def test_postponing_moves_all() -> None:
     assert timers.deadline == math.inf
 
 
+def test_no_more_come_up_than_were_asked_for_and_the_others_are_due_then() -> None:
+    timers: Timers[str] = Timers()
+    for key in "abc":
+        timers.set(key, 1.0)
+
+    assert timers.due(2.0, 2) == ["a", "b"]
+    assert timers.deadline == 1.0
+    assert timers.due(2.0, 2) == ["c"]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.one_of(st.none(), st.integers(0, 20)))))
 def test_timers_do_what_a_sorted_list_does(steps: list[tuple[int, int | None]]) -> None:
     timers: Timers[int] = Timers()
