@@ -1,12 +1,13 @@
 """Hinted: the origin's plan binds every unit from the beginning, and machines adapt it where things turn out
 otherwise.
 
-The whole of wave-hint (scheduling.md 4.6 to 4.11, 4.14, 4.15), each rule of which is a pure piece in `mappers`:
+The whole of wave-hint (scheduling.md 4.6 to 4.11, 4.14, 4.15), each rule of which is a pure piece in `mappers`, or in `protocol` where live nodes
+keep it, too:
 
 - The plan is HEFT's, or the best of a portfolio judged under the contention of the scenario. Where other jobs are
   around it is laid into the calendars as the origin last saw them, and each task gets a reserved slot from the
   machines themselves (`replan.reserve`).
-- Queues hold in the order of planned starts (`hold`).
+- Queues hold in the order of planned starts (`protocol.hold`).
 - A unit that ends more than 5 % off, an overdue one, and a machine that is known to be dead are reasons to re-plan
   (`replan`): by the machine where it happened, on its own beliefs, within what is its business, by bids (`bid`).
 - Machines learn how much slower than their profile they are (`factor`), and gossip it. Overdue units are noticed and
@@ -20,11 +21,11 @@ from functools import partial
 
 from pnode.mappers.bid import FRESH_MARGIN_SHARE, MARGIN_SHARE
 from pnode.mappers.heft import heft
-from pnode.mappers.hold import NAP_SHARE
 from pnode.mappers.plan import Plan
 from pnode.mappers.portfolio import portfolio
 from pnode.mappers.replan import Board, Step, deviates, is_responsible, replan, reserve
 from pnode.mappers.watch import copy_again_s, copy_due_s, due_s, is_copy_worth_it, overdue
+from pnode.protocol.hold import NAP_SHARE
 
 from .auction import Auction
 from .draws import generator

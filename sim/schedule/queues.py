@@ -10,7 +10,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from pnode.mappers.hold import NAP_SHARE, Held, Ready, first_to_start
+from pnode.protocol.hold import NAP_SHARE, Held, Ready, first_to_start
 
 from .forecast import inputs_s
 from .machines import Station
@@ -146,7 +146,7 @@ class Fifo:
 
 
 class Hold:
-    """The rule of `mappers.hold`, asked anew at every pick."""
+    """The rule of `protocol.hold`, asked anew at every pick."""
 
     def __init__(
         self,

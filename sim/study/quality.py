@@ -75,7 +75,7 @@ def _measure(path: Path, at: int, given: dict[str, object]) -> Measure:
 
 
 def _check_mappers(path: Path, at: int, measure: Measure) -> None:
-    """Here and not in the middle of the runs, which take hours."""
+    """Here and not in the middle of the runs, which take minutes."""
     if not measure.mappers or len(dict.fromkeys(measure.mappers)) < len(measure.mappers):
         raise QualityError(
             f"{path}: measure {at} has the mappers {measure.mappers}, expected at least one, each once"

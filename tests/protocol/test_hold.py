@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.mappers.hold import Held, Ready, Verdict, first_to_start
+from pnode.protocol.hold import Held, Ready, Verdict, first_to_start
 
 NAP_S = 0.05
 
