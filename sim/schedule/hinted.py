@@ -1,8 +1,8 @@
 """Hinted: the origin's plan binds every unit from the beginning, and machines adapt it where things turn out
 otherwise.
 
-The whole of wave-hint (scheduling.md 4.6 to 4.11, 4.14, 4.15), each rule of which is a pure piece in `mappers`, or in `protocol` where live nodes
-keep it, too:
+The whole of wave-hint (scheduling.md 4.6 to 4.11, 4.14, 4.15), each rule of which is a pure piece in `mappers`, or in
+`protocol` where live nodes keep it, too:
 
 - The plan is HEFT's, or the best of a portfolio judged under the contention of the scenario. Where other jobs are
   around it is laid into the calendars as the origin last saw them, and each task gets a reserved slot from the
