@@ -20,22 +20,25 @@ from pnode.protocol.effects import (
     Dial,
     Disconnect,
     Effect,
+    Erase,
     Fetch,
     Notify,
+    Release,
     Reply,
     Run,
     Save,
     Send,
     SendDatagram,
+    Sync,
     Unit,
 )
-from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, RunEnded
-from pnode.protocol.ids import digest_of
+from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, RunEnded, Synced
+from pnode.protocol.ids import JobId, digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 
 from .api import RefusedError
-from .journal import Journal
+from .journal import Change, Journal
 from .transfer import FetchError
 
 logger = logging.getLogger(__name__)
@@ -76,6 +79,7 @@ class Driver:
         clock: Callable[[], float],
         run_unit: Callable[[Run], Awaitable[RunEnded]],
         fetch: Callable[[Fetch], Awaitable[Fetched]],
+        release: Callable[[JobId], None],
     ) -> None:
         self.peer = peer
         self._outside = outside
@@ -83,12 +87,13 @@ class Driver:
         self._clock = clock
         self._run_unit = run_unit
         self._fetch = fetch
+        self._release = release
         self._inbox: deque[Event] = deque()
         self._wake = trio.Event()
         self._requests: dict[int, _Waiting] = {}
         self._count = 0
         self._scopes: dict[Unit, trio.CancelScope] = {}
-        self._unsaved: list[Save | Reply] = []
+        self._unsaved: list[Save | Erase | Sync | Reply] = []
         self._to_save = trio.Event()
         self._changes: dict[tuple[str, bytes], trio.Event] = {}
         self._nursery: trio.Nursery | None = None
@@ -167,9 +172,11 @@ class Driver:
                         self._scopes[effect.unit].cancel()
                 case Fetch():
                     self._nursery.start_soon(self._carry_out_fetch, effect)
-                case Save() | Reply():
+                case Save() | Erase() | Sync() | Reply():
                     self._unsaved.append(effect)
                     self._to_save.set()
+                case Release():
+                    self._release(effect.job)
                 case Notify():
                     self._notify(effect.topic, effect.subject)
 
@@ -185,11 +192,13 @@ class Driver:
             await self._to_save.wait()
             self._to_save = trio.Event()
             batch, self._unsaved = self._unsaved, []
-            rows = [(effect.table, effect.key, effect.value) for effect in batch if isinstance(effect, Save)]
-            if rows:
-                await self._journal.save(rows)
+            changes = [change for effect in batch for change in _changes(effect)]
+            if changes:
+                await self._journal.save(changes)
             for effect in batch:
-                if isinstance(effect, Reply) and effect.request in self._requests:
+                if isinstance(effect, Sync):
+                    self.deliver(Synced(effect.number))
+                elif isinstance(effect, Reply) and effect.request in self._requests:
                     self._requests[effect.request].reply = effect
                     self._requests[effect.request].done.set()
 
@@ -210,3 +219,14 @@ class Driver:
             self.deliver(FetchFailed(fetch.file, str(error)))
         else:
             self.deliver(fetched)
+
+
+def _changes(effect: Save | Erase | Sync | Reply) -> list[Change]:
+    """What an effect does to the journal."""
+    match effect:
+        case Save():
+            return [(effect.table, effect.key, effect.value)]
+        case Erase():
+            return [(effect.table, effect.key, None)]
+        case Sync() | Reply():
+            return []

@@ -29,7 +29,7 @@ from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import NodeId, cluster_id
+from pnode.protocol.ids import JobId, NodeId, cluster_id
 from pnode.protocol.job import Job
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
@@ -284,7 +284,7 @@ class Node:
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
-        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch)
+        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch, self._release)
 
     def _begin(self) -> list[Effect]:
         """The first effects: whom to dial, from all that is known."""
@@ -306,6 +306,10 @@ class Node:
             self.driver.deliver(event)
 
     # -- effects that take time --------------------------------------------------------------------------------------
+
+    def _release(self, job: JobId) -> None:
+        """Nothing that a job needed is needed here any more."""
+        self.store.unpin(job)
 
     async def _run_unit(self, run: Run) -> RunEnded:
         return await run_at(self.options.emulated_speed, self.executor.run, run)

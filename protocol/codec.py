@@ -55,6 +55,7 @@ Seconds = Annotated[float, Range(0.0, 1e12)]
 """A duration, or an instant as seconds since 1970 UTC."""
 Name = Annotated[str, Length(1, 255)]
 Text = Annotated[str, Length(0, 4096)]
+Bytes8 = Annotated[bytes, Length(8, 8)]
 Bytes16 = Annotated[bytes, Length(16, 16)]
 Bytes32 = Annotated[bytes, Length(32, 32)]
 Bytes64 = Annotated[bytes, Length(64, 64)]

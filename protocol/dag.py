@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
 
-from .codec import U16, U63, Length, Name, Range, Seconds, Text
+from .codec import U8, U16, U63, Length, Name, Range, Seconds, Text
 
 Bytes = Annotated[float, Range(0.0, 2.0**63)]
 """An expected amount of data: an estimate, hence no whole number."""
@@ -20,6 +20,10 @@ TASKS_MAX = 20_000
 EDGES_MAX = 200_000
 """All children of all tasks together: ten per task in the largest graph, taken in within a third of a second. Where
 hundreds feed hundreds, a task that gathers in between is better."""
+
+
+RETRIES_LOST = 3
+"""Machines fail now and then; a task that has lost four of them while it ran is likely to be the reason."""
 
 
 class DagError(ValueError):
@@ -99,6 +103,12 @@ class Task:
     environment: tuple[tuple[Name, Text], ...] = ()
     child_bytes: tuple[Bytes, ...] = ()
     """Expected size of what each of `children` gets, in their order; empty to go by `output_bytes`."""
+    retries_lost: U8 = RETRIES_LOST
+    """How often it is run again because the node that ran it was lost."""
+    retries_failed: U8 = 0
+    """How often it is run again because it failed."""
+    retries_timeout: U8 = 0
+    """How often it is run again because it took longer than its walltime."""
 
     def __post_init__(self) -> None:
         """Raises DagError for a name that no directory could have, since results lie in one, or that would do

@@ -23,7 +23,7 @@ from .delivery import Delivery
 from .effects import Effect, Notify, Save
 from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
-from .jobstate import ABOUT_THE_JOB, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
+from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
 from .ledger import STATEMENTS_MAX, Entry, SegmentId, Statement, StatementKind, fitting
 from .view import Mapper, Profile, View
 
@@ -169,9 +169,9 @@ class Desk:
     def keep(self, job: Job, entry: Entry) -> None:
         """Remember where the proofs are, and journal the segment."""
         for statement in entry.segment.statements:
-            if statement.kind in ABOUT_THE_JOB:
+            if statement.kind in ENDINGS:
                 job.endings[entry.id] = None
-            elif statement.kind != StatementKind.KEPT:
+            elif statement.kind not in ABOUT_THE_JOB and statement.kind != StatementKind.KEPT:
                 _note_proof(job, entry, statement)
         self.effects.append(Save("segment", segment_row(job.id, entry), encode(entry.signed)))
         self.effects.append(Notify("job", job.id))

@@ -93,6 +93,28 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
+class Erase:
+    """Take a row out of the journal, in the order of the Saves around it."""
+
+    table: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Say when all rows saved so far are on the disk; ends in Synced."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Nothing that a job needed is needed here any more: its content may go when room is short."""
+
+    job: JobId
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Something that people may be waiting for has changed: ("job", id) or ("members", b"")."""
 
@@ -109,9 +131,11 @@ class Reply:
     error: str | None
 
 
-Effect = Dial | Send | SendDatagram | Disconnect | Run | Cancel | Fetch | Save | Notify | Reply
+Effect = (
+    Dial | Send | SendDatagram | Disconnect | Run | Cancel | Fetch | Release | Save | Erase | Sync | Notify | Reply
+)
 
 __all__ = [
-    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Fetch", "Notify", "Reply", "Run", "Save", "Send",
-    "SendDatagram", "Unit",
+    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Notify", "Release", "Reply", "Run", "Save",
+    "Send", "SendDatagram", "Sync", "Unit",
 ]  # fmt: skip

@@ -108,11 +108,20 @@ class RunEnded:
     """The last lines, at most 2,000 characters."""
     seconds: float
     """Wall-clock time of all calls."""
+    timed_out: bool = False
+    """It was ended since it ran longer than its walltime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The rows that were saved before a Sync are on the disk."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Somebody at this node submits a job; answered by a Reply whose value is the job id."""
+    """Somebody at this node submits a job; answered by a Reply whose value is an encoded `jobmessages.Receipt`."""
 
     request: int
     spec: bytes
@@ -161,6 +170,7 @@ Event = (
     | Fetched
     | FetchFailed
     | RunEnded
+    | Synced
     | Submit
     | CancelJob
     | FindJobs
@@ -171,5 +181,5 @@ Event = (
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
     "FindJobs", "Leave", "LoadSampled", "Received", "RunEnded", "SessionClosed", "SessionOpened", "Submit",
-    "WatchJob",
+    "Synced", "WatchJob",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ died looks the same until membership has noticed it, so the pauses together are 
 """
 
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from .desk import Desk
 from .effects import Fetch
@@ -24,14 +25,24 @@ PAUSE_S = 0.5
 """Doubled with each try: 0.5 + 1 + ... + 16 = 31.5 s, three times as long as it takes to find a node dead."""
 
 
+class Purpose(Enum):
+    """What content is needed for."""
+
+    RUN = auto()
+    """The unit's holder needs an input."""
+    COPY = auto()
+    """A replica wants a copy of the unit's result."""
+    GUARD = auto()
+    """A guardian wants the job's inputs and application; of no unit in particular."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiter:
     """Who needs some content."""
 
     job: JobId
     key: UnitKey
-    copy: bool = False
-    """The replica wants a copy of the unit's result; else the unit's holder needs an input."""
+    purpose: Purpose = Purpose.RUN
 
 
 @dataclass(slots=True)

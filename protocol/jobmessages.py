@@ -9,7 +9,7 @@ replica ask for what it has missed.
 from dataclasses import dataclass
 from typing import Annotated
 
-from .codec import U8, U16, U32, Bytes16, Bytes32, Length, Name, Seconds
+from .codec import U8, U16, U32, Bytes8, Bytes16, Bytes32, Length, Name, Seconds
 from .signed import Signed
 
 SUMMARIES_MAX = 1000
@@ -23,6 +23,9 @@ NEWS_MAX = 1024
 
 FEEDS_MAX = 16_384
 """One per participant and start of its process: four starts of each of as many members as there can be."""
+
+COMPARED_MAX = 4096
+"""As many jobs as a node remembers."""
 
 SegmentName = tuple[Bytes32, U32, U32]
 """(author, boot, sequence)"""
@@ -110,6 +113,8 @@ class LedgerWanted:
     """What the sender has."""
     follow: bool = False
     """And those to come."""
+    mutual: bool = False
+    """And ask for those that you lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,25 @@ class LedgerShown:
     """What the sender has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Do you have the same of these jobs? Of those that differ, the receiver asks for what it lacks (`comparing`)."""
+
+    jobs: Annotated[tuple[tuple[Bytes16, Bytes8], ...], Length(0, COMPARED_MAX)]
+    """(job, fingerprint of the segments that the sender has, see `ledger`)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a submitter is told."""
+
+    job: Bytes16
+    guarded: U8
+    """Guardians that have the job and its inputs on their disks."""
+    wanted: U8
+    """Guardians that should: as many as were asked for, or as there are other members."""
+
+
 FRAMES: dict[int, type] = {
     60: Deliver,
     61: Delivered,
@@ -130,4 +154,5 @@ FRAMES: dict[int, type] = {
     64: JobsAnswer,
     65: LedgerWanted,
     66: LedgerShown,
+    67: Compare,
 }

@@ -19,8 +19,8 @@ from . import hearsay
 from .desk import Desk
 from .effects import Effect, Reply
 from .enquiries import Enquiries
-from .events import CancelJob, Fetched, FetchFailed, FindJobs, RunEnded, Submit, WatchJob
-from .fetching import Fetching
+from .events import CancelJob, Fetched, FetchFailed, FindJobs, RunEnded, Submit, Synced, WatchJob
+from .fetching import Fetching, Purpose
 from .holding import Holding
 from .ids import Digest, JobId, NodeId
 from .job import Job
@@ -70,7 +70,7 @@ class Jobs:
         )
 
     def handle(
-        self, event: Fetched | FetchFailed | RunEnded | Submit | CancelJob | WatchJob, now: float
+        self, event: Fetched | FetchFailed | RunEnded | Synced | Submit | CancelJob | WatchJob, now: float
     ) -> list[Effect]:
         """Something happened at this node."""
         match event:
@@ -80,6 +80,8 @@ class Jobs:
                 self._fetch_failed(event, now)
             case RunEnded():
                 self._run_ended(event, now)
+            case Synced():
+                pass
             case Submit():
                 self._submit(event, now)
             case CancelJob():
@@ -235,14 +237,14 @@ class Jobs:
     def _arrived(self, digest: Digest, now: float) -> None:
         for waiter in self.fetching.arrived(digest):
             job = self.desk.jobs[waiter.job]
-            if waiter.copy:
+            if waiter.purpose is Purpose.COPY:
                 self.replica.arrived(job, waiter.key, digest, now)
             else:
                 self.holding.arrived(job, waiter.key, digest, now)
 
     def _fetch_failed(self, event: FetchFailed, now: float) -> None:
         for waiter, source in self.fetching.failed(event, now):
-            role = self.replica if waiter.copy else self.holding
+            role = self.replica if waiter.purpose is Purpose.COPY else self.holding
             role.given_up(self.desk.jobs[waiter.job], waiter.key, source, event.file, event.reason, now)
 
     # -- the roles ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from .codec import U63, Bytes16, Bytes32, Length, Name, Seconds
+from .codec import U63, Bytes16, Bytes32, Length, Name, Range, Seconds
 from .dag import TASKS_MAX, Dag, is_base_name
 
 ITEMS_MAX = 10_000
@@ -11,6 +11,12 @@ FILES_MAX = 65_536
 
 UNITS_MAX = 5_000_000
 """Tasks times items. Every replica keeps a state of each: this is about what a small machine's memory can hold."""
+
+REPLICAS = 3
+"""With the origin four copies: three machines may be lost at the same moment."""
+
+REPLICAS_MAX = 16
+"""Every replica gets every statement; a job that needs more copies than this needs other machines."""
 
 SPEC_BYTES_MAX = 2 * 2**20
 """Of an encoded specification: whoever signs one or takes one in compares first. Reading one of this size takes about
@@ -84,6 +90,8 @@ class JobSpec:
     plan: Annotated[tuple[PlannedTask, ...], Length(0, TASKS_MAX)] = ()
     """One entry per task of `dag`, in its order; empty when nobody has planned. A stream is planned as one item of
     everything."""
+    replicas: Annotated[int, Range(0, REPLICAS_MAX)] = REPLICAS
+    """How many guardians the job has beside its origin (`guardians`)."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for names that would do something to a terminal, for more units than can be kept, and for

@@ -70,7 +70,10 @@ ENDED = frozenset(phase for phase, row in LIFE.items() if not row)
 VOID = frozenset(("declined", "dropped"))
 """Nothing has come of it."""
 
-ABOUT_THE_JOB = frozenset((StatementKind.CANCELLED, StatementKind.CONCLUDED))
+ENDINGS = frozenset((StatementKind.CANCELLED, StatementKind.CONCLUDED))
+"""Kinds that say that the job is over."""
+
+ABOUT_THE_JOB = ENDINGS | {StatementKind.GUARDED, StatementKind.PULLED}
 """Kinds that speak of no unit."""
 
 
@@ -160,6 +163,10 @@ class JobState:
         """When and why, by the earliest statement."""
         self.concluded = False
         """A replica said that it is over. A node that only sees a part of the job learns it by this."""
+        self.guards: dict[NodeId, None] = {}
+        """Who has said that the specification, the application and the inputs are on its disk."""
+        self.pulled_s: float | None = None
+        """When somebody first fetched the results."""
         self._results = 0
         self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
@@ -241,6 +248,12 @@ class JobState:
             return
         if kind == StatementKind.CONCLUDED:
             self.concluded = True
+            return
+        if kind == StatementKind.GUARDED:
+            self.guards[author] = None
+            return
+        if kind == StatementKind.PULLED:
+            self.pulled_s = statement.at_s if self.pulled_s is None else min(self.pulled_s, statement.at_s)
             return
         key = (statement.task, statement.item)
         unit = self.units.setdefault(key, UnitState())

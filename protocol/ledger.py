@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Annotated
 
-from .codec import U8, U16, U32, Bytes16, Bytes32, Length, Range, Seconds, Text, decode
+from .codec import U8, U16, U32, Bytes8, Bytes16, Bytes32, Length, Range, Seconds, Text, decode
 from .crypto import Crypto
+from .dag import TASKS_MAX
 from .errors import RemoteProtocolError
 from .ids import ClusterId, JobId, NodeId
 from .jobspec import FILES_MAX, FileRef
@@ -73,6 +74,15 @@ class StatementKind(IntEnum):
     """The author, a replica, has a copy of everything that the attempt given to `node` has written."""
     CONCLUDED = 10
     """About the whole job: the author, a replica, sees that it is over; nobody need do anything more about it."""
+    GUARDED = 11
+    """About the whole job: the author has its specification, application and inputs on its disk."""
+    LOST = 12
+    """What the attempt given to `node` has written cannot be had, although that node is alive; `text` says why."""
+    ABANDONED = 13
+    """The author, who leads the job, places the unit no more: it has used up its retries; `text` says on what. The
+    attempt is the last that was made."""
+    PULLED = 14
+    """About the whole job: somebody has fetched its results at the author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,10 @@ class Outcome:
     stderr_tail: Text
     lineage: Bytes32
     """Digest over the names and digests of the inputs it used: results are only consistent with those."""
+    used: Annotated[tuple[Bytes8, ...], Length(0, TASKS_MAX)] = ()
+    """Per parent, in the order of the DAG file, what its result was when it was used (`outputs_mark`)."""
+    timed_out: bool = False
+    """It was ended since it ran longer than its walltime."""
 
 
 @dataclass(frozen=True, slots=True)

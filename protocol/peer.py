@@ -38,6 +38,7 @@ from .events import (
     SessionClosed,
     SessionOpened,
     Submit,
+    Synced,
     WatchJob,
 )
 from .frames import Frames, UnknownKindError
@@ -208,7 +209,7 @@ class Peer:
             case Leave() if self._member is not None:
                 left = self._outputs(self._member.membership.leave(now), now)
                 return [*left, Reply(event.request, b"", None)]
-            case Fetched() | FetchFailed() | RunEnded() | Submit() | CancelJob() | WatchJob() if (
+            case Fetched() | FetchFailed() | RunEnded() | Synced() | Submit() | CancelJob() | WatchJob() if (
                 self._member is not None
             ):
                 return self._member.jobs.handle(event, now)

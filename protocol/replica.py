@@ -12,7 +12,7 @@ has them all. Whatever the end, every node that had a part in the job hears that
 """
 
 from .desk import Desk
-from .fetching import Fetching, Waiter
+from .fetching import Fetching, Purpose, Waiter
 from .ids import Digest, NodeId
 from .job import Copying, Job
 from .jobspec import FileRef
@@ -77,7 +77,7 @@ class Replica:
         result = job.state.unit(key).result
         if not job.task(key).final or result is None or result.outcome is None or result.kept or job.state.is_over:
             return
-        waiter, known = Waiter(job.id, key, copy=True), job.copying.get(key)
+        waiter, known = Waiter(job.id, key, Purpose.COPY), job.copying.get(key)
         if known is not None and known.attempt == result.key:
             return
         for digest in () if known is None else known.missing:

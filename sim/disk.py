@@ -14,10 +14,10 @@ class Disk:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._rows: dict[tuple[str, bytes], bytes] = {}
-        self._unsynced: deque[tuple[float, tuple[str, bytes], bytes]] = deque()
+        self._unsynced: deque[tuple[float, tuple[str, bytes], bytes | None]] = deque()
 
-    def put(self, table: str, key: bytes, value: bytes) -> None:
-        """Write a row; it is safe after SYNC_S."""
+    def put(self, table: str, key: bytes, value: bytes | None) -> None:
+        """Write a row, or with None take one out; it is safe after SYNC_S."""
         self._unsynced.append((self._engine.now + SYNC_S, (table, key), value))
 
     def lose_power(self) -> None:
@@ -38,4 +38,7 @@ class Disk:
     def _sync(self) -> None:
         while self._unsynced and self._unsynced[0][0] <= self._engine.now:
             _, key, value = self._unsynced.popleft()
-            self._rows[key] = value
+            if value is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = value

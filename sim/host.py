@@ -11,13 +11,16 @@ from pnode.protocol.effects import (
     Dial,
     Disconnect,
     Effect,
+    Erase,
     Fetch,
     Notify,
+    Release,
     Reply,
     Run,
     Save,
     Send,
     SendDatagram,
+    Sync,
     Unit,
 )
 from pnode.protocol.errors import RemoteProtocolError
@@ -32,6 +35,7 @@ from pnode.protocol.events import (
     RunEnded,
     SessionClosed,
     SessionOpened,
+    Synced,
 )
 from pnode.protocol.ids import NodeId, digest_of
 from pnode.protocol.jobspec import FileRef
@@ -203,6 +207,12 @@ class Host:
                 self._fetch(effect)
             case Save():
                 self.disk.put(effect.table, effect.key, effect.value)
+            case Erase():
+                self.disk.put(effect.table, effect.key, None)
+            case Sync():
+                self._later(SYNC_S, lambda: self.deliver(Synced(effect.number)))
+            case Release():
+                pass  # there is always room
             case Reply():
                 self._later(SYNC_S, lambda: self._reply(effect))
             case Notify():

@@ -70,10 +70,10 @@ def test_no_task_is_planned_to_end_before_it_starts() -> None:
         PlannedTask(bytes(32), 2.0, 1.0)
 
 
-def test_a_specification_of_an_older_version_has_no_plan() -> None:
-    *older, plan = to_wire(spec_of())
+def test_a_specification_of_an_older_version_has_no_plan_and_the_usual_guardians() -> None:
+    *older, plan, replicas = to_wire(spec_of())
 
-    assert plan == []
+    assert (plan, replicas) == ([], 3)
     assert decode(JobSpec, pack(older)) == spec_of()
 
 
