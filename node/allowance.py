@@ -52,9 +52,12 @@ class Allowance:
         self._place = place
         self._drain = drain
         self._looks = 0
+        self.timed_out = False
+        """Whether the unit was told to end since its time was up."""
 
     def __call__(self) -> str:
         if trio.current_time() >= self._until:
+            self.timed_out = True
             return f"ran longer than its walltime of {self._walltime_s:g} s"
         self._looks += 1
         return self._logs() if self._looks % OUTPUTS_LOOK else self.size()

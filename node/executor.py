@@ -159,6 +159,7 @@ class Executor:
         words = _words(place, self._settings.python, environment)
         ended = await self._start(Command(words, place.here, environment, stdout.file, stderr.file), watch)
         progress.seconds += ended.seconds
+        progress.timed_out = watch.timed_out
         raised, returned = place.result()
         progress.returned += returned
         reason = ended.reason or raised or watch.blame(ended.status) or watch.size() or _displaced(place)
@@ -204,6 +205,7 @@ class Executor:
             stderr=self._keep_log(stderr, run) if stderr else self._no_log("stderr"),
             stderr_tail=stderr.tail() if stderr else "",
             seconds=progress.seconds,
+            timed_out=progress.timed_out,
         )
 
     def _keep_outputs(self, place: Workplace, run: Run, progress: "_Progress") -> tuple[FileRef, ...]:
@@ -262,6 +264,7 @@ class _Progress:
     returned: list[str] = field(default_factory=list)
     """Paths that its calls returned."""
     order: CloseOrder | None = None
+    timed_out: bool = False
 
     def drain(self) -> None:
         if self.order is not None:

@@ -703,6 +703,7 @@ def test_a_task_that_runs_too_long_is_ended_with_all_its_children(bench: Bench) 
     ended = bench.shell(script, walltime_s=0.3)
 
     assert ended.failure == "ran longer than its walltime of 0.3 s"
+    assert ended.timed_out
     assert ended.exit_status == -signal.SIGKILL
     assert time.monotonic() - began < 5
     pids = [int(line) for line in bench.printed(ended)[0].split()]
@@ -715,6 +716,13 @@ def test_a_walltime_counts_for_all_calls_together(bench: Bench) -> None:
     ended = bench.shell("sleep 0.15", *calls, walltime_s=0.4, children=())
 
     assert ended.failure.startswith("ran longer than its walltime of 0.4 s (call ")
+    assert ended.timed_out
+
+
+def test_a_failure_within_the_walltime_is_no_timeout(bench: Bench) -> None:
+    ended = bench.shell("exit 3", walltime_s=60.0)
+
+    assert (ended.failure, ended.timed_out) == ("exit status 3", False)
 
 
 def test_a_task_is_asked_to_end_before_it_is_made_to(bench: Bench) -> None:
