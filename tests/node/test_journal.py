@@ -10,7 +10,16 @@ import pytest
 import trio
 import trio.testing
 
-from pnode.node.journal import Change, Journal, JournalError, JournalFile
+from pnode.node.journal import (
+    FREE_PAGES_MAX,
+    INCREMENTAL,
+    LOG_BYTES_MAX,
+    ROWS_PER_STATEMENT,
+    Change,
+    Journal,
+    JournalError,
+    JournalFile,
+)
 
 
 @pytest.fixture
@@ -80,6 +89,99 @@ def test_a_transaction_is_written_whole_or_not_at_all(file: JournalFile) -> None
     assert file.rows("t") == []
     file.write([("t", b"a", b"1")])
     assert file.rows("t") == [(b"a", b"1")]
+
+
+def test_rows_of_one_commit_are_applied_in_their_order_however_many_there_are(file: JournalFile) -> None:
+    count = 3 * ROWS_PER_STATEMENT + 1
+    keys = [number.to_bytes(4, "big") for number in range(count)]
+    file.write([("t", key, b"old") for key in keys])
+    file.write(
+        [
+            *(("t", key, b"new") for key in keys),
+            *(("t", key, None) for key in keys[1:]),
+            ("other", b"k", b"v"),
+            ("other", b"k", None),
+            ("t", keys[1], b"again"),
+        ]
+    )
+
+    assert file.rows("t") == [(keys[0], b"new"), (keys[1], b"again")]
+    assert file.rows("other") == []
+
+
+def test_a_key_that_comes_twice_in_one_commit_has_its_last_value(file: JournalFile) -> None:
+    file.write([("t", b"a", b"1"), ("t", b"b", b"2"), ("t", b"a", b"3")])
+
+    assert file.rows("t") == [(b"a", b"3"), (b"b", b"2")]
+
+
+def test_a_journal_of_a_hundred_thousand_rows_is_small_again_when_they_are_gone(
+    path: Path, file: JournalFile
+) -> None:
+    keys = [b"job" * 5 + bytes(40) + number.to_bytes(4, "big") for number in range(100_000)]
+    for at in range(0, len(keys), 10_000):
+        file.write([("segment", key, bytes(300)) for key in keys[at : at + 10_000]])
+    full_bytes = path.stat().st_size
+    for at in range(0, len(keys), 1000):
+        file.write([("segment", key, None) for key in keys[at : at + 1000]])
+    file._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    assert full_bytes > 300 * len(keys)
+    assert path.stat().st_size < 2 * 4096 * FREE_PAGES_MAX < full_bytes
+    assert file.rows("segment") == []
+
+
+def test_rows_that_come_and_go_do_not_make_the_journal_grow(path: Path, file: JournalFile) -> None:
+    """As the rows of jobs do: each is kept for a while."""
+    sizes = []
+    log = path.with_name(f"{path.name}-wal")
+    for turn in range(20):
+        rows = [(f"{turn}-{number}".encode(), bytes(1000)) for number in range(500)]
+        file.write([("t", key, value) for key, value in rows])
+        sizes.append(path.stat().st_size + log.stat().st_size)
+        file.write([("t", key, None) for key, _ in rows])
+
+    assert max(sizes) < 3 * sizes[5]
+
+
+def test_a_burst_leaves_no_long_log(path: Path, file: JournalFile) -> None:
+    file.write([("t", number.to_bytes(4, "big"), bytes(10_000)) for number in range(4000)])
+    for number in range(3):
+        file.write([("t", bytes([number]), b"")])
+
+    assert path.with_name(f"{path.name}-wal").stat().st_size <= LOG_BYTES_MAX
+
+
+def test_a_journal_of_an_earlier_version_learns_to_shrink_and_keeps_its_rows(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE rows (place INTEGER PRIMARY KEY AUTOINCREMENT, tab TEXT NOT NULL, key BLOB NOT NULL,"
+            " value BLOB NOT NULL, UNIQUE (tab, key))"
+        )
+        connection.execute("INSERT INTO rows (tab, key, value) VALUES ('t', x'01', x'02')")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    reopened = JournalFile(path)
+
+    assert reopened._connection.execute("PRAGMA auto_vacuum").fetchone() == (INCREMENTAL,)
+    assert reopened.rows("t") == [(b"\1", b"\2")]
+    reopened.close()
+
+
+def test_a_commit_for_which_there_is_no_room_says_so_and_changes_nothing(path: Path, file: JournalFile) -> None:
+    file.write([("t", b"a", b"1")])
+    (pages,) = file._connection.execute("PRAGMA page_count").fetchone()
+    file._connection.execute(
+        f"PRAGMA max_page_count = {pages + 5}"
+    )  # what SQLite reports then is what a full disk says
+
+    with pytest.raises(JournalError, match=r"cannot write to .* full; make room on the disk"):
+        file.write([("t", b"a", b"2"), ("t", b"b", bytes(100_000))])
+
+    assert file.rows("t") == [(b"a", b"1")]
+    file.write([("t", b"c", b"3")])
+    assert file.rows("t") == [(b"a", b"1"), (b"c", b"3")]
 
 
 def test_a_journal_is_for_its_owner_alone_and_is_synced_at_every_commit(path: Path, file: JournalFile) -> None:
