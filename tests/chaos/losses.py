@@ -1,0 +1,108 @@
+"""Losses: machines that are lost for good in the middle of a job, one, two, or the origin and a guardian at once."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from pnode.node.launch import Timing
+
+from . import verdict
+from .machines import Machine, Machines, SuiteError, cluster
+from .trial import Report, Trial, Watch
+
+LATEST = 0.85
+"""Share of an undisturbed job after which it is too late to lose anything."""
+
+
+def run(
+    report: Report, place: Path, rounds: int, timing: Timing, victims: str = "one", *, seed: int = 1, first: int = 0
+) -> None:
+    """So many rounds; a cluster goes on from one to the next, with the lost machines started again."""
+    rng = Random(f"losses/{victims}/{timing}/{seed}")
+    done = first
+    while done < first + rounds:
+        with cluster(place, timing) as machines:
+            nominal_s = undisturbed_s(machines, place)
+            report.note(f"nobody is lost: {nominal_s:.1f} s", undisturbed_s=nominal_s)
+            while done < first + rounds:
+                done += 1
+                if not _round(report, machines, place, done - 1, nominal_s, victims, rng):
+                    break  # what is left of that cluster is no fair start for the next
+
+
+def undisturbed_s(machines: Machines, place: Path) -> float:
+    """How long the job takes if nothing happens to it."""
+    trial = Trial(machines, place)
+    trial.submit(machines[1])
+    ended = trial.finish(machines[0])
+    if ended.complaints:
+        raise SuiteError(f"without any fault: {ended.complaints}")
+    return ended.job.elapsed_s
+
+
+def _round(
+    report: Report, machines: Machines, place: Path, number: int, nominal_s: float, victims: str, rng: Random
+) -> bool:
+    """One job; whether the cluster is as it should be afterwards."""
+    trial = Trial(machines, place)
+    origin, gone = chosen(list(machines), number, victims, rng)
+    moment_s = rng.uniform(0.3, LATEST * nominal_s)
+    trial.submit(origin)
+    trial.wait(moment_s)
+    if victims == "origin+guardian":
+        gone = [origin, guardian_of(trial, origin, rng)]
+    what = f"{origin.name} is the origin, kill {' and '.join(machine.name for machine in gone)} at {moment_s:.1f} s"
+    at_s = [machine.kill() for machine in gone]
+    witness = rng.choice(machines.up)
+    try:
+        with Watch(machines.up, gone[0], at_s[0]) as watch:
+            ended = trial.finish(witness)
+    except SuiteError as error:
+        report.round(what, [str(error)], job=trial.job)
+        return False
+    lost = [
+        each for machine, at in zip(gone, at_s, strict=True) for each in verdict.lost(ended.recording, machine.id, at)
+    ]
+    running = [each.again_s for each in lost if each.was_running and each.again_s is not None]
+    report.samples("running_again_s", running)
+    report.samples(
+        "placed_again_s", [each.placed_s for each in lost if each.was_running and each.placed_s is not None]
+    )
+    report.samples(
+        "waiting_again_s", [each.again_s for each in lost if not each.was_running and each.again_s is not None]
+    )
+    report.round(
+        what, ended.complaints, makespan_s=ended.job.elapsed_s, suspected_s=watch.suspected_s, dead_s=watch.dead_s,
+        all_dead_s=watch.all_dead_s, last_running_again_s=max(running, default=None), lost=lost, witness=witness.name,
+        attempts=len(ended.recording.attempts), job=trial.job,
+    )  # fmt: skip
+    machines.revive()
+    return not ended.complaints
+
+
+def chosen(machines: Sequence[Machine], number: int, victims: str, rng: Random) -> tuple[Machine, list[Machine]]:
+    """(origin, whom to lose): every machine in turn, and every third time it is the origin itself."""
+    first = machines[number % len(machines)]
+    others = [machine for machine in machines if machine is not first]
+    if victims == "others":
+        return rng.choice(others), [first]
+    if victims == "two":
+        second = rng.choice(others)
+        return rng.choice([*machines, first, second]), [first, second]
+    if victims == "origin+guardian":
+        return first, []
+    return (first if number % 3 == 0 else rng.choice(others)), [first]
+
+
+def guardian_of(trial: Trial, origin: Machine, rng: Random) -> Machine:
+    """One of the nodes that guard the job, but for its origin."""
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        job = trial.told(origin)
+        names = [] if job is None else list(getattr(job, "guardians", ()))
+        found = [m for m in trial.machines if m is not origin and (m.name in names or m.id in names)]
+        if found:
+            return rng.choice(found)
+        time.sleep(0.1)
+    raise SuiteError(f"{origin.name} names no guardian of the job")
