@@ -1,6 +1,6 @@
 """The node as its commands see it: what can be asked of it, what it answers and how it refuses.
 
-`NodeApi` is the contract between the control socket (see `control`) and the node (see `service`), and `client` offers
+`NodeApi` is the contract between the control socket (see `control`) and the node (see `office`), and `client` offers
 the same to commands. The answers are also exactly what `--json` prints (see `plain` for how values become JSON), so
 their fields are documented here and only ever added to.
 

@@ -31,7 +31,7 @@ from .api import (
     Submitted,
     UnitStatus,
 )
-from .home import control_socket
+from .home import control_socket, last_failure
 from .plain import Plain, PlainError, from_plain, to_plain
 
 T = TypeVar("T")
@@ -94,6 +94,7 @@ class NodeClient:
     """The node that lives in a home. Methods mean what they mean in `NodeApi`, and raise ApiErrors alone."""
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self._path = control_socket(home)
 
     def status(self) -> NodeStatus:
@@ -195,10 +196,13 @@ class NodeClient:
                     f"the node at {self._path} belongs to another user: choose a --home of yours"
                 ) from None
             except OSError:  # absent, left over from a node that died, or no name that a socket can have
-                raise NoNodeError(
-                    f"no node is running here (looked at {self._path}): start one with 'pnode start'"
-                ) from None
+                raise NoNodeError(self._nobody()) from None
             yield connection
+
+    def _nobody(self) -> str:
+        reason = last_failure(self._home)
+        last = f"; the last one ended: {reason}" if reason else ""
+        return f"no node is running here (looked at {self._path}): start one with 'pnode start'{last}"
 
 
 def _application(dag: Path, inputs: tuple[Path, ...], mapper: str) -> dict[str, Plain]:

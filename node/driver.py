@@ -4,13 +4,18 @@ Everything that happens to a node ends up as an event in one inbox, and only thi
 no locks around it. Effects that take time (running a unit, fetching content, writing the journal) are tasks of their
 own that put an event back into the inbox when they are through.
 
-A Reply waits for the rows that were saved before it: what a person is told has been done is on the disk.
+A Reply waits for the rows that were saved before it: what a person is told has been done is on the disk. The same
+goes for Synced, by which the core learns it.
+
+When the journal fails (`failed`), requests are refused and the core goes on for as long as it takes to say farewell:
+what it says then is as true as what any node says in the second before its machine fails.
 """
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
 import trio
@@ -38,7 +43,7 @@ from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 
 from .api import RefusedError
-from .journal import Change, Journal
+from .journal import Change, Journal, JournalError
 from .transfer import FetchError
 
 logger = logging.getLogger(__name__)
@@ -50,7 +55,8 @@ TURN_MAX = 200
 """Events handled before the other tasks of the node get a turn: some ten milliseconds."""
 
 REPLY_S_MAX = 30.0
-"""How long a person's request may wait for the core's reply; the core gives up sooner by itself."""
+"""How long a person's request may wait for the core's reply, unless it is known to take longer; the core gives up
+sooner by itself."""
 
 
 class Outside(Protocol):
@@ -61,11 +67,19 @@ class Outside(Protocol):
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """Somebody who wants the value of a reply."""
+class Request:
+    """Something that was asked of the core. `answered` is set when the reply is there."""
 
-    done: trio.Event = field(default_factory=trio.Event)
+    number: int
+    answered: trio.Event = field(default_factory=trio.Event)
     reply: Reply | None = None
+
+    def value(self) -> bytes:
+        """What the core replied. Raises RefusedError with its reason if that is no."""
+        assert self.reply is not None, "it has been answered"
+        if self.reply.error is not None:
+            raise RefusedError(self.reply.error)
+        return self.reply.value
 
 
 class Driver:
@@ -90,12 +104,15 @@ class Driver:
         self._release = release
         self._inbox: deque[Event] = deque()
         self._wake = trio.Event()
-        self._requests: dict[int, _Waiting] = {}
+        self._requests: dict[int, Request] = {}
         self._count = 0
         self._scopes: dict[Unit, trio.CancelScope] = {}
         self._unsaved: list[Save | Erase | Sync | Reply] = []
         self._to_save = trio.Event()
         self._changes: dict[tuple[str, bytes], trio.Event] = {}
+        self.failure: JournalError | None = None
+        """Why nothing is written down any more."""
+        self.failed = trio.Event()
         self._nursery: trio.Nursery | None = None
 
     def deliver(self, event: Event) -> None:
@@ -107,20 +124,34 @@ class Driver:
 
     async def ask(self, event: Callable[[int], Event]) -> bytes:
         """Put a request to the core and wait for its reply. Raises RefusedError with the core's reason."""
-        self._count += 1
-        number, waiting = self._count, _Waiting()
-        self._requests[number] = waiting
-        try:
-            self.deliver(event(number))
-            with trio.move_on_after(REPLY_S_MAX):
-                await waiting.done.wait()
-        finally:
-            del self._requests[number]
-        if waiting.reply is None:
+        with self.request(event) as request, trio.move_on_after(REPLY_S_MAX):
+            await request.answered.wait()
+        if request.reply is None:
             raise RefusedError(f"the node was too busy to answer within {REPLY_S_MAX:.0f} s: try again")
-        if waiting.reply.error is not None:
-            raise RefusedError(waiting.reply.error)
-        return waiting.reply.value
+        return request.value()
+
+    @contextmanager
+    def request(self, event: Callable[[int], Event]) -> Iterator[Request]:
+        """Put a request to the core. Its reply is waited for within the block; after it nobody wants it."""
+        with self._registered() as request:
+            self.deliver(event(request.number))
+            yield request
+
+    async def written(self) -> None:
+        """Return when all that the core has saved so far is on the disk. Raises RefusedError if that cannot be."""
+        with self._registered() as request:
+            self._to_write(Reply(request.number, b"", None))
+            await request.answered.wait()
+        request.value()
+
+    @contextmanager
+    def _registered(self) -> Iterator[Request]:
+        self._count += 1
+        request = self._requests[self._count] = Request(self._count)
+        try:
+            yield request
+        finally:
+            del self._requests[request.number]
 
     def change(self, topic: str, subject: bytes) -> trio.Event:
         """An event that is set when the core next says that this has changed."""
@@ -129,8 +160,8 @@ class Driver:
     async def serve(
         self, begin: Callable[[], list[Effect]], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> NoReturn:
-        """Drive the core until cancelled, beginning with the effects of `begin`. A JournalError ends the node: what
-        it cannot write down it must not promise."""
+        """Drive the core until cancelled, beginning with the effects of `begin`. Errors of the journal end up in
+        `failure`; any other is a bug and is raised."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._serve_journal)
@@ -173,8 +204,7 @@ class Driver:
                 case Fetch():
                     self._nursery.start_soon(self._carry_out_fetch, effect)
                 case Save() | Erase() | Sync() | Reply():
-                    self._unsaved.append(effect)
-                    self._to_save.set()
+                    self._to_write(effect)
                 case Release():
                     self._release(effect.job)
                 case Notify():
@@ -186,21 +216,39 @@ class Driver:
             if event is not None:
                 event.set()
 
+    def _to_write(self, effect: Save | Erase | Sync | Reply) -> None:
+        self._unsaved.append(effect)
+        self._to_save.set()
+
     async def _serve_journal(self) -> NoReturn:
         """Write rows and give replies, in the order in which the core asked for them."""
         while True:
             await self._to_save.wait()
             self._to_save = trio.Event()
             batch, self._unsaved = self._unsaved, []
-            changes = [change for effect in batch for change in _changes(effect)]
-            if changes:
-                await self._journal.save(changes)
+            await self._write([change for effect in batch for change in _changes(effect)])
             for effect in batch:
-                if isinstance(effect, Sync):
+                if isinstance(effect, Sync) and self.failure is None:
                     self.deliver(Synced(effect.number))
-                elif isinstance(effect, Reply) and effect.request in self._requests:
-                    self._requests[effect.request].reply = effect
-                    self._requests[effect.request].done.set()
+                elif isinstance(effect, Reply):
+                    self._give(effect)
+
+    async def _write(self, changes: list[Change]) -> None:
+        """One commit. After one that has failed there is none: later rows would speak of what is missing."""
+        if not changes or self.failure is not None:
+            return
+        try:
+            await self._journal.save(changes)
+        except JournalError as error:
+            logger.error("%s", error)  # noqa: TRY400  # whose fault it is stands in the message
+            self.failure = error
+            self.failed.set()
+
+    def _give(self, reply: Reply) -> None:
+        request = self._requests.get(reply.request)
+        if request is not None:
+            request.reply = reply if self.failure is None else replace(reply, error=str(self.failure))
+            request.answered.set()
 
     async def _carry_out_run(self, run: Run, scope: trio.CancelScope) -> None:
         ended: RunEnded | None = None

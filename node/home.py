@@ -55,8 +55,17 @@ def log_file(home: Path) -> Path:
 
 
 def failure_file(home: Path) -> Path:
-    """Why the last start failed, in one line for people; absent when it did not."""
+    """Why the last node here could not start or go on, in one line for people; nothing when it did what it was told
+    (see `launch.report_failure`)."""
     return home / "failure"
+
+
+def last_failure(home: Path) -> str:
+    """What is in the failure file; empty when there is nothing to say."""
+    try:
+        return failure_file(home).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def prepare_home(home: Path) -> None:

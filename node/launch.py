@@ -20,7 +20,7 @@ from typing import IO, Literal
 
 from .api import NodeStatus
 from .client import NodeClient, NodeGoneError, NoNodeError
-from .home import failure_file, inhabitant, log_file, prepare_home
+from .home import failure_file, inhabitant, last_failure, log_file, prepare_home
 from .plain import from_plain, to_plain
 
 SERVICE = (sys.executable, "-P", "-m", "pnode.node.service")
@@ -39,7 +39,8 @@ POLL_S = 0.03
 LOG_BYTES_MAX = 10_000_000
 """A longer log becomes `node.log.1` at the next start, in place of the one before it."""
 
-FAILURE_BYTES_MAX = 10_000
+FAILURE_BYTES_MAX = 4096
+"""A block of most file systems."""
 
 Timing = Literal["lan", "wan", "fast"]
 """Which set of periods and timeouts: for one site, for several, for trying things out on one machine."""
@@ -90,14 +91,22 @@ def read_options(source: IO[bytes]) -> NodeOptions:
 
 
 def report_ready(home: Path) -> None:
-    """The node is usable: forget why an earlier start failed."""
-    failure_file(home).unlink(missing_ok=True)
+    """The node is usable: forget why an earlier one has failed."""
+    report_failure(home, "")
 
 
 def report_failure(home: Path, message: str) -> None:
-    """Leave behind, in one line for people, why the node ends. A home that cannot be written has no news either."""
+    """Leave behind, in one line for people, why the node ends. A home that cannot be written has no news either.
+
+    The file is always of the same size and written over in place, so that a disk that is full has room for the news.
+    """
+    news = " ".join(message.split()).encode()[: FAILURE_BYTES_MAX - 1] + b"\n"
     with contextlib.suppress(OSError):
-        failure_file(home).write_text(" ".join(message.split())[:FAILURE_BYTES_MAX] + "\n", encoding="utf-8")
+        file = os.open(failure_file(home), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, news.rjust(FAILURE_BYTES_MAX))
+        finally:
+            os.close(file)
 
 
 def start_node(
@@ -120,7 +129,7 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start the process, in a session of its own out of reach of a Ctrl-C meant for us. Raises HomeError."""
     prepare_home(options.home)
-    failure_file(options.home).unlink(missing_ok=True)
+    report_failure(options.home, "")
     with _log(options.home) as log:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             [*service, "--home", str(options.home)],  # the argument is for whoever reads a list of processes
@@ -240,8 +249,9 @@ def _log(home: Path) -> IO[bytes]:
 
 
 def _why_it_ended(process: subprocess.Popen[bytes], home: Path) -> str:
-    with contextlib.suppress(OSError):
-        return failure_file(home).read_text(encoding="utf-8", errors="replace").strip()
+    reason = last_failure(home)
+    if reason:
+        return reason
     status = process.returncode
     how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     return f"the node {how} before it was ready: its log is {log_file(home)}"

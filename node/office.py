@@ -63,7 +63,7 @@ from .transfer import FetchError
 
 if TYPE_CHECKING:
     from .driver import Driver
-    from .service import Node
+    from .node import Node
 
 SCORES_MAX = 10
 """Candidates shown for a placement."""

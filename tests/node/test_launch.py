@@ -28,6 +28,7 @@ from pnode.node.home import (
     failure_file,
     hold_home,
     inhabitant,
+    last_failure,
     log_file,
     prepare_home,
 )
@@ -166,14 +167,33 @@ def test_a_node_that_takes_too_long_says_what_it_is_doing(tmp_path: Path) -> Non
 
 def test_an_old_failure_is_forgotten(tmp_path: Path) -> None:
     report_failure(tmp_path, "long ago")
-    assert failure_file(tmp_path).read_text() == "long ago\n"
+    assert last_failure(tmp_path) == "long ago"
     with pytest.raises(LaunchError, match="status 7"):
         start_node(NodeOptions(tmp_path, name="crashing"), service=FAKE)
 
     report_failure(tmp_path, "again")
     report_ready(tmp_path)
 
-    assert not failure_file(tmp_path).exists()
+    assert last_failure(tmp_path) == ""
+
+
+def test_a_reason_takes_no_more_room_on_a_full_disk_than_there_was_before(tmp_path: Path) -> None:
+    report_ready(tmp_path)
+    before = failure_file(tmp_path).stat()
+
+    for reason in ("the disk\nis full", "ä" * 10_000, "short"):
+        report_failure(tmp_path, reason)
+        after = failure_file(tmp_path).stat()
+
+        assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert last_failure(tmp_path) == "short"
+
+
+def test_a_command_without_a_node_says_why_the_last_one_has_ended(tmp_path: Path) -> None:
+    report_failure(tmp_path, "the disk is full")
+
+    with pytest.raises(NoNodeError, match="start one with 'pnode start'; the last one ended: the disk is full"):
+        NodeClient(tmp_path).status()
 
 
 def test_a_node_that_does_not_listen_is_ended_all_the_same(tmp_path: Path) -> None:
