@@ -4,9 +4,9 @@
     python -m tests.chaos kill --rounds 30 --timing lan    one of them; `python -m tests.chaos --help` names all
 
 `sim/chaos.py` does the same to simulated hosts, thousands of times; this is the sample that says whether the
-simulation can be believed. Every suite prints one line per round (what was done to whom, what came of it, the machine's
-load), then its figures as medians, and ends with status 1 if anything did not hold. `--trace FILE` keeps the rounds as
-lines of JSON, `--keep` the homes of the nodes with their logs.
+simulation can be believed. Every suite prints one line per round (what was done to whom, what came of it, the
+machine's load), then its figures as medians, and ends with status 1 if anything did not hold. `--trace FILE` keeps
+the rounds as lines of JSON, `--keep` the homes of the nodes with their logs.
 
 - `work` is the job: 60 tasks of which it is known what comes out; `step` is the program of each of them.
 - `machines` are real node processes that can be lost, `cabling` and `emulator` what joins them, where they are not

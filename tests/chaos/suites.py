@@ -7,7 +7,8 @@ from typing import Protocol
 
 from pnode.node.launch import Timing
 
-from . import blackout, losses, pauses
+from . import blackout, disk, losses, overhead, partitions, pauses
+from .cabling import SkippedError
 from .machines import LaunchError, SuiteError, workplace
 from .trial import Report
 
@@ -34,6 +35,10 @@ SUITES: dict[str, Suite] = {
     "kill-two": Suite(partial(losses.run, victims="two"), 10, ("lan", "fast")),
     "pause": Suite(pauses.run, 9),
     "blackout": Suite(blackout.run, 3, ("lan", "fast")),
+    "full-disk": Suite(disk.run, 3),
+    "partition": Suite(partitions.run, 12),
+    "slow-links": Suite(partitions.run_slow, 4),
+    "overhead": Suite(overhead.run, 12),
     "kill-origin-and-guardian": Suite(partial(losses.run, victims="origin+guardian"), 10, ("lan", "fast")),
 }
 
@@ -52,6 +57,8 @@ def run_one(name: str, rounds: int, timing: Timing, seed: int, trace: Path | Non
     try:
         with workplace(keep=keep) as place:
             suite.play(report, place, rounds or suite.rounds, timing, seed=seed)
+    except SkippedError as error:
+        print(f"{report.name} SKIPPED: {error}", flush=True)
     except (SuiteError, LaunchError) as error:
         report.round("the suite could not be played to its end", [str(error)])
     return report.end()

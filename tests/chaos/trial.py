@@ -72,8 +72,9 @@ class Trial:
         except ApiError:
             return None
 
-    def finish(self, witness: Machine, timeout_s: float = JOB_S_MAX) -> Ended:
-        """Follow the job at a node to its end, fetch its results there, and see that all nodes tell the same."""
+    def finish(self, witness: Machine, timeout_s: float = JOB_S_MAX, among: Sequence[Machine] | None = None) -> Ended:
+        """Follow the job at a node to its end, fetch its results there, and see that all nodes (or those) tell the
+        same."""
         job = self._followed(witness, timeout_s)
         complaints = []
         results: dict[str, bytes] = {}
@@ -82,7 +83,7 @@ class Trial:
             results = {file.path.name: file.path.read_bytes() for file in witness.node.pull(self.job, place).files}
         except ApiError as error:
             complaints.append(f"{witness.name} cannot pull the results: {error}")
-        complaints += self._disagreements()
+        complaints += self._disagreements(self.machines.up if among is None else among)
         job = self.told(witness) or job
         recording = self.recorded(witness)
         complaints = [*verdict.complaints(job, recording, results, self._right), *complaints]
@@ -103,12 +104,12 @@ class Trial:
                 raise SuiteError(f"{witness.name}: after {timeout_s:g} s the job {_standing(job)}")
             time.sleep(ASK_S)
 
-    def _disagreements(self) -> list[str]:
+    def _disagreements(self, among: Sequence[Machine]) -> list[str]:
         """What nodes tell differently for longer than EQUAL_S_MAX."""
         found: list[str] = []
 
         def agree() -> bool:
-            told = {machine.name: self.told(machine) for machine in self.machines.up}
+            told = {machine.name: self.told(machine) for machine in among}
             silent = [f"{name} does not know the job" for name, job in told.items() if job is None]
             found[:] = silent or verdict.differences({name: job for name, job in told.items() if job is not None})
             return not found

@@ -1,9 +1,9 @@
 """The work: a job of 60 tasks in eight layers, of which it is known beforehand what comes out.
 
-Every task reads all that its parents have written and writes what follows from it (`step`), so a single wrong, missing
-or mixed up input anywhere changes the one result. Every other task computes for a sixth of a second and sleeps for
-half a one, the others sleep for one to two: eight nodes can then share two cores, and a task is still long enough to be
-lost in the middle.
+Every task reads all that its parents have written and writes what follows from it (`step`), so a single wrong,
+missing or mixed up input anywhere changes the one result. Every other task computes for a sixth of a second and
+sleeps for half a one, the others sleep for one to two: eight nodes can then share two cores, and a task is still long
+enough to be lost in the middle.
 """
 
 import functools
