@@ -33,7 +33,7 @@ async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> N
         lag_s = max(0.0, trio.current_time() - due)
         sample = sampler.sample()
         deliver(LoadSampled(sample.cpu_percent, sample.memory_percent, lag_s))
-        due += max(SAMPLE_S, lag_s)
+        due = trio.current_time() + SAMPLE_S  # not sooner: a lag is gossiped until the next sample takes its place
 
 
 async def serve_pins(store: Store, me: NodeId, jobs: Callable[[], Iterable[Job]]) -> NoReturn:

@@ -11,11 +11,21 @@ import trio.testing
 
 from pnode.node.api import RefusedError
 from pnode.node.driver import DATAGRAMS_MAX, Driver
-from pnode.node.journal import Journal, JournalFile
+from pnode.node.journal import Journal, JournalError, JournalFile
 from pnode.node.transfer import FetchError
 from pnode.protocol.dag import Program, ProgramKind, Task
-from pnode.protocol.effects import Cancel, Dial, Effect, Fetch, Notify, Reply, Run, Save, Send, Unit
-from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, FindJobs, RunEnded, SessionClosed
+from pnode.protocol.effects import Cancel, Dial, Effect, Erase, Fetch, Notify, Reply, Run, Save, Send, Sync, Unit
+from pnode.protocol.events import (
+    DatagramReceived,
+    Event,
+    Fetched,
+    FetchFailed,
+    FindJobs,
+    Leave,
+    RunEnded,
+    SessionClosed,
+    Synced,
+)
 from pnode.protocol.ids import JobId, NodeId, digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
@@ -64,6 +74,18 @@ class SlowJournal(Journal):
 
     async def save(self, changes: Iterable[tuple[str, bytes, bytes | None]]) -> None:
         await self.may_write.wait()
+        await super().save(changes)
+
+
+class FullJournal(Journal):
+    """There is no room for a second commit."""
+
+    commits = 0
+
+    async def save(self, changes: Iterable[tuple[str, bytes, bytes | None]]) -> None:
+        self.commits += 1
+        if self.commits > 1:
+            raise JournalError("the disk is full")
         await super().save(changes)
 
 
@@ -155,6 +177,92 @@ def test_a_reply_waits_for_the_rows_saved_before_it(tmp_path: Path) -> None:
 
     assert values == [b"value"]
     assert journal.rows("table") == [(b"key", b"row")]
+
+
+def test_rows_are_said_to_be_synced_when_they_are_on_the_disk_and_not_before(tmp_path: Path) -> None:
+    journal = SlowJournal(tmp_path / "journal.db")
+    peer = FakePeer()
+    driver, _ = make(peer, tmp_path, journal=journal)
+
+    async def scenario(driver: Driver) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        assert peer.heard == []
+        journal.may_write.set()
+        while not peer.heard:
+            await trio.testing.wait_all_tasks_blocked()
+        assert journal.rows("table") == [(b"key", b"row")]
+
+    drive(scenario, driver, [Save("table", b"key", b"row"), Sync(7)])
+
+    assert peer.heard == [Synced(7)]
+
+
+def test_a_sync_with_nothing_to_save_is_answered_all_the_same(tmp_path: Path) -> None:
+    peer = FakePeer()
+    driver, _ = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        while not peer.heard:
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver, [Sync(1)])
+
+    assert peer.heard == [Synced(1)]
+
+
+def test_rows_are_saved_and_erased_in_the_order_in_which_the_core_said_so(tmp_path: Path) -> None:
+    journal = Journal(JournalFile(tmp_path / "journal.db"))
+    driver, _ = make(FakePeer(), tmp_path, journal=journal)
+    effects: list[Effect] = [
+        Save("t", b"a", b"1"), Save("t", b"b", b"1"), Erase("t", b"a"), Save("t", b"c", b"1"), Erase("t", b"b"),
+        Save("t", b"a", b"2"),
+    ]  # fmt: skip
+
+    async def scenario(driver: Driver) -> None:
+        await driver.written()
+
+    drive(scenario, driver, effects)
+
+    assert journal.rows("t") == [(b"c", b"1"), (b"a", b"2")]
+
+
+def test_when_the_journal_fails_nothing_is_promised_any_more(tmp_path: Path) -> None:
+    peer = FakePeer({FindJobs: [Save("t", b"k", b"v"), Sync(2)]})
+    journal = FullJournal(JournalFile(tmp_path / "journal.db"))
+    driver, _ = make(peer, tmp_path, journal=journal)
+
+    async def scenario(driver: Driver) -> None:
+        await driver.ask(FindJobs)
+        for _ in range(2):
+            with pytest.raises(RefusedError, match="the disk is full"):
+                await driver.ask(FindJobs)
+        with pytest.raises(RefusedError, match="the disk is full"):
+            await driver.written()
+        await driver.failed.wait()
+        driver.deliver(Leave(99))  # it still hears what it is told, for the farewell
+        while not isinstance(peer.heard[-1], Leave):
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver)
+
+    assert [event for event in peer.heard if isinstance(event, Synced)] == [Synced(2)]
+    assert str(driver.failure) == "the disk is full"
+    assert journal.commits == 2, "after a commit that has failed there is none"
+
+
+def test_a_request_that_nobody_waits_for_any_more_may_still_be_answered(tmp_path: Path) -> None:
+    journal = SlowJournal(tmp_path / "journal.db")
+    driver, _ = make(FakePeer({FindJobs: [Save("t", b"k", b"v")]}), tmp_path, journal=journal)
+
+    async def scenario(driver: Driver) -> None:
+        with driver.request(FindJobs) as request:
+            await trio.testing.wait_all_tasks_blocked()
+            assert not request.answered.is_set()
+        journal.may_write.set()
+        await driver.written()
+        assert request.reply is None
+
+    drive(scenario, driver)
 
 
 def test_the_cores_refusal_reaches_whoever_asked(tmp_path: Path) -> None:
