@@ -18,8 +18,9 @@ of all if none is left. Its *result* is the highest finished attempt; one of whi
 all others. A unit is *complete* when it has a result and, if that is a result of the job, a copy of it is kept: so a
 job that is done has something to show for it, whoever dies next.
 
-A job has failed when the current attempt of a unit without result has failed, is done when every unit is complete,
-and is cancelled when somebody cancelled it before either.
+A job has failed when the current attempt of a unit without result has failed, or the unit was abandoned; it is done
+when every unit is complete, and is cancelled when somebody cancelled it before either. It is *over* when a replica
+has said so: a job that is only done computes again what goes with the last node that has it.
 """
 
 from collections.abc import Iterator
@@ -113,8 +114,10 @@ class Attempt:
     reason: str = ""
     """Why it was declined, failed or was dropped."""
     outcome: Outcome | None = None
-    kept: bool = False
-    """A replica has a copy of what it wrote."""
+    keepers: dict[NodeId, None] = field(default_factory=dict)
+    """Replicas that have a copy of everything it wrote."""
+    lost: tuple[float, str] | None = None
+    """What it wrote cannot be had where it ran: since when and why, by the earliest statement."""
     end: Statement | None = None
     """How it ended: orders contradicting ends."""
 
@@ -127,6 +130,11 @@ class Attempt:
         """Whether something may still come of it."""
         return self.phase not in ENDED
 
+    @property
+    def kept(self) -> bool:
+        """Whether a replica has a copy of what it wrote."""
+        return bool(self.keepers)
+
 
 @dataclass(slots=True)
 class UnitState:
@@ -135,6 +143,8 @@ class UnitState:
     attempts: dict[AttemptKey, Attempt] = field(default_factory=dict)
     current: Attempt | None = None
     result: Attempt | None = None
+    abandoned: tuple[float, str] | None = None
+    """Nobody places it any more: since when and why, by the earliest statement."""
 
     @property
     def number(self) -> int:
@@ -161,8 +171,9 @@ class JobState:
         self.size = len(spec.dag.tasks) * len(spec.items)
         self.cancelled: tuple[float, str] | None = None
         """When and why, by the earliest statement."""
-        self.concluded = False
-        """A replica said that it is over. A node that only sees a part of the job learns it by this."""
+        self.conclusion: tuple[float, NodeId] | None = None
+        """When a replica said that it is over, and which, by the earliest statement. A node that only sees a part of
+        the job learns it by this."""
         self.guards: dict[NodeId, None] = {}
         """Who has said that the specification, the application and the inputs are on its disk."""
         self.pulled_s: float | None = None
@@ -180,10 +191,15 @@ class JobState:
         return Phase.RUNNING if self.cancelled is None else Phase.CANCELLED
 
     @property
+    def concluded(self) -> bool:
+        """Whether a replica has said that all replicas have the results."""
+        return self.conclusion is not None
+
+    @property
     def is_over(self) -> bool:
-        """Whether nothing is to be done about the job any more. A failure alone does not mean that: it takes a
-        replica, who sees the whole job, to cancel the rest."""
-        return self.concluded or self.cancelled is not None or self.phase is Phase.DONE
+        """Whether nothing is to be done about the job any more. That takes the word of a replica, who sees the whole
+        job: a failure alone does not mean it, nor does it that all is done, since what was done may be lost."""
+        return self.concluded or self.cancelled is not None
 
     @property
     def results(self) -> int:
@@ -200,13 +216,13 @@ class JobState:
                 assert self.cancelled is not None
                 return self.cancelled[0]
             case Phase.FAILED:
-                return min(attempt.ended_s or 0.0 for _, attempt in self.failures())
+                return min(failed_s(self.units[key]) for key in self._failed)
             case Phase.DONE:
                 results = (unit.result for unit in self.units.values())
                 return max(result.ended_s or 0.0 for result in results if result is not None)
 
     def failures(self) -> Iterator[tuple[UnitKey, Attempt]]:
-        """Units whose current attempt has failed, by task and item."""
+        """Units that have failed, with their current attempts, by task and item."""
         for key in sorted(self._failed):
             current = self.units[key].current
             assert current is not None
@@ -243,11 +259,11 @@ class JobState:
         """Take in one statement that fits."""
         kind = statement.kind
         if kind == StatementKind.CANCELLED:
-            told = (statement.at_s, statement.text)
-            self.cancelled = told if self.cancelled is None else min(self.cancelled, told)
+            self.cancelled = _earliest(self.cancelled, statement)
             return
         if kind == StatementKind.CONCLUDED:
-            self.concluded = True
+            said = (statement.at_s, author)
+            self.conclusion = said if self.conclusion is None else min(self.conclusion, said)
             return
         if kind == StatementKind.GUARDED:
             self.guards[author] = None
@@ -261,7 +277,11 @@ class JobState:
         if kind == StatementKind.ASSIGNED:
             _note_assignment(attempt, author, statement)
         elif kind == StatementKind.KEPT:
-            attempt.kept = True
+            attempt.keepers[author] = None
+        elif kind == StatementKind.LOST:
+            attempt.lost = _earliest(attempt.lost, statement)
+        elif kind == StatementKind.ABANDONED:
+            unit.abandoned = _earliest(unit.abandoned, statement)
         else:
             _note_progress(attempt, statement)
         self._derive(key, unit)
@@ -279,19 +299,33 @@ class JobState:
         finished = (each for each in unit.attempts.values() if each.phase == "finished")
         unit.result = max(finished, key=_worth, default=None)
         self._results += (unit.result is not None) - (before is not None)
-        _mark(self._failed, key, unit.current.phase == "failed" and unit.result is None)
+        is_given_up = unit.current.phase == "failed" or unit.abandoned is not None
+        _mark(self._failed, key, is_given_up and unit.result is None)
         wanted = self.spec.dag.tasks[key[0]].final
         _mark(self._complete, key, unit.result is not None and (unit.result.kept or not wanted))
 
 
 _KINDS = frozenset(StatementKind)
 _WITH_OUTCOME = (StatementKind.FINISHED, StatementKind.FAILED)
-_WITH_NODE = (StatementKind.ASSIGNED, StatementKind.KEPT)
+_WITH_NODE = (StatementKind.ASSIGNED, StatementKind.KEPT, StatementKind.LOST, StatementKind.ABANDONED)
 
 
 def attempted_by(author: NodeId, statement: Statement) -> NodeId:
     """The node that the attempt of a statement was given to."""
     return NodeId(statement.node) if statement.kind in _WITH_NODE else author
+
+
+def failed_s(unit: UnitState) -> float:
+    """When a unit that has failed did so."""
+    assert unit.current is not None, "it has failed"
+    instants = (unit.current.ended_s, None if unit.abandoned is None else unit.abandoned[0])
+    return min((at_s for at_s in instants if at_s is not None), default=0.0)
+
+
+def why_failed(unit: UnitState) -> str:
+    """Why a unit has failed, for people."""
+    assert unit.current is not None, "it has failed"
+    return unit.current.reason if unit.abandoned is None else unit.abandoned[1]
 
 
 def superseding(unit: UnitState, attempt: Attempt) -> Attempt | None:
@@ -351,6 +385,11 @@ def _note_progress(attempt: Attempt, statement: Statement) -> None:
         attempt.end = statement
     if LADDER[proved] > LADDER[attempt.phase]:
         attempt.phase = proved
+
+
+def _earliest(known: tuple[float, str] | None, statement: Statement) -> tuple[float, str]:
+    told = (statement.at_s, statement.text)
+    return told if known is None else min(known, told)
 
 
 def _earlier(known_s: float | None, told_s: float) -> float:

@@ -93,8 +93,20 @@ class Recovery:
             if job.may_begin(key) and not job.state.is_complete(key):
                 self._patience.set((job.id, key), now + PATIENCE_S)
 
+    def lead(self, job: Job, now: float) -> None:
+        """This node has become the first living replica. What was with nodes that are gone is placed at once; who was
+        to place what nobody has ever placed may only not have come to it."""
+        self.resume(job, now)
+        for node in tuple(job.state.places):
+            if self.desk.is_gone(node):
+                self.gone(job, node, now)
+
     def over(self, job: Job) -> None:
         """Nothing is to be looked after any more."""
+        self.rest(job)
+
+    def rest(self, job: Job) -> None:
+        """Somebody else looks after the job from now on. Hand-offs of ours that are open go on."""
         for key in job.all_units():
             self._patience.cancel((job.id, key))
         job.lost.clear()

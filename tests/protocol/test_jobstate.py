@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.ids import NodeId
 from pnode.protocol.jobstate import (
+    ABOUT_THE_JOB,
     ENDED,
     LADDER,
     LIFE,
@@ -20,6 +21,7 @@ from pnode.protocol.jobstate import (
     Phase,
     UnitState,
     superseding,
+    why_failed,
 )
 from pnode.protocol.ledger import Ledger, Statement, StatementKind, fitting
 
@@ -73,6 +75,9 @@ def picture(state: JobState) -> object:
         failures,
         places,
         state.cancelled,
+        state.conclusion,
+        state.pulled_s,
+        sorted(state.guards),
         state.ended_s,
     )
 
@@ -119,7 +124,7 @@ def test_a_job_is_done_when_every_unit_has_a_result_and_what_it_is_for_is_kept()
     state = state_of(*FINISHED, kept(2, (1, 0)))
 
     assert state.phase is Phase.DONE
-    assert state.is_over
+    assert not state.is_over
     assert state.results == state.size == 2
     assert state.ended_s == 5.0
 
@@ -143,6 +148,41 @@ def test_a_job_is_over_for_whoever_hears_that_it_is() -> None:
 
     assert state.is_over
     assert state.phase is Phase.RUNNING
+
+
+def test_the_earliest_word_that_a_job_is_over_counts() -> None:
+    state = state_of(
+        (NODES[2], statement(K.CONCLUDED, attempt=0, at_s=4.0)),
+        (NODES[1], statement(K.CONCLUDED, attempt=0, at_s=3.0)),
+    )
+
+    assert state.conclusion == (3.0, NODES[1])
+
+
+def test_all_who_keep_a_copy_are_known() -> None:
+    state = state_of(*FINISHED, kept(2, (1, 0), author=0), kept(2, (1, 0), author=3))
+    result = state.unit((1, 0)).result
+    assert result is not None
+
+    assert list(result.keepers) == [NODES[0], NODES[3]]
+    assert result.kept
+
+
+def test_the_earliest_word_that_a_result_is_lost_counts() -> None:
+    said = [(NODES[author], statement(K.LOST, node=NODES[1], at_s=float(author), text="x")) for author in (3, 2)]
+    unit = state_of(*FINISHED, *said).unit((0, 0))
+
+    assert unit.attempts[(1, NODES[1])].lost == (2.0, "x")
+
+
+def test_a_unit_that_was_abandoned_has_failed_unless_it_has_a_result() -> None:
+    abandoned = NODES[0], statement(K.ABANDONED, attempt=2, at_s=7.0, node=NODES[2], text="too often")
+    state = state_of(assigned(1), assigned(2, attempt=2), abandoned)
+
+    assert state.phase is Phase.FAILED
+    assert state.ended_s == 7.0
+    assert [(key, why_failed(state.unit(key))) for key, _ in state.failures()] == [((0, 0), "too often")]
+    assert state_of(*FINISHED, kept(2, (1, 0)), abandoned).phase is Phase.DONE
 
 
 def test_a_failure_alone_does_not_end_a_job() -> None:
@@ -249,6 +289,8 @@ def test_an_assignment_made_twice_shows_the_earlier_one() -> None:
         Statement(K.FINISHED, 0, 0, 1, 1.0),
         Statement(K.ASSIGNED, 0, 0, 1, 1.0, b"short"),
         Statement(K.KEPT, 0, 0, 1, 1.0, b"short"),
+        Statement(K.LOST, 0, 0, 1, 1.0, b"short"),
+        Statement(K.ABANDONED, 0, 0, 1, 1.0, b"short"),
     ],
 )
 def test_a_statement_that_fits_no_unit_is_void(void: Statement) -> None:
@@ -260,7 +302,7 @@ def test_a_statement_that_fits_no_unit_is_void(void: Statement) -> None:
     assert not state.units
 
 
-KINDS = st.sampled_from([kind for kind in K if kind not in (K.CANCELLED, K.CONCLUDED)])
+KINDS = st.sampled_from([kind for kind in K if kind not in ABOUT_THE_JOB])
 
 
 @st.composite
@@ -269,13 +311,14 @@ def statements(draw: st.DrawFn) -> Told:
     unit = (draw(st.integers(0, 1)), draw(st.integers(0, 1)))
     attempt, at_s = draw(st.integers(1, 3)), float(draw(st.integers(0, 3)))
     if draw(st.integers(0, 9)) == 0:
-        kind = draw(st.sampled_from((K.CANCELLED, K.CONCLUDED)))
+        kind = draw(st.sampled_from(sorted(ABOUT_THE_JOB)))
         return NODES[author], statement(kind, attempt=0, at_s=at_s, text=draw(st.sampled_from("ab")))
     kind = draw(KINDS)
     if kind is K.ASSIGNED:
         return assigned(draw(st.integers(0, 3)), unit, attempt, author, at_s)
-    if kind is K.KEPT:
-        return kept(draw(st.integers(0, 3)), unit, attempt, author)
+    if kind in (K.KEPT, K.LOST, K.ABANDONED):
+        node = NODES[draw(st.integers(0, 3))]
+        return NODES[author], statement(kind, unit, attempt, at_s, node=node, text=draw(st.sampled_from("ab")))
     return NODES[author], statement(kind, unit, attempt, at_s, text=draw(st.sampled_from(("", "x"))))
 
 

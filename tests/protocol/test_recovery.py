@@ -368,6 +368,35 @@ def test_a_unit_waits_for_a_parent_that_is_to_run_again() -> None:
     assert outlived(circle)
 
 
+# Who leads changes.
+
+
+def test_whoever_comes_to_lead_places_at_once_what_was_with_the_dead_and_soon_what_nobody_has() -> None:
+    circle = circle_for(spec(task("dead"), task("unheard")), dead=("bob", "cid"), unheard=("bob", "dan"))
+    ann = circle["ann"]
+    ann.jobs.recovery.rest(ann.job)
+    del ann.job.state.units[(1, 0)], ann.job.state.places[circle.id_of("bob")][(1, 0)]  # it has never heard of it
+    ann.near.gone.append(circle.id_of("bob"))
+
+    ann.jobs.recovery.lead(ann.job, circle.now)
+    circle.settle()
+
+    assert circle.placed() == ["ann: dead#2 to cid"]
+    circle.run(PATIENCE_S)
+    assert circle.placed() == ["ann: unheard#1 to dan"]
+
+
+def test_whoever_leads_no_more_waits_for_nothing() -> None:
+    circle = silent_controller()
+    ann = circle["ann"]
+
+    ann.jobs.recovery.rest(ann.job)
+    circle.run(2 * PATIENCE_S)
+
+    assert circle.placed() == []
+    assert ann.jobs.recovery.deadline == math.inf
+
+
 # What this node has forgotten, or does not know yet.
 
 
