@@ -16,10 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures tables reality format clean
+.PHONY: help setup demo test lint types unit processes cover figures tables reality chaos-real format clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 setup: $(DEV)  ## Make the virtual environment in .venv, with what the tests need
 
@@ -64,6 +64,9 @@ tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of d
 
 reality: $(RUNTIME)  ## Compare live runs with their simulation, on local nodes of emulated speeds; six minutes
 	@$(BIN)/python -m tests.benchmarks.reality
+
+chaos-real: $(RUNTIME)  ## Kill, pause and cut off real nodes, and write what was measured; two hours, some of it as root
+	@$(BIN)/python -m tests.chaos
 
 format: $(DEV)  ## Lay out the sources and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

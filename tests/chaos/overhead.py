@@ -50,7 +50,7 @@ def run(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int =
 
 def _makespan_s(node: Machine, place: Path, given: Path, replicas: int) -> float:
     words = ("--input", given, "--replicas", replicas, "--follow", "--output", place / "results", "--json")
-    command = [PNODE, "submit", EXAMPLE / "dag.txt", *map(str, words), "--home", node.home]
+    command = [str(word) for word in (PNODE, "submit", EXAMPLE / "dag.txt", *words, "--home", node.home)]
     ran = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=COMMAND_S_MAX)
     if ran.returncode != 0:
         raise SuiteError(f"the demo's job at {node.name}: {ran.stderr.strip()}")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pnode.node.launch import Timing
 
-from . import blackout, disk, losses, overhead, partitions, pauses
+from . import blackout, disk, losses, overhead, partitions, pauses, prediction
 from .cabling import SkippedError
 from .machines import LaunchError, SuiteError, workplace
 from .trial import Report
@@ -39,6 +39,7 @@ SUITES: dict[str, Suite] = {
     "partition": Suite(partitions.run, 12),
     "slow-links": Suite(partitions.run_slow, 4),
     "overhead": Suite(overhead.run, 12),
+    "prediction": Suite(prediction.run, 30, ("lan", "fast")),
     "kill-origin-and-guardian": Suite(partial(losses.run, victims="origin+guardian"), 10, ("lan", "fast")),
 }
 
