@@ -10,6 +10,7 @@ from what is known then (`jobs`).
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -21,6 +22,7 @@ from .dag import Task
 from .decisions import Decisions
 from .delivery import Delivery
 from .effects import Effect, Notify, Save
+from .guardians import best
 from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
 from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
@@ -41,6 +43,9 @@ class Neighbourhood(Protocol):
 
     def view(self, job: Job, task: Task, now: float) -> View:
         """This node's beliefs, with those peers that may and can run the task."""
+
+    def members(self) -> Iterable[NodeId]:
+        """Everybody who is neither dead nor gone for another reason, suspects and this node included."""
 
     def is_gone(self, node: NodeId) -> bool:
         """Dead or left: nothing it has promised will happen. Who is not known (yet) is not gone."""
@@ -95,6 +100,8 @@ class Desk:
     decisions: Decisions = field(default_factory=Decisions)
     effects: list[Effect] = field(default_factory=list)
     news: deque[tuple[Job, NodeId, Statement]] = field(default_factory=deque)
+    fresh: list[tuple[Job, NodeId]] = field(default_factory=list)
+    """Jobs that this node has just heard of for the first time, and from whom."""
     dirty: dict[JobId, None] = field(default_factory=dict)
     """Jobs about which something was said, or is to be shown, since the last flush."""
     unhurried: dict[JobId, float] = field(default_factory=dict)
@@ -110,18 +117,35 @@ class Desk:
         """Whether nothing that a node has promised will happen, and nothing that it has can be had."""
         return self.near.is_gone(node) or node in self.vanished
 
+    def appoint(self, job: Job) -> None:
+        """Work out from who lives who keeps a job. Nodes that see the same members come to the same."""
+        candidates = (node for node in self.near.members() if node != job.origin)
+        job.guardians = best(job.id, job.spec.replicas, candidates)
+        origin = () if self.is_gone(job.origin) else (job.origin,)
+        job.replicas = (*origin, *(node for _, node in job.guardians))
+
     def replicas(self, job: Job) -> tuple[NodeId, ...]:
-        """The nodes that keep the whole ledger of a job, in order of precedence."""
-        return (job.origin,)
+        """The living nodes that keep the whole ledger of a job, in order of precedence: its origin, its guardians."""
+        return job.replicas
+
+    def keeps(self, job: Job) -> bool:
+        """Whether this node is one of the job's replicas."""
+        return self.me in job.replicas
 
     def leads(self, job: Job) -> bool:
-        """Whether this node is the first living replica: the one that looks after what nobody else looks after."""
-        for node in self.replicas(job):
-            if node == self.me:
-                return True
-            if not self.is_gone(node):
-                return False
-        return False
+        """Whether this node is the one that looks after what nobody else looks after (see `keeping`)."""
+        return job.leading
+
+    def leader(self, job: Job) -> NodeId | None:
+        """Who that is: the first replica that has what it takes; None if no replica is alive."""
+        ready = (node for node in job.replicas if node == job.origin or node in job.state.guards)
+        return next(ready, job.replicas[0] if job.replicas else None)
+
+    def sources(self, job: Job) -> tuple[NodeId, ...]:
+        """Who else has the job's inputs and application, or soon will, the surest first: its origin, who has said so,
+        and the other replicas."""
+        named = dict.fromkeys((job.origin, *job.state.guards, *job.replicas))
+        return tuple(node for node in named if node != self.me and not self.is_gone(node)) or (job.origin,)
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:
         """State something about a job. It goes to the job's replicas and watchers, and to the recipients."""

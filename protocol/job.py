@@ -1,14 +1,16 @@
 """One job as one node sees it: its specification, its ledger, and what this node has promised to do about it."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .dag import Task
 from .effects import Unit
+from .guardians import Standing
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
 from .jobstate import Attempt, AttemptKey, JobState, UnitKey
-from .ledger import Ledger, SegmentId, Statement
+from .ledger import Ledger, SegmentId, Statement, Vector
 from .shape import Shape, shape_of
 from .signed import Signed
 from .view import Planned
@@ -47,8 +49,25 @@ class Copying:
     """A result of the job of which this replica makes a copy."""
 
     attempt: AttemptKey
+    missing: dict[Digest, FileRef] = field(default_factory=dict)
+    """Content that is not here yet."""
+
+
+@dataclass(slots=True)
+class Collecting:
+    """What this node needs before it can say that it guards the job."""
+
     missing: dict[Digest, None] = field(default_factory=dict)
     """Content that is not here yet."""
+    refused: bool = False
+    """Some of it could not be had, and will be asked for again."""
+    tries: int = 0
+    """How often that has happened."""
+    lacks_ledger: bool = False
+    vector: Vector | None = None
+    """How much of the ledger there is elsewhere; None until somebody has said so."""
+    syncing: bool = False
+    """All is here, but it may not be safe yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,7 @@ class Job:
     shape: Shape = field(init=False)
     plan: Mapping[str, Planned] = field(init=False)
     """The origin's plan by name of task; empty when it has made none."""
+    final_tasks: tuple[int, ...] = field(init=False)
     due_s: tuple[float, ...] = field(init=False)
     """When each task should start, by its index; an instant, so that tasks of all jobs can be put in one order. By
     plan, where there is one, else so early that the job takes no longer than its longest way."""
@@ -107,10 +127,31 @@ class Job:
     hearsay: dict[UnitKey, Attempt] = field(default_factory=dict)
     """Hearsay: how far units are that this node has not heard of by its ledger."""
 
+    guardians: tuple[Standing, ...] = ()
+    """Keeping: the guardians by precedence, with their scores."""
+    replicas: tuple[NodeId, ...] = ()
+    """Keeping: the origin, if it lives, and the guardians."""
+    settled: tuple[NodeId, ...] = ()
+    """Keeping: the replicas when this node last acted upon a change of them."""
+    leading: bool = False
+    """Keeping: this node looks after the job."""
+    collecting: Collecting | None = None
+    """Guarding: it is to become a guardian."""
+    asked: dict[NodeId, float] = field(default_factory=dict)
+    """Comparing: when each fellow was last asked for what is lacking here."""
+    rounds: int | None = None
+    """Comparing: how many times more it is compared; None: as long as this node keeps it."""
+    turn: int = 0
+    """Comparing: how many fellows have had their turn."""
+    kept_up_to: int = 0
+    """Concluding: how many of the job's results, in order, are known to be with all replicas."""
+
     copying: dict[UnitKey, Copying] = field(default_factory=dict)
-    """Replica: results of the job that are on their way here."""
-    concluded_now: bool = False
-    """Replica: it was this run of our process that saw it end."""
+    """Copies: results of the job that are on their way here."""
+    refusals: dict[UnitKey, int] = field(default_factory=dict)
+    """Copies: how often in a row a result could not be had."""
+    ended_here_s: float = -math.inf
+    """Replica: when this run of our process saw it end."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
     """Nodes beyond the replicas that asked to see everything."""
 
@@ -137,6 +178,7 @@ class Job:
         planned = zip(self.spec.dag.tasks, self.spec.plan, strict=False)  # one for each task, or none at all
         self.plan = {task.name: Planned(NodeId(part.node), part.start_s, part.finish_s) for task, part in planned}
         self.minds_progress = bool(self.plan)
+        self.final_tasks = tuple(index for index, task in enumerate(self.spec.dag.tasks) if task.final)
         self.due_s = tuple(self.spec.created_s + start_s for start_s in _starts_s(self.spec, self.ranks))
 
     @property
@@ -156,6 +198,16 @@ class Job:
     def entries(self) -> Iterator[UnitKey]:
         """The units that need nothing but the job's input."""
         return ((task, item) for item in range(len(self.spec.items)) for task in self.shape.entries)
+
+    @property
+    def finals(self) -> int:
+        """How many units there are whose outputs the job is for."""
+        return len(self.final_tasks) * len(self.spec.items)
+
+    def final(self, number: int) -> UnitKey:
+        """One of them."""
+        item, at = divmod(number, len(self.final_tasks))
+        return (self.final_tasks[at], item)
 
     def parents(self, key: UnitKey) -> Iterator[UnitKey]:
         """In the order of the DAG file."""

@@ -1,39 +1,48 @@
 """Jobs: the machine that composes a node's roles in all its jobs and speaks with other nodes about them.
 
     Submit, CancelJob   -> a job begins, or is told to end
-    Deliver             -> what others said becomes news for the roles (`placing`, `holding`; and where this node is
-                           the first living replica: `replica`, `recovery`)
+    Deliver             -> what others said becomes news for the roles (`placing`, `holding`; where this node is one
+                           of the job's replicas `copies`; and where it leads the job `leading`)
     Fetched, RunEnded   -> for whoever waited for it
-    member gone, back   -> see below
+    member gone, back   -> see below, and `keeping`
 
 When a member is back, was restarted or is met for the first time, both sides bring each other up to date: to a
 replica each node offers the last segment of its own feeds, and if there is a gap before it the replica asks for the
-whole; a replica shows each participant what concerns its units, its own words included. Nothing has to be remembered
-for that about a node that is gone.
+whole; whoever leads shows each participant what concerns its units, its own words included. Nothing has to be
+remembered for that about a node that is gone.
 """
 
 import math
 from typing import assert_never
 
-from . import hearsay
+from .comparing import Comparing
+from .concluding import Concluding
+from .copies import Copies
 from .desk import Desk
 from .effects import Effect, Reply
 from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, RunEnded, Submit, Synced, WatchJob
 from .fetching import Fetching, Purpose
+from .guarding import Guarding
 from .holding import Holding
 from .ids import Digest, JobId, NodeId
 from .job import Job
 from .jobmessages import Summary
 from .jobstate import ABOUT_THE_JOB, UnitKey
+from .keeping import Keeping
+from .leading import Leading
 from .ledger import Statement, StatementKind, open_segment
 from .mail import Mail, Message
 from .placing import Placing
+from .receipts import Receipts
 from .recovery import Recovery
 from .register import FullError, Register
 from .replica import Replica
 from .signed import Signed
 from .strangers import Strangers
+
+COPIED = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
+"""What a copy of a result may follow from."""
 
 
 class Jobs:
@@ -48,11 +57,18 @@ class Jobs:
         self.fetching = Fetching(desk, self.strangers)
         self.placing = Placing(desk)
         self.holding = Holding(desk, self.fetching)
-        self.replica = Replica(desk, self.fetching)
         self.recovery = Recovery(desk, self.placing, self.strangers)
+        self.leading = Leading(Replica(desk), self.recovery, Concluding(desk))
+        self.guarding = Guarding(desk, self.fetching)
+        self.copies = Copies(desk, self.fetching)
+        self.comparing = Comparing(desk)
+        self.receipts = Receipts(desk)
+        self.keeping = Keeping(
+            desk, self.strangers, self.leading, self.guarding, self.copies, self.comparing, self.receipts
+        )
         self.enquiries = Enquiries(desk)
         self.register = Register(desk)
-        self.mail = Mail(desk, self.register, self.enquiries, self.strangers)
+        self.mail = Mail(desk, self.register, self.enquiries, self.strangers, self.comparing, self.guarding)
 
     @property
     def deadline(self) -> float:
@@ -60,11 +76,16 @@ class Jobs:
             return -math.inf
         return min(
             self.desk.deadline,
-            self.desk.delivery.deadline,
+            self.mail.deadline,
             self.placing.deadline,
             self.holding.deadline,
-            self.recovery.deadline,
+            self.leading.deadline,
             self.fetching.deadline,
+            self.guarding.deadline,
+            self.copies.deadline,
+            self.comparing.deadline,
+            self.receipts.deadline,
+            self.keeping.deadline,
             self.strangers.deadline,
             self.enquiries.deadline,
         )
@@ -81,7 +102,7 @@ class Jobs:
             case RunEnded():
                 self._run_ended(event, now)
             case Synced():
-                pass
+                self.guarding.synced(event.number, now)
             case Submit():
                 self._submit(event, now)
             case CancelJob():
@@ -103,14 +124,19 @@ class Jobs:
 
     def tick(self, now: float) -> list[Effect]:
         self.fetching.tick(now)
+        self.keeping.tick(now)
         self.placing.tick(now)
-        self.recovery.tick(now)
+        self.leading.tick(now)
+        self.guarding.tick(now)
+        self.copies.tick(now)
+        self.receipts.tick(now)
         self.enquiries.tick(now)
         for node in self.strangers.due(now):
             self._gone(node, now)
         effects = self._settle(now)
         self.desk.flush(now)
         self.mail.send_due(now)
+        self.comparing.tick(now)
         return effects + self._drain()
 
     @property
@@ -138,18 +164,14 @@ class Jobs:
         self.desk.vanished.pop(peer, None)
         self.fetching.back(peer)
         self.enquiries.back(peer)
+        self.keeping.joined(peer)
         for job in self.desk.jobs.values():
             job.informed.pop(peer, None)
             job.told.pop(peer, None)
-            if job.state.is_over:
-                self.replica.back_too_late(job, peer)
-                continue
-            if peer in self.desk.replicas(job):
-                for entry in job.ledger.ends(self.desk.me):
-                    self.desk.offer(job, peer, entry.id)
-            if self.desk.leads(job):
-                self.replica.back(job, peer)
-                self.recovery.back(job, peer, now)
+            job.asked.pop(peer, None)
+            if job.leading:
+                self.leading.back(job, peer, now)
+            job.informed_of_end.pop(peer, None)  # it may have forgotten it
         return self._settle(now)
 
     def member_gone(self, peer: NodeId, now: float) -> list[Effect]:
@@ -162,10 +184,7 @@ class Jobs:
     def _gone(self, peer: NodeId, now: float) -> None:
         self.desk.delivery.forget_peer(peer)
         self.placing.unreachable(peer, "is gone", now)
-        for job in self.desk.jobs.values():
-            job.watchers.pop(peer, None)
-            if not job.state.is_over and self.desk.leads(job):
-                self.recovery.gone(job, peer, now)
+        self.keeping.gone(peer, now)
 
     # -- this node's own doing ---------------------------------------------------------------------------------------
 
@@ -189,14 +208,9 @@ class Jobs:
         for key, unit in job.state.units.items():
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
                 job.begin(key)
-            hearsay.changed(job, key)
         if not job.state.is_over:
             self.holding.resume(job, now)
-            if self.desk.leads(job):
-                self.replica.resume(job, now)
-                self.recovery.resume(job, now)
-        elif not job.closed:
-            self._close(job, now)
+        self.keeping.resume(job, now)
 
     def _submit(self, event: Submit, now: float) -> None:
         if not self.desk.near.may_submit(self.desk.me):
@@ -207,7 +221,8 @@ class Jobs:
         except FullError as error:
             self.desk.effects.append(Reply(event.request, b"", str(error)))
             return
-        self.desk.effects.append(Reply(event.request, job.id, None))
+        self.keeping.submitted(job, now)
+        self.receipts.expect(job, event.request, now)
         self.placing.begin(job, now)
 
     def _cancel(self, event: CancelJob, now: float) -> None:
@@ -237,33 +252,50 @@ class Jobs:
     def _arrived(self, digest: Digest, now: float) -> None:
         for waiter in self.fetching.arrived(digest):
             job = self.desk.jobs[waiter.job]
-            if waiter.purpose is Purpose.COPY:
-                self.replica.arrived(job, waiter.key, digest, now)
-            else:
-                self.holding.arrived(job, waiter.key, digest, now)
+            match waiter.purpose:
+                case Purpose.COPY:
+                    self.copies.arrived(job, waiter.key, digest, now)
+                case Purpose.GUARD:
+                    self.guarding.arrived(job, digest)
+                case Purpose.RUN:
+                    self.holding.arrived(job, waiter.key, digest, now)
 
     def _fetch_failed(self, event: FetchFailed, now: float) -> None:
         for waiter, source in self.fetching.failed(event, now):
-            role = self.replica if waiter.purpose is Purpose.COPY else self.holding
-            role.given_up(self.desk.jobs[waiter.job], waiter.key, source, event.file, event.reason, now)
+            job = self.desk.jobs[waiter.job]
+            match waiter.purpose:
+                case Purpose.COPY:
+                    self.copies.given_up(job, waiter.key, source, event.file, event.reason, now)
+                case Purpose.GUARD:
+                    self.guarding.given_up(job, event.file, now)
+                case Purpose.RUN:
+                    self.holding.given_up(job, waiter.key, source, event.file, event.reason, now)
 
     # -- the roles ---------------------------------------------------------------------------------------------------
 
     def _settle(self, now: float) -> list[Effect]:
         """Let the roles react to all news, their own statements included, until there is none."""
         while True:
-            while self.desk.news:
-                self._tell_roles(*self.desk.news.popleft(), now)
+            while self.desk.fresh or self.desk.news:
+                while self.desk.fresh:
+                    self.keeping.heard_of(*self.desk.fresh.pop(), now)
+                if self.desk.news:
+                    self._tell_roles(*self.desk.news.popleft(), now)
             self.holding.start_ready(now)
             if not self.desk.news:
                 return self._drain()
 
     def _tell_roles(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
-        if statement.kind not in ABOUT_THE_JOB:
+        if statement.kind in ABOUT_THE_JOB:
+            if statement.kind == StatementKind.GUARDED:
+                self.keeping.guarded(job, now)
+        else:
             self.holding.heard(job, author, statement, now)
-        if not job.state.is_over:
-            self._tell_about_unit(job, author, statement, now)
-        elif not job.closed:
+            if statement.kind in COPIED:
+                self.copies.copy(job, (statement.task, statement.item), now)
+            if not job.state.is_over:
+                self._tell_about_unit(job, author, statement, now)
+        if job.state.is_over and not job.closed:
             self._close(job, now)
 
     def _tell_about_unit(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
@@ -273,22 +305,18 @@ class Jobs:
         self.placing.heard(job, author, statement, now)
         for key in ready:
             self.placing.may_begin(job, key, now)
-        if self.desk.leads(job):
-            hearsay.changed(job, (statement.task, statement.item))
-            self.replica.heard(job, author, statement, now)
-            self.recovery.heard(job, author, statement, now)
-            for key in ready:
-                self.recovery.look(job, key, now)
+        if job.leading:
+            self.leading.heard(job, author, statement, ready, now)
 
     def _close(self, job: Job, now: float) -> None:
-        """The job is over: put away what is left of it here; a replica tells everybody."""
-        job.closed = True
+        """The job is over: put away what is left of it here; whoever leads tells everybody."""
+        job.closed, job.ended_here_s = True, now
         self.holding.over(job, now)
         self.placing.over(job)
+        self.keeping.over(job, now)
         self.fetching.over(job.id)
-        if self.desk.leads(job):
-            self.recovery.over(job)
-            self.replica.conclude(job, now)
+        if job.leading:
+            self.leading.over(job)
 
     def _drain(self) -> list[Effect]:
         effects = self.desk.effects[:]

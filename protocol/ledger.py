@@ -118,7 +118,7 @@ class Statement:
     at_s: Seconds
     """By the author's clock, seconds since 1970 UTC."""
     node: Annotated[bytes, Length(0, 32)] = b""
-    """ASSIGNED: whom. KEPT: whose attempt."""
+    """ASSIGNED: whom. KEPT, LOST, ABANDONED: whose attempt."""
     text: Text = ""
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
@@ -191,6 +191,7 @@ class Ledger:
         self._whole: dict[FeedId, int] = {}
         """How many segments from the first on are there without a gap."""
         self._count = 0
+        self._fingerprint = 0
 
     def __len__(self) -> int:
         return self._count
@@ -242,6 +243,7 @@ class Ledger:
         _check_chain(feed, entry)
         self._feeds.setdefault((entry.author, segment.boot), feed)[segment.sequence] = entry
         self._count += 1
+        self._fingerprint ^= int.from_bytes(entry.digest[:8], "big")
         whole = self._whole.get((entry.author, segment.boot), 0)
         while whole in feed:
             whole += 1
@@ -256,6 +258,10 @@ class Ledger:
     def ends(self, author: NodeId) -> list[Entry]:
         """The last segment of each feed of an author."""
         return [self._feeds[feed][max(self._feeds[feed])] for feed in sorted(self._feeds) if feed[0] == author]
+
+    def fingerprint(self) -> bytes:
+        """Eight bytes that are the same for the same set of segments, in whatever order they came."""
+        return self._fingerprint.to_bytes(8, "big")
 
     def vector(self) -> Vector:
         """How far each feed goes: what an anti-entropy partner needs to know."""

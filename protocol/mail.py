@@ -1,48 +1,79 @@
 """Mail: the messages about jobs that nodes exchange (`jobmessages`), in and out.
 
 What is delivered becomes news on the desk; what the desk has put on the way (`delivery`) is sent here. A replica
-wants whole feeds: it confirms a segment when it has everything before it, and asks for what is missing.
+wants whole feeds: it confirms a segment when it has everything before it, and asks for what is missing. Confirmations
+of all that has come since the last tick go together.
 """
 
+import math
 from collections.abc import Iterable
 from typing import assert_never
 
 from . import hearsay
 from .codec import decode
+from .comparing import Comparing
 from .desk import Desk
 from .effects import Send
 from .enquiries import Enquiries
 from .frames import Frames
+from .guarding import Guarding
 from .ids import JobId, NodeId
 from .job import Job
-from .jobmessages import FRAMES, Deliver, Delivered, JobsAnswer, JobsWanted, LedgerShown, LedgerWanted, SpecWanted
+from .jobmessages import (
+    FRAMES,
+    SEGMENTS_PER_MESSAGE_MAX,
+    Compare,
+    Deliver,
+    Delivered,
+    JobsAnswer,
+    JobsWanted,
+    LedgerShown,
+    LedgerWanted,
+    SpecWanted,
+)
 from .jobstate import Phase
-from .ledger import Segment, SegmentId, Vector, open_segment
-from .register import Register
+from .ledger import ForkError, Segment, SegmentId, Vector, open_segment
+from .register import FullError, Register
 from .signed import Signed
 from .strangers import Strangers
 
 MESSAGE_BYTES = 1024 * 1024
 """Segments are put into one message up to this size; a session carries four times as much."""
 
-Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown
+Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown | Compare
 
 
 class Mail:
     """Reads and writes what concerns jobs."""
 
-    def __init__(self, desk: Desk, register: Register, enquiries: Enquiries, strangers: Strangers) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        register: Register,
+        enquiries: Enquiries,
+        strangers: Strangers,
+        comparing: Comparing,
+        guarding: Guarding,
+    ) -> None:
         self.desk = desk
         self.strangers = strangers
         self.register = register
         self.enquiries = enquiries
+        self.comparing = comparing
+        self.guarding = guarding
         self._frames = Frames(FRAMES)
+        self._arrived: dict[tuple[NodeId, JobId], dict[SegmentId, None]] = {}
+        """What is still to be confirmed."""
+
+    @property
+    def deadline(self) -> float:
+        return -math.inf if self._arrived else self.desk.delivery.deadline
 
     def read(self, peer: NodeId, message: Message, now: float) -> None:
         """A message came over a session. Raises RemoteProtocolError if it cannot be believed."""
         match message:
             case Deliver():
-                self._deliver(peer, message)
+                self._deliver(peer, message, now)
             case Delivered():
                 self._delivered(peer, message)
             case SpecWanted():
@@ -52,15 +83,23 @@ class Mail:
             case JobsAnswer():
                 self.enquiries.answered(peer, message)
             case LedgerWanted():
-                self._show_ledger(peer, message)
+                self._show_ledger(peer, message, now)
             case LedgerShown():
-                job = self._known(message.job, message.spec)
-                self.enquiries.shown(peer, job, _vector(message.vector), now)
+                job = self._known(peer, message.job, message.spec)
+                if job is not None:
+                    self.enquiries.shown(peer, job, _vector(message.vector), now)
+            case Compare():
+                self.comparing.read(peer, message, now)
             case _:
                 assert_never(message)
 
     def send_due(self, now: float) -> None:
-        """Send what is due."""
+        """Confirm what has come, and send what is due."""
+        for (peer, job_id_), segments in self._arrived.items():
+            names = tuple(segments)
+            for at in range(0, len(names), SEGMENTS_PER_MESSAGE_MAX):
+                self._send(peer, Delivered(job_id_, names[at : at + SEGMENTS_PER_MESSAGE_MAX]))
+        self._arrived.clear()
         for peer, job_id_, names in self.desk.delivery.collect(now):
             self.strangers.meet(peer, now)
             job = self.desk.jobs[job_id_]
@@ -85,54 +124,68 @@ class Mail:
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))
 
-    def _deliver(self, peer: NodeId, message: Deliver) -> None:
+    def _deliver(self, peer: NodeId, message: Deliver, now: float) -> None:
         job = self.desk.jobs.get(JobId(message.job))
         if job is None:
             if message.spec is None:
                 self._send(peer, SpecWanted(message.job))
                 return
-            job = self._known(message.job, message.spec)
+            job = self._known(peer, message.job, message.spec)
+            if job is None:
+                return
         job.informed[peer] = None
         if peer in self.desk.replicas(job):
             hearsay.hear(job, message.news)
-        names = [name for name in (self._merge(job, signed) for signed in message.segments) if name is not None]
-        if self.desk.me in self.desk.replicas(job):
-            names = self._ask_for_gaps(peer, job, names)
+        merged = (self._merge(peer, job, signed) for signed in message.segments)
+        names = [name for name in merged if name is not None]
+        if self.desk.keeps(job):
+            names = self._ask_for_gaps(peer, job, names, now)
         if names:
-            self._send(peer, Delivered(message.job, tuple(names)))
+            self._arrived.setdefault((peer, job.id), {}).update(dict.fromkeys(names))
         self._note_end(peer, job, names)
         if job.state.is_over and peer not in job.informed_of_end:
             self.desk.tell_end(job, peer)
         self.enquiries.check(job)
+        self.guarding.check(job)
 
-    def _known(self, name: bytes, spec: Signed) -> Job:
-        """The job of that name, of whose specification the origin need not be told: it may be 2 MB."""
-        job = self.register.known(JobId(name), spec)
+    def _known(self, peer: NodeId, name: bytes, spec: Signed) -> Job | None:
+        """The job of that name, of whose specification the origin need not be told: it may be 2 MB. None if there is
+        no room for it: then nothing is confirmed, and it is offered again."""
+        try:
+            job = self.register.known(JobId(name), spec, peer)
+        except FullError:
+            return None
         job.informed[job.origin] = None
         return job
 
-    def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId]) -> list[SegmentId]:
+    def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId], now: float) -> list[SegmentId]:
         """A replica confirms a segment to its author when it has the whole feed up to it; so it is offered again
-        until it has. Of others' feeds a peer may have no more than that.
+        until it has. Of others' feeds a peer may have no more than that, but if their author is gone it is asked.
 
         One that hears of an end without seeing how it came has lost the last rows of its journal.
         """
-        whole = [name for name in names if name[0] != peer or job.ledger.is_whole_up_to(name)]
+        gaps = {name: None for name in names if not job.ledger.is_whole_up_to(name)}
+        whole = [name for name in names if name[0] != peer or name not in gaps]
         has_forgotten = job.state.concluded and job.state.phase is Phase.RUNNING
-        if has_forgotten or len(whole) < len(names):
-            self._send(peer, LedgerWanted(job.id, job.ledger.vector()))
+        if has_forgotten or any(author == peer or self.desk.is_gone(author) for author, _, _ in gaps):
+            self.comparing.want(job, peer, now)
         return whole
 
-    def _merge(self, job: Job, signed: Signed) -> SegmentId | None:
-        """Take in one segment; its name if we have it now."""
+    def _merge(self, peer: NodeId, job: Job, signed: Signed) -> SegmentId | None:
+        """Take in one segment; its name if it need not be sent again."""
         segment = decode(Segment, signed.body)
         name = (NodeId(signed.author), segment.boot, segment.sequence)
-        if name in job.ledger:
+        if name in job.ledger and job.ledger[name].signed.signature == signed.signature:
             return name
         if not self.desk.near.is_certified(name[0]):
             return None  # not yet: it will be sent again, and the author's record is on its way
         entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
-        job.ledger.add(entry)
+        try:
+            job.ledger.add(entry)
+        except ForkError:
+            if name[0] == peer:
+                raise
+            return name  # whoever passes it on is not to blame, and what came first counts here
         self.desk.heard(job, entry)
         return name
 
@@ -154,12 +207,19 @@ class Mail:
             job.informed.pop(peer, None)
             self.desk.delivery.again(peer)
 
-    def _show_ledger(self, peer: NodeId, message: LedgerWanted) -> None:
+    def _show_ledger(self, peer: NodeId, message: LedgerWanted, now: float) -> None:
         job = self.desk.jobs.get(JobId(message.job))
         if job is None:
             return
-        for entry in job.ledger.beyond(_vector(message.vector)):
+        vector = _vector(message.vector)
+        if not vector:
+            job.informed.pop(peer, None)  # it asks for everything
+        for entry in job.ledger.beyond(vector):
             self.desk.offer(job, peer, entry.id)
+        self.comparing.differs(job, now)
+        self.guarding.shown(job, vector)
+        if message.mutual:
+            self.comparing.want(job, peer, now)
         if message.follow:
             job.watchers[peer] = None
             self._send(peer, LedgerShown(job.id, job.signed, job.ledger.vector()))

@@ -97,6 +97,10 @@ class Neighbours:
             self._fitting[key] = tuple(able)
         return self._fitting[key]
 
+    def members(self) -> tuple[NodeId, ...]:
+        others = (member.node for member in self.membership.members.values() if member.present)
+        return (self.me, *others)
+
     def is_gone(self, node: NodeId) -> bool:
         return node != self.me and self.membership.state_of(node) in (State.DEAD, State.LEFT)
 

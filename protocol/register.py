@@ -35,9 +35,9 @@ class Register:
         self.desk.effects.append(Save("job", job.id, encode(job.signed)))
         return job
 
-    def known(self, name: JobId, spec: Signed) -> Job:
-        """The job of that name. Raises RemoteProtocolError if the specification is not its, FullError if there is no
-        room for it."""
+    def known(self, name: JobId, spec: Signed, source: NodeId) -> Job:
+        """The job of that name, whose specification somebody has sent. Raises RemoteProtocolError if it is another's,
+        FullError if there is no room for it."""
         job = self.desk.jobs.get(name)
         if job is not None:
             return job
@@ -45,6 +45,7 @@ class Register:
             raise RemoteProtocolError("a job's specification does not have the name it was sent under")
         self.make_room()
         job = self.restore(spec)
+        self.desk.fresh.append((job, source))
         self.desk.effects.append(Save("job", job.id, encode(job.signed)))
         return job
 
@@ -59,6 +60,7 @@ class Register:
         spec = decode(JobSpec, signed.body)
         job = Job(name, signed, spec, Ledger(name), JobState(spec, NodeId(signed.author)), self._ranks(spec))
         self.desk.jobs[name] = job
+        self.desk.appoint(job)
         self.desk.effects.append(Notify("job", name))
         return job
 

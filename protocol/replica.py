@@ -1,4 +1,4 @@
-"""Replica: the part of a node that keeps a whole ledger. It passes on what others wait for, and ends the job.
+"""Replica: what the leading replica of a job passes on, since others wait for it, and that the job is over.
 
 A node that runs one task knows its neighbours in the graph only as far as they have spoken to it. A replica knows
 everybody, so it introduces them: when a task has started, who is to place its children hears of it; when it has
@@ -7,25 +7,26 @@ finished, of the children that it will control, and of their other parents. Wher
 chain, they speak directly and the replica's word is a duplicate. A node that comes back is introduced anew, and
 whoever runs what somebody else has taken over is shown that.
 
-Of what the job is for, the outputs of its final tasks, a replica makes a copy at once (KEPT). The job is done when it
-has them all. Whatever the end, every node that had a part in the job hears that it is over.
+Whatever the end, every node that had a part in the job hears that it is over.
 """
 
+import math
+
 from .desk import Desk
-from .fetching import Fetching, Purpose, Waiter
-from .ids import Digest, NodeId
-from .job import Copying, Job
-from .jobspec import FileRef
-from .jobstate import Phase, UnitKey, superseding
+from .ids import NodeId
+from .job import Job
+from .jobstate import Phase, UnitKey, superseding, why_failed
 from .ledger import Statement, StatementKind
+
+AGAIN_S = 60.0
+"""Who led a job when it ended, and has died since, may not have told everybody; what it had to tell takes seconds."""
 
 
 class Replica:
-    """The jobs that this node leads: it is the first living replica."""
+    """The jobs that this node leads."""
 
-    def __init__(self, desk: Desk, fetching: Fetching) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.fetching = fetching
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
@@ -42,15 +43,15 @@ class Replica:
             case StatementKind.FINISHED:
                 self._tell_controllers(job, key)
                 self._tell_holders(job, key)
-                self.copy(job, key, now)
         self._stop_superseded(job, key)
         self.check_failed(job, now)
 
-    def resume(self, job: Job, now: float) -> None:
-        """After a restart: take up what was not through."""
-        self.check_failed(job, now)
-        for key in job.state.units:
-            self.copy(job, key, now)
+    def introduce_all(self, job: Job) -> None:
+        """Who led before may not have come to it: show everybody who has something to do what it needs for that."""
+        for key, unit in job.state.units.items():
+            current = unit.current
+            if current is not None and (current.is_open or current.phase == "finished"):
+                self._introduce(job, key, current.node)
 
     def back(self, job: Job, node: NodeId) -> None:
         """A node is there again that may have missed, or forgotten, what was said: tell it all that concerns it."""
@@ -61,60 +62,30 @@ class Replica:
             self._introduce(job, key, node)
             self._stop_superseded(job, key)
 
-    def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
-        """A part of a final result is in our store."""
-        del job.copying[key].missing[digest]
-        self._kept_if_whole(job, key, now)
-
-    def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
-        """A part of a final result cannot be had although whoever has it is alive."""
-        name = self.desk.near.name_of(source)
-        text = f"the result {file.name} of {job.task(key).name} could not be fetched from {name}: {reason}"
-        self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
-
-    def copy(self, job: Job, key: UnitKey, now: float) -> None:
-        """Fetch what a final unit has written, so that it outlives the node that made it."""
-        result = job.state.unit(key).result
-        if not job.task(key).final or result is None or result.outcome is None or result.kept or job.state.is_over:
-            return
-        waiter, known = Waiter(job.id, key, Purpose.COPY), job.copying.get(key)
-        if known is not None and known.attempt == result.key:
-            return
-        for digest in () if known is None else known.missing:
-            self.fetching.release(digest, waiter)
-        copying = job.copying[key] = Copying(result.key)
-        for file in result.outcome.outputs:
-            if self.fetching.want(file, (result.node,), waiter):
-                copying.missing[Digest(file.digest)] = None
-        self._kept_if_whole(job, key, now)
-
     def check_failed(self, job: Job, now: float) -> None:
         """If a task has failed for good the rest of the job is of no use to anybody."""
         if job.state.phase is Phase.FAILED and not job.state.is_over:
-            (key, attempt), *_ = job.state.failures()
-            text = f"{job.task(key).name} failed: {attempt.reason}"
+            (key, _), *_ = job.state.failures()
+            text = f"{job.task(key).name} failed: {why_failed(job.state.unit(key))}"
             self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
 
-    def conclude(self, job: Job, now: float) -> None:
+    def conclude(self, job: Job) -> None:
         """The job is over: see to it that everybody hears of it."""
-        if job.state.cancelled is None and not job.state.concluded:
-            self.desk.say(job, Statement(StatementKind.CONCLUDED, 0, 0, 0, now), ())
-        job.concluded_now = True
         for node in job.state.places:
             self.desk.tell_end(job, node)
+
+    def conclude_again(self, job: Job, now: float) -> None:
+        """This node has begun to lead a job that is over."""
+        if now - job.ended_here_s < AGAIN_S:
+            for node in job.state.places:
+                if node not in job.informed_of_end:
+                    self.desk.tell_end(job, node)
 
     def back_too_late(self, job: Job, node: NodeId) -> None:
         """The job was over when a node came back. What was over when this node was started is not told again, but to
         those who show that they have not heard of it (`mail`)."""
-        if job.concluded_now and node in job.state.places and node not in job.informed_of_end:
+        if job.ended_here_s > -math.inf and node in job.state.places and node not in job.informed_of_end:
             self.desk.tell_end(job, node)
-        job.informed_of_end.pop(node, None)  # it may have forgotten it
-
-    def _kept_if_whole(self, job: Job, key: UnitKey, now: float) -> None:
-        number, node = job.copying[key].attempt
-        if not job.copying[key].missing:
-            del job.copying[key]
-            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
 
     def _introduce(self, job: Job, key: UnitKey, holder: NodeId) -> None:
         """Show the holder of a unit what it will need to know of the units around it."""

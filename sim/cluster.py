@@ -12,6 +12,7 @@ from pnode.protocol.effects import Run
 from pnode.protocol.events import Event, Submit
 from pnode.protocol.ids import JobId, NodeId, cluster_id
 from pnode.protocol.job import Job
+from pnode.protocol.jobmessages import Receipt
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Identity, Peer
@@ -118,7 +119,8 @@ class Cluster:
         if spec.application is not None:
             host.content[spec.application.digest] = spec.application
         with_plan = encode(self._planned(host, replace(spec, created_s=host.now)))
-        return JobId(self.request(host, lambda request: Submit(request, with_plan)))
+        receipt = decode(Receipt, self.request(host, lambda request: Submit(request, with_plan)))
+        return JobId(receipt.job)
 
     def _planned(self, host: Host, spec: JobSpec) -> JobSpec:
         neighbours, jobs = host.peer.neighbours, host.peer.jobs

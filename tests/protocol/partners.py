@@ -16,12 +16,25 @@ from random import Random
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.dag import Dag, Task
 from pnode.protocol.desk import Desk, Place
-from pnode.protocol.effects import Cancel, Effect, Fetch, Notify, Reply, Run, Save, Send, Unit
-from pnode.protocol.events import Fetched, FetchFailed, RunEnded, Submit
+from pnode.protocol.effects import (
+    Cancel,
+    Effect,
+    Erase,
+    Fetch,
+    Notify,
+    Release,
+    Reply,
+    Run,
+    Save,
+    Send,
+    Sync,
+    Unit,
+)
+from pnode.protocol.events import Fetched, FetchFailed, RunEnded, Submit, Synced
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import JobId, NodeId, digest_of
 from pnode.protocol.job import Job
-from pnode.protocol.jobmessages import FRAMES, Deliver, Delivered
+from pnode.protocol.jobmessages import FRAMES, Deliver, Delivered, Receipt
 from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import ABOUT_THE_JOB, UnitKey
@@ -47,7 +60,8 @@ def task(name: str, *children: str, **fields: object) -> Task:
 def spec(
     *tasks: Task, items: int = 1, files: tuple[FileRef, ...] = (), nonce: bytes = b"n" * 16, **fields: object
 ) -> JobSpec:
-    """A job whose items have all the same files, or none."""
+    """A job whose items have all the same files, or none. Only its origin keeps it, unless `replicas` are said."""
+    fields.setdefault("replicas", 0)
     inputs = tuple(Item(f"k{number}", files) for number in range(items))
     return JobSpec("test", Dag(tasks), inputs, "script", 0.0, nonce, **fields)  # type: ignore[arg-type]
 
@@ -131,6 +145,10 @@ class Near:
         peers = (PeerView(each.id, each.name, 1, 1.0, 0.0, 0.0, 0.0, 0.0, MEMORY_BYTES) for each in alive)
         run_s = {each.name: each.expected_s or 1.0 for each in job.spec.dag.tasks}
         return View(self.me, tuple(peers), lambda source, target: Link(0.0, 1e9, 1.0), lambda name, node: run_s[name])
+
+    def members(self) -> list[NodeId]:
+        everybody = (each.id for each in self.circle.partners.values())
+        return [node for node in everybody if node not in self.gone and node not in self.unknown]
 
     def is_gone(self, node: NodeId) -> bool:
         return node in self.gone
@@ -234,7 +252,11 @@ class Circle:
         if job.application is not None:
             self[name].store[job.application.digest] = None
         request = self.ask(name, lambda number: Submit(number, encode(job)))
-        return JobId(self[name].replies[request].value)
+        return JobId(self.receipt(name, request).job)
+
+    def receipt(self, name: str, request: int) -> Receipt:
+        """What a partner was told about the keeping of the job that was submitted by that request."""
+        return decode(Receipt, self[name].replies[request].value)
 
     def ask(self, name: str, event: Callable[[int], object]) -> int:
         """Put a request; returns its number."""
@@ -385,7 +407,7 @@ class Circle:
     def utter(self, sender: str, receiver: str, *statements: Statement, signer: str = "") -> None:
         """Let a partner hear what the sender's own machine has not said, signed by the sender or somebody else."""
         (job,) = {job.id: job for each in self.partners.values() for job in each.jobs.desk.jobs.values()}.values()
-        self[sender].jobs.register.known(job.id, job.signed)
+        self[sender].jobs.register.known(job.id, job.signed, self.id_of(sender))
         self._requests += 1
         seed = self[signer or sender].jobs.desk.place.seed
         entry = Ledger(job.id).write(self.crypto, CLUSTER, seed, FALSE_BOOT + self._requests, statements)
@@ -407,6 +429,12 @@ class Circle:
                     partner.written_s[(effect.table, effect.key)] = self.now
                     if effect.table == "segment":
                         self._read(partner, decode(Signed, effect.value))
+                case Erase():
+                    del partner.rows[(effect.table, effect.key)]
+                case Sync():
+                    self._under_way.append(partial(self._synced, partner, partner.jobs, effect.number))
+                case Release():
+                    self._note(f"{partner.name} releases what the job needed")
                 case Notify():
                     pass
                 case Reply():
@@ -442,6 +470,10 @@ class Circle:
         near = Near(self, me)
         jobs = Jobs(Desk(place, self.crypto, near, notes, {"script": self.mapper}, Random(boot)))
         return Partner(name, jobs, near, notes)
+
+    def _synced(self, partner: Partner, jobs: Jobs, number: int) -> None:
+        if partner.up and partner.jobs is jobs:
+            self.do(partner, jobs.handle(Synced(number), self.now))
 
     def _note(self, line: str) -> None:
         self._lines.append(line)

@@ -194,7 +194,7 @@ def test_a_message_that_breaks_the_protocol_leaves_the_rest_as_it_was() -> None:
     other = sign(circle.crypto, seed, Kind.JOB, CLUSTER, b"no specification")
 
     with pytest.raises(RemoteProtocolError):
-        circle["bob"].jobs.register.known(JobId(b"?" * 16), other)
+        circle["bob"].jobs.register.known(JobId(b"?" * 16), other, circle.id_of("ann"))
 
     finish(circle)
     assert circle["ann"].job.state.phase is Phase.DONE

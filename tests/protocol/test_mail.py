@@ -135,7 +135,7 @@ def test_what_was_said_twice_happened_once() -> None:
 
     assert (
         told(circle, "bob", "ann", Delivered)
-        == [Delivered(circle["ann"].job.id, ((circle.id_of("ann"), 99, 0),) * 2)] * 2
+        == [Delivered(circle["ann"].job.id, ((circle.id_of("ann"), 99, 0),))] * 2
     )
     assert len(circle["bob"].running) == 1
 

@@ -1,0 +1,105 @@
+"""Copies: what the job is for, the outputs of its final tasks, is copied by every replica as soon as it is there.
+
+A copy that is complete is stated (KEPT), and from then on others may have it from here, too. What cannot be had from
+its node, although that is alive, and that nobody has a copy of, is LOST: whoever leads the job says so, and it is
+computed again. As long as there is a copy anywhere it is tried for again after growing pauses.
+"""
+
+from .desk import Desk
+from .fetching import Fetching, Purpose, Waiter
+from .ids import Digest, JobId, NodeId
+from .job import Copying, Job
+from .jobspec import FileRef
+from .jobstate import Attempt, UnitKey
+from .ledger import Statement, StatementKind
+from .timers import Timers
+
+PAUSE_S = 5.0
+"""As for inputs (`guarding`)."""
+
+PAUSE_S_MAX = 300.0
+
+
+class Copies:
+    """The results that this node copies."""
+
+    def __init__(self, desk: Desk, fetching: Fetching) -> None:
+        self.desk = desk
+        self.fetching = fetching
+        self._again: Timers[tuple[JobId, UnitKey]] = Timers()
+
+    @property
+    def deadline(self) -> float:
+        return self._again.deadline
+
+    def begin(self, job: Job, now: float) -> None:
+        """This node has become a replica, or was restarted."""
+        for key in map(job.final, range(job.finals)):
+            self.copy(job, key, now)
+
+    def stop(self, job: Job) -> None:
+        """This node is no replica any more, or the job was cancelled."""
+        for key in tuple(job.copying):
+            self._put_away(job, key)
+
+    def copy(self, job: Job, key: UnitKey, now: float) -> None:
+        """Something was said about a unit: if it is final fetch what it has written, so that it outlives its node."""
+        if not job.task(key).final or not self.desk.keeps(job):
+            return
+        result, known = job.state.unit(key).result, job.copying.get(key)
+        if known is not None and (result is None or known.attempt != result.key):
+            self._put_away(job, key)
+            known = None
+        if result is None or self.desk.me in result.keepers or job.state.cancelled is not None:
+            return
+        self._want(job, key, result, known)
+        self._kept_if_whole(job, key, now)
+
+    def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
+        """A part of a final result is in our store."""
+        del job.copying[key].missing[digest]
+        self._kept_if_whole(job, key, now)
+
+    def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
+        """A part of a final result cannot be had although somebody who should have it is alive."""
+        copying = job.copying[key]
+        del copying.missing[Digest(file.digest)]
+        result = job.state.unit(key).result
+        assert result is not None, "else it would not have been copied"
+        tries = job.refusals[key] = job.refusals.get(key, 0) + 1
+        self._put_away(job, key)
+        if self.desk.leads(job) and all(self.desk.is_gone(node) for node in result.keepers):
+            text = f"its output {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
+            self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())
+        else:
+            self._again.set((job.id, key), now + min(PAUSE_S * 2 ** (tries - 1), PAUSE_S_MAX))
+
+    def tick(self, now: float) -> None:
+        for job_id, key in self._again.due(now):
+            job = self.desk.jobs.get(job_id)
+            if job is not None:
+                self.copy(job, key, now)
+
+    def _want(self, job: Job, key: UnitKey, result: Attempt, known: Copying | None) -> None:
+        waiter = Waiter(job.id, key, Purpose.COPY)
+        sources = (result.node, *(node for node in result.keepers if node != result.node))
+        if known is not None:  # there may be more by now from whom it can be had
+            for file in tuple(known.missing.values()):
+                self.fetching.want(file, sources, waiter)
+            return
+        assert result.outcome is not None, "it has finished"
+        known = job.copying[key] = Copying(result.key)
+        for file in result.outcome.outputs:
+            if self.fetching.want(file, sources, waiter):
+                known.missing[Digest(file.digest)] = file
+
+    def _put_away(self, job: Job, key: UnitKey) -> None:
+        for digest in job.copying.pop(key).missing:
+            self.fetching.release(digest, Waiter(job.id, key, Purpose.COPY))
+
+    def _kept_if_whole(self, job: Job, key: UnitKey, now: float) -> None:
+        number, node = job.copying[key].attempt
+        if not job.copying[key].missing:
+            del job.copying[key]
+            job.refusals.pop(key, None)
+            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))

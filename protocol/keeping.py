@@ -1,0 +1,209 @@
+"""Keeping: who a job's replicas are, and what this node does when that, or its own part in it, changes.
+
+    not among the replicas --a member is gone or has come--> among them: it collects, copies, compares
+    among them --it is the first that has what it takes--> it leads (`leading`)
+    among them --others are closer now--> handing over: it compares with them until they have what it has
+
+Who is new among the replicas is brought up to date from two sides: every participant offers it the last segment of
+its own feeds (*ends*), so that a gap shows; and the first of those who were there before compares with it (one is
+enough, and none where all are new: then it asks the participants). When a member is gone, whoever holds segments of
+its feeds offers the last of them to the replicas (*wills*): what its author could not tell everybody is not lost.
+
+A death is acted upon at once. Those who come are looked at together at the next tick: a node that has just been
+started meets many members in one message, and would otherwise take each in turn for a guardian.
+"""
+
+import math
+
+from .comparing import Comparing
+from .copies import Copies
+from .desk import Desk
+from .guardians import enters
+from .guarding import Guarding
+from .ids import JobId, NodeId
+from .job import Job
+from .leading import Leading
+from .receipts import Receipts
+from .strangers import STRANGER_S, Strangers
+from .timers import Timers
+
+
+class Keeping:
+    """This node's part in the keeping of all jobs."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        strangers: Strangers,
+        leading: Leading,
+        guarding: Guarding,
+        copies: Copies,
+        comparing: Comparing,
+        receipts: Receipts,
+    ) -> None:
+        self.desk = desk
+        self.strangers = strangers
+        self.leading = leading
+        self.guarding = guarding
+        self.copies = copies
+        self.comparing = comparing
+        self.receipts = receipts
+        self._joined: dict[NodeId, None] = {}
+        self._later: Timers[JobId] = Timers()
+        """When a node that was restarted takes those it knows for all there are."""
+
+    @property
+    def deadline(self) -> float:
+        return -math.inf if self._joined else self._later.deadline
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+
+    def submitted(self, job: Job, now: float) -> None:
+        """A job was submitted here."""
+        job.settled = job.replicas
+        job.leading = True
+        self._take_part(job, now, has_ledger=True)
+
+    def heard_of(self, job: Job, source: NodeId, now: float) -> None:
+        """This node has heard of a job for the first time."""
+        job.settled = job.replicas
+        self.strangers.meet(job.origin, now)
+        if self.desk.keeps(job):
+            self._take_part(job, now, has_ledger=source == job.origin)
+            if source != job.origin:
+                self._compare_with_another(job)
+        self.check_lead(job, now)
+
+    def resume(self, job: Job, now: float) -> None:
+        """After a restart nobody is known yet: who has not kept a job before waits before it counts itself in."""
+        job.settled = job.replicas
+        job.leading = self.desk.leader(job) == self.desk.me
+        if job.closed:
+            return
+        self.strangers.meet(job.origin, now)
+        if job.leading:
+            self.leading.resume(job, now)
+        if not self.desk.keeps(job):
+            return
+        if job.origin == self.desk.me or self.desk.me in job.state.guards:
+            self._take_part(job, now, has_ledger=True)
+        else:
+            self._later.set(job.id, now + STRANGER_S)
+
+    def over(self, job: Job, now: float) -> None:
+        """A job is over: those who keep it compare a last time, and go on copying its results."""
+        self.guarding.stop(job)
+        self.copies.stop(job)
+        if self.desk.keeps(job):
+            self.copies.begin(job, now)
+        if job.spec.replicas:
+            self.comparing.last(job, now)
+
+    def guarded(self, job: Job, now: float) -> None:
+        """Somebody has said GUARDED."""
+        self.guarding.heard(job)
+        self.receipts.check(job)
+        self.check_lead(job, now)
+
+    def check_lead(self, job: Job, now: float) -> None:
+        """Begin to lead, or leave it to somebody else, if it has come to that."""
+        leads = self.desk.leader(job) == self.desk.me
+        if leads == job.leading:
+            return
+        job.leading = leads
+        if leads:
+            self.leading.begin(job, now)
+        else:
+            self.leading.rest(job)
+
+    # -- members -----------------------------------------------------------------------------------------------------
+
+    def joined(self, node: NodeId) -> None:
+        """A member is new, back, or was restarted."""
+        self._joined[node] = None
+
+    def gone(self, node: NodeId, now: float) -> None:
+        """A member is gone."""
+        self._joined.pop(node, None)
+        for job in tuple(self.desk.jobs.values()):
+            job.watchers.pop(node, None)
+            job.asked.pop(node, None)
+            was_leading = job.leading
+            if node in job.replicas:
+                self.desk.appoint(job)
+                self._changed(job, now)
+            if job.closed:
+                continue
+            if was_leading and job.leading:
+                self.leading.gone(job, node, now)
+            for entry in job.ledger.ends(node):
+                for replica in job.replicas:
+                    self.desk.offer(job, replica, entry.id)
+
+    def tick(self, now: float) -> None:
+        for job_id in self._later.due(now):
+            job = self.desk.jobs.get(job_id)
+            if job is not None and self.desk.keeps(job) and not job.closed:
+                self._take_part(job, now, has_ledger=False)
+                self._compare_with_another(job)
+        if self._joined:
+            joined, self._joined = tuple(self._joined), {}
+            for job in tuple(self.desk.jobs.values()):
+                self._meet(job, joined, now)
+
+    def _meet(self, job: Job, joined: tuple[NodeId, ...], now: float) -> None:
+        back = [node for node in joined if node in job.replicas]
+        if any(node not in back and self._counts(job, node) for node in joined):
+            self.desk.appoint(job)
+        elif not back:
+            return
+        job.settled = tuple(node for node in job.settled if node not in back)  # they may have forgotten everything
+        self._changed(job, now)
+
+    def _counts(self, job: Job, node: NodeId) -> bool:
+        return node == job.origin or enters(job.id, job.spec.replicas, job.guardians, node)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _changed(self, job: Job, now: float) -> None:
+        """The replicas of a job are others than before."""
+        before, job.settled = job.settled, job.replicas
+        newcomers = [node for node in job.replicas if node not in before]
+        stayed = [node for node in job.replicas if node in before]
+        is_leaving = self.desk.me in before and self.desk.me not in stayed
+        self.check_lead(job, now)
+        if is_leaving:
+            self._hand_over(job, now)
+        elif self.desk.me in newcomers:
+            self._take_part(job, now, has_ledger=False)
+            self._compare_with_another(job)
+        self._welcome(job, newcomers, compares=is_leaving or stayed[:1] == [self.desk.me])
+        self.receipts.check(job)
+        if job.leading and not job.closed:
+            self.leading.changed(job, now)
+
+    def _welcome(self, job: Job, newcomers: list[NodeId], *, compares: bool) -> None:
+        for node in newcomers:
+            if compares:
+                self.comparing.soon(job, node)
+            if not job.closed:
+                for entry in job.ledger.ends(self.desk.me):
+                    self.desk.offer(job, node, entry.id)
+
+    def _take_part(self, job: Job, now: float, *, has_ledger: bool) -> None:
+        self.guarding.begin(job, now, has_ledger=has_ledger)
+        self.copies.begin(job, now)
+        if job.spec.replicas and not job.closed:
+            self.comparing.enter(job, now)
+
+    def _hand_over(self, job: Job, now: float) -> None:
+        self.guarding.stop(job)
+        self.copies.stop(job)
+        self.comparing.last(job, now)
+
+    def _compare_with_another(self, job: Job) -> None:
+        """With the first of the others that is ready."""
+        others = [node for node in job.replicas if node != self.desk.me]
+        ready = [node for node in others if node == job.origin or node in job.state.guards]
+        for node in (ready or others)[:1]:
+            self.comparing.soon(job, node)
