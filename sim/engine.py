@@ -7,8 +7,11 @@ order of a seeded 64-bit tie, then of their creation: another seed tries another
 import heapq
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 NANOSECONDS = 1_000_000_000
+
+Action = Callable[..., None]
 
 
 class Engine:
@@ -17,7 +20,7 @@ class Engine:
     def __init__(self, seed: int, start_s: float = 1_700_000_000.0) -> None:
         self.seed = seed
         self._now_ns = round(start_s * NANOSECONDS)
-        self._heap: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._heap: list[tuple[int, int, int, Action, tuple[Any, ...]]] = []
         self._ties = self.generator("ties")
         self._count = 0
 
@@ -30,26 +33,31 @@ class Engine:
     def now_ns(self) -> int:
         return self._now_ns
 
+    @property
+    def pending(self) -> int:
+        """Events to come."""
+        return len(self._heap)
+
     def generator(self, concern: str) -> Random:
         """A generator of its own per concern, so that one more draw in one place does not reshuffle the rest."""
         return Random(f"{self.seed}/{concern}")  # noqa: S311 - a simulation must be repeatable, not secret
 
-    def after(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Run an action once the clock has moved by a delay."""
-        self.at_ns(self._now_ns + max(0, round(delay_s * NANOSECONDS)), action)
+    def after(self, delay_s: float, action: Action, *given: Any) -> None:
+        """Run an action, with what it is given, once the clock has moved by a delay."""
+        self.at_ns(self._now_ns + max(0, round(delay_s * NANOSECONDS)), action, *given)
 
-    def at_ns(self, due_ns: int, action: Callable[[], None]) -> None:
-        """Run an action at an instant."""
+    def at_ns(self, due_ns: int, action: Action, *given: Any) -> None:
+        """Run an action at an instant. Arguments instead of a closure: one is made per datagram."""
         self._count += 1
-        heapq.heappush(self._heap, (due_ns, self._ties.getrandbits(64), self._count, action))
+        heapq.heappush(self._heap, (due_ns, self._ties.getrandbits(64), self._count, action, given))
 
     def step(self) -> bool:
         """Run the next event; false when there is none."""
         if not self._heap:
             return False
-        due_ns, _, _, action = heapq.heappop(self._heap)
+        due_ns, _, _, action, given = heapq.heappop(self._heap)
         self._now_ns = max(self._now_ns, due_ns)
-        action()
+        action(*given)
         return True
 
     def run_until(self, condition: Callable[[], bool], limit_s: float) -> bool:
@@ -63,4 +71,8 @@ class Engine:
         return True
 
     def run_for(self, duration_s: float) -> None:
-        self.run_until(lambda: False, duration_s)
+        """Run whatever happens within so many virtual seconds."""
+        end_ns = self._now_ns + round(duration_s * NANOSECONDS)
+        while self._heap and self._heap[0][0] <= end_ns:
+            self.step()
+        self._now_ns = end_ns

@@ -1,11 +1,12 @@
 """A simulated host: carries out what one Peer asks for, on virtual time."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Protocol
 
-from pnode.protocol.dag import Task
 from pnode.protocol.effects import (
     Cancel,
     Dial,
@@ -23,37 +24,32 @@ from pnode.protocol.effects import (
     Sync,
     Unit,
 )
-from pnode.protocol.errors import RemoteProtocolError
-from pnode.protocol.events import (
-    DatagramReceived,
-    DialFailed,
-    Event,
-    Fetched,
-    FetchFailed,
-    LoadSampled,
-    Received,
-    RunEnded,
-    SessionClosed,
-    SessionOpened,
-    Synced,
-)
-from pnode.protocol.ids import NodeId, digest_of
+from pnode.protocol.events import DatagramReceived, Event, LoadSampled, Synced
+from pnode.protocol.ids import NodeId
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.record import Address
 
-from .disk import SYNC_S, Disk
+from .disk import Disk
 from .engine import Engine
 from .network import Network
+from .sessions import KEEPALIVE_S, Pipe, Sessions
+from .window import Windows
+from .workshop import Course, RunModel, Workshop, outputs_of, written_by
 
-REFUSED_S = 0.001
-"""How soon a machine says that nothing listens there. One that is switched off says nothing, but a router may."""
+__all__ = ["Course", "Host", "Neighbourhood", "Observer", "RunModel", "outputs_of", "written_by"]
 
-DIAL_TIMEOUT_S = 5.0
-"""As the live transport's."""
+SAMPLE_S = 1.0
+"""How often a host looks at its own load."""
 
-BREAK_S = 10.0
-"""How long a session over a cut link seems to live: TCP's user timeout in the live transport."""
+DATAGRAMS_MAX = 2048
+"""Datagrams that wait in the socket's buffer (2 MiB) of a process that does not run; what comes then is lost."""
+
+EVENT_S = 0.0002
+"""What an event costs a slow host, times its slowness; one that is not slow takes no time at all."""
+
+SEAL_BYTES = 46
+"""What sealing adds to a datagram."""
 
 
 class Neighbourhood(Protocol):
@@ -66,17 +62,14 @@ class Neighbourhood(Protocol):
         """The host of a node, if it is up."""
 
 
-RunModel = Callable[["Host", Run], tuple[float, str]]
-"""(seconds, failure) of a unit on a host."""
+class Observer(Protocol):
+    """Somebody who looks over the shoulder of a host."""
 
+    def before(self, host: "Host", event: Event | None) -> None:
+        """The peer is about to be told this, or with None that its deadline has come."""
 
-@dataclass(slots=True)
-class Pipe:
-    """Our end of a session."""
-
-    peer: NodeId
-    epoch: int
-    """Grows with each session between two hosts: frames of an earlier one are void."""
+    def after(self, host: "Host", effects: list[Effect]) -> None:
+        """This is what it wants done."""
 
 
 @dataclass(slots=True)
@@ -92,49 +85,155 @@ class Host:
     peer: Peer
     up: bool = True
     clock_offset_s: float = 0.0
-    """How far this host's clock is ahead of the engine's."""
+    """How far this host's clock is ahead of the engine's, but for its drift."""
+    drift: float = 0.0
+    """How many seconds the clock gains in each."""
+    slowness: float = 1.0
+    """How many times longer everything takes here."""
+    observer: Observer | None = None
     disk: Disk = field(init=False)
     """The journal: survives a crash, but for its last rows."""
-    content: dict[bytes, FileRef] = field(default_factory=dict)
-    """The store: survives a crash."""
+    sessions: Sessions = field(init=False)
+    workshop: Workshop = field(init=False)
     replies: dict[int, Reply] = field(default_factory=dict)
     runs: list[tuple[float, Unit]] = field(default_factory=list)
     """(when, what) was started here."""
-    pipes: dict[NodeId, Pipe] = field(default_factory=dict)
-    _outbox: dict[NodeId, list[bytes]] = field(default_factory=dict)
-    """Frames that wait for a session."""
-    _running: dict[Unit, int] = field(default_factory=dict)
+    windows: Windows = field(default_factory=Windows)
+    is_paused: bool = False
+    """The process is stopped (SIGSTOP): time goes on, and what happens waits for it."""
+    _is_busy: bool = False
+    _waiting: deque[Event] = field(default_factory=deque)
+    _drift_since_s: float = field(init=False)
+    _sample_due_s: float = 0.0
     _alarm: float = math.inf
-    _epoch: int = 0
     _life: int = 0
     """Grows with each crash: what was begun in an earlier life does not happen any more."""
+    _datagrams: int = 0
 
     def __post_init__(self) -> None:
         self.disk = Disk(self.engine)
+        self.sessions = Sessions(self)
+        self.workshop = Workshop(self, self._model)
+        self._drift_since_s = self.engine.now
+
+    def _model(self, host: "Host", run: Run) -> tuple[float, str] | Course:
+        return self.run_model(host, run)  # which a test may have changed since
 
     @property
     def now(self) -> float:
         """What this host's clock shows."""
+        if self.drift:
+            return self.engine.now + self.clock_offset_s + self.drift * (self.engine.now - self._drift_since_s)
         return self.engine.now + self.clock_offset_s
+
+    def set_drift(self, drift: float) -> None:
+        """Let the clock run faster or slower from now on."""
+        self.clock_offset_s = self.now - self.engine.now
+        self.drift, self._drift_since_s = drift, self.engine.now
 
     @property
     def running(self) -> tuple[Unit, ...]:
         """Units that run here now."""
-        return tuple(self._running)
+        return tuple(self.workshop.running)
+
+    @property
+    def content(self) -> dict[bytes, FileRef]:
+        return self.workshop.content
+
+    @property
+    def pipes(self) -> dict[NodeId, Pipe]:
+        return self.sessions.pipes
 
     @property
     def id(self) -> NodeId:
         return self.peer.me
 
+    @property
+    def life(self) -> int:
+        """Which of its lives it is in: each ends with a crash."""
+        return self._life
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the peer does not run now, though the machine does."""
+        return self.is_paused or self._is_busy
+
+    # -- the peer ----------------------------------------------------------------------------------------------------
+
     def deliver(self, event: Event) -> None:
         """Tell the peer that something happened here."""
-        if self.up:
-            self.perform(self.peer.handle(event, self.now))
+        if not self.up:
+            return
+        if self.is_stopped or self._waiting:
+            if type(event) is not DatagramReceived or len(self._waiting) < DATAGRAMS_MAX:
+                self._waiting.append(event)
+        else:
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        if type(event) is LoadSampled:
+            event = replace(event, lag_s=max(0.0, self.engine.now - self._sample_due_s))
+        now = self.now
+        if self.observer is not None:
+            self.observer.before(self, event)
+        effects = self.peer.handle(event, now)
+        if self.observer is not None:
+            self.observer.after(self, effects)
+        self.perform(effects)
+        self._settle()
+        if self.slowness > 1.0 and self.up:
+            self._is_busy = True
+            self.later(EVENT_S * self.slowness, self._go_on)
+
+    def _go_on(self) -> None:
+        """Take the next of what has waited."""
+        self._is_busy = False
+        while self._waiting and not self.is_stopped and self.up:
+            self._handle(self._waiting.popleft())
+        if not self.is_stopped and self.up:
             self._settle()
 
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
             self._perform(effect)
+
+    def _settle(self) -> None:
+        """Tick as often as the peer wants now, then set the alarm for its deadline."""
+        turns, now = 0, self.now
+        deadline = self.peer.deadline
+        while deadline <= now:
+            if self.observer is not None:
+                self.observer.before(self, None)
+            effects = self.peer.tick(now)
+            if self.observer is not None:
+                self.observer.after(self, effects)
+            self.perform(effects)
+            turns += 1
+            assert turns < 1000, "a peer whose deadline never moves on"
+            deadline = self.peer.deadline
+        if deadline < self._alarm:
+            self._alarm = deadline
+            self.later((deadline - self.now) / (1.0 + self.drift), self._ring, deadline)
+
+    def _ring(self, deadline: float) -> None:
+        if deadline == self._alarm:
+            self._alarm = math.inf
+            if not self.is_stopped:
+                self._settle()
+
+    def _sample(self) -> None:
+        busy_percent = min(100.0, 100.0 * len(self.workshop.running))
+        self._sample_due_s = self.engine.now
+        if self.is_paused:
+            return  # the sampler is a part of the process; `resume` takes the sample
+        self.deliver(LoadSampled(busy_percent, 20.0, 0.0))
+        self.later(SAMPLE_S, self._sample)
+
+    def _keep_alive(self) -> None:
+        self.sessions.keep_alive()
+        self.later(KEEPALIVE_S, self._keep_alive)
+
+    # -- power -------------------------------------------------------------------------------------------------------
 
     def begin(self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...] = ()) -> None:
         """Switch the node on, with the credentials of the members that it remembers."""
@@ -142,245 +241,100 @@ class Host:
         self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle()
         self._sample()
+        self.later(KEEPALIVE_S, self._keep_alive)
 
-    def crash(self) -> None:
-        """Switch the node off at once; its sessions break, and the others notice at the end of their pipes."""
+    def crash(self, *, torn: Random | None = None, silently: bool = False, keep_writes: bool = False) -> None:
+        """Switch the node off at once; its sessions break, and the others notice at the end of their pipes, unless it
+        goes silently: then only when nobody answers. `torn` says how much of the last writes survives,
+        `keep_writes` that all do."""
         self.up = False
         self._life += 1
-        self.disk.lose_power()
-        self._running.clear()
-        self._outbox.clear()
+        if keep_writes:
+            self.disk.keep()
+        self.disk.lose_power(torn)
+        self.workshop.running.clear()
+        self._waiting.clear()
+        self.windows.clear()
         self._alarm = math.inf
-        for pipe in list(self.pipes.values()):
-            other = self.others.host_of(pipe.peer)
-            if other is not None:
-                self.network.pipe(self.number, other.number, 0, _closing(other, self.id, pipe.epoch, "reset"))
-        self.pipes.clear()
+        self.is_paused = self._is_busy = False
+        self.sessions.vanish(silently=silently)
 
-    def _settle(self) -> None:
-        """Tick as often as the peer wants now, then set the alarm for its deadline."""
-        turns, now = 0, self.now
-        deadline = self.peer.deadline
-        while deadline <= now:
-            self.perform(self.peer.tick(now))
-            turns += 1
-            assert turns < 1000, "a peer whose deadline never moves on"
-            deadline = self.peer.deadline
-        if deadline < self._alarm:
-            self._alarm = deadline
-            self._later(deadline - self.now, lambda: self._ring(deadline))
+    def pause(self) -> None:
+        """Stop the process. Its machine, its tasks and its clock go on."""
+        if self.up:
+            self.is_paused = True
 
-    def _ring(self, deadline: float) -> None:
-        if deadline == self._alarm:
-            self._alarm = math.inf
-            self._settle()
+    def resume(self) -> None:
+        """Let a stopped process run again: whatever has happened since happens to it now, all at once."""
+        if not self.up or not self.is_paused:
+            return
+        self.is_paused = False
+        has_slept = self._sample_due_s < self.engine.now
+        self._alarm = math.inf
+        self._go_on()
+        if has_slept:
+            due_s = self._sample_due_s
+            self._sample()
+            self._sample_due_s = due_s
 
-    def _sample(self) -> None:
-        self.deliver(LoadSampled(min(100.0, 100.0 * len(self._running)), 20.0, 0.0))
-        self._later(1.0, self._sample)
-
-    def _later(self, delay_s: float, action: Callable[[], None]) -> None:
+    def later(self, delay_s: float, action: Callable[..., None], *given: object) -> None:
         """Do something after a while, unless the host crashes before."""
-        life = self._life
+        self.engine.after(delay_s, self._if_alive, self._life, action, given)
 
-        def act() -> None:
-            if self.up and self._life == life:
-                action()
+    def _if_alive(self, life: int, action: Callable[..., None], given: tuple[object, ...]) -> None:
+        if self.up and self._life == life:
+            action(*given)
 
-        self.engine.after(delay_s, act)
+    # -- effects -----------------------------------------------------------------------------------------------------
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case Dial():
-                self._dial(effect)
-            case Send():
-                self._send(effect.peer, effect.payload)
             case SendDatagram():
                 self._send_datagram(effect)
+            case Send():
+                self.sessions.send(effect.peer, effect.payload)
+            case Dial():
+                self.sessions.dial(effect)
             case Disconnect():
-                self._disconnect(effect)
+                self.sessions.disconnect(effect)
             case Run():
-                self._run(effect)
+                self.workshop.run(effect)
             case Cancel():
-                self._cancel(effect.unit)
+                self.workshop.cancel(effect.unit)
             case Fetch():
-                self._fetch(effect)
+                self.workshop.fetch(effect)
             case Save():
                 self.disk.put(effect.table, effect.key, effect.value)
             case Erase():
                 self.disk.put(effect.table, effect.key, None)
             case Sync():
-                self._later(SYNC_S, lambda: self.deliver(Synced(effect.number)))
+                self.later(self.disk.unsafe_s, self.deliver, Synced(effect.number))
             case Release():
                 pass  # there is always room
             case Reply():
-                self._later(SYNC_S, lambda: self._reply(effect))
+                self.later(self.disk.unsafe_s, self._reply, effect)
             case Notify():
                 pass
 
     def _reply(self, reply: Reply) -> None:
         self.replies[reply.request] = reply
 
-    # -- sessions and datagrams --------------------------------------------------------------------------------------
-
-    def _dial(self, dial: Dial) -> None:
-        target = next((host for host in map(self.others.host_at, dial.addresses) if host is not None), None)
-        if target is None or target is self or (dial.peer is not None and target.id != dial.peer):
-            failed = DialFailed(dial.addresses, dial.peer, "nobody answers")
-            self._later(REFUSED_S, lambda: self._undelivered(dial.peer, failed))
-            return
-        reachable = self.network.reaches(self.number, target.number) and self.network.reaches(
-            target.number, self.number
-        )
-        if not reachable:
-            failed = DialFailed(dial.addresses, dial.peer, "no answer within 5 s")
-            self._later(DIAL_TIMEOUT_S, lambda: self._undelivered(target.id, failed))
-            return
-        link = self.network.link(self.number, target.number)
-        self._later(3 * link.latency_s, lambda: self._meet(target, dial))
-
-    def _meet(self, target: "Host", dial: Dial) -> None:
-        """The handshake is through, if both accept each other's credentials."""
-        if target.id in self.pipes:
-            self._empty_outbox(target.id)
-            return
-        if not target.up:
-            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
-            return
-        try:
-            target.peer.trust.check(self.id, self.peer.joining.credential, target.now)
-            self.peer.trust.check(target.id, target.peer.joining.credential, self.now)
-        except RemoteProtocolError as error:
-            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, str(error)))
-            return
-        self._epoch = target._epoch = max(self._epoch, target._epoch) + 1
-        self.pipes[target.id] = Pipe(target.id, self._epoch)
-        target.pipes[self.id] = Pipe(self.id, self._epoch)
-        target.deliver(SessionOpened(self.id, self.peer.joining.credential, None))
-        self.deliver(SessionOpened(target.id, target.peer.joining.credential, dial.addresses[0]))
-        target._empty_outbox(self.id)
-        self._empty_outbox(target.id)
-
-    def _empty_outbox(self, peer: NodeId) -> None:
-        for payload in self._outbox.pop(peer, []):
-            self._send(peer, payload)
-
-    def _undelivered(self, peer: NodeId | None, failed: DialFailed) -> None:
-        if peer is not None:
-            self._outbox.pop(peer, None)
-        self.deliver(failed)
-
-    def _send(self, peer: NodeId, payload: bytes) -> None:
-        pipe = self.pipes.get(peer)
-        target = self.others.host_of(peer)
-        if pipe is None:
-            waiting = self._outbox.setdefault(peer, [])
-            waiting.append(payload)
-            if len(waiting) == 1:
-                self._dial(Dial(self.peer.addresses_of(peer), peer))
-            return
-        if target is None:
-            return  # the breaking of the session is on its way
-        if not self.network.reaches(self.number, target.number):
-            self._later(BREAK_S, lambda: self._broken(peer, pipe.epoch, "no answer"))
-            return
-        self.network.pipe(self.number, target.number, len(payload), _arrival(target, self.id, pipe.epoch, payload))
-
-    def receive(self, sender: NodeId, epoch: int, payload: bytes) -> None:
-        pipe = self.pipes.get(sender)
-        other = self.others.host_of(sender)
-        if pipe is not None and pipe.epoch == epoch:
-            self.deliver(Received(sender, payload))
-        elif other is not None and self.network.reaches(self.number, other.number):
-            self.network.pipe(self.number, other.number, 0, _closing(other, self.id, epoch, "reset"))
-
-    def _broken(self, peer: NodeId, epoch: int, reason: str) -> None:
-        pipe = self.pipes.get(peer)
-        if pipe is not None and pipe.epoch == epoch:
-            del self.pipes[peer]
-            self.deliver(SessionClosed(peer, reason, orderly=False))
-
-    def _disconnect(self, effect: Disconnect) -> None:
-        pipe = self.pipes.pop(effect.peer, None)
-        other = self.others.host_of(effect.peer)
-        if pipe is not None and other is not None:
-            self.network.pipe(self.number, other.number, 0, _closing(other, self.id, pipe.epoch, effect.reason))
-
     def _send_datagram(self, effect: SendDatagram) -> None:
         target = self.others.host_of(effect.peer)
-        number = -1 if target is None else target.number
-        arrive = _dropping if target is None else _datagram_arrival(target, self.id, effect.payload)
-        self.network.datagram(self.number, number, len(effect.payload) + 46, arrive)
-
-    # -- content and work --------------------------------------------------------------------------------------------
-
-    def _fetch(self, fetch: Fetch) -> None:
-        if fetch.file.digest in self.content:
-            self._later(0.0, lambda: self.deliver(Fetched(fetch.file, None, 0, 0.0)))
+        if target is None:
+            self.network.datagram(self.number, -1, len(effect.payload) + SEAL_BYTES, _drop)
             return
-        hosts = (self.others.host_of(node) for node in fetch.sources)
-        source = next((host for host in hosts if host is not None and fetch.file.digest in host.content), None)
-        if source is None or not self.network.reaches(source.number, self.number):
-            delay_s = REFUSED_S if source is None else DIAL_TIMEOUT_S
-            self._later(delay_s, lambda: self.deliver(FetchFailed(fetch.file, "nobody has it")))
-            return
-        link = self.network.link(source.number, self.number)
-        seconds = fetch.file.size_bytes / link.bandwidth_bytes_per_s
+        self._datagrams += 1
+        self.network.datagram(
+            self.number, target.number, len(effect.payload) + SEAL_BYTES,
+            target._open, self.id, self._life, self._datagrams, effect.payload,
+        )  # fmt: skip
 
-        def arrived() -> None:
-            self.content[fetch.file.digest] = fetch.file
-            self.deliver(Fetched(fetch.file, source.id, fetch.file.size_bytes, max(seconds, 1e-6)))
-
-        self._later(2 * link.latency_s + seconds, arrived)
-
-    def _run(self, run: Run) -> None:
-        seconds, failure = self.run_model(self, run)
-        self.runs.append((self.engine.now, run.unit))
-        self._epoch += 1
-        token = self._running[run.unit] = self._epoch
-        self._later(seconds, lambda: self._ended(run, token, seconds, failure))
-
-    def _ended(self, run: Run, token: int, seconds: float, failure: str) -> None:
-        if self._running.get(run.unit) != token:
-            return
-        del self._running[run.unit]
-        outputs = () if failure else outputs_of(run)
-        self.content.update({file.digest: file for file in outputs})
-        empty = FileRef("stdout", 0, digest_of(b""))
-        self.deliver(RunEnded(run.unit, failure, int(bool(failure)), outputs, empty, empty, failure, seconds))
-
-    def _cancel(self, unit: Unit) -> None:
-        if self._running.pop(unit, None) is not None:
-            empty = FileRef("stdout", 0, digest_of(b""))
-            ended = RunEnded(unit, "cancelled", -15, (), empty, empty, "", 0.0)
-            self._later(0.0, lambda: self.deliver(ended))
+    def _open(self, sender: NodeId, life: int, counter: int, payload: bytes) -> None:
+        """A datagram has come; the peer gets it if it is fresh."""
+        if self.up and self.windows.take(sender, life, counter):
+            self.deliver(DatagramReceived(sender, payload))
 
 
-def outputs_of(run: Run) -> tuple[FileRef, ...]:
-    """What a simulated task writes in a run."""
-    return written_by(run.task, run.unit.item, [file.digest for call in run.calls for file in call])
-
-
-def written_by(task: Task, item: int, inputs: Sequence[bytes]) -> tuple[FileRef, ...]:
-    """One file, or with FLAG false one per child; their contents depend on all inputs."""
-    count = max(1, len(task.children)) if not task.broadcast else 1
-    used = b"".join(inputs)
-    size = max(1, task.output_bytes) // count
-    names = (f"item{item}_{task.name}_{number}" for number in range(count))
-    return tuple(FileRef(name, size, digest_of(name.encode() + used)) for name in names)
-
-
-def _arrival(target: Host, sender: NodeId, epoch: int, payload: bytes) -> Callable[[], None]:
-    return lambda: target.receive(sender, epoch, payload)
-
-
-def _closing(target: Host, sender: NodeId, epoch: int, reason: str) -> Callable[[], None]:
-    return lambda: target._broken(sender, epoch, reason)
-
-
-def _datagram_arrival(target: Host, sender: NodeId, payload: bytes) -> Callable[[], None]:
-    return lambda: target.deliver(DatagramReceived(sender, payload))
-
-
-def _dropping() -> None:
+def _drop() -> None:
     """Where datagrams to nobody go."""

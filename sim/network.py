@@ -1,7 +1,9 @@
 """The simulated network: who can reach whom, how long it takes, and what is lost on the way.
 
-Datagrams may be lost, delayed and reordered. Sessions are ordered pipes; a cut breaks them after a while, as a TCP
-connection does when nobody answers.
+Everything is per direction. Datagrams may be lost, doubled, delayed past each other, damaged, and sent again by
+somebody who has recorded them; sessions are ordered pipes, which loss makes slower and nothing else. A link carries
+so many bytes per second: what has to wait longer than its queue holds is dropped, if it is a datagram. A cut link
+lets nothing pass; a clogged one keeps everything until it is opened.
 """
 
 from collections.abc import Callable
@@ -9,6 +11,21 @@ from dataclasses import dataclass
 from random import Random
 
 from .engine import NANOSECONDS, Engine
+
+RETRANSMISSION_S = 0.2
+"""After this TCP sends again what was lost; doubled with each try (RFC 6298, the minimum that Linux takes)."""
+
+REPLAY_S_MAX = 60.0
+"""Somebody who sends old datagrams again does so within this time."""
+
+REORDER_S = 0.05
+"""How long a datagram is held back so that later ones overtake it."""
+
+RECORDED_MAX = 16
+"""Datagrams of a link that somebody who replays has kept."""
+
+Link = tuple[int, int]
+"""(source, target): numbers of hosts"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +38,28 @@ class LinkModel:
     bandwidth_bytes_per_s: float = 125e6
     loss: float = 0.0
     """Share of datagrams lost; sessions are slowed down by it, not harmed."""
+    duplicate: float = 0.0
+    """Share of datagrams that arrive twice."""
+    reorder: float = 0.0
+    """Share of datagrams that are held back."""
+    replay: float = 0.0
+    """Share of datagrams with which an older one of the same link is sent again."""
+    corrupt: float = 0.0
+    """Share of datagrams that are damaged; their seal shows it, so nobody ever reads one."""
+    queue_s: float = 0.2
+    """What has to wait for longer is dropped, if it is a datagram."""
+
+
+@dataclass(slots=True)
+class Damage:
+    """What has become of datagrams."""
+
+    lost: int = 0
+    doubled: int = 0
+    replayed: int = 0
+    corrupted: int = 0
+    overflown: int = 0
+    held_back: int = 0
 
 
 class Network:
@@ -29,55 +68,124 @@ class Network:
     def __init__(self, engine: Engine, model: LinkModel) -> None:
         self.engine = engine
         self.model = model
-        self.links: dict[tuple[int, int], LinkModel] = {}
-        self._cut: dict[tuple[int, int], None] = {}
-        self._generators: dict[tuple[int, int], Random] = {}
-        self._last_ns: dict[tuple[int, int], int] = {}
-        """When what was sent last on a session arrives: nothing overtakes it."""
+        self.links: dict[Link, LinkModel] = {}
+        self.damage = Damage()
         self.datagrams = 0
         self.bytes = 0
+        self._cut: dict[Link, int] = {}
+        """How many cuts lie over a link: they may overlap."""
+        self._clogged_ns: dict[Link, int] = {}
+        """Until when nothing arrives over a link."""
+        self._generators: dict[Link, Random] = {}
+        self._last_ns: dict[Link, int] = {}
+        """When what was sent last on a session arrives: nothing overtakes it."""
+        self._busy_ns: dict[Link, int] = {}
+        """Until when a link is busy with what was sent before."""
+        self._recorded: dict[Link, list[Callable[[], None]]] = {}
 
     def link(self, source: int, target: int) -> LinkModel:
         return self.links.get((source, target), self.model)
 
     def cut(self, source: int, target: int) -> None:
-        """Nothing passes in this direction any more."""
-        self._cut[(source, target)] = None
+        """Nothing passes in this direction any more, until each cut is healed."""
+        self._cut[(source, target)] = self._cut.get((source, target), 0) + 1
 
     def heal(self, source: int, target: int) -> None:
-        self._cut.pop((source, target), None)
+        left = self._cut.pop((source, target), 0) - 1
+        if left > 0:
+            self._cut[(source, target)] = left
+
+    def clog(self, source: int, target: int, duration_s: float) -> None:
+        """What is sent from now on, and what is sent within that time, arrives after it."""
+        until_ns = self.engine.now_ns + round(duration_s * NANOSECONDS)
+        self._clogged_ns[(source, target)] = max(until_ns, self._clogged_ns.get((source, target), 0))
+
+    def heal_everything(self) -> None:
+        """Every link is whole again, as it was made."""
+        self._cut.clear()
+        self._clogged_ns.clear()
+        self.links.clear()
 
     def reaches(self, source: int, target: int) -> bool:
         return (source, target) not in self._cut
 
-    def datagram(self, source: int, target: int, size_bytes: int, arrive: Callable[[], None]) -> None:
-        """Send one datagram; `arrive` is called unless it is lost."""
+    def datagram(
+        self, source: int, target: int, size_bytes: int, arrive: Callable[..., None], *given: object
+    ) -> None:
+        """Send one datagram; `arrive` is called unless it is lost, and twice if it is doubled."""
         self.datagrams += 1
         self.bytes += size_bytes
-        link = self.link(source, target)
-        rng = self._generator(source, target)
-        lost = rng.random() < link.loss or not self.reaches(source, target)
-        delay_s = self._delay_s(source, target)
-        if not lost:
-            self.engine.after(delay_s, arrive)
+        link, key = self.links.get((source, target), self.model), (source, target)
+        rng = self._generator(key)
+        if rng.random() < link.loss or key in self._cut:
+            self.damage.lost += 1
+            return
+        delay_s = self._delay_s(key, link, rng)
+        if link.corrupt and rng.random() < link.corrupt:
+            self.damage.corrupted += 1
+            return
+        waiting_s = self._wait_s(key, link, size_bytes)
+        if waiting_s > link.queue_s:
+            self.damage.overflown += 1
+            return
+        if link.reorder and rng.random() < link.reorder:
+            self.damage.held_back += 1
+            delay_s += rng.uniform(0.0, REORDER_S)
+        self.engine.after(delay_s + waiting_s, arrive, *given)
+        if link.duplicate or link.replay:
+            self._again(key, link, rng, lambda: arrive(*given))
 
-    def pipe(self, source: int, target: int, size_bytes: int, arrive: Callable[[], None]) -> None:
+    def pipe(self, source: int, target: int, size_bytes: int, arrive: Callable[..., None], *given: object) -> None:
         """Send bytes on an ordered session; they arrive after those sent before."""
         self.bytes += size_bytes
-        link = self.link(source, target)
-        delay_s = self._delay_s(source, target) + size_bytes / link.bandwidth_bytes_per_s
-        earliest_ns = self._last_ns.get((source, target), 0) + 1
-        arrival_ns = max(self.engine.now_ns + round(delay_s * NANOSECONDS), earliest_ns)
-        self._last_ns[(source, target)] = arrival_ns
-        self.engine.at_ns(arrival_ns, arrive)
+        link, key = self.links.get((source, target), self.model), (source, target)
+        rng = self._generator(key)
+        delay_s = self._delay_s(key, link, rng) + self._wait_s(key, link, size_bytes)
+        pause_s = RETRANSMISSION_S
+        while link.loss and rng.random() < link.loss:
+            delay_s += pause_s
+            pause_s *= 2
+        arrival_ns = max(self.engine.now_ns + round(delay_s * NANOSECONDS), self._last_ns.get(key, 0) + 1)
+        self._last_ns[key] = arrival_ns
+        self.engine.at_ns(arrival_ns, arrive, *given)
 
-    def _delay_s(self, source: int, target: int) -> float:
-        link = self.link(source, target)
-        jitter_s = self._generator(source, target).expovariate(1 / link.jitter_s) if link.jitter_s else 0.0
-        return link.latency_s + jitter_s
-
-    def _generator(self, source: int, target: int) -> Random:
+    def delay_s(self, source: int, target: int) -> float:
+        """How long a small piece takes now."""
         key = (source, target)
-        if key not in self._generators:
-            self._generators[key] = self.engine.generator(f"net/{source}>{target}")
-        return self._generators[key]
+        return self._delay_s(key, self.link(source, target), self._generator(key))
+
+    def _delay_s(self, key: Link, link: LinkModel, rng: Random) -> float:
+        delay_s = link.latency_s + (rng.expovariate(1 / link.jitter_s) if link.jitter_s else 0.0)
+        clogged_ns = self._clogged_ns.get(key, 0) - self.engine.now_ns
+        return delay_s if clogged_ns <= 0 else delay_s + clogged_ns / NANOSECONDS
+
+    def _wait_s(self, key: Link, link: LinkModel, size_bytes: int) -> float:
+        """Until the last byte is on the link, behind what was sent before."""
+        now_ns = self.engine.now_ns
+        begins_ns = max(now_ns, self._busy_ns.get(key, 0))
+        ends_ns = begins_ns + round(size_bytes / link.bandwidth_bytes_per_s * NANOSECONDS)
+        if ends_ns - now_ns <= link.queue_s * NANOSECONDS:  # what is dropped keeps nobody waiting
+            self._busy_ns[key] = ends_ns
+        return (ends_ns - now_ns) / NANOSECONDS
+
+    def _again(self, key: Link, link: LinkModel, rng: Random, arrive: Callable[[], None]) -> None:
+        """The same datagram once more, or one of those that somebody has recorded."""
+        if rng.random() < link.duplicate:
+            self.damage.doubled += 1
+            self.engine.after(self._delay_s(key, link, rng), arrive)
+        if not link.replay:
+            return
+        recorded = self._recorded.setdefault(key, [])
+        if rng.random() < link.replay and recorded:
+            self.damage.replayed += 1
+            self.engine.after(rng.uniform(0.0, REPLAY_S_MAX), rng.choice(recorded))
+        if len(recorded) < RECORDED_MAX:
+            recorded.append(arrive)
+        else:
+            recorded[rng.randrange(RECORDED_MAX)] = arrive
+
+    def _generator(self, key: Link) -> Random:
+        generator = self._generators.get(key)
+        if generator is None:
+            generator = self._generators[key] = self.engine.generator(f"net/{key[0]}>{key[1]}")
+        return generator

@@ -110,7 +110,7 @@ def test_a_failing_task_fails_the_job_with_its_reason_and_ends_the_rest() -> Non
     def model(host: Host, run: Run) -> tuple[float, str]:
         return (0.5, "exit status 3") if run.task.name == "middle1" else (20.0, "")
 
-    cluster = make_cluster(4, 2, run_model=model)
+    cluster = make_cluster(4, 3, run_model=model)
     origin = cluster.hosts[3]
 
     job = cluster.submit(origin, spec(fork_join(4)))

@@ -1,0 +1,233 @@
+"""The sessions of a simulated host: ordered pipes to other hosts, as TCP connections are.
+
+    dialled --both accept the other's credential--> open --the other closes, or its process dies--> closed
+                                                    open --nobody confirms for BREAK_S--> broken
+                                                    open --nobody has been there for KEEPALIVE_S--> broken
+
+What is sent while a link is cut waits and is sent again, as TCP does; a session over a link that heals in time has
+lost nothing. Each end breaks by itself: after a cut, or when a machine loses its power, the other end is half-open
+until it notices, or until whoever is back answers that it knows of no such session.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pnode.protocol.effects import Dial, Disconnect
+from pnode.protocol.errors import RemoteProtocolError
+from pnode.protocol.events import DialFailed, Received, SessionClosed, SessionOpened
+from pnode.protocol.ids import NodeId
+
+from .workshop import DIAL_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from .host import Host
+
+BREAK_S = 20.0
+"""TCP's user timeout in the live transport: what nobody has confirmed for so long breaks the connection."""
+
+KEEPALIVE_S = 10.0
+"""How often a session is looked at on which nothing is said, and KEEPALIVES times in vain are enough."""
+
+KEEPALIVES = 3
+
+RETRY_S = 0.2
+RETRY_S_MAX = 5.0
+"""TCP's pauses before it sends again, doubled with each try."""
+
+
+@dataclass(slots=True)
+class Pipe:
+    """Our end of a session."""
+
+    peer: NodeId
+    epoch: int
+    """Grows with each session between two hosts: frames of an earlier one are void."""
+    waiting: list[bytes] = field(default_factory=list)
+    """Frames that could not be sent yet."""
+    stuck_s: float | None = None
+    """Since when nobody has confirmed what we sent."""
+    silent: int = 0
+    """Looks in vain, see KEEPALIVE_S."""
+
+
+@dataclass(slots=True)
+class Sessions:
+    """One host's ends of its sessions."""
+
+    host: "Host"
+    pipes: dict[NodeId, Pipe] = field(default_factory=dict)
+    outbox: dict[NodeId, list[bytes]] = field(default_factory=dict)
+    """Frames that wait for a session."""
+    refused_s: float = 0.001
+    """How soon a dial to nobody fails: a router may say so at once, or nobody may."""
+    _epoch: int = 0
+
+    # -- opening -----------------------------------------------------------------------------------------------------
+
+    def dial(self, dial: Dial) -> None:
+        """Open a session to whoever answers at one of the addresses."""
+        host = self.host
+        target = next((other for other in map(host.others.host_at, dial.addresses) if other is not None), None)
+        if target is None or target is host or (dial.peer is not None and target.id != dial.peer):
+            failed = DialFailed(dial.addresses, dial.peer, "nobody answers")
+            host.later(self.refused_s, self._undelivered, dial.peer, failed)
+            return
+        network, ways = host.network, ((host.number, target.number), (target.number, host.number))
+        handshake_s = sum(network.delay_s(*way) for way in (*ways, ways[0]))
+        if not self._joined(target) or target.is_stopped or handshake_s > DIAL_TIMEOUT_S:
+            failed = DialFailed(dial.addresses, dial.peer, "no answer within 5 s")
+            host.later(DIAL_TIMEOUT_S, self._undelivered, target.id, failed)
+            return
+        host.later(handshake_s, self._meet, target, dial)
+
+    def _joined(self, other: "Host") -> bool:
+        """Whether both directions are open."""
+        network, me = self.host.network, self.host.number
+        return network.reaches(me, other.number) and network.reaches(other.number, me)
+
+    def _meet(self, target: "Host", dial: Dial) -> None:
+        """The handshake is through, if both accept each other's credentials."""
+        host = self.host
+        if target.id in self.pipes:
+            self._empty_outbox(target.id)
+            return
+        if not target.up or not self._joined(target):
+            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
+            return
+        try:
+            target.peer.trust.check(host.id, host.peer.joining.credential, target.now)
+            host.peer.trust.check(target.id, target.peer.joining.credential, host.now)
+        except RemoteProtocolError as error:
+            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, str(error)))
+            return
+        theirs = target.sessions
+        self._epoch = theirs._epoch = max(self._epoch, theirs._epoch) + 1
+        self.pipes[target.id] = Pipe(target.id, self._epoch)
+        theirs.pipes[host.id] = Pipe(host.id, self._epoch)
+        target.deliver(SessionOpened(host.id, host.peer.joining.credential, None))
+        host.deliver(SessionOpened(target.id, target.peer.joining.credential, dial.addresses[0]))
+        theirs._empty_outbox(host.id)
+        self._empty_outbox(target.id)
+
+    def _empty_outbox(self, peer: NodeId) -> None:
+        for payload in self.outbox.pop(peer, []):
+            self.send(peer, payload)
+
+    def _undelivered(self, peer: NodeId | None, failed: DialFailed) -> None:
+        if peer is not None:
+            self.outbox.pop(peer, None)
+        self.host.deliver(failed)
+
+    # -- frames ------------------------------------------------------------------------------------------------------
+
+    def send(self, peer: NodeId, payload: bytes) -> None:
+        """Send a frame; dials first where there is no session."""
+        pipe = self.pipes.get(peer)
+        if pipe is None:
+            waiting = self.outbox.setdefault(peer, [])
+            waiting.append(payload)
+            if len(waiting) == 1:
+                self.dial(Dial(self.host.peer.addresses_of(peer), peer))
+            return
+        if pipe.waiting or not self._passes(pipe):
+            pipe.waiting.append(payload)
+            self._watch(pipe)
+        else:
+            self._put(pipe, payload)
+
+    def _passes(self, pipe: Pipe) -> bool:
+        """Whether the other machine is there and hears us."""
+        other = self.host.others.host_of(pipe.peer)
+        return other is not None and self.host.network.reaches(self.host.number, other.number)
+
+    def _put(self, pipe: Pipe, payload: bytes) -> None:
+        host = self.host
+        other = host.others.host_of(pipe.peer)
+        if other is not None:
+            host.network.pipe(
+                host.number, other.number, len(payload), other.sessions.receive, host.id, pipe.epoch, payload
+            )
+            if not host.network.reaches(other.number, host.number):
+                self._watch(pipe)  # it arrives, but we shall not hear so
+
+    def _watch(self, pipe: Pipe) -> None:
+        if pipe.stuck_s is None:
+            pipe.stuck_s = self.host.engine.now
+            self.host.later(RETRY_S, self._retry, pipe, RETRY_S)
+
+    def _retry(self, pipe: Pipe, pause_s: float) -> None:
+        """What waits is sent as soon as it passes; given up when it has not for too long."""
+        if self.pipes.get(pipe.peer) is not pipe or pipe.stuck_s is None:
+            return
+        other = self.host.others.host_of(pipe.peer)
+        if self._passes(pipe) and pipe.waiting:
+            waiting, pipe.waiting = pipe.waiting, []
+            for payload in waiting:
+                self._put(pipe, payload)
+        if other is not None and self._joined(other):
+            pipe.stuck_s = None
+        elif self.host.engine.now - pipe.stuck_s >= BREAK_S:
+            self.broken(pipe.peer, pipe.epoch, "no answer")
+        else:
+            pause_s = min(2 * pause_s, RETRY_S_MAX)
+            self.host.later(pause_s, self._retry, pipe, pause_s)
+
+    def receive(self, sender: NodeId, epoch: int, payload: bytes) -> None:
+        """A frame has come over the network."""
+        host = self.host
+        if not host.up:
+            return
+        pipe = self.pipes.get(sender)
+        if pipe is not None and pipe.epoch == epoch:
+            host.deliver(Received(sender, payload))
+        else:
+            self._close_other(sender, epoch, "reset")
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def keep_alive(self) -> None:
+        """Look at every session, as TCP's keep-alive does."""
+        for pipe in list(self.pipes.values()):
+            other = self.host.others.host_of(pipe.peer)
+            if other is None or not self._joined(other):
+                pipe.silent += 1
+                if pipe.silent >= KEEPALIVES:
+                    self.broken(pipe.peer, pipe.epoch, "keep-alive")
+                continue
+            pipe.silent = 0
+            theirs = other.sessions.pipes.get(self.host.id)
+            if theirs is None or theirs.epoch != pipe.epoch:
+                self.broken(pipe.peer, pipe.epoch, "reset")
+
+    def broken(self, peer: NodeId, epoch: int, reason: str) -> None:
+        """Our end of a session is no more."""
+        pipe = self.pipes.get(peer)
+        if pipe is not None and pipe.epoch == epoch:
+            del self.pipes[peer]
+            self.host.deliver(SessionClosed(peer, reason, orderly=False))
+
+    def disconnect(self, effect: Disconnect) -> None:
+        """Hang up."""
+        pipe = self.pipes.pop(effect.peer, None)
+        if pipe is not None:
+            self._close_other(pipe.peer, pipe.epoch, effect.reason)
+
+    def reset(self, peer: NodeId) -> None:
+        """A frame of this session was damaged on the way: neither end goes on with it."""
+        pipe = self.pipes.get(peer)
+        if pipe is not None:
+            self._close_other(peer, pipe.epoch, "damaged")
+            self.broken(peer, pipe.epoch, "damaged")
+
+    def vanish(self, *, silently: bool) -> None:
+        """Our process has died. Its machine tells the others, unless it has lost its power."""
+        pipes, self.pipes = self.pipes, {}
+        self.outbox.clear()
+        for pipe in pipes.values():
+            if not silently:
+                self._close_other(pipe.peer, pipe.epoch, "reset")
+
+    def _close_other(self, peer: NodeId, epoch: int, reason: str) -> None:
+        host, other = self.host, self.host.others.host_of(peer)
+        if other is not None and host.network.reaches(host.number, other.number):
+            host.network.pipe(host.number, other.number, 0, other.sessions.broken, host.id, epoch, reason)

@@ -1,0 +1,125 @@
+"""The workshop of a simulated host: the content that it stores, and the units that it runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from pnode.protocol.dag import Task
+from pnode.protocol.effects import Fetch, Run, Unit
+from pnode.protocol.events import Fetched, FetchFailed, RunEnded
+from pnode.protocol.ids import digest_of
+from pnode.protocol.jobspec import FileRef
+
+if TYPE_CHECKING:
+    from .host import Host
+
+REFUSED_S = 0.001
+"""How soon a machine says that nothing listens there. One that is switched off says nothing, but a router may."""
+
+DIAL_TIMEOUT_S = 5.0
+"""As the live transport's."""
+
+NO_SPACE = "no space left on device"
+
+
+class Course(NamedTuple):
+    """How a unit's run goes."""
+
+    seconds: float
+    failure: str = ""
+    """Why it fails; empty when it does not."""
+    salt: bytes = b""
+    """What its outputs depend on beside the inputs: the same for a deterministic program, whenever it runs."""
+    timed_out: bool = False
+
+
+RunModel = Callable[["Host", Run], tuple[float, str] | Course]
+"""How a unit runs on a host; without salt it is (seconds, failure)."""
+
+
+@dataclass(slots=True)
+class Workshop:
+    """What one host stores and runs."""
+
+    host: "Host"
+    run_model: RunModel
+    content: dict[bytes, FileRef] = field(default_factory=dict)
+    """The store: survives a crash."""
+    is_full: bool = False
+    """The disk takes no further content."""
+    running: dict[Unit, int] = field(default_factory=dict)
+    """What runs now, each start under a number of its own."""
+    _starts: int = 0
+
+    def fetch(self, fetch: Fetch) -> None:
+        """Get content from whoever has it."""
+        host, file = self.host, fetch.file
+        if file.digest in self.content:
+            host.later(0.0, host.deliver, Fetched(file, None, 0, 0.0))
+            return
+        if self.is_full:
+            host.later(REFUSED_S, host.deliver, FetchFailed(file, NO_SPACE))
+            return
+        others = (host.others.host_of(node) for node in fetch.sources)
+        source = next((other for other in others if other is not None and file.digest in other.content), None)
+        if source is None or not host.network.reaches(source.number, host.number):
+            delay_s = REFUSED_S if source is None else DIAL_TIMEOUT_S
+            host.later(delay_s, host.deliver, FetchFailed(file, "nobody has it"))
+            return
+        seconds = file.size_bytes / host.network.link(source.number, host.number).bandwidth_bytes_per_s
+        delay_s = host.network.delay_s(host.number, source.number) + host.network.delay_s(source.number, host.number)
+        host.later(delay_s + seconds, self._fetched, file, source, max(seconds, 1e-6))
+
+    def _fetched(self, file: FileRef, source: "Host", seconds: float) -> None:
+        host = self.host
+        if self.is_full:
+            host.deliver(FetchFailed(file, NO_SPACE))
+        elif (
+            not source.up or not host.network.reaches(source.number, host.number) or file.digest not in source.content
+        ):
+            host.later(DIAL_TIMEOUT_S, host.deliver, FetchFailed(file, "the transfer broke off"))
+        else:
+            self.content[file.digest] = file
+            host.deliver(Fetched(file, source.id, file.size_bytes, seconds))
+
+    def run(self, run: Run) -> None:
+        """Start a unit."""
+        course = Course(*self.run_model(self.host, run))
+        self.host.runs.append((self.host.engine.now, run.unit))
+        self._starts += 1
+        self.running[run.unit] = self._starts
+        self.host.later(course.seconds * self.host.slowness, self._ended, run, self._starts, course)
+
+    def _ended(self, run: Run, start: int, course: Course) -> None:
+        if self.running.get(run.unit) != start:
+            return
+        del self.running[run.unit]
+        failure = course.failure or (NO_SPACE if self.is_full else "")
+        outputs = () if failure else outputs_of(run, course.salt)
+        self.content.update({file.digest: file for file in outputs})
+        empty = FileRef("stdout", 0, digest_of(b""))
+        status = int(bool(failure))
+        self.host.deliver(
+            RunEnded(run.unit, failure, status, outputs, empty, empty, failure, course.seconds, course.timed_out)
+        )
+
+    def cancel(self, unit: Unit) -> None:
+        """End a unit that runs."""
+        if self.running.pop(unit, None) is not None:
+            empty = FileRef("stdout", 0, digest_of(b""))
+            ended = RunEnded(unit, "cancelled", -15, (), empty, empty, "", 0.0)
+            self.host.later(0.0, self.host.deliver, ended)
+
+
+def outputs_of(run: Run, salt: bytes = b"") -> tuple[FileRef, ...]:
+    """What a simulated task writes in a run."""
+    return written_by(run.task, run.unit.item, [file.digest for call in run.calls for file in call], salt)
+
+
+def written_by(task: Task, item: int, inputs: Sequence[bytes], salt: bytes = b"") -> tuple[FileRef, ...]:
+    """One file, or with FLAG false one per child; their contents depend on all inputs, and on the salt."""
+    count = max(1, len(task.children)) if not task.broadcast else 1
+    used = b"".join(inputs) + salt
+    size = max(1, task.output_bytes) // count
+    names = (f"item{item}_{task.name}_{number}" for number in range(count))
+    return tuple(FileRef(name, size, digest_of(name.encode() + used)) for name in names)
