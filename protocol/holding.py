@@ -78,6 +78,12 @@ class Holding:
             else:
                 self._take_up(job, key, now)
 
+    def sources_changed(self, job: Job) -> None:
+        """Others keep the job now: what comes with it, or is a result of it, may be had from them."""
+        for key, held in job.held.items():
+            if held.missing:
+                self._want_given(job, key)
+
     def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
         """Content that a unit waits for is in our store."""
         del job.held[key].missing[digest]
@@ -217,14 +223,19 @@ class Holding:
         is_guess = not attempt.told_s and not self._knows(job, task)
         self.bench.accept(unit, task.cores, expected_s, job.due_s[key[0]], is_guess=is_guess)
         job.held[key] = Held(unit, assigner)
-        if job.spec.application is not None:
-            self._want(job, key, None, (job.spec.application,), (job.origin, assigner))
-        if not job.shape.parents[key[0]]:
-            files = job.held[key].files[""] = job.spec.items[key[1]].files
-            self._want(job, key, "", files, (job.origin,))
+        self._want_given(job, key)
         for parent in job.parents(key):
             self._gather(job, key, parent)
         self._advance(job, key, now)
+
+    def _want_given(self, job: Job, key: UnitKey) -> None:
+        """Ask for what comes with the job: the application, and the input of an entry."""
+        held, sources = job.held[key], (job.origin, *self.desk.sources(job))
+        if job.spec.application is not None:
+            self._want(job, key, None, (job.spec.application,), (*sources, held.assigner))
+        if not job.shape.parents[key[0]]:
+            held.files[""] = job.spec.items[key[1]].files
+            self._want(job, key, "", held.files[""], sources)
 
     def _review(self, job: Job, key: UnitKey, now: float) -> None:
         """Something was said about a unit of ours: are we still to run it?"""
@@ -277,7 +288,7 @@ class Holding:
         if task.name in held.used:
             self._want_no_more(job, key, task.name)
         held.used[task.name], held.files[task.name] = result.key, files
-        copies = (job.origin,) if task.final else ()
+        copies = (*result.keepers, *job.replicas) if task.final else ()
         self._want(job, key, task.name, files, (result.node, *copies))
 
     def _want(

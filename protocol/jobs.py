@@ -64,7 +64,14 @@ class Jobs:
         self.comparing = Comparing(desk)
         self.receipts = Receipts(desk)
         self.keeping = Keeping(
-            desk, self.strangers, self.leading, self.guarding, self.copies, self.comparing, self.receipts
+            desk,
+            self.strangers,
+            self.leading,
+            self.guarding,
+            self.copies,
+            self.comparing,
+            self.receipts,
+            self.holding,
         )
         self.enquiries = Enquiries(desk)
         self.register = Register(desk)

@@ -20,6 +20,7 @@ from .copies import Copies
 from .desk import Desk
 from .guardians import enters
 from .guarding import Guarding
+from .holding import Holding
 from .ids import JobId, NodeId
 from .job import Job
 from .leading import Leading
@@ -40,6 +41,7 @@ class Keeping:
         copies: Copies,
         comparing: Comparing,
         receipts: Receipts,
+        holding: Holding,
     ) -> None:
         self.desk = desk
         self.strangers = strangers
@@ -48,6 +50,7 @@ class Keeping:
         self.copies = copies
         self.comparing = comparing
         self.receipts = receipts
+        self.holding = holding
         self._joined: dict[NodeId, None] = {}
         self._later: Timers[JobId] = Timers()
         """When a node that was restarted takes those it knows for all there are."""
@@ -67,7 +70,7 @@ class Keeping:
     def heard_of(self, job: Job, source: NodeId, now: float) -> None:
         """This node has heard of a job for the first time."""
         job.settled = job.replicas
-        self.strangers.meet(job.origin, now)
+        self._meet_origin(job, now)
         if self.desk.keeps(job):
             self._take_part(job, now, has_ledger=source == job.origin)
             if source != job.origin:
@@ -80,7 +83,7 @@ class Keeping:
         job.leading = self.desk.leader(job) == self.desk.me
         if job.closed:
             return
-        self.strangers.meet(job.origin, now)
+        self._meet_origin(job, now)
         if job.leading:
             self.leading.resume(job, now)
         if not self.desk.keeps(job):
@@ -179,6 +182,7 @@ class Keeping:
             self._compare_with_another(job)
         self._welcome(job, newcomers, compares=is_leaving or stayed[:1] == [self.desk.me])
         self.receipts.check(job)
+        self.holding.sources_changed(job)
         if job.leading and not job.closed:
             self.leading.changed(job, now)
 
@@ -189,6 +193,11 @@ class Keeping:
             if not job.closed:
                 for entry in job.ledger.ends(self.desk.me):
                     self.desk.offer(job, node, entry.id)
+
+    def _meet_origin(self, job: Job, now: float) -> None:
+        """It counts as living until it should have shown up."""
+        if job.origin != self.desk.me:
+            self.strangers.meet(job.origin, now)
 
     def _take_part(self, job: Job, now: float, *, has_ledger: bool) -> None:
         self.guarding.begin(job, now, has_ledger=has_ledger)

@@ -346,7 +346,7 @@ class Circle:
         place = partner.jobs.desk.place
         fresh = self._partner(name, place.seed, place.boot + 1, partner.notes)
         partner.up, partner.near, partner.jobs = True, fresh.near, fresh.jobs
-        partner.near.unknown += [self.id_of(other) for other in unknown]
+        partner.near.unknown += [self.id_of(other) for other in unknown if other != name]
         partner.unseen = {other: None for other in self.partners if other != name}
         jobs, segments = (
             [decode(Signed, row) for (table, _), row in partner.rows.items() if table == wanted]
