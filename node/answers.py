@@ -17,6 +17,7 @@ from .api import (
     PeerStatus,
     Pulled,
     Recorded,
+    Submitted,
     UnitStatus,
 )
 from .plain import instant_text
@@ -135,6 +136,28 @@ def _peer_row(peer: PeerStatus) -> tuple[str, ...]:
         f"{peer.speed:.2f}",
         age_text(peer.record_age_s),
     )
+
+
+def write_submitted(submitted: Submitted, out: TextIO) -> None:
+    """The job's name, what to do with it, and how safe it is."""
+    job = submitted.id
+    out.write(f"job {job} submitted: 'pnode job {job}' shows how far it is, --follow until its end\n")
+    out.write(f"{kept_text(submitted)}\n")
+
+
+def kept_text(submitted: Submitted) -> str:
+    """Who would still have the job if this machine were lost."""
+    others = count_text(submitted.guarded, "other node")
+    if not submitted.guarded:
+        alone = "kept here only: if this machine is lost, so is the job"
+        if not submitted.wanted:
+            return f"{alone}; no other node is there" if submitted.replicas else alone
+        return f"{alone}, until one of {count_text(submitted.wanted, 'other node')} that should keep it has it"
+    if submitted.guarded < submitted.wanted:
+        return f"kept by {others} and this one so far, of {submitted.wanted} that should: the rest has been too slow"
+    if submitted.wanted < submitted.replicas:
+        return f"kept by {others} and this one: there are no more"
+    return f"kept by {others} and this one"
 
 
 def write_jobs(jobs: tuple[JobStatus, ...], out: TextIO) -> None:

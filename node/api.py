@@ -119,6 +119,14 @@ class Submitted:
     key: str
     notices: tuple[str, ...]
     """What the submitter should know, one line each, such as "no --input: sample_input/ is used"."""
+    guarded: int
+    """Other nodes that have the job and its inputs on their disks, from where they take it up if this one is lost."""
+    wanted: int
+    """Other nodes that should: as many as were asked for, or all there are if they are fewer."""
+    replicas: int
+    """Other nodes that were asked for."""
+    settled: bool
+    """Whether the numbers are final: all that should have it do, or have had their time. Until then they are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +312,15 @@ class NodeApi(Protocol):
     async def peers(self) -> tuple[PeerStatus, ...]:
         """This node first, then the others by name."""
 
-    async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
-        """Take in a job: it is safe when this returns. `inputs` are files and directories, none for the
-        application's own sample; a `name` of None is the application's."""
+    def submit(
+        self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
+    ) -> AsyncGenerator[Submitted, None]:
+        """Take in a job. `inputs` are files and directories, none for the application's own sample; a `name` of None
+        is the application's; `replicas` other nodes are to keep it, None for the usual number.
+
+        What comes first says that the job is on this node's disk and runs, whoever goes away now; what comes last is
+        settled. If that takes a while the first is said again in between.
+        """
 
     async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         """Where the tasks would go now, without running them."""

@@ -17,6 +17,7 @@ from .cli_options import (
     json_option,
     mapper_option,
     output_option,
+    replicas_option,
     results_directory,
     wants_json,
 )
@@ -34,6 +35,7 @@ INTERRUPTED = 130
 @input_option
 @mapper_option
 @click.option("--name", metavar="NAME", help="What to call the job.  [default: the directory of DAG]")
+@replicas_option
 @output_option
 @follow_option
 @home_option
@@ -43,6 +45,7 @@ def submit(
     inputs: tuple[Path, ...],
     mapper: str,
     name: str | None,
+    replicas: int | None,
     output: Path | None,
     follow: bool,
     home: Path,
@@ -50,24 +53,36 @@ def submit(
     """Run the tasks of DAG on the cluster.
 
     DAG is a file, or a directory that has one called dag.txt, configuration.txt or dag.toml, itself or in its DAG/.
-    Without --follow the command ends as soon as the job is safe; with it the exit status is the job's. Ctrl-C only
-    ends the watching, 'pnode job JOB --follow' takes it up again.
+    Without --follow the command ends as soon as the nodes that keep the job have it; with it the exit status is the
+    job's. Ctrl-C only ends the watching, 'pnode job JOB --follow' takes it up again.
 
     \b
     Examples:
       pnode submit dag.txt --follow
       pnode submit application/ --input photos/ --output results --follow
     """
+    from .answers import kept_text, write_submitted
     from .api import Submitted
 
     _check_output(output, follow=follow)
     node = _checked_node(home, dag, inputs)
-    submitted = node.submit(dag, inputs, mapper, name)
+    taken_in: list[Submitted] = []
+
+    def told(submitted: Submitted) -> None:
+        if taken_in:
+            notice(f"job {submitted.id} runs; the other nodes that keep it are still getting it and its inputs")
+        taken_in.append(submitted)
+
+    try:
+        submitted = node.submit(dag, inputs, mapper, name, replicas, told)
+    except KeyboardInterrupt:
+        if not taken_in:
+            raise
+        return _left_alone(taken_in[0].id)
     notices(submitted.notices)
     if follow:
-        return _followed(node, submitted.id, output)
-    text = f"job {submitted.id} submitted: 'pnode job {submitted.id}' shows how far it is, --follow until its end"
-    return Answer(Submitted, submitted, lambda out: click.echo(text, out))
+        return _followed(node, submitted.id, output, kept_text(submitted))
+    return Answer(Submitted, submitted, lambda out: write_submitted(submitted, out))
 
 
 @click.command("map")
@@ -282,17 +297,22 @@ def _check_output(output: Path | None, *, follow: bool) -> None:
         raise click.UsageError("--output needs --follow; fetch the results later with 'pnode pull JOB --output DIR'")
 
 
-def _followed(node: "NodeClient", job: str, output: Path | None) -> Answer | int:
+def _left_alone(job: str) -> int:
+    """Somebody does not want to watch any longer."""
+    notice(f"job {job} goes on: 'pnode job {job} --follow' shows it again, 'pnode cancel {job}' ends it")
+    return INTERRUPTED
+
+
+def _followed(node: "NodeClient", job: str, output: Path | None, kept: str = "") -> Answer | int:
     """Watch a job to its end and fetch its results; the exit status is the job's."""
     from .follow import Followed, follow_job, write_followed
 
     screen = sys.stderr if wants_json() else sys.stdout
-    click.echo(f"job {job}", file=screen)
+    click.echo(f"job {job}, {kept}" if kept else f"job {job}", file=screen)
     try:
         ended = follow_job(node.follow(job), screen)
     except KeyboardInterrupt:
-        notice(f"the job goes on: 'pnode job {job} --follow' shows it again, 'pnode cancel {job}' ends it")
-        return INTERRUPTED
+        return _left_alone(job)
     results = node.pull(job, output or results_directory(job)) if ended.state == "done" else None
     followed = Followed(ended, results)
     return Answer(Followed, followed, lambda out: write_followed(followed, out), int(results is None))

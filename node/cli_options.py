@@ -20,6 +20,10 @@ PORT_MAX = 65535
 SPEED_MIN = 0.01
 """Of what a machine is emulated at: a task of a minute takes an hour and a half."""
 
+REPLICAS = 3
+REPLICAS_MAX = 16
+"""As in `pnode.protocol.jobspec`, which takes longer to load than most commands take for all they do."""
+
 DAG_NAMES = ("dag.txt", "configuration.txt", "dag.toml")
 DAG_FILES = (*DAG_NAMES, *[f"DAG/{name}" for name in DAG_NAMES])
 """Where a directory's DAG is looked for: Jupiter has it in a directory of its own, under the first or the second
@@ -158,6 +162,16 @@ def mapper_option(command: F) -> F:
         help="Who chooses the node for a task: wave-plan (earliest expected finish, after all that is more urgent), "
         "wave-hint (by the origin's plan), wave-greedy (earliest expected finish), wave-random, both of Jupiter's "
         "rules (wave-greedy-classic, wave-random-classic), or a static planner such as heft.",
+    )(command)
+
+
+def replicas_option(command: F) -> F:
+    return click.option(
+        "--replicas",
+        type=click.IntRange(0, REPLICAS_MAX),
+        metavar="N",
+        help="How many other nodes keep the job, its inputs and its results, so that it goes on whichever of them or "
+        f"this one is lost.  [default: {REPLICAS}]",
     )(command)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -103,9 +103,22 @@ class NodeClient:
     def peers(self) -> tuple[PeerStatus, ...]:
         return self._call(tuple[PeerStatus, ...], "peers", {})
 
-    def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
-        arguments: dict[str, Plain] = {**_application(dag, inputs, mapper), "name": name}
-        return self._call(Submitted, "submit", arguments, WORK_S_MAX)
+    def submit(
+        self,
+        dag: Path,
+        inputs: tuple[Path, ...],
+        mapper: str,
+        name: str | None,
+        replicas: int | None = None,
+        told: Callable[[Submitted], None] = lambda _: None,
+    ) -> Submitted:
+        """What is known of the job when it is settled; `told` hears of it before."""
+        arguments: dict[str, Plain] = {**_application(dag, inputs, mapper), "name": name, "replicas": replicas}
+        for submitted in self._stream(Submitted, "submit", arguments, WORK_S_MAX):
+            if submitted.settled:
+                return submitted
+            told(submitted)
+        raise NodeGoneError("the node ended before it had said who keeps the job: see 'pnode status'")
 
     def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         return self._call(Mapped, "map", _application(dag, inputs, mapper), WORK_S_MAX)

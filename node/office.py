@@ -5,9 +5,7 @@ changes something goes through the driver as an event, like what comes from the 
 """
 
 import os
-import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -15,20 +13,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from pnode.mappers.catalogue import UnknownMapperError, by_name
 from pnode.mappers.imagine import UnplaceableError, imagine
-from pnode.protocol.codec import encode
 from pnode.protocol.effects import Fetch
-from pnode.protocol.events import CancelJob, FindJobs, Submit, WatchJob
+from pnode.protocol.events import CancelJob, FindJobs, WatchJob
 from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text, node_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
-from pnode.protocol.jobspec import SPEC_BYTES_MAX, FileRef, JobSpec
+from pnode.protocol.jobspec import REPLICAS, FileRef
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord
-from pnode.protocol.routing import RoutingError
-from pnode.protocol.view import Mapper
 
 from .api import (
     CandidateScore,
@@ -51,14 +45,13 @@ from .api import (
     Submitted,
     match_job,
 )
-from .application import Application, ApplicationError, load_application, pack_application
 from .enrolment import EnrolmentError, invite
 from .explanations import explanations
 from .plain import Instant
-from .planning import with_plan
 from .recording import recording, write_recording
 from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
 from .results import check_places, place_results
+from .submission import Submission, load, mapper_called
 from .transfer import FetchError
 
 if TYPE_CHECKING:
@@ -112,43 +105,16 @@ class Office:
         known.sort(key=lambda pair: (pair[1].name, pair[0]))
         return tuple(self._peer(node, record) for node, record in [(self.node.me, membership.record), *known])
 
-    async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
-        chosen = _mapper(mapper)
-        driver = self._driver()
-        application = await _load(dag, inputs)
-        owner = os.urandom(16)
-        files = await trio.to_thread.run_sync(self._take_in, application, owner)
-        archive = await trio.to_thread.run_sync(self._pack, application, owner)
-        try:
-            items = application.items(files)
-        except RoutingError as error:
-            raise RefusedError(str(error)) from None
-        try:
-            named = name or application.name
-            spec = JobSpec(named, application.dag, items, mapper, self.node.clock(), owner, archive)
-        except ValueError as error:
-            raise RefusedError(f"this cannot be a job: {error}") from None
-        view = self._neighbours().view_of(named, application.dag, None, spec.created_s)
-        with_hint = await with_plan(chosen, spec, view, Random(owner))  # noqa: S311  # to be repeatable
-        # A plan begins when the job does, however long it took to make: the first one has numpy to load.
-        encoded = encode(replace(with_hint, created_s=self.node.clock()))
-        if len(encoded) > SPEC_BYTES_MAX:
-            raise RefusedError(
-                f"the specification of this job takes {len(encoded)} bytes, at most {SPEC_BYTES_MAX} are possible: "
-                "submit it in parts"
-            )
-        job = JobId(await driver.ask(lambda request: Submit(request, encoded)))
-        return Submitted(job_text(job), job.hex(), (*application.notices, *self._unplaceable(application)))
-
-    def _unplaceable(self, application: Application) -> tuple[str, ...]:
-        """A notice for every task that has to wait for another kind of node."""
-        reasons = [(task.name, self._neighbours().why_nobody(task)) for task in application.dag.tasks]
-        return tuple(f"{name} will wait: {reason}" for name, reason in reasons if reason)
+    def submit(
+        self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
+    ) -> AsyncIterator[Submitted]:
+        submission = Submission(self.node, self._driver(), self._jobs(), self._neighbours())
+        return submission.submit(dag, inputs, mapper, name, REPLICAS if replicas is None else replicas)
 
     async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
-        chosen = _mapper(mapper)
+        chosen = mapper_called(mapper)
         neighbours = self._neighbours()
-        application = await _load(dag, inputs)
+        application = await load(dag, inputs)
         sizes = [(await trio.Path(path).stat()).st_size for path in application.inputs]
         view = neighbours.view_of(application.name, application.dag, None, self.node.clock())
         try:
@@ -301,15 +267,6 @@ class Office:
 
     # -- content -----------------------------------------------------------------------------------------------------
 
-    def _take_in(self, application: Application, owner: bytes) -> tuple[FileRef, ...]:
-        return tuple(self.node.store.add_file(path, owner=owner) for path in application.inputs)
-
-    def _pack(self, application: Application, owner: bytes) -> FileRef:
-        with tempfile.TemporaryDirectory(dir=self.node.options.home) as scratch:
-            archive = Path(scratch) / "application.tar"
-            pack_application(application, archive)
-            return self.node.store.add_file(archive, move=True, owner=owner)
-
     async def _get(self, file: FileRef, holder: NodeId, what: str) -> None:
         """Have content here. Raises RefusedError if that cannot be."""
         if self.node.store.has(file.digest):
@@ -343,17 +300,3 @@ class Office:
         incoming.unlink(missing_ok=True)
         self.node.store.materialise(file.digest, incoming)
         incoming.replace(target)
-
-
-async def _load(dag: Path, inputs: tuple[Path, ...]) -> Application:
-    try:
-        return await trio.to_thread.run_sync(load_application, dag, list(inputs))
-    except ApplicationError as error:
-        raise RefusedError(str(error)) from None
-
-
-def _mapper(name: str) -> Mapper:
-    try:
-        return by_name(name)
-    except UnknownMapperError as error:
-        raise RefusedError(str(error)) from None

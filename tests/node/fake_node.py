@@ -78,6 +78,11 @@ class FakeNode:
         LogChunk("merge", 0, 1, "gamma", "stdout", "merged\n"),
     )
     explained: tuple[Explanation, ...] = (EXPLAINED,)
+    kept: tuple[int, int, int] = (3, 3, 3)
+    """Of a submitted job: (guarded, wanted, replicas)."""
+    unsettled: int = 1
+    """How often a submitter is told that its job is taken in."""
+    settles: bool = True
     asked: list[tuple[object, ...]] = field(default_factory=list)
     stopped: trio.Event = field(default_factory=trio.Event)
     left: trio.Event = field(default_factory=trio.Event)
@@ -101,9 +106,17 @@ class FakeNode:
         )  # fmt: skip
         return (alpha, beta)
 
-    async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
-        self.asked.append(("submit", dag, inputs, mapper, name))
-        return Submitted(ENDED.id, ENDED.key, ("sample_input/ is the input",))
+    async def submit(
+        self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
+    ) -> AsyncGenerator[Submitted, None]:
+        self.asked.append(("submit", dag, inputs, mapper, name, replicas))
+        settled = Submitted(ENDED.id, ENDED.key, ("sample_input/ is the input",), *self.kept, True)
+        for _ in range(self.unsettled):
+            yield replace(settled, guarded=0, wanted=0, settled=False)
+        if self.settles:
+            yield settled
+        else:
+            await trio.sleep_forever()
 
     async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         self.asked.append(("map", dag, inputs, mapper))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,9 +50,11 @@ class Member(FakeNode):
         this = replace(this, speed=(self.options.machine_speed or MEASURED_SPEED) * self.options.emulated_speed)
         return (this, replace(other, state="alive", load=this.load))
 
-    async def submit(self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None) -> Submitted:
-        submitted = await super().submit(dag, inputs, mapper, name)
-        return replace(submitted, notices=tuple([str(path) for path in inputs]))
+    async def submit(
+        self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
+    ) -> AsyncGenerator[Submitted, None]:
+        async for submitted in super().submit(dag, inputs, mapper, name, replicas):
+            yield replace(submitted, notices=tuple([str(path) for path in inputs]))
 
 
 async def serve(options: NodeOptions) -> None:

@@ -16,12 +16,13 @@ import click
 import pytest
 import trio
 
-from pnode.node import cli, follow
-from pnode.node.api import JobDetail, JobStatus, NodeStatus, PeerStatus
+from pnode.node import cli, cli_jobs, cli_options, follow
+from pnode.node.api import JobDetail, JobStatus, NodeStatus, PeerStatus, Submitted
 from pnode.node.cli_options import speeds
 from pnode.node.client import NodeClient
 from pnode.node.home import hold_home
 from pnode.node.plain import from_plain
+from pnode.protocol import jobspec
 
 from .fake_node import ASK_THERE, ENDED, FAILED_JOB, JOB, NOBODY_YET, STORY, FakeNode, running
 
@@ -264,8 +265,82 @@ def test_submit_sends_absolute_paths_and_says_what_to_do_next(shell: Shell, node
     status, out, err = shell("submit", DIAMOND, "--input", "data", "--name", "try")
 
     assert (status, err) == (0, "note: sample_input/ is the input\n")
-    assert out == "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is, --follow until its end\n"
-    assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-plan", "try")]
+    assert out == (
+        "job abcdefgh submitted: 'pnode job abcdefgh' shows how far it is, --follow until its end\n"
+        "kept by 3 other nodes and this one\n"
+    )
+    assert node.asked == [("submit", DIAMOND, (tmp_path / "data",), "wave-plan", "try", None)]
+
+
+ALONE = "kept here only: if this machine is lost, so is the job"
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        ((1, 1, 1), "kept by 1 other node and this one"),
+        ((1, 1, 3), "kept by 1 other node and this one: there are no more"),
+        ((2, 3, 3), "kept by 2 other nodes and this one so far, of 3 that should: the rest has been too slow"),
+        ((0, 0, 3), f"{ALONE}; no other node is there"),
+        ((0, 0, 0), ALONE),
+        ((0, 2, 2), f"{ALONE}, until one of 2 other nodes that should keep it has it"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_submitter_is_told_who_keeps_the_job(
+    shell: Shell, node: FakeNode, kept: tuple[int, int, int], text: str
+) -> None:
+    node.kept = kept
+
+    _, out, _ = shell("submit", DIAMOND, "--replicas", kept[2])
+    submitted = from_plain(Submitted, json.loads(shell("submit", DIAMOND, "--json")[1]))
+
+    assert out.splitlines()[1] == text
+    assert node.asked[0][-1] == kept[2]
+    assert (submitted.guarded, submitted.wanted, submitted.replicas, submitted.settled) == (*kept, True)
+    assert shell("submit", DIAMOND, "--follow")[1].splitlines()[0] == f"job abcdefgh, {text}"
+
+
+def test_so_many_replicas_may_be_asked_for_as_a_job_can_have(shell: Shell, node: FakeNode) -> None:
+    status, _, err = shell("submit", DIAMOND, "--replicas", jobspec.REPLICAS_MAX + 1)
+
+    assert (status, cli_options.REPLICAS) == (2, jobspec.REPLICAS)
+    assert "17 is not in the range 0<=x<=16" in err
+    assert shell("submit", DIAMOND, "--replicas", jobspec.REPLICAS_MAX)[0] == 0
+
+
+def test_ctrl_c_while_others_get_the_job_leaves_it_running(
+    shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def interrupted(text: str) -> None:
+        told.append(text)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    node.settles, node.unsettled = False, 2
+    monkeypatch.setattr(cli_jobs, "notice", interrupted)
+
+    status, out, _ = shell("submit", DIAMOND)
+
+    assert (status, out) == (130, "")
+    assert told == [
+        "job abcdefgh runs; the other nodes that keep it are still getting it and its inputs",
+        "job abcdefgh goes on: 'pnode job abcdefgh --follow' shows it again, 'pnode cancel abcdefgh' ends it",
+    ]
+
+
+def test_a_node_that_ends_before_it_has_said_who_keeps_the_job_is_told(shell: Shell, tmp_path: Path) -> None:
+    class Leaving(FakeNode):
+        async def submit(self, **_: object) -> AsyncGenerator[Submitted, None]:  # type: ignore[override]
+            yield Submitted("abcdefgh", "", (), 0, 0, 3, False)
+
+    with running(Leaving(tmp_path)):
+        status, _, err = shell("submit", DIAMOND)
+
+    assert status == 1
+    assert "the node ended before it had said who keeps the job" in err
 
 
 @pytest.mark.parametrize("name", ["dag.txt", "configuration.txt", "DAG/configuration.txt"])
@@ -307,7 +382,7 @@ def test_following_on_a_pipe_tells_changes_and_then_fetches_the_results(
 
     assert status == 0
     lines = out.splitlines()
-    assert lines[0] == "job abcdefgh"
+    assert lines[0] == "job abcdefgh, kept by 3 other nodes and this one"
     assert [line[10:] for line in lines[1:4]] == [
         "split running on beta", "split done on beta in 2.00 s", "merge done on gamma in 2.00 s",
     ]  # fmt: skip
@@ -364,7 +439,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(
 
     assert status == 130
     assert err.endswith(
-        "the job goes on: 'pnode job abcdefgh --follow' shows it again, 'pnode cancel abcdefgh' ends it\n"
+        "job abcdefgh goes on: 'pnode job abcdefgh --follow' shows it again, 'pnode cancel abcdefgh' ends it\n"
     )
 
 

@@ -86,7 +86,7 @@ def test_every_answer_reaches_the_client_as_the_node_gave_it(node: FakeNode) -> 
 def test_arguments_reach_the_node_with_their_types(node: FakeNode) -> None:
     NodeClient(node.home).submit(Path("/a/dag.txt"), (Path("/b"), Path("/c")), "wave-random", None)
 
-    assert node.asked == [("submit", Path("/a/dag.txt"), (Path("/b"), Path("/c")), "wave-random", None)]
+    assert node.asked == [("submit", Path("/a/dag.txt"), (Path("/b"), Path("/c")), "wave-random", None, None)]
 
 
 def test_a_follower_sees_every_snapshot_though_only_changes_travel(node: FakeNode) -> None:
