@@ -7,8 +7,8 @@
 Equal ledgers cost eight bytes per job. Fellows compare when one of them has become a replica, has come back or was
 met anew, and else in turn: every COMPARE_S each job is compared with one other replica, all jobs with the same one in
 one message. A node that keeps no job says nothing. When a job is over, and when a node has stopped being one of its
-replicas, it is compared with all of them LAST_ROUNDS times more, and again if they differed; then only with who comes
-back. Ledgers that differ because a feed is forked do so for ever, at the price of three messages a turn.
+replicas, it is compared with all of them at once in LAST_TURNS more turns, and again if they differed; then only with
+who comes back. Ledgers that differ because a feed is forked do so for ever, at the price of three messages a turn.
 """
 
 import math
@@ -23,7 +23,7 @@ from .jobmessages import COMPARED_MAX, FRAMES, Compare, LedgerWanted
 COMPARE_S = 10.0
 """What is lost is nearly always found by other means first; with three others a pair compares every half a minute."""
 
-LAST_ROUNDS = 2
+LAST_TURNS = 2
 """The first may fall into the time in which the last statements are still on their way."""
 
 ASK_S = 1.0
@@ -45,17 +45,16 @@ class Comparing:
     def deadline(self) -> float:
         return -math.inf if self._due else self._turn_s
 
-    def enter(self, job: Job, now: float, *, rounds: int | None = None) -> None:
-        """From now on compare a job in turn; only so many rounds if they are said."""
-        job.rounds = None if rounds is None else rounds * max(1, len(job.replicas))
-        self._ring[job.id] = None
-        if self._turn_s == math.inf:
-            self._turn_s = now + COMPARE_S
+    def enter(self, job: Job, now: float) -> None:
+        """From now on compare a job in turn."""
+        job.turns = None
+        self._join(job, now)
 
     def last(self, job: Job, now: float) -> None:
-        """The job is over, or not for us to keep any more."""
+        """The job is over, or not for this node to keep any more: soon it is compared no more."""
         if job.id in self._ring or self.desk.keeps(job):
-            self.enter(job, now, rounds=LAST_ROUNDS)
+            job.turns = LAST_TURNS
+            self._join(job, now)
 
     def leave(self, job: Job) -> None:
         """The job is forgotten."""
@@ -91,25 +90,32 @@ class Comparing:
         if job.asked.get(peer, -math.inf) + ASK_S > now:
             return
         job.asked[peer] = now
-        self.differs(job, now)
+        self.differs(job)
         self._send(peer, LedgerWanted(job.id, job.ledger.vector(), mutual=mutual))
 
-    def differs(self, job: Job, now: float) -> None:
-        """Somebody has something that somebody else does not have: the last rounds begin anew."""
-        if job.rounds is not None and job.id in self._ring:
-            self.enter(job, now, rounds=LAST_ROUNDS)
+    def differs(self, job: Job) -> None:
+        """Somebody has something that somebody else does not have: the last turns begin anew."""
+        if job.turns is not None and job.id in self._ring:
+            job.turns = LAST_TURNS
+
+    def _join(self, job: Job, now: float) -> None:
+        self._ring[job.id] = None
+        if self._turn_s == math.inf:
+            self._turn_s = now + COMPARE_S
 
     def _take_turns(self, now: float) -> None:
         for job_id in tuple(self._ring):
             job = self.desk.jobs[job_id]
             fellows = [node for node in job.replicas if node != self.desk.me]
-            if fellows:
-                self.soon(job, fellows[job.turn % len(fellows)])
-                job.turn += 1
-            if job.rounds is not None:
-                job.rounds -= 1
-                if job.rounds <= 0:
+            if job.turns is not None:
+                job.turns -= 1
+                if not job.turns:
                     del self._ring[job_id]
+            elif fellows:
+                job.turn += 1
+                fellows = [fellows[job.turn % len(fellows)]]
+            for node in fellows:
+                self.soon(job, node)
         self._turn_s = now + COMPARE_S if self._ring else math.inf
 
     def _send(self, peer: NodeId, message: object) -> None:

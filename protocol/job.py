@@ -139,7 +139,7 @@ class Job:
     """Guarding: it is to become a guardian."""
     asked: dict[NodeId, float] = field(default_factory=dict)
     """Comparing: when each fellow was last asked for what is lacking here."""
-    rounds: int | None = None
+    turns: int | None = None
     """Comparing: how many times more it is compared; None: as long as this node keeps it."""
     turn: int = 0
     """Comparing: how many fellows have had their turn."""

@@ -216,7 +216,7 @@ class Mail:
             job.informed.pop(peer, None)  # it asks for everything
         for entry in job.ledger.beyond(vector):
             self.desk.offer(job, peer, entry.id)
-        self.comparing.differs(job, now)
+        self.comparing.differs(job)
         self.guarding.shown(job, vector)
         if message.mutual:
             self.comparing.want(job, peer, now)

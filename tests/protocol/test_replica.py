@@ -1,7 +1,5 @@
 """Replica: who is introduced to whom, what is copied, and how a job ends for all who had a part in it."""
 
-import math
-
 import pytest
 
 from pnode.protocol.events import CancelJob
@@ -229,21 +227,17 @@ def test_a_result_heard_of_twice_is_copied_once() -> None:
     assert [line for line in circle.take() if "fetches" in line] == []
 
 
-def test_a_result_that_its_living_owner_does_not_give_ends_the_job() -> None:
+def test_a_result_that_its_living_owner_does_not_give_is_lost() -> None:
     circle = alone(brings=False)
     circle.end("bob", "only")
     for _ in range(TRIES):
         circle.refuse("ann", file("only_out"), "it does not have it")
         circle.run(60.0)
 
-    assert circle["ann"].job.state.cancelled is not None
-    assert circle["ann"].job.state.cancelled[1] == (
-        "the result only_out of only could not be fetched from bob: it does not have it"
-    )
-    assert circle["bob"].job.state.is_over
-    circle.take()
-    assert circle.is_quiet()
-    assert circle.deadline == math.inf
+    attempt = circle["ann"].job.state.unit((0, 0)).attempts[(1, circle.id_of("bob"))]
+    assert attempt.lost is not None
+    assert attempt.lost[1] == "its output only_out could not be fetched from bob: it does not have it"
+    assert circle.rows_with("bob", StatementKind.LOST) == 0  # which has no part in that
 
 
 def test_copies_of_a_job_that_was_cancelled_are_not_waited_for() -> None:
