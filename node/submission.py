@@ -38,8 +38,6 @@ from .store import Store, StoreError
 if TYPE_CHECKING:
     from .node import Node
 
-JOB_ID_BYTES = 16
-
 UNSETTLED_S = 1.0
 """When a person is told what is waited for: small jobs are settled long before."""
 
@@ -140,8 +138,7 @@ def _settled(taken_in: Submitted, request: Request) -> Submitted:
     """What the receipt says. A core that is too busy to write one still has the job."""
     if not request.answered.is_set():
         return replace(taken_in, settled=True)
-    value = request.value()
-    receipt = Receipt(value, 0, 0) if len(value) == JOB_ID_BYTES else decode(Receipt, value)
+    receipt = decode(Receipt, request.value())
     return replace(taken_in, guarded=receipt.guarded, wanted=receipt.wanted, settled=True)
 
 
