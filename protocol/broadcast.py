@@ -37,6 +37,9 @@ class Broadcasts(Generic[T]):
     def __len__(self) -> int:
         return len(self._tier_of)
 
+    def __contains__(self, subject: Hashable) -> bool:
+        return subject in self._tier_of
+
     def put(self, subject: Hashable, piece: T, size_bytes: int) -> None:
         """Queue a piece, instead of any older one about the subject."""
         self.drop(subject)

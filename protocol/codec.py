@@ -12,8 +12,9 @@ headers that announce four billion elements. Hence the limits at decoding and th
 import dataclasses
 import functools
 import math
+import operator
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgpack
@@ -21,10 +22,14 @@ import msgpack
 from .errors import RemoteProtocolError
 
 T = TypeVar("T")
-Check = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 ITEMS_MAX = 65_536
 """No array in any message is longer; the largest are lists of files and of tasks."""
+
+
+_PACKER = msgpack.Packer(use_bin_type=True)
+"""Making one costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
 
 
 class MalformedError(RemoteProtocolError):
@@ -76,12 +81,12 @@ def decode(wire_class: type[T], data: bytes) -> T:
 
 def pack(value: Any) -> bytes:
     """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them)."""
-    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    packed: bytes = _PACKER.pack(value)
     return packed
 
 
 def unpack(data: bytes) -> Any:
-    """Plain values from msgpack, arrays as lists, within limits.
+    """Plain values from msgpack, arrays as lists, within limits; texts and bytes can be no longer than the data.
 
     Raises MalformedError for anything else, maps and extension types included. Up to 1,024 levels are accepted
     (msgpack's own limit): values are checked level by level against classes of at most six, so deeper ones can only
@@ -90,13 +95,9 @@ def unpack(data: bytes) -> Any:
     try:
         return msgpack.unpackb(
             data,
-            raw=False,
-            use_list=True,
             max_array_len=min(len(data), ITEMS_MAX),
             max_map_len=0,
             max_ext_len=0,
-            max_str_len=len(data),
-            max_bin_len=len(data),
             object_pairs_hook=_refuse_map,  # the limits alone would let empty ones pass
             ext_hook=_refuse_extension,
         )
@@ -114,15 +115,11 @@ def _refuse_extension(code: int, _: bytes) -> None:
 
 def to_wire(value: Any) -> Any:
     """Plain values for msgpack: wire classes and tuples become lists."""
-    if isinstance(value, tuple | list):
-        return _list(value)
     kind: Any = type(value)  # Any: whether a checker sees that `type` is hashable depends on what it has read before
-    names = _field_names(kind)
-    return value if names is None else _list([getattr(value, name) for name in names])
-
-
-def _list(values: Sequence[Any]) -> list[Any]:
-    return [item if type(item) in _PLAIN else to_wire(item) for item in values]
+    if kind is tuple or kind is list:
+        return [to_wire(item) for item in value]
+    spell = _class_speller(kind)
+    return value if spell is None else spell(value)
 
 
 def from_wire(wire_class: type[T], plain: Any) -> T:
@@ -132,27 +129,70 @@ def from_wire(wire_class: type[T], plain: Any) -> T:
     return result
 
 
-_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
-"""Types that need no look inside: most of what is ever encoded."""
+# ---- writing: an annotation becomes a function that makes plain values, once
 
 
 @functools.cache
-def _field_names(kind: type) -> tuple[str, ...] | None:
-    """What travels of a wire class; None for any other type."""
+def _class_speller(kind: Any) -> Convert | None:
+    """What turns a wire class into a list; None for any other type."""
     if not dataclasses.is_dataclass(kind):
         return None
-    return tuple(field.name for field in dataclasses.fields(kind) if field.init)
+    names = [field.name for field in dataclasses.fields(kind) if field.init]
+    hints = get_type_hints(kind, include_extras=True)
+    spellers = [(at, _speller(hints[name])) for at, name in enumerate(names)]
+    nested = [(at, spell) for at, spell in spellers if spell is not None]
+    if len(names) == 1:  # of which attrgetter gives no tuple
+        (name,), spell_one = names, spellers[0][1] or _as_it_is
+        return lambda value: [spell_one(getattr(value, name))]
+    fields = operator.attrgetter(*names)
+
+    def spell_class(value: Any) -> list[Any]:
+        plain = list(fields(value))
+        for at, spell in nested:
+            plain[at] = spell(plain[at])
+        return plain
+
+    return spell_class
+
+
+def _speller(annotation: Any) -> Convert | None:
+    """What a field needs; None where its value can stay as it is."""
+    annotation = _bare(annotation)
+    if dataclasses.is_dataclass(annotation):
+        return _class_speller(annotation)
+    if get_origin(annotation) in _UNIONS:
+        return to_wire
+    if get_origin(annotation) is not tuple:
+        return None
+    kinds = get_args(annotation)
+    if len(kinds) != 2 or kinds[1] is not Ellipsis:
+        return to_wire
+    spell = _speller(kinds[0])
+    return list if spell is None else lambda values: [spell(value) for value in values]
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _bare(annotation: Any) -> Any:
+    """An annotation without its bounds and its names."""
+    while isinstance(annotation, NewType) or get_origin(annotation) is Annotated:
+        annotation = annotation.__supertype__ if isinstance(annotation, NewType) else get_args(annotation)[0]
+    return annotation
+
+
+# ---- reading: an annotation becomes a function that returns the checked value or raises MalformedError, once
 
 
 @functools.cache
-def _checker(annotation: Any) -> Check:  # Any: an annotation may be any object
-    """Compile an annotation into a function that returns the checked value or raises MalformedError."""
+def _checker(annotation: Any) -> Convert:  # Any: an annotation may be any object
     if isinstance(annotation, NewType):
         return _checker(annotation.__supertype__)
     if get_origin(annotation) is Annotated:
         kind, *bounds = get_args(annotation)
-        return _bounded(kind, bounds)
-    if get_origin(annotation) in (types.UnionType, Union):  # `Annotated[...] | None` is the second before Python 3.14
+        return _bounded(_bare(kind), bounds)
+    if get_origin(annotation) in _UNIONS:  # `Annotated[...] | None` is the second before Python 3.14
         return _optional(annotation)
     if get_origin(annotation) is tuple:
         return _tuple(annotation, Length(0, ITEMS_MAX))
@@ -163,27 +203,43 @@ def _checker(annotation: Any) -> Check:  # Any: an annotation may be any object
     raise TypeError(f"no rule for {annotation!r} on the wire")
 
 
-def _bounded(kind: Any, bounds: list[Any]) -> Check:
+def _bounded(kind: Any, bounds: list[Any]) -> Convert:
     length = next((bound for bound in bounds if isinstance(bound, Length)), None)
     span = next((bound for bound in bounds if isinstance(bound, Range)), None)
-    if get_origin(kind) is tuple and length is not None:
-        return _tuple(kind, length)
-    inner = _checker(kind)
+    if length is not None:
+        return _tuple(kind, length) if get_origin(kind) is tuple else _sized(kind, length)
+    return _checker(kind) if span is None else _ranged(kind, span)
+
+
+def _ranged(kind: Any, span: Range) -> Convert:
+    exact, low, high = _checker(kind), span.low, span.high
 
     def check(value: Any) -> Any:
-        value = inner(value)
-        if span is not None and not span.low <= value <= span.high:
-            raise MalformedError(f"{value!r} is not between {span.low} and {span.high}")
-        if length is not None:
-            size = len(value.encode()) if isinstance(value, str) else len(value)
-            if not length.low <= size <= length.high:
-                raise MalformedError(f"length {size} is not between {length.low} and {length.high}")
+        if type(value) is not kind:  # of the right type nothing but the range is left to check; NaN is in none
+            value = exact(value)
+        if not low <= value <= high:
+            exact(value)
+            raise MalformedError(f"{value!r} is not between {low} and {high}")
         return value
 
     return check
 
 
-def _optional(annotation: Any) -> Check:
+def _sized(kind: Any, length: Length) -> Convert:
+    exact, low, high = _checker(kind), length.low, length.high
+
+    def check(value: Any) -> Any:
+        if type(value) is not kind:
+            value = exact(value)
+        size = len(value) if kind is bytes else len(value.encode())
+        if not low <= size <= high:
+            raise MalformedError(f"length {size} is not between {low} and {high}")
+        return value
+
+    return check
+
+
+def _optional(annotation: Any) -> Convert:
     kinds = get_args(annotation)
     if len(kinds) != 2 or types.NoneType not in kinds:
         raise TypeError(f"only `X | None` unions travel, not {annotation!r}")
@@ -191,14 +247,14 @@ def _optional(annotation: Any) -> Check:
     return lambda value: None if value is None else inner(value)
 
 
-def _tuple(annotation: Any, length: Length) -> Check:
+def _tuple(annotation: Any, length: Length) -> Convert:
     kinds = get_args(annotation)
     if len(kinds) == 2 and kinds[1] is Ellipsis:
-        inner = _checker(kinds[0])
+        inner, low, high = _checker(kinds[0]), length.low, length.high
 
         def check_many(value: Any) -> Any:
-            if type(value) is not list or not length.low <= len(value) <= length.high:
-                raise MalformedError(f"not an array of {length.low} to {length.high} items")
+            if type(value) is not list or not low <= len(value) <= high:
+                raise MalformedError(f"not an array of {low} to {high} items")
             return tuple([inner(item) for item in value])
 
         return check_many
@@ -212,10 +268,10 @@ def _tuple(annotation: Any, length: Length) -> Check:
     return check_fixed
 
 
-def _wire_class(wire_class: Any) -> Check:
+def _wire_class(wire_class: Any) -> Convert:
     hints = get_type_hints(wire_class, include_extras=True)
     fields = [field for field in dataclasses.fields(wire_class) if field.init]
-    checks = [(field.name, _checker(hints[field.name])) for field in fields]
+    checks = [_checker(hints[field.name]) for field in fields]
     required = sum(
         field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING for field in fields
     )
@@ -223,12 +279,12 @@ def _wire_class(wire_class: Any) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not list or len(value) < required:
             raise MalformedError(f"not an array that spells {wire_class.__name__}")
-        given = []
-        for (name, inner), item in zip(checks, value, strict=False):
-            try:
-                given.append(inner(item))
-            except MalformedError as error:
-                raise MalformedError(f"{wire_class.__name__}.{name}: {error}") from None
+        given: list[Any] = []
+        try:
+            for inner, item in zip(checks, value):  # noqa: B905 - `strict` by name costs as much as a field
+                given.append(inner(item))  # where it stops tells which field is wrong
+        except MalformedError as error:
+            raise MalformedError(f"{wire_class.__name__}.{fields[len(given)].name}: {error}") from None
         try:
             return wire_class(*given)
         except ValueError as error:  # the class has rules of its own, as Dag has
@@ -237,7 +293,7 @@ def _wire_class(wire_class: Any) -> Check:
     return check
 
 
-def _exactly(kind: type) -> Check:
+def _exactly(kind: type) -> Convert:
     def check(value: Any) -> Any:
         if type(value) is not kind:  # bool is an int to isinstance, not to us
             raise MalformedError(f"{type(value).__name__} where {kind.__name__} belongs")
@@ -256,7 +312,9 @@ def _finite(value: Any) -> float:
     return value
 
 
-_SCALARS: dict[Any, Check] = {
+_UNIONS = (types.UnionType, Union)
+
+_SCALARS: dict[Any, Convert] = {
     bool: _exactly(bool),
     int: _exactly(int),
     float: _finite,

@@ -67,12 +67,14 @@ class Detector:
             signs += self._start(member, Purpose.VERDICT, now)
         return signs + self._follow(self._prober.tick(now), now)
 
-    def overslept(self, late_s: float, now: float) -> None:
-        """We did not run for so long. Nobody else is to blame for that silence: the answers may wait unread."""
+    def overslept(self, late_s: float, idle_s: float, now: float) -> None:
+        """We were called so much too late, and for `idle_s` not at all. Nobody else is to blame for that silence: the
+        answers may wait unread. Nothing was due when we stopped running, so nobody knows when that was; the others
+        have the benefit of the doubt."""
         if late_s > LAG_S:
             self.count_lag(late_s, now)
-            self._prober.postpone(late_s)
-            self._census.cases.postpone(late_s)
+            self._prober.postpone(idle_s)
+            self._census.cases.postpone(idle_s)
 
     def count_lag(self, lag_s: float, now: float) -> None:
         """A late event loop makes us doubt ourselves; once per probe interval, whoever notices it."""
@@ -84,6 +86,11 @@ class Detector:
         """Somebody is alive whose distance we do not know."""
         if not self._roster.members[node].measured:
             self._newcomers.add(node)
+
+    @property
+    def has_newcomers(self) -> bool:
+        """Whether `measure` has somebody to measure, now or soon."""
+        return bool(self._newcomers)
 
     def measure(self, now: float) -> list[Sign]:
         """Measure the next few newcomers."""

@@ -2,9 +2,9 @@
 
 One machine that composes the others: the `census` (signed statements: who is a member, accused, dead, gone), the
 `detector` (who answers), the figures (`gossip`: loads and links), anti-entropy (`push_pull`: everything, with one
-member at a time) and the `piggyback` (what is put into datagrams). It hands every message to the one it concerns and
-gives what has changed to its owner. Five chores recur: gossip, probing, push-pull, looking for the dead, and
-announcing our own record.
+member at a time), the `piggyback` (what is put into datagrams) and the `chores` (when to do what without being asked:
+probing, gossip, push-pull, looking for the dead, announcing our own record). It hands every message to the one it
+concerns and gives what has changed to its owner.
 
 The formulas and figures are memberlist's (reference: membership.md 1.1). Where memberlist believes whatever a member
 says, this machine wants the signature of whom it binds (`census`), and three things are added to SWIM: a burst of
@@ -14,7 +14,6 @@ pings instead of one, so that probing measures delays (`probe`); an own look bef
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
 from random import Random
 from types import MappingProxyType
 from typing import assert_never
@@ -22,6 +21,7 @@ from typing import assert_never
 from .awareness import Awareness
 from .bucket import Buckets
 from .census import Census, MemberChanged, Vouch
+from .chores import Chore, Chores
 from .crypto import Crypto
 from .detector import Detector, Returned, Sign
 from .effects import Effect
@@ -31,7 +31,7 @@ from .ids import ClusterId, NodeId
 from .membership_settings import MembershipSettings
 from .piggyback import Piggyback, frame
 from .probe import RoundTrip, Tell
-from .push_pull import AntiEntropy, scaled_interval_s
+from .push_pull import AntiEntropy
 from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, Roster, State
 from .signed import Signed
@@ -53,7 +53,6 @@ from .swim import (
     read,
     unseal,
 )
-from .timers import Timers
 from .view import LinkFigure
 
 DATAGRAMS_PER_S = 200
@@ -68,14 +67,6 @@ LEAVE_SPREAD = 3
 Output = Effect | MemberChanged | RoundTrip | LoadHeard | LinksHeard
 
 __all__ = ["MemberChanged", "Membership", "Output", "RoundTrip"]
-
-
-class _Chore(Enum):
-    GOSSIP = auto()
-    PROBE = auto()
-    PUSH_PULL = auto()
-    RECONNECT = auto()
-    ANNOUNCE = auto()
 
 
 class Membership:
@@ -102,14 +93,13 @@ class Membership:
         self._anti_entropy = AntiEntropy(self._census, self._figures, settings.push_pull_timeout_s)
         self._piggyback = Piggyback(self._roster, self._census, self._figures, settings.retransmit_mult)
         self._datagrams = Buckets(DATAGRAMS_PER_S, DATAGRAMS_BURST, MEMBERS_MAX)
-        self._timers: Timers[_Chore] = Timers()
+        self._chores = Chores(settings, self._awareness, self._roster, rng, now)
+        self._called_at = now
         self._output: list[Output] = []
         self.refused = 0
         """Messages dropped because they were malformed, forged or too many."""
-        # The first turn of each chore comes at random, so that nodes started together do not work together.
-        for chore in _Chore:
-            self._timers.set(chore, now + rng.random() * self._period_s(chore))
         self._census.announce()
+        self._chores.gossip_soon(now)
 
     # ---- what the owner may ask
 
@@ -139,11 +129,11 @@ class Membership:
     @property
     def deadline(self) -> float:
         """When `tick` is due."""
-        return min(self._timers.deadline, self._anti_entropy.deadline, self._detector.deadline)
+        return min(self._chores.deadline, self._anti_entropy.deadline, self._detector.deadline)
 
     def alive(self) -> list[NodeId]:
         """The members in state alive, this node not included, in ascending order."""
-        return sorted(member.node for member in self._roster.present if member.state is State.ALIVE)
+        return list(self._roster.alive)
 
     def state_of(self, node: NodeId) -> State | None:
         """None for whoever is not a member."""
@@ -192,7 +182,7 @@ class Membership:
         if pings:
             self._output.append(self._piggyback.acks(member, pings, len(payload), now))
         self._heard_of(member, now)
-        return self._flush()
+        return self._flush(now)
 
     def message(self, peer: NodeId, message: Message, now: float) -> list[Output]:
         """One message of the FRAMES table that came over a session."""
@@ -200,20 +190,20 @@ class Membership:
             self._hear(peer, message, now, by_session=True)
         except RemoteProtocolError:
             self.refused += 1
-        return self._flush()
+        return self._flush(now)
 
     def session_opened(self, peer: NodeId, now: float) -> list[Output]:
         """There is a session with a peer. Nothing follows unless we took it for dead: whoever dialled joins."""
         member = self._roster.members.get(peer)
         if member is not None:
             self._heard_of(member, now)
-        return self._flush()
+        return self._flush(now)
 
     def session_lost(self, peer: NodeId, now: float) -> list[Output]:
         """A session broke, or could not be opened: look at once, and accuse if there is no quick answer."""
         self._anti_entropy.abandon(peer)
         self._follow(self._detector.check_at_once(peer, now), now)
-        return self._flush()
+        return self._flush(now)
 
     def learn(self, signed_record: Signed, now: float) -> list[Output]:
         """A record from elsewhere: a snapshot on disk, a handshake."""
@@ -221,7 +211,7 @@ class Membership:
             self._census.hear_record(signed_record, self.me, now)
         except RemoteProtocolError:
             self.refused += 1
-        return self._flush()
+        return self._flush(now)
 
     # ---- what the owner wants
 
@@ -229,26 +219,25 @@ class Membership:
         """Exchange everything with a peer to which there is a session; a moment later if too much is under way."""
         if not self._push_pull(peer, now):
             self._anti_entropy.once_more(peer, now)
-        return self._flush()
+        return self._flush(now)
 
     def leave(self, now: float) -> list[Output]:
         """Say farewell. The machine goes on passing the word until it is dropped, but looks after nobody any more."""
         self._census.leave()
-        for chore in (_Chore.PROBE, _Chore.PUSH_PULL, _Chore.RECONNECT, _Chore.ANNOUNCE):
-            self._timers.cancel(chore)
+        self._chores.retire()
         self._gossip(LEAVE_SPREAD * self._settings.gossip_nodes, now)
-        return self._flush()
+        return self._flush(now)
 
-    def expel(self, node: NodeId) -> list[Output]:
+    def expel(self, node: NodeId, now: float) -> list[Output]:
         """Drop a member: its certificate was revoked."""
         self._census.forget(node)
-        return self._flush()
+        return self._flush(now)
 
-    def update_record(self, record: NodeRecord) -> list[Output]:
+    def update_record(self, record: NodeRecord, now: float) -> list[Output]:
         """Say this of ourselves from now on (`dataclasses.replace` the present `record`); its incarnation rises by
         itself."""
         self._census.renew(record)
-        return self._flush()
+        return self._flush(now)
 
     def set_load(
         self,
@@ -262,68 +251,51 @@ class Membership:
     ) -> list[Output]:
         """How busy this node is. Call as often as it changes: the latest figures go out once a second."""
         self._figures.set_load(cpu_percent, memory_percent, running, queued, free_in_s, lag_s, now)
-        return self._flush()
+        return self._flush(now)
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> list[Output]:
         """What this node measured of the ways towards itself, the most certain first; goes out every five seconds, if
         it has changed."""
         self._figures.set_links(figures, now)
-        return self._flush()
+        return self._flush(now)
 
     def loop_lag(self, lag_s: float, now: float) -> list[Output]:
         """The event loop ran late by so much."""
         self._detector.count_lag(lag_s, now)
-        return self._flush()
+        return self._flush(now)
 
     def tick(self, now: float) -> list[Output]:
         """Do what is due. When the call itself comes late, every wait for others is prolonged by as much."""
-        self._detector.overslept(now - self.deadline, now)
-        for chore in self._timers.due(now):
-            self._timers.set(chore, now + self._period_s(chore))
+        self._detector.overslept(now - self.deadline, now - self._called_at, now)
+        for chore in self._chores.due(now):
             self._do(chore, now)
         for peer in self._anti_entropy.due(now):
             self._push_pull(peer, now)
         self._follow(self._detector.tick(now), now)
-        return self._flush()
+        return self._flush(now)
 
     # ---- chores
 
-    def _period_s(self, chore: _Chore) -> float:
-        settings = self._settings
+    def _do(self, chore: Chore, now: float) -> None:
         match chore:
-            case _Chore.GOSSIP:
-                return settings.gossip_interval_s
-            case _Chore.PROBE:
-                return self._awareness.scale(settings.probe_interval_s)
-            case _Chore.PUSH_PULL:
-                return scaled_interval_s(settings.push_pull_interval_s, self._roster.size)
-            case _Chore.RECONNECT:
-                return settings.reconnect_interval_s
-            case _Chore.ANNOUNCE:
-                return settings.record_interval_s
-
-    def _do(self, chore: _Chore, now: float) -> None:
-        match chore:
-            case _Chore.GOSSIP:
+            case Chore.GOSSIP:
                 self._gossip(self._settings.gossip_nodes, now)
                 self._follow(self._detector.measure(now), now)
-            case _Chore.PROBE:
+            case Chore.PROBE:
                 self._follow(self._detector.check_next(now), now)
-            case _Chore.PUSH_PULL:
+            case Chore.PUSH_PULL:
                 for member in self._roster.pick(1):
                     self._push_pull(member.node, now)
-            case _Chore.RECONNECT:
+            case Chore.RECONNECT:
                 for member in self._roster.gone_since(now - self._settings.tombstone_s):
                     self._census.forget(member.node)
                 self._follow(self._detector.look_for_dead(now), now)
-            case _Chore.ANNOUNCE:
+            case Chore.ANNOUNCE:
                 self._census.announce()
             case _:
                 assert_never(chore)
 
     def _gossip(self, nodes: int, now: float) -> None:
-        self._figures.publish()
-        self._figures.next_turn()
         self._output += self._piggyback.gossip(nodes, now)
 
     def _push_pull(self, peer: NodeId, now: float) -> bool:
@@ -386,12 +358,15 @@ class Membership:
                 case _:
                     assert_never(sign)
 
-    def _flush(self) -> list[Output]:
+    def _flush(self, now: float) -> list[Output]:
         for change in self._census.take_changes():
             self._output.append(change)
             if change.new in (None, State.DEAD, State.LEFT):
                 self._figures.forget(change.node)
             elif change.new is State.ALIVE:
                 self._detector.welcome(change.node)
+        if self._piggyback.urgent or self._detector.has_newcomers:
+            self._chores.gossip_soon(now)
+        self._called_at = now
         output, self._output = self._output, []
         return output

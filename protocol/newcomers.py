@@ -24,6 +24,10 @@ class Newcomers:
         self._prober = prober
         self._tries: dict[NodeId, int] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._tries)
+
     def add(self, node: NodeId) -> None:
         self._tries.setdefault(node, 0)
 

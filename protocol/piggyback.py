@@ -51,10 +51,15 @@ class Piggyback:
         self._figures = figures
         self._retransmit_mult = retransmit_mult
 
+    @property
+    def urgent(self) -> bool:
+        """Whether there is anything to be told that cannot wait for a probe."""
+        return bool(self._census.news or self._census.long_news or self._figures.urgent)
+
     def gossip(self, nodes: int, now: float) -> list[Send | SendDatagram]:
         """Tell the next few members whatever there is to tell."""
         census = self._census
-        if not (census.news or census.long_news or self._figures.waiting):
+        if not self.urgent:
             return []
         told: list[Send | SendDatagram] = []
         for member in self._roster.next_listeners(nodes, now):

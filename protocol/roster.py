@@ -125,6 +125,7 @@ class Roster:
         self._ring: list[Member] = []
         self._next = 0
         self._listener = 0
+        self._alive: tuple[NodeId, ...] | None = ()
         self._fresh_dead: dict[NodeId, Member] = {}
         self._gossip_to_dead_s = gossip_to_dead_s
 
@@ -138,6 +139,13 @@ class Roster:
         """Members neither dead nor left, in the order of the ring."""
         return tuple(self._ring)
 
+    @property
+    def alive(self) -> tuple[NodeId, ...]:
+        """Members in state alive, in ascending order; worked out anew only when somebody's state has changed."""
+        if self._alive is None:
+            self._alive = tuple(sorted([member.node for member in self._ring if member.state is State.ALIVE]))
+        return self._alive
+
     def by_short(self, short: bytes) -> NodeId | None:
         return self._shorts.get(short)
 
@@ -150,6 +158,7 @@ class Roster:
                 raise RosterFullError(f"there are {MEMBERS_MAX} members already: a new one is refused")
             self.remove(evicted.node)
         self.members[member.node] = member
+        self._alive = None
         self._shorts.setdefault(member.node[:SHORT_BYTES], member.node)
         self._into_ring(member)
         return evicted
@@ -157,6 +166,7 @@ class Roster:
     def remove(self, node: NodeId) -> None:
         """Forget a member altogether."""
         member = self.members.pop(node)
+        self._alive = None
         if self._shorts.get(node[:SHORT_BYTES]) == node:
             del self._shorts[node[:SHORT_BYTES]]
         self._fresh_dead.pop(node, None)
@@ -168,6 +178,7 @@ class Roster:
         old, new = member.state, LIFE_CYCLE[member.state][happening]
         if new is old:
             return old
+        self._alive = None
         was_present = member.present
         member.state, member.since = new, now
         if was_present and not member.present:

@@ -10,11 +10,13 @@ K = TypeVar("K", bound=Hashable)
 
 class Timers(Generic[K]):
     """Keyed deadlines on a heap. Setting a key again replaces its deadline; replaced ones are skipped when they come
-    up, which is cheaper than searching the heap for them."""
+    up, which is cheaper than searching the heap for them. `deadline` is when the earliest is due, `inf` when none is
+    set: a plain attribute, since it is read after every event."""
 
-    __slots__ = ("_heap", "_sequence", "_set")
+    __slots__ = ("_heap", "_sequence", "_set", "deadline")
 
     def __init__(self) -> None:
+        self.deadline = math.inf
         self._heap: list[tuple[float, int, K]] = []
         self._set: dict[K, tuple[float, int]] = {}
         self._sequence = 0  # equal deadlines come up in the order in which they were set, whatever the keys are
@@ -25,20 +27,15 @@ class Timers(Generic[K]):
     def __len__(self) -> int:
         return len(self._set)
 
-    @property
-    def deadline(self) -> float:
-        """When the earliest is due; `inf` when none is set."""
-        while self._heap and self._set.get(self._heap[0][2]) != self._heap[0][:2]:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else math.inf
-
     def set(self, key: K, when: float) -> None:
         self._sequence += 1
         self._set[key] = (when, self._sequence)
         heapq.heappush(self._heap, (when, self._sequence, key))
+        self._skip_replaced()
 
     def cancel(self, key: K) -> None:
-        self._set.pop(key, None)
+        if self._set.pop(key, None) is not None:
+            self._skip_replaced()
 
     def due(self, now: float, count_max: int | None = None) -> list[K]:
         """Take out every key whose time has come, earliest first; at most so many, the others are due then."""
@@ -47,6 +44,7 @@ class Timers(Generic[K]):
             _, _, key = heapq.heappop(self._heap)
             del self._set[key]
             keys.append(key)
+            self._skip_replaced()
         return keys
 
     def postpone(self, by_s: float) -> None:
@@ -55,3 +53,14 @@ class Timers(Generic[K]):
         self._set = {key: (when, sequence) for when, sequence, key in moved}
         self._heap = moved
         heapq.heapify(self._heap)
+        self._skip_replaced()
+
+    def _skip_replaced(self) -> None:
+        heap = self._heap
+        while heap:
+            when, sequence, key = heap[0]
+            if self._set.get(key) == (when, sequence):
+                self.deadline = when
+                return
+            heapq.heappop(heap)
+        self.deadline = math.inf

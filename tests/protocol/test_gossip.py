@@ -8,18 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol.codec import MalformedError, decode, encode
-from pnode.protocol.gossip import (
-    DIRECT_STEP_BACK,
-    LINKS_PERIOD_S,
-    LINKS_REFRESH_S,
-    LINKS_TURN,
-    Figures,
-    Links,
-    LinksHeard,
-    Load,
-    LoadHeard,
-)
+from pnode.protocol.gossip import DIRECT_STEP_BACK, LINKS_TURN, Figures, LinksHeard, LoadHeard
 from pnode.protocol.ids import NodeId
+from pnode.protocol.links import LINKS_PERIOD_S, LINKS_REFRESH_S, Links
+from pnode.protocol.load import LOAD_QUIET_S, LOAD_REFRESH_S, Load
 from pnode.protocol.roster import Happening, Member, Roster
 from pnode.protocol.signed import Signed
 from pnode.protocol.swim import (
@@ -53,9 +45,8 @@ def figures_of(me: int, others: list[int]) -> Figures:
     return Figures(roster, boot=1)
 
 
-def publish_load(figures: Figures, now: float, *, free_in_s: float = 2.5) -> None:
+def say_load(figures: Figures, now: float, *, free_in_s: float = 2.5) -> None:
     figures.set_load(12.4, 55.6, 3, 7, free_in_s, 0.012, now)
-    figures.publish()
 
 
 def taken(figures: Figures, now: float, limit: int = 4) -> tuple[list[Aged], list[Aged]]:
@@ -76,7 +67,7 @@ def delta(number: int, version: int, boot: int = 1) -> Aged:
 
 def test_a_load_is_heard_as_it_was_said_and_aged_by_every_hop() -> None:
     author, relay, reader = figures_of(1, [2, 3]), figures_of(2, [1, 3]), figures_of(3, [1, 2])
-    publish_load(author, NOW)
+    say_load(author, NOW)
     (news,), _ = taken(author, NOW + 0.25)
     assert relay.hear_load(news, node(1), NOW + 100.0, spread=True) is not None  # its clock is another one
     (passed_on,), _ = taken(relay, NOW + 100.5)
@@ -103,25 +94,70 @@ def test_a_load_is_heard_as_it_was_said_and_aged_by_every_hop() -> None:
     assert own.cpu_percent == 12.4
 
 
-def test_own_loads_go_out_once_a_second_and_the_latest_counts() -> None:
+def test_own_loads_go_out_once_a_second_at_most_and_the_latest_counts() -> None:
     figures = figures_of(1, [2])
-    figures.publish()
-    assert not figures.waiting
-    publish_load(figures, NOW, free_in_s=1.0)
-    publish_load(figures, NOW + 0.3, free_in_s=2.0)
-    publish_load(figures, NOW + 0.9, free_in_s=3.0)
+    assert not figures.urgent
+    say_load(figures, NOW, free_in_s=1.0)
+    say_load(figures, NOW + 0.3, free_in_s=2.0)
+    say_load(figures, NOW + 0.9, free_in_s=3.0)
     (news,), _ = taken(figures, NOW + 0.9)
     assert decode(LoadDelta, news.body).free_in_ms == 1000
-    publish_load(figures, NOW + 1.0, free_in_s=4.0)
+    own = figures.load_of(node(1))
+    assert own is not None
+    assert own.free_in_s == 3.0
+    say_load(figures, NOW + 1.0, free_in_s=4.0)
 
     (news,), _ = taken(figures, NOW + 1.0)
     assert (decode(LoadDelta, news.body).free_in_ms, decode(LoadDelta, news.body).version) == (4000, 2)
 
 
+def test_what_changes_nothing_for_placement_is_said_less_often_and_what_changes_nothing_least() -> None:
+    figures = figures_of(1, [2])
+    said = []
+    for second in range(100):
+        cpu_percent = 90.0 if 50 <= second < 60 and second % 2 else 10.0
+        figures.set_load(cpu_percent, 50.0, 0, 0, 0.0, 0.0, NOW + second)
+        if taken(figures, NOW + second, limit=1)[0]:
+            said.append(second)
+
+    assert said == [0, LOAD_REFRESH_S, 51, 51 + LOAD_QUIET_S, 56 + LOAD_REFRESH_S]
+
+
+def test_a_relay_passes_quiet_figures_on_but_not_at_once() -> None:
+    figures = figures_of(3, [1, 2])
+    figures.hear_load(delta(1, 5), node(1), NOW, spread=True)
+    assert figures.urgent
+    while figures.urgent:
+        taken(figures, NOW)
+    again = Aged(encode(LoadDelta(node(1)[:8], 1, 6, 10, 20, 1, 2, 3000 - 2000, 4)), 0)
+    figures.hear_load(again, node(1), NOW + 2.0, spread=True)
+
+    assert not figures.urgent
+    assert taken(figures, NOW + 2.0)[0] == [again]
+
+
+def test_news_that_has_not_reached_everybody_stays_urgent_when_it_is_said_again() -> None:
+    figures = figures_of(3, [1, 2])
+    figures.hear_load(delta(1, 5), node(1), NOW, spread=True)
+    figures.hear_load(delta(1, 6), node(1), NOW, spread=True)
+
+    assert figures.urgent
+
+
+def test_of_the_rows_of_a_node_only_the_first_is_urgent() -> None:
+    figures = figures_of(1, [2])
+    figures.set_links((LinkFigure(node(2), 0.001, 1e8, 0.5),), NOW)
+    assert figures.urgent
+    taken(figures, NOW, limit=1)
+    figures.set_links((LinkFigure(node(2), 0.1, 1e8, 0.5),), NOW + LINKS_PERIOD_S)
+
+    assert not figures.urgent
+    assert len(taken(figures, NOW)[1]) == 1
+
+
 def test_figures_beyond_what_the_wire_can_say_are_cut_off() -> None:
     figures, reader = figures_of(1, [2]), figures_of(2, [1])
     figures.set_load(900.0, -3.0, 10**6, 10**6, 1e9, 1e9, NOW)
-    figures.publish()
     (news,), _ = taken(figures, NOW - 5.0)  # a clock that goes back is not our doing, but must not raise
     heard = reader.hear_load(news, node(1), NOW, spread=True)
 
@@ -158,7 +194,7 @@ def test_figures_of_strangers_of_ourselves_of_the_gone_and_of_earlier_lives_are_
     assert figures.hear_load(delta(2, 1), node(1), NOW, spread=True) is None
     assert figures.hear_load(delta(1, 1, boot=7), node(1), NOW, spread=True) is None
     assert figures.hear_links(Aged(encode(LinkRow(node(9)[:8], 1, 1, ())), 0), node(1), NOW, spread=True) is None
-    assert not figures.waiting
+    assert not figures.urgent
 
 
 def test_what_a_node_says_itself_beats_what_was_said_in_its_name() -> None:
@@ -192,7 +228,6 @@ def test_a_row_is_heard_as_it_was_said() -> None:
         LinkFigure(node(9), 0.1, 1.0, 1.0),  # the reader does not know that source
     )
     author.set_links(row, NOW)
-    author.publish()
     _, (news,) = taken(author, NOW + 1.0)
     heard = reader.hear_links(news, node(1), NOW + 50.0, spread=True)
 
@@ -205,7 +240,6 @@ def test_a_row_is_heard_as_it_was_said() -> None:
 def test_the_slowest_link_ever_measured_is_not_taken_for_an_unmeasured_one() -> None:
     author, reader = figures_of(1, [2]), figures_of(2, [1])
     author.set_links((LinkFigure(node(2), 1e-9, 3.0, 1.0),), NOW)
-    author.publish()
     _, (news,) = taken(author, NOW)
     heard = reader.hear_links(news, node(1), NOW, spread=True)
 
@@ -221,7 +255,6 @@ def test_rows_go_out_every_five_seconds_if_they_say_something_new() -> None:
         noise = 1.0 + 0.05 * (second % 2)
         latency_s = (0.001 if second < 20 else 0.002) * noise
         figures.set_links((LinkFigure(node(2), latency_s, 1e8 * noise, 0.5),), at)
-        figures.publish()
         if taken(figures, at, limit=1)[1]:
             published.append(second)
 
@@ -238,7 +271,6 @@ def test_a_row_with_a_new_source_or_bandwidth_says_something_new() -> None:
     ]
     for turn, row in enumerate(rows):
         figures.set_links(row, NOW + turn * LINKS_PERIOD_S)
-        figures.publish()
         assert len(taken(figures, NOW, limit=1)[1]) == 1
 
 
@@ -247,7 +279,6 @@ def test_a_row_too_long_for_a_packet_loses_its_least_certain_figures() -> None:
     author, reader = figures_of(1, others), figures_of(2, [1, *others[1:]])
     row = tuple(LinkFigure(node(other), 99.0, 1e9, 1.0) for other in others)
     author.set_links(row, NOW)
-    author.publish()
     (data,) = author.take(PACKET_ROOM_BYTES + 3, 4, NOW)
     message = read(data)
     assert isinstance(message, LinkNews)
@@ -267,7 +298,6 @@ def test_loads_go_before_links_but_do_not_starve_them() -> None:
     figures.hear_links(Aged(encode(row), 0), node(2), NOW, spread=True)
     turns = []
     for _ in range(2 * LINKS_TURN):
-        figures.next_turn()
         _, rows = taken(figures, NOW, limit=100)
         turns.append(len(rows))
 
@@ -282,9 +312,9 @@ def test_the_figures_of_the_forgotten_are_forgotten() -> None:
 
     assert figures.load_of(node(1)) is None
     assert figures.all_loads(NOW) == []
-    assert not figures.waiting
+    assert not figures.urgent
     assert figures.hear_load(delta(1, 5), node(1), NOW, spread=False) is not None
-    assert not figures.waiting
+    assert not figures.urgent
     assert len(figures.all_loads(NOW)) == 1
 
 
@@ -300,7 +330,6 @@ def test_the_figures_of_the_forgotten_are_forgotten() -> None:
 def test_whatever_was_measured_is_close_after_the_wire(figure: LinkFigure) -> None:
     author, reader = figures_of(1, [2]), figures_of(2, [1])
     author.set_links((figure,), NOW)
-    author.publish()
     _, (news,) = taken(author, NOW)
     heard = reader.hear_links(news, node(1), NOW, spread=True)
     assert heard is not None

@@ -495,8 +495,8 @@ def test_the_left_and_the_dead_are_forgotten_after_a_day() -> None:
 def test_a_node_that_restarts_with_a_lower_incarnation_rises_above_its_past(silence_s: float) -> None:
     network = Network(seed=24)
     hosts = network.cluster(5)
-    network.do(hosts[4], hosts[4].membership.update_record(record_of(5)))
-    network.do(hosts[4], hosts[4].membership.update_record(record_of(5)))
+    network.do(hosts[4], hosts[4].membership.update_record(record_of(5), network.now))
+    network.do(hosts[4], hosts[4].membership.update_record(record_of(5), network.now))
     network.run(3.0)
     network.crash(hosts[4])
     network.run(silence_s)
@@ -528,8 +528,8 @@ def test_who_is_expelled_is_gone_until_vouched_for_again() -> None:
     one, other, bad = network.cluster(3)
     network.vouch.revoked.append(bad.node)
     for host in (one, other):
-        network.do(host, host.membership.expel(bad.node))
-        assert host.membership.expel(bad.node) == []
+        network.do(host, host.membership.expel(bad.node, network.now))
+        assert host.membership.expel(bad.node, network.now) == []
     network.run(60.0)
 
     assert one.sees(bad) is None
@@ -608,14 +608,16 @@ def test_a_record_too_long_for_a_datagram_travels_over_sessions() -> None:
     network = Network(seed=31)
     hosts = network.cluster(8)
     labels = tuple((f"label{number}", "v" * 200) for number in range(16))
-    network.do(hosts[2], hosts[2].membership.update_record(dataclasses.replace(record_of(3), labels=labels)))
+    network.do(
+        hosts[2], hosts[2].membership.update_record(dataclasses.replace(record_of(3), labels=labels), network.now)
+    )
     network.run(3.0)
 
     for host in hosts:
         record = host.membership.record_of(hosts[2].node)
         assert record is not None
         assert record.labels == labels
-    network.do(hosts[2], hosts[2].membership.update_record(record_of(3)))
+    network.do(hosts[2], hosts[2].membership.update_record(record_of(3), network.now))
     network.run(3.0)
     assert all(host.membership.record_of(hosts[2].node).labels == () for host in hosts)  # type: ignore[union-attr]
 
@@ -623,7 +625,7 @@ def test_a_record_too_long_for_a_datagram_travels_over_sessions() -> None:
 def test_a_changed_record_is_reported_and_known_to_all() -> None:
     network = Network(seed=32)
     hosts = network.cluster(6)
-    network.do(hosts[1], hosts[1].membership.update_record(dataclasses.replace(record_of(2), speed=2.5)))
+    network.do(hosts[1], hosts[1].membership.update_record(dataclasses.replace(record_of(2), speed=2.5), network.now))
     network.run(2.0)
 
     for host in hosts:
@@ -640,7 +642,10 @@ def test_of_several_addresses_the_one_that_answers_is_found_and_kept() -> None:
     dead_ends = tuple(Address(f"172.17.0.{number}", 7946) for number in range(1, 6))
     good = record_of(2).addresses
     network.reachable = lambda address: address not in dead_ends
-    network.do(other, other.membership.update_record(dataclasses.replace(record_of(2), addresses=dead_ends + good)))
+    network.do(
+        other,
+        other.membership.update_record(dataclasses.replace(record_of(2), addresses=dead_ends + good), network.now),
+    )
     network.join(other, one)
     network.run(4.0)
 
