@@ -80,6 +80,8 @@ class Fetch:
 
     file: FileRef
     sources: tuple[NodeId, ...]
+    owner: JobId | None = None
+    """The job that needs it: the store keeps it, also for want of room, until that is released."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,8 @@ class Fetching:
         if sources:
             self._pauses.cancel(Digest(wanted.file.digest))
             wanted.under_way = True
-            self.desk.effects.append(Fetch(wanted.file, sources))
+            owner = next(iter(wanted.waiters)).job
+            self.desk.effects.append(Fetch(wanted.file, sources, owner))
 
     def _sources(self, wanted: _Wanted) -> tuple[NodeId, ...]:
         """Everybody alive from whom it may come."""
