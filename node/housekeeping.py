@@ -10,7 +10,6 @@ from pnode.profilers.resources import Sampler
 from pnode.protocol.events import LoadSampled
 from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.job import Job
-from pnode.protocol.jobstate import Phase
 
 from .store import Store
 
@@ -18,10 +17,8 @@ SAMPLE_S = 1.0
 """How often the machine is looked at: the period at which load figures are gossiped."""
 
 PINS_S = 60.0
-"""How often it is looked at which jobs run; results are usually fetched within a minute of the end."""
-
-FIRST_LOOK_S = 1.0
-"""After a start: the journal has been read by then."""
+"""How often it is looked at which jobs there are. What a job needs is pinned when it comes in; this is for content
+that came in for the sake of another job."""
 
 
 async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> NoReturn:
@@ -36,29 +33,63 @@ async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> N
         due = trio.current_time() + SAMPLE_S  # not sooner: a lag is gossiped until the next sample takes its place
 
 
-async def serve_pins(store: Store, me: NodeId, jobs: Callable[[], Iterable[Job]]) -> NoReturn:
-    """What a job needs stays in the store while it runs, also after a restart, which forgets pins; afterwards it
-    stays as long as there is room."""
-    released: dict[JobId, None] = {}
-    await trio.sleep(FIRST_LOOK_S)
-    while True:
-        for job in tuple(jobs()):
-            if job.state.phase is Phase.RUNNING:
-                store.pin(job.id, content_of(job, me))
-            elif job.id not in released:
-                released[job.id] = None
-                store.unpin(job.id)
-                store.unpin(job.spec.nonce)
-        await trio.sleep(PINS_S)
+class Pins:
+    """What the store must keep for the jobs of this node.
+
+    Content is pinned for its job when it comes in (`effects.Fetch`, the executor, a submission) until the core
+    releases the job. Pins end with the process, so at a start they are set again before anything can come in:
+    `restored` is what everybody waits for who wants to put something into the store.
+    """
+
+    def __init__(self, store: Store, me: NodeId) -> None:
+        self._store = store
+        self._me = me
+        self._jobs: dict[JobId, None] = {}
+        self.restored = trio.Event()
+
+    def restore(self, jobs: Iterable[Job]) -> None:
+        """Pin what the jobs of an earlier run need."""
+        self._look(jobs)
+        self.restored.set()
+
+    async def serve(self, jobs: Callable[[], Iterable[Job]]) -> NoReturn:
+        """Look at the jobs once in a while."""
+        while True:
+            await trio.sleep(PINS_S)
+            self._look(jobs())
+
+    def release(self, job: JobId) -> None:
+        """Nothing that a job needed is needed here any more."""
+        self._jobs.pop(job, None)
+        self._store.unpin(job)
+
+    def _look(self, jobs: Iterable[Job]) -> None:
+        known = {job.id: job for job in jobs}
+        for job_id in [job_id for job_id in self._jobs if job_id not in known]:
+            self.release(job_id)
+        for job in known.values():
+            if is_needed(job, self._me):
+                self._jobs[job.id] = None
+                self._store.pin(job.id, content_of(job, self._me))
+            else:
+                self.release(job.id)
+
+
+def is_needed(job: Job, me: NodeId) -> bool:
+    """Whether somebody may still ask this node for content of the job: while it is under way, and afterwards as long
+    as this node is one of those that keep it."""
+    return not job.state.is_over or me in job.replicas
 
 
 def content_of(job: Job, me: NodeId) -> list[bytes]:
-    """Digests of what a job may still need from this node: its inputs, its programs, and what this node made."""
+    """Digests of what a job may still need from this node: its inputs, its programs, what this node made and what it
+    has copies of."""
     digests = [file.digest for item in job.spec.items for file in item.files]
     if job.spec.application is not None:
         digests.append(job.spec.application.digest)
     for unit in job.state.units.values():
         for attempt in unit.attempts.values():
-            if attempt.node == me and attempt.outcome is not None:
-                digests += [file.digest for file in attempt.outcome.outputs]
+            if attempt.outcome is not None and (attempt.node == me or me in attempt.keepers):
+                files = (*attempt.outcome.outputs, attempt.outcome.stdout, attempt.outcome.stderr)
+                digests += [file.digest for file in files]
     return digests

@@ -28,7 +28,7 @@ from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import JobId, NodeId, cluster_id
+from pnode.protocol.ids import NodeId, cluster_id
 from pnode.protocol.job import Job
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
@@ -47,7 +47,7 @@ from .enrolment import Enrolment, enrol
 from .executor import Executor
 from .habits import recall, resolve
 from .home import control_socket
-from .housekeeping import serve_pins, serve_samples
+from .housekeeping import Pins, serve_samples
 from .identity import Identity
 from .journal import Journal, JournalFile
 from .launch import NodeOptions, report_ready
@@ -115,6 +115,7 @@ class Node:
         )
         self.boot = self.identity.next_boot(self.started_s)
         self.store = Store(options.home / "store")
+        self.pins = Pins(self.store, self.me)
         self.transfer = Transfer(self.store)
         self.executor = Executor(options.home, self.store)
         self.profile = Profile(self.me)
@@ -143,10 +144,11 @@ class Node:
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(self._watch_journal, driver)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
-            nursery.start_soon(serve_pins, self.store, self.me, self._known_jobs)
+            nursery.start_soon(self.pins.serve, self._known_jobs)
             if self.habits.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
+            self.pins.restore(self._known_jobs())
             await self._look_round(peer)
             self.ready = True
             report_ready(self.options.home)
@@ -235,7 +237,7 @@ class Node:
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
-        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch, self._release)
+        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch, self.pins.release)
 
     def _begin(self) -> list[Effect]:
         """The first effects: whom to dial, from all that is known."""
@@ -258,15 +260,15 @@ class Node:
 
     # -- effects that take time --------------------------------------------------------------------------------------
 
-    def _release(self, job: JobId) -> None:
-        """Nothing that a job needed is needed here any more."""
-        self.store.unpin(job)
-
     async def _run_unit(self, run: Run) -> RunEnded:
+        await self.pins.restored.wait()
         return await run_at(self.options.emulated_speed, self.executor.run, run)
 
     async def fetch(self, fetch: Fetch) -> Fetched:
-        """Get content into the store. Raises FetchError."""
+        """Get content into the store, pinned for its owner from before it is there. Raises FetchError."""
+        await self.pins.restored.wait()
+        if fetch.owner is not None:
+            self.store.pin(fetch.owner, [fetch.file.digest])
         arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)
         return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
 

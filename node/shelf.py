@@ -79,9 +79,11 @@ class Shelf:
         self._active.discard(digest)
         self.used_bytes -= self._downloads.pop(digest, 0)
 
-    def victims(self, size_bytes: int) -> tuple[list[bytes], list[bytes]] | None:
-        """Which (downloads, contents) must go so that `size_bytes` more fit; None if they cannot."""
-        excess = self.used_bytes + size_bytes - self.quota_bytes
+    def victims(self, size_bytes: int, free_bytes: int) -> tuple[list[bytes], list[bytes]] | None:
+        """Which (downloads, contents) must go so that `size_bytes` more fit, also on the disk, of which `free_bytes`
+        are to be had; None if they cannot."""
+        lacking = size_bytes - free_bytes if size_bytes else 0
+        excess = max(self.used_bytes + size_bytes - self.quota_bytes, lacking)
         downloads: list[bytes] = []
         contents: list[bytes] = []
         idle = ((digest, size) for digest, size in self._downloads.items() if digest not in self._active)
@@ -93,3 +95,12 @@ class Shelf:
                 goes.append(digest)
                 excess -= size
         return (downloads, contents) if excess <= 0 else None
+
+    def why_full(self, size_bytes: int) -> str:
+        """Why nothing can go, for people."""
+        if self.used_bytes + size_bytes > self.quota_bytes:
+            return (
+                f"the store has no room for {size_bytes} bytes: {self.used_bytes} of {self.quota_bytes} are in use,"
+                " and what unfinished jobs need must stay; raise the quota or wait for them"
+            )
+        return f"the disk that holds the store has no room for {size_bytes} bytes and some to spare: make room on it"

@@ -9,6 +9,8 @@ A name in the store is a promise: the whole content is there, on the disk and no
 synced before they get their name, and the directory after it (0.3 ms on a solid-state disk). `sync=False` gives that
 up, for clusters that are thrown away.
 
+The last of the disk is left to others, above all to the journal, without which a node must not go on (`journal`).
+
 What nobody has pinned is a cache, see `shelf`. Times of use are kept as the files' times of modification, so that
 their order outlives the process. Pins live in memory and end with the process: after a start everything is a cache
 until its owner pins it again, by `pin`, and whoever opens a store does that before anything new comes in.
@@ -44,6 +46,9 @@ from .shelf import Shelf
 QUOTA_BYTES = 20 * 1024**3
 """Half of a small virtual machine's disk; a setting for everybody else."""
 
+RESERVE_BYTES = 64 * 1024**2
+"""Of the disk, left free: the journal of a million tasks' statements grows by less before somebody looks."""
+
 PARTIAL_S_MAX = 3 * 86400.0
 """A download that nobody has continued over a weekend is of no use to anybody."""
 
@@ -71,9 +76,12 @@ class StoreFullError(StoreError):
 class Store:
     """Content by digest, with a quota. Digests are 32 bytes, see `ids.content_digest`."""
 
-    def __init__(self, root: Path, quota_bytes: int = QUOTA_BYTES, *, sync: bool = True) -> None:
+    def __init__(
+        self, root: Path, quota_bytes: int = QUOTA_BYTES, *, reserve_bytes: int = RESERVE_BYTES, sync: bool = True
+    ) -> None:
         """Open the store at `root`, or begin one, and sweep up what a crash left behind."""
         self.root = root
+        self._reserve_bytes = reserve_bytes
         self._sync = sync
         self._shelf = Shelf(quota_bytes)
         self._lock = threading.Lock()
@@ -306,12 +314,10 @@ class Store:
 
     def _make_room(self, size_bytes: int) -> None:
         """Evict until `size_bytes` fit. Raises StoreFullError, and then has evicted nothing."""
-        victims = self._shelf.victims(size_bytes)
+        free_bytes = shutil.disk_usage(self.root).free - self._reserve_bytes
+        victims = self._shelf.victims(size_bytes, free_bytes)
         if victims is None:
-            raise StoreFullError(
-                f"the store has no room for {size_bytes} bytes: {self._shelf.used_bytes} of {self._shelf.quota_bytes}"
-                " are in use, and what unfinished jobs need must stay; raise the quota or wait for them"
-            )
+            raise StoreFullError(self._shelf.why_full(size_bytes))
         downloads, contents = victims
         for digest in downloads:
             self._drop_download(digest)

@@ -59,6 +59,7 @@ class Submission:
         """As `api.NodeApi.submit`. Raises RefusedError."""
         try:
             application = await load(dag, inputs)
+            await self._node.pins.restored.wait()
             encoded = await self._specification(application, mapper_called(mapper), name, replicas)
             with self._driver.request(lambda number: Submit(number, encoded)) as request:
                 job = await self._taken_in(request)

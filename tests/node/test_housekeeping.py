@@ -1,61 +1,130 @@
 """Housekeeping: what is pinned in the store, and for how long."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import pytest
 import trio
 import trio.testing
 
-from pnode.node.housekeeping import FIRST_LOOK_S, PINS_S, SAMPLE_S, content_of, serve_pins, serve_samples
-from pnode.node.store import Store
+from pnode.node.housekeeping import PINS_S, SAMPLE_S, Pins, content_of, serve_samples
+from pnode.node.store import Store, StoreFullError
 from pnode.protocol.events import LoadSampled
+from pnode.protocol.ids import digest_of
 from pnode.protocol.job import Job
+from pnode.protocol.jobspec import FileRef
 from pnode.protocol.ledger import StatementKind
 from pnode.sim.cluster import make_cluster
 
-from ..protocol.ledgers import NODES, statement
+from ..protocol.ledgers import NODES, outcome, statement
 from .test_driver import FakePeer, make
 from .test_reports import file, finish, job
 
 
-def test_what_a_running_job_may_need_is_its_input_and_what_was_made_here() -> None:
+def test_what_a_job_may_need_is_its_input_what_was_made_here_and_what_is_kept_here() -> None:
     made = job()
     finish(made, (0, 0), 1, "mine")
+    finish(made, (1, 0), 2, "copied")
+    made.state.note(NODES[1], replace(statement(StatementKind.KEPT, (1, 0)), node=NODES[2]))
 
     inputs = [found.digest for found in made.spec.items[0].files]
+    printed = [outcome().stdout.digest, outcome().stderr.digest]
 
-    assert content_of(made, NODES[1]) == [*inputs, file("mine").digest]
-    assert content_of(made, NODES[2]) == inputs
+    assert content_of(made, NODES[1]) == [*inputs, file("mine").digest, *printed, file("copied").digest, *printed]
+    assert content_of(made, NODES[2]) == [*inputs, file("copied").digest, *printed]
+    assert content_of(made, NODES[3]) == inputs
 
 
-def test_content_is_pinned_while_its_job_runs_and_not_longer(tmp_path: Path) -> None:
-    class Noted(Store):
-        pins: list[bytes] = []  # noqa: RUF012
-        unpins: list[bytes] = []  # noqa: RUF012
+def over(made: Job) -> None:
+    made.state.note(NODES[0], statement(StatementKind.CANCELLED, attempt=0))
 
-        def pin(self, owner: bytes, digests: object) -> None:
-            self.pins.append(owner)
 
-        def unpin(self, owner: bytes) -> None:
-            self.unpins.append(owner)
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Room for three small files, one of which an unfinished job has made here."""
+    store = Store(tmp_path, 9, reserve_bytes=0)
+    store.add_bytes(b"one", "one")
+    return store
 
-    made: Job = job()
-    store = Noted(tmp_path)
+
+def made_here() -> Job:
+    made = job()
+    finish(made, (0, 0), 1)
+    attempt = made.state.unit((0, 0)).attempts[(1, NODES[1])]
+    assert attempt.outcome is not None
+    attempt.outcome = replace(attempt.outcome, outputs=(FileRef("one", 3, digest_of(b"one")),))
+    return made
+
+
+def fill(store: Store) -> None:
+    """As much other content as there is room for."""
+    for content in (b"two", b"ten", b"six"):
+        with suppress(StoreFullError):
+            store.add_bytes(content, "other")
+
+
+def stays(store: Store) -> bool:
+    fill(store)
+    return store.has(digest_of(b"one"))
+
+
+def test_what_nobody_has_pinned_goes_when_there_is_no_room(store: Store) -> None:
+    assert not stays(store)
+
+
+def test_pins_of_an_earlier_run_are_restored_before_anything_comes_in(store: Store) -> None:
+    pins = Pins(store, NODES[1])
+    assert not pins.restored.is_set()
+
+    pins.restore([made_here()])
+
+    assert pins.restored.is_set()
+    assert stays(store)
+
+
+def test_what_a_replica_keeps_stays_when_the_job_is_over_until_it_is_released(store: Store) -> None:
+    pins, made = Pins(store, NODES[1]), made_here()
+    over(made)
+    made.replicas = (NODES[0], NODES[1])
+    pins.restore([made])
+
+    assert stays(store)
+    pins.release(made.id)
+    assert not stays(store)
+
+
+def test_what_a_node_that_only_ran_tasks_has_goes_when_the_job_is_over(store: Store) -> None:
+    pins, made = Pins(store, NODES[1]), made_here()
+    over(made)
+    made.replicas = (NODES[0], NODES[2])
+
+    pins.restore([made])
+
+    assert not stays(store)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_pins_are_looked_after_once_in_a_while(store: Store, *, forgotten: bool) -> None:
+    pins, jobs = Pins(store, NODES[1]), [made_here()]
 
     async def main() -> None:
-        clock = trio.lowlevel.current_clock()
-        assert isinstance(clock, trio.testing.MockClock)
-        with trio.move_on_after(FIRST_LOOK_S + 2.5 * PINS_S):
+        with trio.move_on_after(1.5 * PINS_S):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve_pins, store, NODES[1], lambda: [made])
-                await trio.sleep(FIRST_LOOK_S + PINS_S / 2)
-                assert (store.pins, store.unpins) == ([made.id], [])
-                made.state.note(NODES[0], statement(StatementKind.CANCELLED, attempt=0))
+                pins.restore([])
+                nursery.start_soon(pins.serve, lambda: jobs)
+        assert stays(store)
+        if forgotten:
+            jobs.clear()
+        else:
+            over(jobs[0])
+        with trio.move_on_after(1.5 * PINS_S):
+            await pins.serve(lambda: jobs)
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
-    assert store.pins == [made.id]
-    assert store.unpins == [made.id, made.spec.nonce]
+    assert not stays(store)
 
 
 def test_the_machine_is_looked_at_at_once_and_every_second(tmp_path: Path) -> None:

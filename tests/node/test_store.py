@@ -1,8 +1,10 @@
 import os
+import shutil
 import stat
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -264,6 +266,27 @@ def test_a_full_disk_is_a_stated_error(store: Store, tmp_path: Path, monkeypatch
     assert files_in(store) == set()
 
 
+def test_the_last_of_the_disk_is_left_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store", quota_bytes=1000, reserve_bytes=100)
+    mine = store.add_bytes(b"a" * 10, "file", owner=b"job")
+    cached = store.add_bytes(b"b" * 10, "file")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+
+    with pytest.raises(StoreFullError, match="the disk that holds the store has no room for 11 bytes and some to"):
+        store.add_bytes(b"c" * 11, "file")
+    assert store.has(cached.digest)  # it would not have helped
+    store.add_bytes(b"d" * 10, "file")
+
+    assert [store.has(file.digest) for file in (mine, cached)] == [True, False]
+
+
+def test_what_is_empty_needs_no_room_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+
+    assert store.has(store.add_bytes(b"", "nothing").digest)
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.sampled_from(["put", "pin", "unpin", "touch"]))))
 def test_a_shelf_counts_what_it_holds_and_keeps_what_is_pinned(steps: list[tuple[int, int, str]]) -> None:
     shelf = Shelf(quota_bytes=20)
@@ -272,7 +295,7 @@ def test_a_shelf_counts_what_it_holds_and_keeps_what_is_pinned(steps: list[tuple
     for number, size, step in steps:
         digest = bytes([number])
         if step == "put" and digest not in held:
-            victims = shelf.victims(size)
+            victims = shelf.victims(size, free_bytes=1000)
             if victims is None:
                 assert sum(held[pin] for pin in pinned if pin in held) + size > 20
                 continue
