@@ -67,6 +67,8 @@ class Machine:
     port: int = 0
     id: str = ""
     """The node's short id."""
+    key: str = ""
+    """The whole of it, in hexadecimal digits."""
     process: "subprocess.Popen[bytes] | None" = None
     _stopped: list[psutil.Process] = field(default_factory=list)
 
@@ -91,7 +93,7 @@ class Machine:
         if self.inside:
             eventually(self._answers, f"answer of {self.name}", START_S_MAX)
         status = self.node.status() if self.inside else wait_until_ready(self.process, self.home, START_S_MAX)
-        self.id = status.id
+        self.id, self.key = status.id, status.key
         self.port = int(status.addresses[0].rpartition(":")[2])
 
     def _answers(self) -> bool:

@@ -20,8 +20,8 @@ from .machines import Machine, Machines, SuiteError, eventually
 JOB_S_MAX = 240.0
 """Twelve times what the job takes, on a machine that others keep busy."""
 
-EQUAL_S_MAX = 60.0
-"""From the job's end until all nodes tell the same: two rounds of comparisons."""
+EQUAL_S_MAX = 30.0
+"""From the job's end until all nodes tell the same."""
 
 ASK_S = 0.25
 
@@ -49,6 +49,8 @@ class Trial:
     _right: bytes = field(init=False)
     _dag: Path = field(init=False)
     _input: Path = field(init=False)
+    _refusals: dict[str, str] = field(default_factory=dict)
+    """What each node last said when it could not tell of the job."""
 
     def __post_init__(self) -> None:
         tasks = work.steps(self.pace)
@@ -69,7 +71,8 @@ class Trial:
         """The job as a node tells it, None while it cannot."""
         try:
             return machine.node.job(self.job)
-        except ApiError:
+        except ApiError as error:
+            self._refusals[machine.name] = str(error)
             return None
 
     def finish(self, witness: Machine, timeout_s: float = JOB_S_MAX, among: Sequence[Machine] | None = None) -> Ended:
@@ -110,7 +113,7 @@ class Trial:
 
         def agree() -> bool:
             told = {machine.name: self.told(machine) for machine in among}
-            silent = [f"{name} does not know the job" for name, job in told.items() if job is None]
+            silent = [f"{name} says {self._refusals[name]!r}" for name, job in told.items() if job is None]
             found[:] = silent or verdict.differences({name: job for name, job in told.items() if job is not None})
             return not found
 
