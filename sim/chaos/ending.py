@@ -1,0 +1,215 @@
+"""The end of a run: what must hold some time after the last fault.
+
+First everything comes to rest within a stated time: all see each other, and every job is over wherever it is known.
+Then nothing is said about jobs any more for as long as the longest pause between two tries, and it is looked at: all
+replicas of a job have the same ledger, it has ended as it should, and its results are there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pnode.protocol.ids import Digest, JobId
+from pnode.protocol.job import Job
+from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.jobstate import Phase, UnitKey
+from pnode.sim.cluster import Cluster
+from pnode.sim.host import Host, written_by
+from pnode.sim.workshop import NO_SPACE
+
+from .complaints import Complaints
+from .faults import Kind
+from .people import Errand, People
+from .plan import Plan
+from .watch import Watch
+from .work import Behaviour
+
+VIEWS_S_MAX = 150.0
+"""A node looks for four of its dead every 30 s, and exchanges everything every 30 s, every 60 s with more than 32
+members: five turns of the slowest."""
+
+JOBS_S_MAX = 900.0
+"""Six layers of 8 items x 5 tasks of at most 12 s on a handful of cores, some of it lost and done again."""
+
+QUIET_S = 35.0
+"""Longer than the longest pause before something is sent again (`delivery.RESEND_S_MAX`)."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """Waits for rest, then judges."""
+
+    plan: Plan
+    cluster: Cluster
+    people: People
+    behaviour: Behaviour
+    watch: Watch
+    complaints: Complaints
+
+    def await_rest(self) -> None:
+        """Run until everything is at rest. Complains of what does not come to rest in time."""
+        engine = self.cluster.engine
+        if not self._poll(self.cluster.everyone_knows_everyone, VIEWS_S_MAX):
+            self.complaints.add(None, f"{VIEWS_S_MAX:g} s after the last fault views differ: {self._views()}")
+            return
+        if not self._poll(lambda: not any(self._unfinished()), JOBS_S_MAX):
+            for text in list(self._unfinished())[:5]:
+                self.complaints.add(None, f"{JOBS_S_MAX:g} s after the last fault {text}")
+            return
+        engine.run_for(QUIET_S)
+        spoken = dict(self.watch.spoken)
+        deaths = self.watch.members.deaths
+        engine.run_for(QUIET_S)
+        said = {kind: count - spoken.get(kind, 0) for kind, count in self.watch.spoken.items()}
+        said = {kind: count for kind, count in said.items() if count}
+        if said:
+            self.complaints.add(
+                None, f"{QUIET_S:g} s after all jobs are over {said} are still sent within {QUIET_S:g} s"
+            )
+        if self.watch.members.deaths > deaths:
+            self.complaints.add(None, "somebody was called dead though nothing was wrong any more")
+        if not self.cluster.everyone_knows_everyone():
+            self.complaints.add(None, f"views, which were equal, differ again: {self._views()}")
+
+    def _poll(self, holds: Callable[[], bool], limit_s: float) -> bool:
+        end_s = self.cluster.engine.now + limit_s
+        while not holds():
+            if self.cluster.engine.now >= end_s or self.complaints:
+                return False
+            self.cluster.engine.run_for(1.0)
+        return True
+
+    def _views(self) -> str:
+        up = self._up()
+        texts = []
+        for host in up:
+            alive = [] if host.peer.membership is None else host.peer.membership.alive()
+            missing = [f"n{other.number}" for other in up if other is not host and other.id not in alive]
+            spare = len(alive) + len(missing) - len(up) + 1
+            if missing or spare:
+                texts.append(f"n{host.number} lacks {' '.join(missing) or 'nobody'} and has {spare} too many")
+        return "; ".join(texts)
+
+    def _up(self) -> list[Host]:
+        return [host for host in self.cluster.hosts if host.up]
+
+    def _known(self) -> Iterator[tuple[Host, Job]]:
+        for host in self._up():
+            jobs = host.peer.jobs
+            if jobs is not None:
+                for job in jobs.desk.jobs.values():
+                    yield host, job
+
+    def _unfinished(self) -> Iterator[str]:
+        for host, job in self._known():
+            if not job.state.is_over:
+                state = job.state
+                yield f"{job.spec.name} is {state.phase.value} at n{host.number}, {state.results} of {state.size}"
+        for errand, job_id in self.people.safe:
+            if not any(job.id == job_id for _, job in self._known()):
+                yield f"{errand.plan.spec.name}, of which n{errand.host} had said that it is safe, is known to nobody"
+
+    # -- judgement ---------------------------------------------------------------------------------------------------
+
+    def judge(self) -> None:
+        """Look at everything once more."""
+        for errand, job_id in self.people.safe:
+            replicas = self._replicas(job_id)
+            if not replicas:
+                self.complaints.add(None, f"{errand.plan.spec.name} has no replica")
+                continue
+            vectors = [job.ledger.vector() for _, job in replicas]
+            for (host, _), vector in zip(replicas, vectors, strict=True):
+                if vector != vectors[0]:
+                    self.complaints.add(
+                        host.number, f"has another ledger of {errand.plan.spec.name} than n{replicas[0][0].number}"
+                    )
+            self._judge_end(errand, *replicas[0])
+        for host, job in self._known():
+            for text in _left(job):
+                self.complaints.add(host.number, text)
+        for host in self._up():
+            if host.running:
+                self.complaints.add(host.number, f"still runs {[unit.task for unit in host.running]}")
+
+    def _replicas(self, job_id: JobId) -> list[tuple[Host, Job]]:
+        """Everybody who takes itself for a replica of a job."""
+        found = []
+        for host, job in self._known():
+            jobs = host.peer.jobs
+            if job.id == job_id and jobs is not None and host.id in jobs.desk.replicas(job):
+                found.append((host, job))
+        return found
+
+    def _judge_end(self, errand: Errand, host: Host, job: Job) -> None:
+        phase, why = job.state.phase, "" if job.state.cancelled is None else job.state.cancelled[1]
+        if phase is Phase.DONE:
+            self._judge_results(errand, host, job)
+        elif not (errand.was_cancelled or self._explains(errand, job, why)):
+            self.complaints.add(host.number, f"{job.spec.name} is {phase.value} for no reason that there was: {why}")
+
+    def _explains(self, errand: Errand, job: Job, why: str) -> bool:
+        """Whether the job's own tasks, or a full disk, are to blame."""
+        if NO_SPACE in why:
+            return any(fault.kind is Kind.FULL_DISK for _, fault in self.plan.faults)
+        return errand.plan.may_fail and bool(self.behaviour.failures.get(job.id))
+
+    def _judge_results(self, errand: Errand, host: Host, job: Job) -> None:
+        expected = None if errand.plan.fickle else expected_outputs(job.spec)
+        for key, unit in sorted(job.state.units.items()):
+            name = f"{job.spec.name} {job.task(key).name}[{key[1]}]"
+            if unit.result is None or unit.result.outcome is None:
+                self.complaints.add(host.number, f"{name} has no result, though the job is done")
+                continue
+            digests = tuple(Digest(file.digest) for file in unit.result.outcome.outputs)
+            if expected is not None and digests != tuple(expected[key]):
+                self.complaints.add(host.number, f"{name} has another result than without faults")
+            if self._inputs(job, key) != self.behaviour.used.get((job.id, key, digests)):
+                self.complaints.add(host.number, f"{name} was not computed from the accepted results of its parents")
+            if job.task(key).final:
+                self._judge_copies(job, name, digests)
+
+    def _inputs(self, job: Job, key: UnitKey) -> tuple[Digest, ...]:
+        """What the accepted results of a unit's parents are, in the order in which it gets them."""
+        parents = list(job.parents(key))
+        if not parents:
+            return tuple(Digest(file.digest) for file in job.spec.items[key[1]].files)
+        results = [job.state.unit(parent).result for parent in parents]
+        outcomes = [result.outcome for result in results if result is not None]
+        return tuple(Digest(file.digest) for outcome in outcomes if outcome is not None for file in outcome.outputs)
+
+    def _judge_copies(self, job: Job, name: str, digests: tuple[Digest, ...]) -> None:
+        for host, _ in self._replicas(job.id):
+            if not all(digest in host.content for digest in digests) and not self._had_full_disk(host):
+                self.complaints.add(host.number, f"is a replica and has no copy of the result of {name}")
+
+    def _had_full_disk(self, host: Host) -> bool:
+        return any(fault.kind is Kind.FULL_DISK and host.number in fault.hosts for _, fault in self.plan.faults)
+
+
+def _left(job: Job) -> Iterator[str]:
+    """What of a job that is over is still there to be done."""
+    left = {
+        "holds": [f"{job.task(key).name}[{key[1]}]" for key in job.held],
+        "waits for": [f"{job.task(key).name}[{key[1]}]" for key in (*job.handoffs, *job.unplaced)],
+        "copies": [f"{job.task(key).name}[{key[1]}]" for key in job.copying],
+        "has not said": list(job.pending),
+        "is to show": [*job.to_show, *job.to_pass_on, *job.to_tell],
+    }
+    for what, which in left.items():
+        if which:
+            yield f"{what} {which[:3]} of {job.spec.name}, which is over"
+
+
+def expected_outputs(spec: JobSpec) -> dict[UnitKey, list[Digest]]:
+    """What every unit writes if nothing goes wrong, computed without any of the machinery."""
+    number = {task.name: at for at, task in enumerate(spec.dag.tasks)}
+    written: dict[UnitKey, list[Digest]] = {}
+    for name in spec.dag.order:
+        for item, given in enumerate(spec.items):
+            above = [written[(number[parent], item)] for parent in spec.dag.parents[name]]
+            inputs = [digest for digests in above for digest in digests] or [
+                Digest(file.digest) for file in given.files
+            ]
+            files = written_by(spec.dag.by_name[name], item, inputs)
+            written[(number[name], item)] = [Digest(file.digest) for file in files]
+    return written

@@ -1,0 +1,178 @@
+"""People: they submit the jobs of a plan, follow and cancel them, and remember what they were told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from pnode.protocol.codec import decode, encode
+from pnode.protocol.events import CancelJob, Event, Submit, WatchJob
+from pnode.protocol.ids import Digest, JobId
+from pnode.protocol.jobmessages import Receipt
+from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.planning import planned
+from pnode.sim.cluster import Cluster
+from pnode.sim.host import Host
+
+from .faults import FOR_EVER, Fault, Kind
+from .storm import Storm
+from .work import JobPlan
+
+FIRST_REQUEST = 1_000_000
+"""Beyond those that the cluster itself makes."""
+
+AGAIN_S = 1.0
+"""People look for an answer once a second, and try another machine after as long."""
+
+FOLLOW_S = 3.0
+"""How long after its submission others begin to follow a job."""
+
+BEREFT_S_MAX = 4.0
+"""How soon a submitter is lost after it was told that its job is safe."""
+
+
+@dataclass(slots=True)
+class Errand:
+    """One job of the plan, as far as it has come."""
+
+    plan: JobPlan
+    host: int | None = None
+    """Where it was submitted last."""
+    life: int = 0
+    request: int = 0
+    job: JobId | None = None
+    """Known once somebody was told that it is safe."""
+    receipt: Receipt | None = None
+    was_cancelled: bool = False
+    """Somebody has asked for its end."""
+
+
+@dataclass(slots=True)
+class People:
+    """Everybody in front of a terminal."""
+
+    cluster: Cluster
+    storm: Storm
+    mortal: tuple[int, ...]
+    """Hosts that may be lost for good."""
+    errands: dict[int, Errand] = field(default_factory=dict)
+    """By the number of the job."""
+    _requests: int = FIRST_REQUEST
+
+    def schedule(self, plans: tuple[JobPlan, ...]) -> None:
+        """Let them do what is planned, from now on."""
+        for plan in plans:
+            self.errands[plan.number] = Errand(plan)
+            self.cluster.engine.after(plan.at_s, self._submit, self.errands[plan.number])
+            for host in plan.followers:
+                self.cluster.engine.after(plan.at_s + FOLLOW_S, self._follow, self.errands[plan.number], host)
+            if plan.cancelled is not None:
+                at_s, host = plan.cancelled
+                self.cluster.engine.after(at_s, self._cancel, self.errands[plan.number], host)
+
+    @property
+    def safe(self) -> list[tuple[Errand, JobId]]:
+        """The jobs of which somebody was told that they are safe."""
+        return [(errand, errand.job) for errand in self.errands.values() if errand.job is not None]
+
+    def _submit(self, errand: Errand) -> None:
+        """At the planned host, or the next that is up."""
+        count = len(self.cluster.hosts)
+        hosts = (self.cluster.hosts[(errand.plan.origin + step) % count] for step in range(count))
+        host = next((host for host in hosts if host.up and host.peer.is_member), None)
+        if host is not None:
+            spec = self._spec(host, errand.plan.spec)
+            for item in spec.items:
+                host.content.update({file.digest: file for file in item.files})
+            errand.host, errand.life = host.number, host.life
+            errand.request = self._ask(host, lambda request: Submit(request, encode(spec)))
+        self.cluster.engine.after(AGAIN_S, self._look, errand)
+
+    def _spec(self, host: Host, spec: JobSpec) -> JobSpec:
+        """With the submission time, and the plan if its mapper makes one."""
+        spec = replace(spec, created_s=host.now)
+        neighbours, jobs = host.peer.neighbours, host.peer.jobs
+        if neighbours is None or jobs is None:
+            return spec
+        view = neighbours.view_of(spec.name, spec.dag, None, host.now)
+        rng = Random(f"plan/{spec.name}")  # noqa: S311 - repeatable, not secret
+        return planned(jobs.desk.mappers[spec.mapper], spec, view, rng)
+
+    def _look(self, errand: Errand) -> None:
+        """Is there an answer? Where the machine has died over it, people submit again."""
+        host = None if errand.host is None else self.cluster.hosts[errand.host]
+        reply = None if host is None else host.replies.get(errand.request)
+        if host is None or (reply is None and host.life != errand.life) or (reply is not None and reply.error):
+            if not self.storm.is_over:
+                self._submit(errand)
+        elif reply is None:
+            self.cluster.engine.after(AGAIN_S, self._look, errand)
+        else:
+            self._told(errand, host, reply.value)
+
+    def _told(self, errand: Errand, host: Host, value: bytes) -> None:
+        receipt = Receipt(value, 0, 0) if len(value) == len(errand.plan.spec.nonce) else decode(Receipt, value)
+        errand.receipt, errand.job = receipt, JobId(receipt.job)
+        if errand.plan.bereft and host.number in self.mortal:
+            delay_s = Random(f"bereft/{errand.plan.spec.name}").uniform(0.0, BEREFT_S_MAX)  # noqa: S311
+            self.cluster.engine.after(delay_s, self._lose, host)
+
+    def _lose(self, host: Host) -> None:
+        if not self.storm.is_over:
+            self.storm.switch_off(host, Fault(0.0, Kind.POWER, (host.number,), FOR_EVER))
+
+    def _follow(self, errand: Errand, number: int) -> None:
+        host, job = self.cluster.hosts[number], errand.job
+        if job is not None and host.up:
+            self._ask(host, lambda request: WatchJob(request, job))
+
+    def _cancel(self, errand: Errand, number: int) -> None:
+        """At a host that knows the job, if there is one."""
+        job = errand.job
+        hosts = (self.cluster.hosts[number], *self.cluster.hosts)
+        knowing = (
+            host for host in hosts if host.up and host.peer.jobs is not None and job in host.peer.jobs.desk.jobs
+        )
+        host = next(knowing, None)
+        if job is not None and host is not None:
+            errand.was_cancelled = True
+            self._ask(host, lambda request: CancelJob(request, job))
+
+    def _ask(self, host: Host, event: Callable[[int], Event]) -> int:
+        self._requests += 1
+        host.deliver(event(self._requests))
+        return self._requests
+
+    # -- what must not be lost ---------------------------------------------------------------------------------------
+
+    def is_last_copy(self, host: Host) -> bool:
+        """Whether this host alone has a whole copy of a job that somebody was told is safe."""
+        return any(self.keepers(errand, job) == [host.number] for errand, job in self.safe)
+
+    def keepers(self, errand: Errand, job: JobId) -> list[int]:
+        """The hosts, switched off or not, that have a job and its inputs on their disks, or if it is over its
+        results; not those that are lost for good."""
+        return [
+            host.number
+            for host in self.cluster.hosts
+            if host.number not in self.storm.lost and host.disk.has("job", job) and _has_content(host, errand, job)
+        ]
+
+
+def _has_content(host: Host, errand: Errand, job: JobId) -> bool:
+    """Whether a host has the inputs of a job, or if it knows it to be done its results."""
+    if all(file.digest in host.content for item in errand.plan.spec.items for file in item.files):
+        known = host.peer.jobs.desk.jobs.get(job) if host.peer.jobs is not None else None
+        return known is None or not known.state.concluded or _has_results(host, job)
+    return _has_results(host, job)
+
+
+def _has_results(host: Host, job: JobId) -> bool:
+    """Whether a host knows a job to be over and has all that it was for."""
+    known = host.peer.jobs.desk.jobs.get(job) if host.peer.jobs is not None else None
+    if known is None or not known.state.is_over:
+        return False
+    results = (unit.result for key, unit in known.state.units.items() if known.task(key).final)
+    outcomes = [result.outcome for result in results if result is not None]
+    return all(
+        Digest(file.digest) in host.content for outcome in outcomes if outcome is not None for file in outcome.outputs
+    )
