@@ -13,7 +13,8 @@ from .trust import Trust
 from .view import Link, PeerView, Profile, View
 
 STALE_S = 30.0
-"""A load figure older than this says nothing about now: most tasks, and most queues, are shorter."""
+"""A load figure that is overdue for longer than this says nothing about now: most tasks, and most queues, are
+shorter."""
 
 
 class Neighbours:
@@ -171,10 +172,11 @@ class Neighbours:
         load = self.membership.load_of(node)
         if load is None:
             return _view(node, record, 0.0, math.inf, None, None)
-        age_s = max(0.0, now - load.measured_at)
-        if age_s > STALE_S:
-            return _view(node, record, 0.0, age_s, None, None)
-        return _view(node, record, max(0.0, load.free_in_s - age_s), age_s, load.cpu_percent, load.memory_percent)
+        overdue_s = load.overdue_s(now)
+        if overdue_s > STALE_S:
+            return _view(node, record, 0.0, overdue_s, None, None)
+        free_in_s = max(0.0, load.free_in_s - max(0.0, now - load.measured_at))
+        return _view(node, record, free_in_s, overdue_s, load.cpu_percent, load.memory_percent)
 
 
 def _view(

@@ -22,7 +22,8 @@ class PeerView:
     free_in_s: float
     """Seconds until a core is free, running and queued work included, as last heard and aged to now."""
     age_s: float
-    """How old the load figures are; `inf` when none were ever heard."""
+    """How old the load figures are, less the time for which a node need not repeat them while they hold; `inf` when
+    none were ever heard."""
     cpu_percent: float | None
     memory_percent: float | None
     """None when never heard."""
