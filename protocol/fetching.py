@@ -4,7 +4,8 @@
     under way --FetchFailed, a source is alive--> tried again after a pause, TRIES times; then given up
     under way --FetchFailed, every source is gone--> waits: for a source to come back, or for content in its place
 
-A source that is alive and cannot deliver is not waited for long, since somebody waits for the task. One that has just
+What is wanted may lie in our own store from before a restart; so it is looked there once, also when nobody is alive
+who has it. A source that is alive and cannot deliver is not waited for long, since somebody waits for the task. One that has just
 died looks the same until membership has noticed it, so the pauses together are longer than that takes.
 """
 
@@ -52,6 +53,8 @@ class _Wanted:
     """Who waits, and from whom it may come."""
     tries: int = 0
     under_way: bool = False
+    looked: bool = False
+    """Our own store was looked at: it may have it from before a restart."""
 
 
 class Fetching:
@@ -144,9 +147,9 @@ class Fetching:
         if wanted.under_way:
             return
         sources = self._sources(wanted)
-        if sources:
+        if sources or not wanted.looked:
             self._pauses.cancel(Digest(wanted.file.digest))
-            wanted.under_way = True
+            wanted.under_way = wanted.looked = True
             owner = next(iter(wanted.waiters)).job
             self.desk.effects.append(Fetch(wanted.file, sources, owner))
 
