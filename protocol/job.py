@@ -11,7 +11,7 @@ from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
 from .jobstate import Attempt, AttemptKey, JobState, UnitKey
 from .ledger import Ledger, SegmentId, Statement, Vector
-from .shape import Shape, shape_of
+from .shape import Shape
 from .signed import Signed
 from .view import Planned
 
@@ -174,7 +174,7 @@ class Job:
     """Segments that say that the job is over."""
 
     def __post_init__(self) -> None:
-        self.shape = shape_of(self.spec.dag)
+        self.shape = self.state.shape
         planned = zip(self.spec.dag.tasks, self.spec.plan, strict=False)  # one for each task, or none at all
         self.plan = {task.name: Planned(NodeId(part.node), part.start_s, part.finish_s) for task, part in planned}
         self.minds_progress = bool(self.plan)

@@ -1,75 +1,43 @@
 """Job state: what a set of statements says about a job. A pure function of the set, kept up to date incrementally.
 
-A *unit* is one task for one item; an *attempt* at it is named by its number and the node it was given to, so that two
-controllers that were out of touch and both made an "attempt 2" never mean the same thing by it. Every statement only
-ever adds a fact to an attempt, facts about one attempt have one author (the node it was given to; assignments are the
-controllers' and say no more than that the attempt exists, copies are the replicas'), and everything else here is
-derived from the facts. Hence the order in which statements arrive makes no difference.
-
-    attempt:  ASSIGNED -> ACCEPTED -> STARTED -> FINISHED | FAILED
-                  \\-> DECLINED          \\-> DROPPED
-
-The phase of an attempt is the highest on the ladder below that some statement proves, whether or not the statements
-before it have arrived; an honest author only ever climbs along the arrows. Should an author contradict itself, the
-ladder and then the earlier statement decide, so that all replicas still agree.
-
 A unit's *current* attempt is the highest (number, then node id) of those that were neither declined nor dropped, or
-of all if none is left. Its *result* is the highest finished attempt; one of which a replica has a copy comes before
-all others. A unit is *complete* when it has a result and, if that is a result of the job, a copy of it is kept: so a
-job that is done has something to show for it, whoever dies next.
+of all if none is left. Its *result* is the finished attempt that is accepted (`acceptance`). A unit is *complete*
+when it has a result and, if that is a result of the job, a copy of it is kept: so a job that is done has something
+to show for it, whoever dies next.
 
-A job has failed when the current attempt of a unit without result has failed, or the unit was abandoned; it is done
-when every unit is complete, and is cancelled when somebody cancelled it before either. It is *over* when a replica
-has said so: a job that is only done computes again what goes with the last node that has it.
+A job has *failed* when a unit without result has failed as often as its task allows, or was abandoned; it is *done*
+when every unit is complete, and is *cancelled* when somebody cancelled it before either. It is *over* when a replica
+has said so: a job that is only done computes again what goes with the last node that has it. What is done when that
+is said stays done, whatever else is heard later.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 
-from .codec import encode
+from .acceptance import Acceptance
+from .attempts import (
+    LADDER,
+    NAMING_A_NODE,
+    PROVES,
+    Attempt,
+    AttemptKey,
+    Told,
+    UnitKey,
+    UnitState,
+    attempted_by,
+    currency,
+    earliest,
+    failed_s,
+    has_failed,
+    note_assignment,
+    note_progress,
+    superseding,
+    why_failed,
+)
 from .ids import NodeId
 from .jobspec import JobSpec
-from .ledger import ANY_QUEUE, Entry, Outcome, Statement, StatementKind
-
-UnitKey = tuple[int, int]
-"""(index of the task, item)"""
-
-AttemptKey = tuple[int, NodeId]
-"""(attempt number, node it was given to)"""
-
-LIFE: dict[str, dict[StatementKind, str]] = {
-    "assigned": {
-        StatementKind.ACCEPTED: "accepted",
-        StatementKind.DECLINED: "declined",
-        StatementKind.DROPPED: "dropped",
-    },
-    "accepted": {
-        StatementKind.STARTED: "started",
-        StatementKind.FAILED: "failed",  # its inputs could not be had, or do not fit the task
-        StatementKind.DROPPED: "dropped",
-    },
-    "started": {
-        StatementKind.FINISHED: "finished",
-        StatementKind.FAILED: "failed",
-        StatementKind.DROPPED: "dropped",
-    },
-    "declined": {},
-    "dropped": {},
-    "failed": {},
-    "finished": {},
-}
-"""The life of an attempt as an honest node lives it. Phases stand in the order of the ladder."""
-
-LADDER = {phase: height for height, phase in enumerate(LIFE)}
-
-PROVES: dict[int, str] = {kind: phase for row in LIFE.values() for kind, phase in row.items()}
-"""Which phase a statement of that kind proves."""
-
-ENDED = frozenset(phase for phase, row in LIFE.items() if not row)
-
-VOID = frozenset(("declined", "dropped"))
-"""Nothing has come of it."""
+from .ledger import Entry, Statement, StatementKind
+from .shape import shape_of
 
 ENDINGS = frozenset((StatementKind.CANCELLED, StatementKind.CONCLUDED))
 """Kinds that say that the job is over."""
@@ -91,72 +59,6 @@ class Phase(Enum):
     CANCELLED = "cancelled"
 
 
-@dataclass(slots=True)
-class Attempt:
-    """One attempt at a unit: the facts known of it. An instant is None until its statement is here."""
-
-    number: int
-    node: NodeId
-    phase: str = "assigned"
-    assigned_s: float | None = None
-    assigner: NodeId | None = None
-    why: str = ""
-    """Why there was an attempt after the first."""
-    told_s: float = 0.0
-    """How long its controllers expect it to run there; 0 when they do not say."""
-    told_queue_s: float = ANY_QUEUE
-    """How long they believed the queue there to be; ANY_QUEUE when they do not mind."""
-    accepted_s: float | None = None
-    ready_s: float | None = None
-    """When its inputs were there; told when it starts."""
-    started_s: float | None = None
-    ended_s: float | None = None
-    reason: str = ""
-    """Why it was declined, failed or was dropped."""
-    outcome: Outcome | None = None
-    keepers: dict[NodeId, None] = field(default_factory=dict)
-    """Replicas that have a copy of everything it wrote."""
-    lost: tuple[float, str] | None = None
-    """What it wrote cannot be had where it ran: since when and why, by the earliest statement."""
-    end: Statement | None = None
-    """How it ended: orders contradicting ends."""
-
-    @property
-    def key(self) -> AttemptKey:
-        return (self.number, self.node)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something may still come of it."""
-        return self.phase not in ENDED
-
-    @property
-    def kept(self) -> bool:
-        """Whether a replica has a copy of what it wrote."""
-        return bool(self.keepers)
-
-
-@dataclass(slots=True)
-class UnitState:
-    """All attempts at one task for one item."""
-
-    attempts: dict[AttemptKey, Attempt] = field(default_factory=dict)
-    current: Attempt | None = None
-    result: Attempt | None = None
-    abandoned: tuple[float, str] | None = None
-    """Nobody places it any more: since when and why, by the earliest statement."""
-
-    @property
-    def number(self) -> int:
-        """The highest number of an attempt; 0 when there is none."""
-        return max((number for number, _ in self.attempts), default=0)
-
-    @property
-    def was_taken(self) -> bool:
-        """Whether a node has ever accepted it."""
-        return any(attempt.phase not in ("assigned", "declined") for attempt in self.attempts.values())
-
-
 class JobState:
     """What is known of one job."""
 
@@ -164,12 +66,13 @@ class JobState:
         self.spec = spec
         self.origin = origin
         self.index = {task.name: number for number, task in enumerate(spec.dag.tasks)}
+        self.shape = shape_of(spec.dag)
         self.units: dict[UnitKey, UnitState] = {}
         """Only units of which something is known."""
         self.places: dict[NodeId, dict[UnitKey, None]] = {}
         """The units that were ever given to each node."""
         self.size = len(spec.dag.tasks) * len(spec.items)
-        self.cancelled: tuple[float, str] | None = None
+        self.cancelled: Told | None = None
         """When and why, by the earliest statement."""
         self.conclusion: tuple[float, NodeId] | None = None
         """When a replica said that it is over, and which, by the earliest statement. A node that only sees a part of
@@ -178,13 +81,19 @@ class JobState:
         """Who has said that the specification, the application and the inputs are on its disk."""
         self.pulled_s: float | None = None
         """When somebody first fetched the results."""
-        self._results = 0
+        self.acceptance = Acceptance(self.shape, lambda task: spec.dag.tasks[task].final, self.units)
+        self._results: dict[UnitKey, None] = {}
         self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
+        self._shown: dict[UnitKey, None] = {}
+        """Final units of which some result is kept."""
+        self._stale: dict[int, None] = {}
+        """Contested items whose results have to be chosen anew."""
+        self._finals = sum(task.final for task in spec.dag.tasks) * len(spec.items)
 
     @property
     def phase(self) -> Phase:
-        if len(self._complete) == self.size:
+        if len(self._complete) == self.size or (self.concluded and len(self._shown) == self._finals):
             return Phase.DONE
         if self._failed:
             return Phase.FAILED
@@ -204,7 +113,7 @@ class JobState:
     @property
     def results(self) -> int:
         """Units that have a result."""
-        return self._results
+        return len(self._results)
 
     @property
     def ended_s(self) -> float | None:
@@ -222,7 +131,7 @@ class JobState:
                 return max(result.ended_s or 0.0 for result in results if result is not None)
 
     def failures(self) -> Iterator[tuple[UnitKey, Attempt]]:
-        """Units that have failed, with their current attempts, by task and item."""
+        """Units that have failed, with their current attempts, by task and item; `why_failed` says why."""
         for key in sorted(self._failed):
             current = self.units[key].current
             assert current is not None
@@ -236,6 +145,20 @@ class JobState:
         """Whether the unit has a result that counts."""
         return key in self._complete
 
+    def why_not_accepted(self, key: UnitKey, attempt: Attempt) -> str:
+        """Why a finished attempt is not the unit's result, for people; empty if it is, or has not finished."""
+        result = self.unit(key).result
+        if attempt.phase != "finished" or attempt is result:
+            return ""
+        strangers = self.acceptance.strangers(key, attempt)
+        if strangers:
+            return f"it has used a result of {self.spec.dag.tasks[strangers[0]].name} that was not accepted"
+        if result is None:
+            return "the job was concluded with another result"
+        if attempt.lost is not None and not attempt.kept and result.lost is None:
+            return f"what it wrote was lost: attempt {result.number} was accepted"
+        return f"finished too late: attempt {result.number} was accepted"
+
     def fits(self, statement: Statement) -> bool:
         """Whether the statement speaks of a unit that this job has."""
         if statement.kind in ABOUT_THE_JOB:
@@ -245,45 +168,61 @@ class JobState:
             and statement.task < len(self.spec.dag.tasks)
             and statement.item < len(self.spec.items)
             and 1 <= statement.attempt <= ATTEMPTS_MAX
-            and (statement.outcome is not None or statement.kind not in _WITH_OUTCOME)
-            and (len(statement.node) == 32 or statement.kind not in _WITH_NODE)
+            and (statement.kind not in _WITH_OUTCOME or self._fits_outcome(statement))
+            and (len(statement.node) == 32 or statement.kind not in NAMING_A_NODE)
         )
+
+    def _fits_outcome(self, statement: Statement) -> bool:
+        outcome = statement.outcome
+        return outcome is not None and len(outcome.used) in (0, len(self.shape.parents[statement.task]))
 
     def apply(self, entry: Entry) -> None:
         """Take in the statements of a segment that is new to the ledger. Those that fit no unit are void."""
         for statement in entry.segment.statements:
             if self.fits(statement):
-                self.note(entry.author, statement)
+                self._note(entry.author, statement)
+        self._choose_anew()
 
     def note(self, author: NodeId, statement: Statement) -> None:
         """Take in one statement that fits."""
-        kind = statement.kind
-        if kind == StatementKind.CANCELLED:
-            self.cancelled = _earliest(self.cancelled, statement)
-            return
-        if kind == StatementKind.CONCLUDED:
-            said = (statement.at_s, author)
-            self.conclusion = said if self.conclusion is None else min(self.conclusion, said)
-            return
-        if kind == StatementKind.GUARDED:
-            self.guards[author] = None
-            return
-        if kind == StatementKind.PULLED:
-            self.pulled_s = statement.at_s if self.pulled_s is None else min(self.pulled_s, statement.at_s)
-            return
-        key = (statement.task, statement.item)
+        self._note(author, statement)
+        self._choose_anew()
+
+    def _note(self, author: NodeId, statement: Statement) -> None:
+        match statement.kind:
+            case StatementKind.CANCELLED:
+                self.cancelled = earliest(self.cancelled, statement)
+            case StatementKind.CONCLUDED:
+                self._conclude(author, statement.at_s)
+            case StatementKind.GUARDED:
+                self.guards[author] = None
+            case StatementKind.PULLED:
+                self.pulled_s = statement.at_s if self.pulled_s is None else min(self.pulled_s, statement.at_s)
+            case _:
+                self._note_of_unit(author, statement)
+
+    def _conclude(self, author: NodeId, at_s: float) -> None:
+        told = (at_s, author)
+        if self.conclusion is None or told < self.conclusion:
+            self.conclusion, self.acceptance.concluder = told, author
+            self._stale.update(dict.fromkeys(self.acceptance.contested))
+
+    def _note_of_unit(self, author: NodeId, statement: Statement) -> None:
+        key, kind = (statement.task, statement.item), statement.kind
         unit = self.units.setdefault(key, UnitState())
         attempt = self._attempt(key, unit, statement.attempt, attempted_by(author, statement))
         if kind == StatementKind.ASSIGNED:
-            _note_assignment(attempt, author, statement)
+            note_assignment(attempt, author, statement)
         elif kind == StatementKind.KEPT:
             attempt.keepers[author] = None
         elif kind == StatementKind.LOST:
-            attempt.lost = _earliest(attempt.lost, statement)
+            attempt.lost = earliest(attempt.lost, statement)
         elif kind == StatementKind.ABANDONED:
-            unit.abandoned = _earliest(unit.abandoned, statement)
+            unit.abandoned = earliest(unit.abandoned, statement)
         else:
-            _note_progress(attempt, statement)
+            note_progress(attempt, statement)
+        if attempt.phase == "finished" and kind in _OF_RESULTS:
+            self._derive_result(key, attempt)
         self._derive(key, unit)
 
     def _attempt(self, key: UnitKey, unit: UnitState, number: int, node: NodeId) -> Attempt:
@@ -293,60 +232,37 @@ class JobState:
             self.places.setdefault(node, {})[key] = None
         return attempt
 
+    def _derive_result(self, key: UnitKey, attempt: Attempt) -> None:
+        self.acceptance.finished(key, attempt)
+        if key[1] in self._stale or not self.acceptance.derive(key):
+            self._stale[key[1]] = None
+
+    def _choose_anew(self) -> None:
+        """Once per segment: an item may have thousands of units."""
+        for item in self._stale:
+            for key in self.acceptance.derive_item(item):
+                self._derive(key, self.units[key])
+        self._stale.clear()
+
     def _derive(self, key: UnitKey, unit: UnitState) -> None:
-        before = unit.result
-        unit.current = max(unit.attempts.values(), key=_currency)
-        finished = (each for each in unit.attempts.values() if each.phase == "finished")
-        unit.result = max(finished, key=_worth, default=None)
-        self._results += (unit.result is not None) - (before is not None)
-        is_given_up = unit.current.phase == "failed" or unit.abandoned is not None
-        _mark(self._failed, key, is_given_up and unit.result is None)
-        wanted = self.spec.dag.tasks[key[0]].final
-        _mark(self._complete, key, unit.result is not None and (unit.result.kept or not wanted))
+        task = self.spec.dag.tasks[key[0]]
+        unit.current = max(unit.attempts.values(), key=currency)
+        is_kept = task.final and any(attempt.keepers for attempt in unit.in_phase("finished"))
+        _mark(self._results, key, unit.result is not None)
+        _mark(self._failed, key, unit.result is None and has_failed(unit, task))
+        _mark(self._shown, key, is_kept)
+        _mark(self._complete, key, unit.result is not None and (not task.final or (is_kept and _kept(unit))))
 
 
 _KINDS = frozenset(StatementKind)
 _WITH_OUTCOME = (StatementKind.FINISHED, StatementKind.FAILED)
-_WITH_NODE = (StatementKind.ASSIGNED, StatementKind.KEPT, StatementKind.LOST, StatementKind.ABANDONED)
+_OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
+"""Kinds by which another attempt may become the accepted one."""
 
 
-def attempted_by(author: NodeId, statement: Statement) -> NodeId:
-    """The node that the attempt of a statement was given to."""
-    return NodeId(statement.node) if statement.kind in _WITH_NODE else author
-
-
-def failed_s(unit: UnitState) -> float:
-    """When a unit that has failed did so."""
-    assert unit.current is not None, "it has failed"
-    instants = (unit.current.ended_s, None if unit.abandoned is None else unit.abandoned[0])
-    return min((at_s for at_s in instants if at_s is not None), default=0.0)
-
-
-def why_failed(unit: UnitState) -> str:
-    """Why a unit has failed, for people."""
-    assert unit.current is not None, "it has failed"
-    return unit.current.reason if unit.abandoned is None else unit.abandoned[1]
-
-
-def superseding(unit: UnitState, attempt: Attempt) -> Attempt | None:
-    """Why an open attempt is not to go on: a later one that somebody has taken, or one that is through already."""
-    if len(unit.attempts) == 1:
-        return None
-    return max((each for each in unit.attempts.values() if _supersedes(each, attempt)), key=_currency, default=None)
-
-
-def _supersedes(other: Attempt, attempt: Attempt) -> bool:
-    if other.phase == "finished":
-        return other is not attempt and other.number >= attempt.number
-    return other.phase in ("accepted", "started") and other.key > attempt.key
-
-
-def _currency(attempt: Attempt) -> tuple[bool, int, NodeId]:
-    return (attempt.phase not in VOID, attempt.number, attempt.node)
-
-
-def _worth(attempt: Attempt) -> tuple[bool, int, NodeId]:
-    return (attempt.kept, attempt.number, attempt.node)
+def _kept(unit: UnitState) -> bool:
+    """Whether a replica has a copy of the result."""
+    return any(attempt.keepers for attempt in unit.equals)
 
 
 def _mark(keys: dict[UnitKey, None], key: UnitKey, holds: bool) -> None:
@@ -356,52 +272,7 @@ def _mark(keys: dict[UnitKey, None], key: UnitKey, holds: bool) -> None:
         keys.pop(key, None)
 
 
-def _note_assignment(attempt: Attempt, author: NodeId, statement: Statement) -> None:
-    # Two controllers may name the same attempt; the earlier statement (then the smaller author) is shown.
-    told = (statement.at_s, author, statement.text)
-    if (
-        attempt.assigned_s is None
-        or attempt.assigner is None
-        or told < (attempt.assigned_s, attempt.assigner, attempt.why)
-    ):
-        attempt.assigned_s, attempt.assigner, attempt.why = told
-    attempt.told_s = max(attempt.told_s, statement.run_s)
-    attempt.told_queue_s = max(attempt.told_queue_s, statement.queue_s)
-
-
-def _note_progress(attempt: Attempt, statement: Statement) -> None:
-    kind = statement.kind
-    if kind == StatementKind.ACCEPTED:
-        attempt.accepted_s = _earlier(attempt.accepted_s, statement.at_s)
-    elif kind == StatementKind.STARTED:
-        attempt.started_s = _earlier(attempt.started_s, statement.at_s)
-        if statement.queue_s != ANY_QUEUE:
-            attempt.ready_s = _earlier(attempt.ready_s, statement.at_s - statement.queue_s)
-    proved = PROVES[kind]
-    if proved in ENDED and _outranks(attempt, proved, statement):
-        attempt.ended_s = statement.at_s
-        attempt.reason = statement.text
-        attempt.outcome = statement.outcome
-        attempt.end = statement
-    if LADDER[proved] > LADDER[attempt.phase]:
-        attempt.phase = proved
-
-
-def _earliest(known: tuple[float, str] | None, statement: Statement) -> tuple[float, str]:
-    told = (statement.at_s, statement.text)
-    return told if known is None else min(known, told)
-
-
-def _earlier(known_s: float | None, told_s: float) -> float:
-    return told_s if known_s is None else min(known_s, told_s)
-
-
-def _outranks(attempt: Attempt, proved: str, statement: Statement) -> bool:
-    """Whether this end counts rather than the one already known."""
-    if attempt.end is None or LADDER[proved] > LADDER[attempt.phase]:
-        return True
-    return proved == attempt.phase and _order(statement) < _order(attempt.end)
-
-
-def _order(end: Statement) -> tuple[float, bytes]:
-    return (end.at_s, encode(end))
+__all__ = [
+    "ABOUT_THE_JOB", "ENDINGS", "LADDER", "PROVES", "Attempt", "AttemptKey", "JobState", "Phase", "UnitKey",
+    "UnitState", "attempted_by", "superseding", "why_failed",
+]  # fmt: skip

@@ -85,6 +85,17 @@ class StatementKind(IntEnum):
     """About the whole job: somebody has fetched its results at the author."""
 
 
+class Cause(IntEnum):
+    """Why there is an attempt after the first, as far as it matters to others; the graver the higher."""
+
+    ELSEWHERE = 0
+    """The one before was not taken, was given back or has failed, or what it wrote is lost; or there was none."""
+    COPY = 1
+    """The one before is overdue on a node that does not answer: whichever is through first counts."""
+    RAN = 2
+    """The node of the one before was lost while it ran there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended."""
@@ -99,7 +110,7 @@ class Outcome:
     lineage: Bytes32
     """Digest over the names and digests of the inputs it used: results are only consistent with those."""
     used: Annotated[tuple[Bytes8, ...], Length(0, TASKS_MAX)] = ()
-    """Per parent, in the order of the DAG file, what its result was when it was used (`outputs_mark`)."""
+    """Per parent, in the order of the DAG file, what its result was when it was used (`attempts.outputs_mark`)."""
     timed_out: bool = False
     """It was ended since it ran longer than its walltime."""
 
@@ -127,6 +138,8 @@ class Statement:
     run_s: Annotated[float, Range(0.0, QUEUE_S_MAX)] = 0.0
     """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
     it does not say."""
+    cause: U8 = 0
+    """ASSIGNED: a Cause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pnode.protocol.attempts import ENDED, LADDER, LIFE, PROVES, VOID
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.ids import NodeId
-from pnode.protocol.jobstate import (
-    ABOUT_THE_JOB,
-    ENDED,
-    LADDER,
-    LIFE,
-    PROVES,
-    VOID,
-    Attempt,
-    JobState,
-    Phase,
-    UnitState,
-    superseding,
-    why_failed,
-)
+from pnode.protocol.jobstate import ABOUT_THE_JOB, Attempt, JobState, Phase, UnitState, superseding, why_failed
 from pnode.protocol.ledger import Ledger, Statement, StatementKind, fitting
 
 from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, outcome, statement

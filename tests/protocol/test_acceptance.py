@@ -1,0 +1,305 @@
+"""Acceptance: at most one result per unit, and results that agree with each other, in whatever order all is heard."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pnode.protocol.attempts import AttemptKey, outputs_mark
+from pnode.protocol.ids import NodeId, digest_of
+from pnode.protocol.jobspec import FileRef
+from pnode.protocol.jobstate import JobState, Phase, UnitKey
+from pnode.protocol.ledger import Ledger, Outcome, Statement
+from pnode.protocol.ledger import StatementKind as K
+
+from .ledgers import CLUSTER, CRYPTO, JOB, NODES, NOTHING, SEEDS, job_spec, statement, task
+
+TOP, LEFT, RIGHT, LAST, ASIDE = range(5)
+SPEC = job_spec(
+    task("top", "left", "right"), task("left", "last", "aside"), task("right", "last"), task("last"), task("aside"),
+    items=2,
+)  # fmt: skip
+"""A diamond, and a second result that only one of its sides leads to."""
+
+Said = tuple[NodeId, Statement]
+
+
+def wrote(content: str) -> tuple[FileRef, ...]:
+    return (FileRef("out", 1, digest_of(content.encode())),)
+
+
+def mark(content: str) -> bytes:
+    return outputs_mark(wrote(content))
+
+
+def finished(
+    node: int, unit: int, content: str, *used: str, attempt: int = 1, item: int = 0, at_s: float = 1.0
+) -> Said:
+    marks = tuple(mark(each) for each in used)
+    outcome = Outcome(1.0, 0, wrote(content), NOTHING, NOTHING, "", digest_of(b""), marks)
+    return NODES[node], statement(K.FINISHED, (unit, item), attempt, at_s, outcome=outcome)
+
+
+def said(kind: K, author: int, node: int, unit: int, attempt: int = 1, item: int = 0) -> Said:
+    return NODES[author], statement(kind, (unit, item), attempt, node=NODES[node])
+
+
+def concluded(author: int, at_s: float = 9.0) -> Said:
+    return NODES[author], statement(K.CONCLUDED, attempt=0, at_s=at_s)
+
+
+def state_of(*told: Said) -> JobState:
+    state = JobState(SPEC, NODES[0])
+    for author, each in told:
+        assert state.fits(each)
+        state.note(author, each)
+    return state
+
+
+def results(state: JobState) -> dict[UnitKey, AttemptKey | None]:
+    return {key: None if unit.result is None else unit.result.key for key, unit in sorted(state.units.items())}
+
+
+def accepted(state: JobState, unit: int, item: int = 0) -> AttemptKey | None:
+    return results(state).get((unit, item))
+
+
+def contradictions(state: JobState) -> list[UnitKey]:
+    """Units whose results were computed from something else than the results of their parents."""
+    found = []
+    for (unit, item), known in state.units.items():
+        used = () if known.result is None else known.result.used
+        for parent, each in zip(state.shape.parents[unit], used, strict=False):
+            result = state.unit((parent, item)).result
+            if result is not None and result.mark != each:
+                found.append((unit, item))
+    return found
+
+
+ONCE = (
+    finished(0, TOP, "t"), finished(1, LEFT, "l", "t"), finished(2, RIGHT, "r", "t"),
+    finished(3, LAST, "x", "l", "r"), finished(0, ASIDE, "y", "l"),
+)  # fmt: skip
+KEPT = (said(K.KEPT, 0, 3, LAST), said(K.KEPT, 0, 0, ASIDE))
+
+
+def test_what_came_out_equal_is_the_same_result() -> None:
+    state = state_of(*ONCE, finished(3, TOP, "t", attempt=2), finished(3, LEFT, "l", "t", attempt=2))
+
+    assert not state.acceptance.is_contested(0)
+    assert accepted(state, LEFT) == (2, NODES[3])
+    assert [each.key for each in state.unit((LEFT, 0)).equals] == [(2, NODES[3]), (1, NODES[1])]
+    assert state.results == 5
+
+
+def test_what_was_computed_from_another_result_is_void() -> None:
+    state = state_of(*ONCE, finished(3, TOP, "t2", attempt=2))
+
+    assert accepted(state, TOP) == (2, NODES[3])
+    assert [accepted(state, unit) for unit in (LEFT, RIGHT, LAST, ASIDE)] == [
+        None,
+        None,
+        (1, NODES[3]),
+        (1, NODES[0]),
+    ]
+    again = finished(2, LEFT, "l2", "t2", attempt=2)
+    assert [accepted(state_of(*ONCE, finished(3, TOP, "t2", attempt=2), again), unit) for unit in (LEFT, LAST)] == [
+        (2, NODES[2]), None,
+    ]  # fmt: skip
+
+
+def test_only_the_item_in_question_is_contested() -> None:
+    state = state_of(*ONCE, finished(3, TOP, "t", item=1), finished(3, TOP, "t2", attempt=2))
+
+    assert state.acceptance.contested == (0,)
+
+
+def test_a_child_of_a_result_that_was_never_heard_of_is_void_until_it_is() -> None:
+    early = finished(1, LEFT, "l", "t")
+    other = finished(0, TOP, "t2")
+
+    assert accepted(state_of(early), LEFT) == (1, NODES[1])
+    assert accepted(state_of(early, other), LEFT) is None
+    assert accepted(state_of(early, other, finished(2, TOP, "t", attempt=2)), LEFT) == (1, NODES[1])
+
+
+def test_what_leads_to_a_kept_result_comes_before_what_is_later() -> None:
+    later = (finished(3, TOP, "t2", attempt=2), finished(2, LEFT, "l2", "t2", attempt=2))
+
+    assert accepted(state_of(*ONCE, *later), TOP) == (2, NODES[3])
+    assert accepted(state_of(*ONCE, *later, *KEPT), TOP) == (1, NODES[0])
+    assert accepted(state_of(*ONCE, *later, *KEPT), LEFT) == (1, NODES[1])
+
+
+def test_what_is_lost_gives_way_although_a_kept_result_was_computed_from_it() -> None:
+    state = state_of(*ONCE, *KEPT, finished(3, TOP, "t2", attempt=2), said(K.LOST, 1, 0, TOP))
+
+    assert accepted(state, TOP) == (2, NODES[3])
+    assert accepted(state, LEFT) is None
+
+
+def test_what_is_lost_when_the_job_was_concluded_stays_its_result() -> None:
+    state = state_of(*ONCE, *KEPT, concluded(0), finished(3, TOP, "t2", attempt=2), said(K.LOST, 1, 0, TOP))
+
+    assert accepted(state, TOP) == (1, NODES[0])
+    assert state.results == 5
+
+
+def test_what_is_lost_is_still_the_result_if_there_is_no_other() -> None:
+    assert accepted(state_of(*ONCE, said(K.LOST, 1, 0, TOP)), TOP) == (1, NODES[0])
+
+
+def test_where_a_side_could_have_come_from_either_the_other_side_decides() -> None:
+    """The left writes the same whatever it reads: that must not draw in a result of the top with which the right, and
+    with it what was kept, would be void."""
+    other = (finished(3, TOP, "t2", attempt=2), finished(3, LEFT, "l", "t2", attempt=2))
+    state = state_of(*ONCE, *other, *KEPT)
+
+    assert accepted(state, TOP) == (1, NODES[0])
+    assert accepted(state, LAST) == (1, NODES[3])
+    assert not contradictions(state)
+
+
+def test_the_job_ends_with_what_its_first_concluder_kept() -> None:
+    other = (
+        finished(1, TOP, "t2", attempt=2), finished(1, LEFT, "l2", "t2", attempt=2),
+        finished(1, RIGHT, "r2", "t2", attempt=2), finished(1, LAST, "x2", "l2", "r2", attempt=2),
+        finished(1, ASIDE, "y2", "l2", attempt=2), said(K.KEPT, 2, 1, LAST, 2), said(K.KEPT, 2, 1, ASIDE, 2),
+    )  # fmt: skip
+
+    assert accepted(state_of(*ONCE, *KEPT, *other), LAST) == (2, NODES[1])
+    assert accepted(state_of(*ONCE, *KEPT, *other, concluded(0, 5.0)), LAST) == (1, NODES[3])
+    assert accepted(state_of(*ONCE, *KEPT, *other, concluded(0, 5.0), concluded(2, 4.0)), LAST) == (2, NODES[1])
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_people_are_told_why_an_attempt_is_not_accepted(lost: bool) -> None:
+    other = [finished(3, TOP, "t2", attempt=2), *([said(K.LOST, 1, 0, TOP)] if lost else [])]
+    state = state_of(*ONCE, *other, (NODES[3], statement(K.STARTED, (RIGHT, 0), 2)))
+
+    def why(unit: int, number: int, node: int) -> str:
+        return state.why_not_accepted((unit, 0), state.unit((unit, 0)).attempts[(number, NODES[node])])
+
+    late = "what it wrote was lost" if lost else "finished too late"
+    assert why(TOP, 1, 0) == f"{late}: attempt 2 was accepted"
+    assert why(LEFT, 1, 1) == "it has used a result of top that was not accepted"
+    assert why(TOP, 2, 3) == why(RIGHT, 2, 3) == ""
+
+
+def test_people_are_told_that_a_job_was_concluded_without_an_attempt() -> None:
+    told = [*ONCE, *KEPT, concluded(0)]
+    told = [each for each in told if each[1].task != TOP or each[1].kind != K.FINISHED]
+    state = state_of(*told, finished(1, TOP, "t2"))
+
+    assert accepted(state, TOP) is None
+    assert state.why_not_accepted((TOP, 0), state.unit((TOP, 0)).attempts[(1, NODES[1])]) == (
+        "the job was concluded with another result"
+    )
+
+
+def test_a_result_that_names_too_many_parents_is_void() -> None:
+    state = JobState(SPEC, NODES[0])
+
+    assert not state.fits(finished(0, TOP, "t", "what")[1])
+    assert not state.fits(finished(0, LAST, "x", "l")[1])
+
+
+CONTENTS = ("a", "b")
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> Said:
+    """What could be said of the diamond: by nodes that contradict each other and themselves, and by versions that do
+    not say what they have used."""
+    kind = draw(st.sampled_from((*[K.FINISHED] * 6, K.KEPT, K.KEPT, K.LOST, K.CONCLUDED)))
+    author, node, attempt = (draw(st.integers(0, 1)) for _ in range(3))  # few, that they may meet
+    unit, item = draw(st.integers(TOP, ASIDE)), draw(st.sampled_from((0, 0, 0, 1)))
+    if kind is K.CONCLUDED:
+        return concluded(author, float(draw(st.integers(0, 2))))
+    if kind is not K.FINISHED:
+        return said(kind, author, node, unit, attempt + 1, item)
+    parents = len(JobState(SPEC, NODES[0]).shape.parents[unit]) if draw(st.integers(0, 9)) else 0
+    used = [draw(st.sampled_from(CONTENTS)) for _ in range(parents)]
+    content, at_s = draw(st.sampled_from(CONTENTS)), float(draw(st.integers(0, 2)))
+    return finished(author, unit, content, *used, attempt=attempt + 1, item=item, at_s=at_s)
+
+
+def picture(state: JobState) -> object:
+    complete = [key for key in sorted(state.units) if state.is_complete(key)]
+    return results(state), complete, state.results, state.phase
+
+
+def in_segments(told: Sequence[Said], size: int) -> JobState:
+    """The same, heard in batches."""
+    state, ledgers = JobState(SPEC, NODES[0]), 0
+    for author in NODES:
+        own = [each for by, each in told if by == author]
+        for at in range(0, len(own), size):
+            ledgers += 1
+            seed = SEEDS[NODES.index(author)]
+            state.apply(Ledger(JOB).write(CRYPTO, CLUSTER, seed, ledgers, tuple(own[at : at + size])))
+    return state
+
+
+@given(st.lists(statements(), max_size=30), st.randoms(use_true_random=False), st.integers(1, 8))
+def test_results_follow_from_the_set_of_statements(told: list[Said], rng: random.Random, size: int) -> None:
+    shuffled = [*told, *told[:5]]
+    rng.shuffle(shuffled)
+    incremental = state_of(*told)
+
+    assert picture(state_of(*shuffled)) == picture(incremental)
+    assert picture(in_segments(shuffled, size)) == picture(incremental)
+
+
+@given(st.lists(statements(), max_size=30))
+def test_results_that_were_kept_up_to_date_are_those_that_are_found_from_scratch(told: list[Said]) -> None:
+    state = state_of(*told)
+    before = results(state)
+    for item in range(2):
+        state.acceptance.derive_item(item)
+
+    assert results(state) == before
+
+
+@given(st.lists(statements(), max_size=30))
+def test_results_agree_with_each_other(told: list[Said]) -> None:
+    state = state_of()
+
+    for author, each in told:
+        state.note(author, each)
+        assert contradictions(state) == []
+
+
+@given(st.lists(statements().filter(lambda each: each[1].kind != K.CONCLUDED), max_size=30))
+def test_what_has_finished_and_contradicts_nothing_is_not_thrown_away(told: list[Said]) -> None:
+    state = state_of(*told)
+
+    for key, unit in state.units.items():
+        if unit.result is None:
+            assert all(state.acceptance.strangers(key, attempt) for attempt in unit.in_phase("finished"))
+
+
+def brings_everything(item: int) -> list[Said]:
+    """A run that came to its end; what it wrote is kept by the first node."""
+    whole = [
+        finished(0, TOP, "a", item=item), finished(1, LEFT, "a", "a", item=item),
+        finished(0, RIGHT, "b", "a", item=item), finished(0, LAST, "a", "a", "b", item=item),
+        finished(0, ASIDE, "b", "a", item=item),
+    ]  # fmt: skip
+    return [*whole, said(K.KEPT, 0, 0, LAST, item=item), said(K.KEPT, 0, 0, ASIDE, item=item)]
+
+
+@given(st.lists(statements(), max_size=30))
+def test_what_was_done_when_the_job_was_concluded_stays_done(later: list[Said]) -> None:
+    whole = [*brings_everything(0), *brings_everything(1), concluded(0, -1.0)]
+    honest = [each for each in later if each[1].kind is not K.FINISHED or each[1].attempt > 1]
+    honest = [each for each in honest if each[0] != NODES[0] or each[1].kind not in (K.KEPT, K.CONCLUDED)]
+    state = state_of(*whole, *honest)
+
+    assert state.phase is Phase.DONE
+    for item in range(2):
+        assert {unit: state.unit((unit, item)).result.mark for unit in (LAST, ASIDE)} == {  # type: ignore[union-attr]
+            LAST: mark("a"), ASIDE: mark("b"),
+        }  # fmt: skip
