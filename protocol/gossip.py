@@ -20,6 +20,7 @@ for 16 nodes, within a ceiling of 21 kB/s given by packets (membership.md 3.3). 
 that are all busy, figures get older, nothing else.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .broadcast import Broadcasts
@@ -139,8 +140,9 @@ class _Shelf:
             figures += self._quiet.take(room_bytes, MESSAGES_MAX - len(figures), limit)
         return tuple([held.aged(now) for held in figures])
 
-    def all_aged(self, now: float) -> list[Aged]:
-        return [held.aged(now) for held in self._held.values()]
+    def aged(self, now: float, wanted: Callable[[NodeId], bool]) -> list[Aged]:
+        """The figures of those who are wanted."""
+        return [held.aged(now) for node, held in self._held.items() if wanted(node)]
 
 
 class Figures:
@@ -242,13 +244,13 @@ class Figures:
                 messages.append(spell(kind(figures)))
         return messages
 
-    def all_loads(self, now: float) -> list[Aged]:
+    def loads(self, now: float, wanted: Callable[[NodeId], bool] = lambda _: True) -> list[Aged]:
         """For a push-pull."""
-        return self._load_shelf.all_aged(now)
+        return self._load_shelf.aged(now, wanted)
 
-    def all_rows(self, now: float) -> list[Aged]:
+    def rows(self, now: float, wanted: Callable[[NodeId], bool] = lambda _: True) -> list[Aged]:
         """For a push-pull."""
-        return self._link_shelf.all_aged(now)
+        return self._link_shelf.aged(now, wanted)
 
     def forget(self, node: NodeId) -> None:
         self._loads.pop(node, None)

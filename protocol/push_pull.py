@@ -3,10 +3,14 @@
 It is how a node joins, how two halves of a cluster become one again, and what repairs whatever gossip has missed.
 Tables only ever grow together: a record that is not newer changes nothing, and a member that is dead to the other
 side becomes a suspect to ours, with the same accusations, and has its chance to answer.
+
+Two tables are nearly always the same, so they are compared before anything is shown. A *request* shows the sender and
+names whom else it knows; the *answer* shows what differs from that, and what the request did not name, and says who
+of the named is to be shown in turn; those are in a *supplement*, the third and last message.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +22,7 @@ from .ids import NodeId
 from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, State
 from .signed import Signed
-from .swim import ENTRIES_MAX, FIGURE_HEAD_BYTES, Aged, Entry, PushPull
+from .swim import ENTRIES_MAX, FIGURE_HEAD_BYTES, SHORT_BYTES, Aged, Entry, Known, PushPull
 from .timers import Timers
 
 EXCHANGES_MAX = 8
@@ -30,6 +34,9 @@ ones."""
 
 ENTRY_HEAD_BYTES = 128
 """What a signature, its author and the headers add to the body of a record."""
+
+WANTED_BYTES = SHORT_BYTES + 2
+"""For each name with its header."""
 
 SPACING_S = 0.4
 """Between an answer and the next exchange with the same peer, so that somebody dead who sends a burst is answered
@@ -57,6 +64,15 @@ def scaled_interval_s(interval_s: float, members: int) -> float:
     return interval_s * (math.ceil(math.log2(members) - math.log2(MEMBERS_UNSCALED)) + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A supplement that a peer was asked for."""
+
+    until: float
+    strangers: bool
+    """Whether we knew somebody whom it had not named."""
+
+
 @dataclass(slots=True)
 class _Begun:
     """An exchange that we began with a peer."""
@@ -74,6 +90,7 @@ class AntiEntropy:
         self._figures = figures
         self._timeout_s = timeout_s
         self._begun: dict[NodeId, _Begun] = {}
+        self._owed: dict[NodeId, _Owed] = {}
         self._again: Timers[NodeId] = Timers()
         self._budgets = Buckets(ANSWERS_PER_S, ANSWERS_BURST, MEMBERS_MAX)
 
@@ -84,7 +101,10 @@ class AntiEntropy:
         if peer in self._begun or waiting >= EXCHANGES_MAX:
             return None
         self._begun[peer] = _Begun(now + self._timeout_s)
-        return self._say(now, heard=None)
+        own, *others = self._entries()
+        known = [Known(_short(entry), _mark(entry), entry.state) for entry in others]
+        loads = _fitting(self._figures.loads(now), MESSAGE_BYTES_MAX // 2)
+        return PushPull(True, (own,), tuple(loads), (), tuple(known[:ENTRIES_MAX]))
 
     def abandon(self, peer: NodeId) -> None:
         """The session is gone: another exchange may begin when there is a new one."""
@@ -105,45 +125,73 @@ class AntiEntropy:
         self._again.set(peer, now + EAGER_S)
 
     def hear(self, message: PushPull, peer: NodeId, now: float) -> tuple[PushPull | None, list[Heard]]:
-        """Merge what a peer says. Returns the answer, if it wants one, and the figures that were new.
+        """Merge what a peer says. Returns the answer or supplement, if it wants one, and the figures that were new.
 
         Raises RemoteProtocolError for an answer that we did not ask for and for one request too many.
         """
+        reply: PushPull | None = None
         if message.reply_wanted:
             if not self._budgets.take(peer, now):
                 raise RemoteProtocolError("a peer asks for everything too often")
-        else:
-            begun = self._begun.get(peer)
-            if begun is None or begun.answered:
-                raise RemoteProtocolError("a peer answers what we did not ask")
+            strangers = self._have_strangers(message)
+            self._merge(message, peer, now, strangers=strangers)
+            reply = self._answer(message, now)
+            self._expect_supplement(peer, reply, strangers, now)
+        elif (begun := self._begun.get(peer)) is not None and not begun.answered:
             begun.answered, begun.until = True, now + SPACING_S
-        before = len(self._census.roster.members)
-        self._merge(message, peer, now)
-        if len(self._census.roster.members) > before and not message.reply_wanted:
-            self.once_more(peer, now)
-        answer = self._say(now, heard=message) if message.reply_wanted else None
-        return answer, list(self._figures_of(message, peer, now))
+            before = len(self._census.roster.members)
+            self._merge(message, peer, now, strangers=self._have_strangers(message))
+            if len(self._census.roster.members) > before:
+                self.once_more(peer, now)
+            reply = self._supplement(message.wanted, now)
+        elif (owed := self._owed.pop(peer, None)) is not None and owed.until > now:
+            self._merge(message, peer, now, strangers=owed.strangers)
+        else:
+            raise RemoteProtocolError("a peer answers what we did not ask")
+        return reply, list(self._figures_of(message, peer, now))
 
     # ---- saying
 
-    def _say(self, now: float, heard: PushPull | None) -> PushPull:
-        """All we know, or in an answer all that the other side does not; cut off where it gets too long."""
-        told = (
-            {entry.record.author: (entry.record.signature, entry.state) for entry in heard.entries} if heard else {}
-        )
-        room_bytes = MESSAGE_BYTES_MAX
-        entries: list[Entry] = []
-        for entry in self._entries():
-            size_bytes = sum(ENTRY_HEAD_BYTES + len(signed.body) for signed in (entry.record, *entry.evidence))
-            if told.get(entry.record.author) == (entry.record.signature, entry.state) and entries:
-                continue
-            if size_bytes > room_bytes or len(entries) == ENTRIES_MAX:
-                break
-            room_bytes -= size_bytes
-            entries.append(entry)
-        loads = _fitting(self._figures.all_loads(now), room_bytes)
-        rows = _fitting(self._figures.all_rows(now), room_bytes - sum(map(_size_bytes, loads)))
-        return PushPull(heard is None, tuple(entries), tuple(loads), tuple(rows))
+    def _answer(self, request: PushPull, now: float) -> PushPull:
+        """All we know and the other side does not."""
+        told = {_short(entry): (_mark(entry), entry.state) for entry in request.entries}
+        told.update({known.node: (known.mark, known.state) for known in request.known})
+        own, *others = self._entries()
+        news = [entry for entry in others if told.get(_short(entry)) != (_mark(entry), entry.state)]
+        bodies = dict.fromkeys(load.body for load in request.loads)
+        loads = [load for load in self._figures.loads(now) if load.body not in bodies]
+        rows = self._figures.rows(now, lambda node: node[:SHORT_BYTES] not in told)
+        wanted = tuple([known.node for known in request.known if self._want(known)])
+        return _cut_off([own, *news], loads, rows, wanted)
+
+    def _supplement(self, wanted: Sequence[bytes], now: float) -> PushPull | None:
+        """Those whom the other side wants to be shown."""
+        if not wanted:
+            return None
+        shorts = dict.fromkeys(wanted)
+        own, *others = self._entries()
+        entries = [entry for entry in others if _short(entry) in shorts]
+        rows = self._figures.rows(now, lambda node: node[:SHORT_BYTES] in shorts)
+        return _cut_off([own, *entries], [], rows, ())
+
+    def _want(self, known: Known) -> bool:
+        """Whether a peer may know something about a member that we do not. Of ourselves, too: it may accuse us, or
+        remember what we said before a restart."""
+        census = self._census
+        node = census.roster.by_short(known.node)
+        if node is not None:
+            member = census.roster.members[node]
+            mark, state = member.signed.signature[:SHORT_BYTES], member.state.value
+        elif known.node == census.me[:SHORT_BYTES]:
+            mark, state = census.signed.signature[:SHORT_BYTES], State.ALIVE.value
+        else:
+            return known.state not in (State.DEAD.value, State.LEFT.value)
+        return known.mark != mark or known.state not in (state, State.ALIVE.value)
+
+    def _expect_supplement(self, peer: NodeId, answer: PushPull, strangers: bool, now: float) -> None:
+        self._owed = {node: owed for node, owed in self._owed.items() if owed.until > now}
+        if answer.wanted:
+            self._owed[peer] = _Owed(now + self._timeout_s, strangers)
 
     def _entries(self) -> Iterator[Entry]:
         """Ourselves, then the present members in the ring's random order, then the gone."""
@@ -168,11 +216,10 @@ class AntiEntropy:
 
     # ---- hearing
 
-    def _merge(self, message: PushPull, peer: NodeId, now: float) -> None:
+    def _merge(self, message: PushPull, peer: NodeId, now: float, *, strangers: bool) -> None:
         fresh = self._fresh(message, peer, now)
         pairs = [(NodeId(entry.record.author), record.credential) for entry, record in fresh]
         refused = dict(self._census.vouch.learn_many(pairs, now))
-        strangers = self._have_strangers(message)
         for entry, record in fresh:
             node = NodeId(entry.record.author)
             known = node in self._census.roster.members
@@ -195,10 +242,10 @@ class AntiEntropy:
         return fresh
 
     def _have_strangers(self, message: PushPull) -> bool:
-        """Whether we know somebody present whom the peer did not mention, and who may know as little of what is new
-        to us. Else the peer's side has heard it already: a joiner need not tell the cluster about itself."""
-        mentioned = {entry.record.author for entry in message.entries}
-        return any(member.node not in mentioned for member in self._census.roster.present)
+        """Whether we know somebody present whom the peer did not name, and who may know as little of what is new to
+        us. Else the peer's side has heard it already: a joiner need not tell the cluster about itself."""
+        named = {_short(entry) for entry in message.entries} | {known.node for known in message.known}
+        return any(member.node[:SHORT_BYTES] not in named for member in self._census.roster.present)
 
     def _hear_evidence(self, entry: Entry, peer: NodeId, now: float) -> None:
         """A remote dead is only a suspect to us (memberlist): it may be alive on our side of a broken network."""
@@ -221,6 +268,29 @@ class AntiEntropy:
                 links = self._figures.hear_links(row, peer, now, spread=False)
                 if links is not None:
                     yield links
+
+
+def _short(entry: Entry) -> bytes:
+    return entry.record.author[:SHORT_BYTES]
+
+
+def _mark(entry: Entry) -> bytes:
+    return entry.record.signature[:SHORT_BYTES]
+
+
+def _cut_off(entries: list[Entry], loads: list[Aged], rows: list[Aged], wanted: tuple[bytes, ...]) -> PushPull:
+    """No reply, of all this what fits: entries first, and ourselves in any case."""
+    room_bytes = MESSAGE_BYTES_MAX - WANTED_BYTES * len(wanted)
+    shown: list[Entry] = []
+    for entry in entries[:ENTRIES_MAX]:
+        room_bytes -= sum(ENTRY_HEAD_BYTES + len(signed.body) for signed in (entry.record, *entry.evidence))
+        if room_bytes < 0:
+            break
+        shown.append(entry)
+    room_bytes = max(0, room_bytes)
+    fitting = _fitting(loads, room_bytes)
+    rows = _fitting(rows, room_bytes - sum(map(_size_bytes, fitting)))
+    return PushPull(False, tuple(shown or entries[:1]), tuple(fitting), tuple(rows), (), wanted)
 
 
 def _fitting(figures: list[Aged], room_bytes: int) -> list[Aged]:

@@ -220,13 +220,27 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A member whose record the sender of a push-pull has: a thirtieth of the record itself."""
+
+    node: Short
+    mark: Short
+    """The first bytes of the record's signature."""
+    state: U8
+
+
+@dataclass(frozen=True, slots=True)
 class PushPull:
-    """Everything the sender knows, itself first."""
+    """Everything the sender knows that the other side may not, itself first."""
 
     reply_wanted: bool
     entries: Annotated[tuple[Entry, ...], Length(1, ENTRIES_MAX)]
     loads: Annotated[tuple[Aged, ...], Length(0, ENTRIES_MAX)]
     rows: Annotated[tuple[Aged, ...], Length(0, ENTRIES_MAX)]
+    known: Annotated[tuple[Known, ...], Length(0, ENTRIES_MAX)] = ()
+    """In a request, whom else the sender knows."""
+    wanted: Annotated[tuple[Short, ...], Length(0, ENTRIES_MAX)] = ()
+    """In an answer, who of those should be shown."""
 
 
 @dataclass(frozen=True, slots=True)

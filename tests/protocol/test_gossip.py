@@ -311,11 +311,11 @@ def test_the_figures_of_the_forgotten_are_forgotten() -> None:
     figures.forget(node(2))
 
     assert figures.load_of(node(1)) is None
-    assert figures.all_loads(NOW) == []
+    assert figures.loads(NOW) == []
     assert not figures.urgent
     assert figures.hear_load(delta(1, 5), node(1), NOW, spread=False) is not None
     assert not figures.urgent
-    assert len(figures.all_loads(NOW)) == 1
+    assert len(figures.loads(NOW)) == 1
 
 
 @given(

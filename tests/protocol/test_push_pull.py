@@ -10,7 +10,8 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.push_pull import ANSWERS_BURST, EXCHANGES_MAX, scaled_interval_s
 from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign
-from pnode.protocol.swim import Aged, Entry, Leave, PushPull, Suspect, Suspicion, read, spell
+from pnode.protocol.swim import Aged, Entry, Known, Leave, PushPull, Suspect, Suspicion, read, spell
+from pnode.protocol.view import LinkFigure
 
 from .members import CLUSTER, OUTSIDER, START, Host, Network, seed_of, signed_record
 
@@ -254,3 +255,127 @@ def test_a_leaver_says_so_in_push_pulls_too() -> None:
 
     assert answer.entries[0].state == State.LEFT.value
     assert len(answer.entries[0].evidence) == 1
+
+
+def known(network: Network, number: int, state: State = State.ALIVE, mark: bytes | None = None) -> Known:
+    return Known(network.id_of(number)[:8], mark or signed_record(network.crypto, number).signature[:8], state.value)
+
+
+def naming(shown: Entry, *names: Known, loads: tuple[Aged, ...] = ()) -> PushPull:
+    return PushPull(True, (shown,), loads, (), names)
+
+
+def test_a_request_shows_its_sender_and_names_the_others() -> None:
+    network = Network()
+    host = network.alone(5)
+    asked = answer_of(list(host.membership.join(network.id_of(2), network.now)))
+
+    assert asked.reply_wanted
+    assert asked.entries == (Entry(host.membership.signed_record, State.ALIVE.value, ()),)
+    assert {name.node for name in asked.known} == {network.id_of(number)[:8] for number in range(2, 6)}
+    assert known(network, 3) in asked.known
+
+
+def test_who_is_named_and_known_with_the_same_record_is_neither_shown_nor_wanted() -> None:
+    network = Network()
+    host = network.alone(5)
+    names = [known(network, number) for number in range(3, 6)]
+    answer = answer_of(ask(network, host, 2, naming(entry(network, 2), *names)))
+
+    assert [each.record.author for each in answer.entries] == [host.node]
+    assert answer.wanted == ()
+
+
+def test_strangers_and_those_of_whom_something_else_is_known_are_wanted_but_not_strangers_who_are_gone() -> None:
+    network = Network()
+    host = network.alone(5)
+    me = host.node[:8]
+    names = [
+        known(network, 3, mark=b"newer..."),
+        known(network, 4, State.SUSPECT),
+        known(network, 5),
+        known(network, 6),
+        known(network, 7, State.DEAD),
+        Known(me, host.membership.signed_record.signature[:8], State.SUSPECT.value),
+    ]
+    answer = answer_of(ask(network, host, 2, naming(entry(network, 2), *names)))
+
+    assert answer.wanted == (*(network.id_of(number)[:8] for number in (3, 4, 6)), me)
+    assert {each.record.author for each in answer.entries} == {host.node, network.id_of(3), network.id_of(4)}
+
+
+def test_what_a_restarted_node_said_before_is_wanted() -> None:
+    network = Network()
+    host = network.alone(3)
+    names = (Known(host.node[:8], b"earlier.", State.ALIVE.value), known(network, 3))
+    answer = answer_of(ask(network, host, 2, naming(entry(network, 2), *names)))
+
+    assert answer.wanted == (host.node[:8],)
+
+
+def test_what_was_wanted_is_shown_once_and_heard_once() -> None:
+    network = Network()
+    host = network.alone(2)
+    answer = answer_of(ask(network, host, 2, naming(entry(network, 2), known(network, 6))))
+    supplement = request(entry(network, 2), entry(network, 6), reply_wanted=False)
+    assert answer.wanted == (network.id_of(6)[:8],)
+    assert ask(network, host, 3, supplement) == []
+    assert host.membership.refused == 1
+    ask(network, host, 2, supplement)
+    assert host.membership.state_of(network.id_of(6)) is State.ALIVE
+    ask(network, host, 2, supplement)
+
+    assert host.membership.refused == 2
+
+
+def test_a_supplement_that_comes_too_late_is_refused() -> None:
+    network = Network()
+    host = network.alone(2)
+    ask(network, host, 2, naming(entry(network, 2), known(network, 6)))
+    network.now += network.settings.push_pull_timeout_s
+    ask(network, host, 2, request(entry(network, 2), entry(network, 6), reply_wanted=False))
+
+    assert host.membership.state_of(network.id_of(6)) is None
+    assert host.membership.refused == 1
+
+
+def test_two_clusters_know_each_other_after_three_messages_between_two_members() -> None:
+    network = Network()
+    ours, theirs = network.cluster(4), [network.add(number) for number in range(11, 15)]
+    for host in theirs[1:]:
+        network.join(host, theirs[0])
+    network.run(3.0)
+    said: list[PushPull] = []
+
+    def listen(host: Host, effect: Send | SendDatagram) -> None:
+        message = read(effect.payload) if isinstance(effect, Send) else None
+        if isinstance(message, PushPull) and {host, network.hosts[effect.peer]} == {ours[1], theirs[2]}:
+            said.append(message)
+
+    network.tap = listen
+    network.join(ours[1], theirs[2])
+    network.run(0.02)
+
+    assert [(len(message.entries), len(message.known), len(message.wanted)) for message in said] == [
+        (1, 3, 0),
+        (4, 0, 3),
+        (4, 0, 0),
+    ]
+    assert len(ours[1].membership.members) == len(theirs[2].membership.members) == 7
+
+
+def test_loads_that_were_said_are_not_said_back_and_rows_only_of_those_who_were_not_named() -> None:
+    network = Network()
+    hosts = network.cluster(4)
+    for host in hosts:
+        network.do(host, host.membership.set_load(1, 1, host.number, 1, 1, 0, network.now))
+        figures = (LinkFigure(hosts[0].node, 0.1, 1e6, 0.5),)
+        network.do(host, host.membership.set_links(figures, network.now))
+    network.run(3.0)
+    asked = answer_of(list(hosts[1].membership.join(hosts[2].node, network.now)))
+    full = answer_of(ask(network, hosts[2], 2, asked))
+    short = answer_of(ask(network, hosts[2], 2, dataclasses.replace(asked, known=asked.known[:2], loads=())))
+
+    assert (len(asked.loads), len(asked.rows)) == (4, 0)
+    assert (len(full.loads), len(full.rows)) == (0, 0)
+    assert (len(short.loads), len(short.rows)) == (4, 1)
