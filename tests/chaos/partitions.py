@@ -99,8 +99,8 @@ def _round(
             trial.wait(moment_s + (flap + 0.5) * shape.seconds / shape.flaps)
             during = _progress(trial) if flap == shape.flaps - 1 else {}
         trial.wait(moment_s + (flap + 1) * shape.seconds / shape.flaps)
-    what = f"{shape.name}, {origin.name} is the origin, cut at {moment_s:.1f} s; results known: {before} -> {during}"
-    _conclude(report, trial, rng, what)
+    what = f"{shape.name}, {origin.name} is the origin, cut at {moment_s:.1f} s"
+    _conclude(report, trial, rng, what, known_before=before, known_during=during)
     machines.wait_until_together()
 
 
@@ -116,16 +116,16 @@ def _broken(cables: Ethernet, ways: Ways) -> Iterator[None]:
             cables.plug(source) if source == target else cables.heal(source, target)
 
 
-def _conclude(report: Report, trial: Trial, rng: Random, what: str) -> None:
+def _conclude(report: Report, trial: Trial, rng: Random, what: str, **facts: object) -> None:
     try:
         over = trial.finish(rng.choice(trial.machines.up))
     except SuiteError as error:
-        report.round(what, [str(error)], job=trial.job)
+        report.round(what, [str(error)], job=trial.job, **facts)
         raise
     attempts = over.recording.attempts
     report.round(
         what, over.complaints, makespan_s=over.job.elapsed_s, attempts=float(len(attempts)), job=trial.job,
-        finished_twice=float(sum(each.phase == "finished" for each in attempts) - over.job.units_total),
+        finished_twice=float(sum(each.phase == "finished" for each in attempts) - over.job.units_total), **facts,
     )  # fmt: skip
 
 

@@ -184,6 +184,7 @@ class Report:
         self.failed = 0
         self.rounds = 0
         self.figures: dict[str, list[float]] = {}
+        self._loads: list[float] = []
 
     def round(self, what: str, complaints: Iterable[str], **facts: object) -> None:
         """One round; facts that are numbers are figures, those that are None were not to be had."""
@@ -191,6 +192,7 @@ class Report:
         self.rounds += 1
         self.failed += bool(complaints)
         load = os.getloadavg()[0]
+        self._loads.append(load)
         numbers = {name: value for name, value in facts.items() if isinstance(value, float)}
         for name, value in numbers.items():
             self.figures.setdefault(name, []).append(value)
@@ -217,7 +219,8 @@ class Report:
         for name, values in self.figures.items():
             spread = f"{min(values):.3g} to {max(values):.3g}, {len(values)} samples"
             print(f"{self.name}_{name} {statistics.median(values):.3g} ({spread})", flush=True)
-        print(f"{self.name}_held {self.rounds - self.failed} of {self.rounds} rounds", flush=True)
+        loads = f"at a load of {min(self._loads):.1f} to {max(self._loads):.1f}" if self._loads else ""
+        print(f"{self.name}_held {self.rounds - self.failed} of {self.rounds} rounds {loads}", flush=True)
         return int(self.failed > 0)
 
 
