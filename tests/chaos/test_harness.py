@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import pytest
 
@@ -20,6 +21,8 @@ from .losses import chosen
 from .machines import NAMES, Machine
 from .step import written
 
+T = TypeVar("T")
+
 SUBMITTED_S = 1000.0
 
 
@@ -32,20 +35,22 @@ def attempt(
 
 
 def recording(*attempts: RecordedAttempt) -> Recording:
-    at = Instant(SUBMITTED_S)
-    return Recording(
-        "f", 1, "j", "k", "n", "m", "done", "o", at, 9.0, at, "o", (), (), (), (), attempts, (), ()
-    )  # fmt: skip
+    return filled(Recording, submitted_at=Instant(SUBMITTED_S), attempts=attempts)
+
+
+def filled(kind: type[T], **known: object) -> T:
+    """A value of which only some fields matter; the others are None."""
+    unknown = {each.name: None for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    return kind(**{**unknown, **known})
 
 
 def unit(task: str = "a", number: int = 1, state: str = "done", node: str = "alpha") -> UnitStatus:
-    return UnitStatus(task, 0, number, state, node, None, None, None, None, "", "")  # type: ignore[arg-type]
+    return filled(UnitStatus, task=task, item=0, attempt=number, state=state, node=node)
 
 
 def job(*units: UnitStatus, state: str = "done") -> JobDetail:
     done = sum(each.state == "done" for each in units)
-    at = Instant(SUBMITTED_S)
-    return JobDetail("j", "k", "n", state, "", "o", done, len(units), at, 9.0, "m", 1, units)  # type: ignore[arg-type]
+    return filled(JobDetail, state=state, units_done=done, units_total=len(units), units=units)
 
 
 RIGHT = {"z.txt": b"right"}
