@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TextIO
 
 from .api import (
@@ -17,18 +16,17 @@ from .api import (
     PeerStatus,
     Pulled,
     Recorded,
-    Submitted,
     UnitStatus,
 )
-from .plain import instant_text
+from .jobtext import origin_text, settled_units, unit_text
 from .terminal import (
     Column,
     Listing,
     age_text,
     clean,
-    clean_lines,
     count_text,
     seconds_text,
+    short_instant,
     show_listing,
     size_text,
 )
@@ -63,18 +61,6 @@ JOB_COLUMNS = (
     Column("reason", flexible=True),
 )
 
-UNIT_COLUMNS = (
-    Column("task", flexible=True),
-    Column("item", number=True),
-    Column("attempt", minor=2, number=True),
-    Column("state"),
-    Column("node", flexible=True),
-    Column("waited", minor=1, number=True),
-    Column("ran", number=True),
-    Column("started", minor=3),
-    Column("reason", flexible=True),
-)
-
 SCORE_COLUMNS = (
     Column("candidate", flexible=True),
     Column("total", number=True),
@@ -85,8 +71,6 @@ SCORE_COLUMNS = (
 
 SILENT_UNITS_MAX = 3
 """Of which it is said one by one why they have printed nothing."""
-
-SHORT_INSTANT = len("2025-11-21T14:15:16")
 
 
 def write_status(status: NodeStatus, out: TextIO) -> None:
@@ -138,28 +122,6 @@ def _peer_row(peer: PeerStatus) -> tuple[str, ...]:
     )
 
 
-def write_submitted(submitted: Submitted, out: TextIO) -> None:
-    """The job's name, what to do with it, and how safe it is."""
-    job = submitted.id
-    out.write(f"job {job} submitted: 'pnode job {job}' shows how far it is, --follow until its end\n")
-    out.write(f"{kept_text(submitted)}\n")
-
-
-def kept_text(submitted: Submitted) -> str:
-    """Who would still have the job if this machine were lost."""
-    others = count_text(submitted.guarded, "other node")
-    if not submitted.guarded:
-        alone = "kept here only: if this machine is lost, so is the job"
-        if not submitted.wanted:
-            return f"{alone}; no other node is there" if submitted.replicas else alone
-        return f"{alone}, until one of {count_text(submitted.wanted, 'other node')} that should keep it has it"
-    if submitted.guarded < submitted.wanted:
-        return f"kept by {others} and this one so far, of {submitted.wanted} that should: the rest has been too slow"
-    if submitted.wanted < submitted.replicas:
-        return f"kept by {others} and this one: there are no more"
-    return f"kept by {others} and this one"
-
-
 def write_jobs(jobs: tuple[JobStatus, ...], out: TextIO) -> None:
     if not jobs:
         out.write("no jobs yet: 'pnode submit dag.txt' makes one\n")
@@ -174,103 +136,10 @@ def _job_row(job: JobStatus) -> tuple[str, ...]:
         f"{job.units_done}/{job.units_total}",
         seconds_text(job.elapsed_s),
         clean(job.name),
-        clean(job.origin),
-        _short_instant(job.submitted_at),
+        origin_text(job),
+        short_instant(job.submitted_at),
         clean(job.reason),
     )
-
-
-def write_job(job: JobDetail, out: TextIO) -> None:
-    """The job's own facts, its units, and at length why any of them failed."""
-    out.write(
-        f"job {job.id} ({clean(job.name)}): {job.state}, {job.units_done}/{job.units_total} done after"
-        f" {seconds_text(job.elapsed_s)}, submitted at {clean(job.origin)} {_short_instant(job.submitted_at)},"
-        f" mapper {clean(job.mapper)}\n"
-    )
-    show_listing(
-        units_listing(settled_units(job), many_items=job.items > 1, now=job.submitted_at + job.elapsed_s), out
-    )
-    write_failures(job, out)
-
-
-def settled_units(job: JobDetail) -> tuple[UnitStatus, ...]:
-    """The units as a person should see them: when a job has failed or was cancelled, none of it goes on, though word
-    of that may not have come from every node. Why is told once, with the job or with the unit that has failed."""
-    if job.state not in ("failed", "cancelled"):
-        return job.units
-    culprit = next((unit for unit in job.units if unit.state == "failed"), None)
-    why = f"stopped, since {unit_text(culprit, many_items=job.items > 1)} failed" if culprit else ""
-    return tuple([_stopped(unit, why) for unit in job.units])
-
-
-def _stopped(unit: UnitStatus, why: str) -> UnitStatus:
-    if unit.state in ("done", "failed"):
-        return unit
-    return replace(unit, state="cancelled", reason=why if unit.node else "")
-
-
-def units_listing(units: Iterable[UnitStatus], *, many_items: bool, now: float, live: bool = False) -> Listing:
-    """One row per unit, with the columns that tell something: the item of a stream, the attempt if some unit had
-    several, the reason if there is one, the start unless the time since it is seen to grow. Live, why a unit has
-    failed is left to `write_failures`, which follows."""
-    chosen = tuple([replace(unit, reason="") if live and unit.state == "failed" else unit for unit in units])
-    shown = {
-        "item": many_items,
-        "attempt": any(unit.attempt > 1 for unit in chosen),
-        "reason": any(unit.reason for unit in chosen),
-        "started": not live,
-    }
-    keep = [n for n, column in enumerate(UNIT_COLUMNS) if shown.get(column.title, True)]
-    rows = tuple([tuple([row[n] for n in keep]) for row in (_unit_row(unit, now) for unit in chosen)])
-    return Listing(tuple([UNIT_COLUMNS[n] for n in keep]), rows)
-
-
-def _unit_row(unit: UnitStatus, now: float) -> tuple[str, ...]:
-    return (
-        clean(unit.task),
-        str(unit.item),
-        str(unit.attempt),
-        unit.state,
-        clean(unit.node) if unit.node else "-",
-        seconds_text(waited_s(unit, now)),
-        seconds_text(ran_s(unit, now)),
-        _short_instant(unit.started_at) if unit.started_at is not None else "-",
-        clean(unit.reason),
-    )
-
-
-def waited_s(unit: UnitStatus, now: float) -> float | None:
-    """From being given to its node to its start there. Clocks of two machines differ: never less than nothing."""
-    if unit.queued_at is None:
-        return None
-    ends = (unit.started_at, unit.finished_at, now)
-    return max(0.0, next(end for end in ends if end is not None) - unit.queued_at)
-
-
-def ran_s(unit: UnitStatus, now: float) -> float | None:
-    """Its run time, so far if it still runs."""
-    if unit.seconds is not None or unit.started_at is None or unit.state != "running":
-        return unit.seconds
-    return max(0.0, now - unit.started_at)
-
-
-def write_failures(job: JobDetail, out: TextIO) -> None:
-    """Why the job has failed: task, node, reason and the last lines of what it wrote to its standard error."""
-    failed = [unit for unit in job.units if unit.state == "failed"]
-    if job.reason and not failed:  # with a failed unit, the unit's reason is the job's
-        out.write(f"{job.state}: {clean(job.reason)}\n")
-    for unit in failed:
-        out.write(
-            f"{unit_text(unit, many_items=job.items > 1)} failed on {clean(unit.node or '-')}: {clean(unit.reason)}\n"
-        )
-        if unit.stderr_tail.strip():
-            out.write("its standard error ended with\n")
-            out.writelines(f"  | {line}\n" for line in clean_lines(unit.stderr_tail).split("\n"))
-
-
-def unit_text(unit: UnitStatus | LogChunk | Explanation, *, many_items: bool) -> str:
-    """A unit in a sentence: `task1`, or `task1[3]` in a stream."""
-    return f"{clean(unit.task)}[{unit.item}]" if many_items else clean(unit.task)
 
 
 def write_logs(chunks: Iterable[LogChunk], out: TextIO, *, many_items: bool) -> None:
@@ -286,8 +155,8 @@ def write_logs(chunks: Iterable[LogChunk], out: TextIO, *, many_items: bool) -> 
                 f" (attempt {chunk.attempt} on {clean(chunk.node)})"
             )
             out.write(f"{'' if at_line_start else chr(10)}==> {heading} <==\n")
-        out.write(chunk.text)
-        at_line_start = chunk.text.endswith("\n") or (at_line_start and not chunk.text)
+        out.write(f"({clean(chunk.missing)})\n" if chunk.missing else chunk.text)
+        at_line_start = bool(chunk.missing) or chunk.text.endswith("\n") or (at_line_start and not chunk.text)
     if not at_line_start:
         out.write("\n")
 
@@ -345,7 +214,7 @@ def _explained_text(each: Explanation, *, many_items: bool) -> str:
     if each.node is None:
         return f"{unit} is given to nobody yet"
     decider = clean(each.decider) if each.decider else "somebody"
-    when = f" {_short_instant(each.decided_at)}" if each.decided_at is not None else ""
+    when = f" {short_instant(each.decided_at)}" if each.decided_at is not None else ""
     again = f", since {clean(each.why)}" if each.why else ""
     return (
         f"{unit}, attempt {each.attempt}: given to {clean(each.node)} by {decider}{when}, mapper {clean(each.mapper)}"
@@ -375,15 +244,10 @@ def write_recorded(recorded: Recorded, out: TextIO) -> None:
 def write_invitation(invitation: Invitation, out: TextIO) -> None:
     """The line to run on other hosts stands alone, to be copied."""
     out.write(
-        f"until {_short_instant(invitation.expires_at)} another host joins cluster {invitation.cluster} by running\n"
+        f"until {short_instant(invitation.expires_at)} another host joins cluster {invitation.cluster} by running\n"
     )
     out.write(f"{join_line(invitation)}\n")
 
 
 def join_line(invitation: Invitation) -> str:
     return f"pnode start --token {invitation.token}"
-
-
-def _short_instant(instant: float) -> str:
-    """To the second."""
-    return instant_text(instant)[:SHORT_INSTANT] + "Z"

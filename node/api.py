@@ -1,16 +1,15 @@
-"""The node as its commands see it: what can be asked of it, what it answers and how it refuses.
+"""The node's answers as values, and how it refuses; what can be asked of it stands in `contract`.
 
-`NodeApi` is the contract between the control socket (see `control`) and the node (see `office`), and `client` offers
-the same to commands. The answers are also exactly what `--json` prints (see `plain` for how values become JSON), so
-their fields are documented here and only ever added to.
+The answers are also exactly what `--json` prints (see `plain` for how values become JSON), so their fields are
+documented here and only ever added to.
 
 Ids come in two forms: `id`, short, for people to read and type, and `key`, the whole in hexadecimal digits.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from .plain import Instant
 
@@ -18,6 +17,7 @@ NodeState = Literal["starting", "joining", "ready", "failed"]
 PeerState = Literal["alive", "suspect", "dead", "left"]
 JobState = Literal["running", "done", "failed", "cancelled"]
 UnitState = Literal["waiting", "assigned", "fetching", "queued", "running", "done", "failed", "cancelled"]
+AttemptState = Literal["assigned", "queued", "running", "finished", "failed", "declined", "dropped", "lost"]
 Stream = Literal["stdout", "stderr"]
 
 
@@ -175,12 +175,50 @@ class JobStatus:
     """Why it failed or was cancelled; empty otherwise."""
     origin: str
     """Name of the node it was submitted to; its id when the name is not known."""
+    origin_gone: bool
+    """Whether that node is dead, has left or was not seen lately; the job goes on without it."""
     units_done: int
     """Tasks that have a result, counted once for every item."""
     units_total: int
     submitted_at: Instant
     elapsed_s: float
     """From submission to its end, or to now while it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStatus:
+    """One attempt at one task for one item. Instants are by the clock of the node that ran it."""
+
+    attempt: int
+    """From 1; two attempts on different nodes may have the same number if their controllers were out of touch."""
+    node: str
+    node_gone: bool
+    state: AttemptState
+    """`lost`: its node is gone, or what it wrote cannot be had there; `dropped`: its node had no need to end it."""
+    counts: bool
+    """Whether its result is that of the task."""
+    why: str
+    """Why it was made; empty for a first attempt."""
+    end: str
+    """Why it came to nothing, or why its result does not count; empty while it is under way and when it does."""
+    assigned_at: Instant | None
+    started_at: Instant | None
+    finished_at: Instant | None
+    seconds: float | None
+    """How long it ran; None when that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperStatus:
+    """A node that keeps a job."""
+
+    node: str
+    origin: bool
+    """Whether the job was submitted there."""
+    guards: bool
+    """Whether it has the job and its inputs on its disk; else it is getting them."""
+    results: int
+    """Tasks whose final outputs it has a copy of, counted once for every item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +242,8 @@ class UnitStatus:
     """Why it failed, or waits, or was given to another node than before; empty otherwise."""
     stderr_tail: str
     """The last lines, if it failed."""
+    attempts: tuple[AttemptStatus, ...]
+    """All of them, the first first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +253,12 @@ class JobDetail(JobStatus):
     mapper: str
     items: int
     """How many inputs flow through the graph; 1 unless it is a stream."""
+    replicas: int
+    """How many nodes beside its origin are to keep it."""
+    keepers: tuple[KeeperStatus, ...]
+    """Who does, the origin first if it is there."""
+    results_total: int
+    """Tasks whose outputs are results of the job, counted once for every item."""
     units: tuple[UnitStatus, ...]
     """In the order of the DAG file, item by item."""
 
@@ -260,6 +306,8 @@ class LogChunk:
     stream: Stream
     text: str
     """Not more than a few hundred thousand characters."""
+    missing: str
+    """Why what it wrote cannot be had; empty when it can. There is no text then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,69 +344,6 @@ class Invitation:
     token: str
     cluster: str
     expires_at: Instant
-
-
-class NodeApi(Protocol):
-    """What a node offers to its user through the control socket.
-
-    Every method may raise an ApiError, or an OSError where it touches the caller's files; anything else is a bug and
-    ends the node. A `job` argument is any unique prefix of a job's short id (see `match_job`). Paths are absolute:
-    node and command share a file system, not a working directory. A caller that goes away cancels the call.
-    """
-
-    async def status(self) -> NodeStatus:
-        """Answers in every state, also before the cluster is joined; all others may raise NotReadyError then."""
-
-    async def peers(self) -> tuple[PeerStatus, ...]:
-        """This node first, then the others by name."""
-
-    def submit(
-        self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
-    ) -> AsyncGenerator[Submitted, None]:
-        """Take in a job. `inputs` are files and directories, none for the application's own sample; a `name` of None
-        is the application's; `replicas` other nodes are to keep it, None for the usual number.
-
-        What comes first says that the job is on this node's disk and runs, whoever goes away now; what comes last is
-        settled. If that takes a while the first is said again in between.
-        """
-
-    async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
-        """Where the tasks would go now, without running them."""
-
-    async def jobs(self) -> tuple[JobStatus, ...]:
-        """All jobs of the cluster that can be found, the latest submission last."""
-
-    async def job(self, job: str) -> JobDetail:
-        """One job as it is now."""
-
-    def follow(self, job: str) -> AsyncGenerator[JobDetail, None]:
-        """The job as it is now, again whenever it has changed, and last when it has ended.
-
-        Waiting for a change and yielding a snapshot will do: the control socket asks for the next one at most five
-        times a second, so changes in between are skipped by themselves.
-        """
-
-    def logs(self, job: str, task: str | None) -> AsyncGenerator[LogChunk, None]:
-        """What the units of a task (None: of all tasks) have written so far; the chunks of one stream in order."""
-
-    async def explain(self, job: str, task: str) -> tuple[Explanation, ...]:
-        """Why the units of a task are where they are: one for each attempt at each of them."""
-
-    async def pull(self, job: str, directory: Path) -> Pulled:
-        """Write the final outputs of a job into a directory, which is made if need be. Raises RefusedError unless the
-        job is done."""
-
-    async def record(self, job: str, path: Path) -> Recorded:
-        """Write all that is known of how a job ran into a file (see `recording`), in the place of an earlier one."""
-
-    async def cancel(self, job: str) -> JobStatus:
-        """End a job; one that has ended is left as it is."""
-
-    async def token(self, hours: float) -> Invitation:
-        """An invitation for other hosts that expires after so many hours."""
-
-    async def stop(self) -> None:
-        """Begin to stop: leave the cluster in order, then end the process. Returns before that."""
 
 
 def match_job(prefix: str, ids: Iterable[str]) -> str:

@@ -61,8 +61,8 @@ def submit(
       pnode submit dag.txt --follow
       pnode submit application/ --input photos/ --output results --follow
     """
-    from .answers import kept_text, write_submitted
     from .api import Submitted
+    from .jobtext import kept_text, write_submitted
 
     _check_output(output, follow=follow)
     node = _checked_node(home, dag, inputs)
@@ -149,9 +149,10 @@ def job(job: str, follow: bool, output: Path | None, recording: Path | None, hom
       pnode job k3vq --follow
       pnode job k3vq --record run.json
     """
-    from .answers import write_job, write_recorded
+    from .answers import write_recorded
     from .api import JobDetail, Recorded
     from .client import NodeClient
+    from .jobtext import write_job
 
     _check_output(output, follow=follow)
     if recording is not None and follow:

@@ -1,4 +1,4 @@
-"""The commands' side of the control socket: the node's methods (see `api`) as plain blocking calls.
+"""The commands' side of the control socket: the node's methods (see `contract`) as plain blocking calls.
 
 No trio here: a command is one question and its answer, and should be over before an event loop has been imported.
 """

@@ -7,8 +7,9 @@ answer, one line of JSON or several:
     {"method": "follow", "arguments": {...}}     ->  {"item": {...}}  ...  {"end": true}
     anything that cannot be done                 ->  {"error": {"kind": "NoSuchJobError", "message": "..."}}
 
-The methods, their arguments and their answers are those of `api.NodeApi`; annotations are the only table. Whoever
-closes its side of the connection cancels its request. A client's misbehaviour ends its connection and nothing else.
+The methods, their arguments and their answers are those of `contract.NodeApi`; annotations are the only table.
+Whoever closes its side of the connection cancels its request. A client's misbehaviour ends its connection and nothing
+else.
 """
 
 import contextlib
@@ -24,8 +25,9 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import trio
 
-from .api import ApiError, JobDetail, NodeApi, RefusedError
+from .api import ApiError, JobDetail, RefusedError
 from .client import REQUEST_BYTES_MAX, JobChange
+from .contract import NodeApi
 from .plain import Plain, PlainError, from_plain, to_plain
 
 CLIENTS_MAX = 32

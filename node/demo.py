@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from .answers import write_failures, write_pulled
+from .answers import write_pulled
 from .api import ApiError, JobDetail, NodeStatus, PeerStatus, Pulled
 from .client import NodeClient
 from .follow import follow_job
 from .home import log_file
+from .jobtext import write_failures
 from .launch import (
     SERVICE,
     LaunchError,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from .answers import ran_s, settled_units, unit_text, units_listing, write_failures, write_pulled
+from .answers import write_pulled
 from .api import JobDetail, Pulled, UnitState, UnitStatus
-from .plain import instant_text
-from .terminal import Column, Listing, clean, count_text, is_terminal, seconds_text
+from .jobtext import ran_s, settled_units, unit_text, units_listing, write_failures
+from .terminal import Column, Listing, clean, count_text, is_terminal, seconds_text, time_of_day
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -105,7 +105,7 @@ class JobLines:
         told = self._by_task(job, now) if len(job.units) > UNITS_BY_LINE_MAX else self._by_unit(job, now)
         if job.state != "running":
             told.append(ended_text(job))
-        return [f"{instant_text(now)[11:19]}Z {line}" for line in told]
+        return [f"{time_of_day(now)} {line}" for line in told]
 
     def _by_unit(self, job: JobDetail, now: float) -> list[str]:
         lines = []

@@ -1,11 +1,13 @@
-"""The office: where a node's user gets answers. It implements `api.NodeApi` over the running node.
+"""The office: where a node's user gets answers. It implements `contract.NodeApi` over the running node.
 
 Questions about the cluster read the core's state, which this thread owns together with the driver; everything that
 changes something goes through the driver as an event, like what comes from the network.
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -45,13 +47,16 @@ from .api import (
     Submitted,
     match_job,
 )
+from .directory import Directory
 from .enrolment import EnrolmentError, invite
 from .explanations import explanations
+from .keepers import holders_of, why_nowhere
 from .plain import Instant
 from .recording import recording, write_recording
 from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
-from .results import check_places, place_results
-from .submission import Submission, load, mapper_called
+from .results import Result, check_places, place_results
+from .store import MissingContentError
+from .submission import Submission, either, load, mapper_called
 from .transfer import FetchError
 
 if TYPE_CHECKING:
@@ -69,7 +74,7 @@ LOG_FILE_BYTES_MAX = 64 * 1024 * 1024
 
 
 class Office:
-    """`api.NodeApi` for one node."""
+    """`contract.NodeApi` for one node."""
 
     def __init__(self, node: "Node") -> None:
         self.node = node
@@ -139,9 +144,9 @@ class Office:
 
     async def jobs(self) -> tuple[JobStatus, ...]:
         await self._driver().ask(FindJobs)
-        jobs, neighbours, now = self._jobs(), self._neighbours(), self.node.clock()
-        listed = {JobId(summary.job): listed_status(summary, neighbours, now) for summary in jobs.listed.values()}
-        own = {job.id: job_status(job, neighbours, now) for job in jobs.desk.jobs.values() if self._is_whole(job)}
+        jobs, directory, now = self._jobs(), self._directory(), self.node.clock()
+        listed = {JobId(summary.job): listed_status(summary, directory, now) for summary in jobs.listed.values()}
+        own = {job.id: job_status(job, directory, now) for job in jobs.desk.jobs.values() if self._is_whole(job)}
         return tuple(sorted((listed | own).values(), key=lambda status: (status.submitted_at, status.id)))
 
     async def job(self, job: str) -> JobDetail:
@@ -150,12 +155,14 @@ class Office:
     async def follow(self, job: str) -> AsyncIterator[JobDetail]:
         found = await self._find(job)
         while True:
-            changed = self._driver().change("job", found.id)
+            changed, others = self._driver().change("job", found.id), self._driver().change("members", b"")
             detail = self._detail(found)
             yield detail
             if detail.state != "running":  # what was shown, not what has become of it since
                 return
-            await changed.wait()
+            await either(changed, others)
+            if others.is_set():  # perhaps the one that had shown us the job is gone
+                found = await self._watched_again(found)
 
     async def logs(self, job: str, task: str | None) -> AsyncIterator[LogChunk]:
         found = await self._find(job)
@@ -181,28 +188,24 @@ class Office:
             raise RefusedError(f"job {job_text(found.id)} {how}: there are results when it is done")
         results = place_results(found)
         check_places(results)
-        for _, file, holder in results:
-            await self._get(file, holder, f"the result {file.name}")
-        await trio.to_thread.run_sync(lambda: directory.mkdir(parents=True, exist_ok=True))
-        written = []
-        for place, file, _ in results:
-            target = directory / place / file.name
-            await trio.to_thread.run_sync(self._write, file, target)
-            written.append(PulledFile(target, file.size_bytes))
-        return Pulled(directory, tuple(written))
+        with self._pinned(result.file.digest for result in results):
+            for result in results:
+                await self._get(result.file, found, result.attempt, f"the result {result.file.name}")
+            written = await trio.to_thread.run_sync(self._write_all, results, directory)
+        return Pulled(directory, written)
 
     async def record(self, job: str, path: Path) -> Recorded:
         found = await self._find(job)
         document = recording(found, self._neighbours(), self.node.profile, self.node.clock())
         await trio.to_thread.run_sync(write_recording, document, path)
-        state = job_status(found, self._neighbours(), self.node.clock()).state
+        state = job_status(found, self._directory(), self.node.clock()).state
         return Recorded(path, document.job, state, len(document.attempts))
 
     async def cancel(self, job: str) -> JobStatus:
         found = await self._find(job)
         if found.state.phase is Phase.RUNNING:
             await self._driver().ask(lambda request: CancelJob(request, found.id))
-        return job_status(found, self._neighbours(), self.node.clock())
+        return job_status(found, self._directory(), self.node.clock())
 
     async def token(self, hours: float) -> Invitation:
         neighbours = self._neighbours()
@@ -235,6 +238,9 @@ class Office:
             raise NotReadyError("this node is still joining its cluster: try again in a moment")
         return peer.jobs
 
+    def _directory(self) -> Directory:
+        return Directory(self._neighbours(), self._jobs().desk)
+
     def _driver(self) -> "Driver":
         self._neighbours()
         assert self.node.driver is not None, "a member is driven"
@@ -247,12 +253,12 @@ class Office:
         return peer_status(self._neighbours(), node, record, delay, now)
 
     def _detail(self, job: Job) -> JobDetail:
-        return job_detail(job, self._neighbours(), self.node.clock())
+        return job_detail(job, self._directory(), self.node.clock())
 
     def _is_whole(self, job: Job) -> bool:
         """Whether this node sees all of a job, not only its own part in it."""
         jobs = self._jobs()
-        return self.node.me in jobs.desk.replicas(job) or jobs.is_watching(job.id)
+        return jobs.desk.keeps(job) or jobs.is_watching(job.id)
 
     async def _find(self, prefix: str) -> Job:
         """The job of that name, with its whole ledger here from now on."""
@@ -265,21 +271,32 @@ class Office:
         await self._driver().ask(lambda request: WatchJob(request, found))
         return jobs.desk.jobs[found]
 
+    async def _watched_again(self, job: Job) -> Job:
+        """The same job, shown by somebody else if whoever showed it is gone."""
+        try:
+            await self._driver().ask(lambda request: WatchJob(request, job.id))
+        except RefusedError:
+            return job  # nobody can at the moment: what is known is shown until the members change again
+        return self._jobs().desk.jobs[job.id]
+
     # -- content -----------------------------------------------------------------------------------------------------
 
-    async def _get(self, file: FileRef, holder: NodeId, what: str) -> None:
-        """Have content here. Raises RefusedError if that cannot be."""
+    async def _get(self, file: FileRef, job: Job, attempt: Attempt, what: str) -> None:
+        """Have what an attempt wrote here. Raises RefusedError if that cannot be."""
         if self.node.store.has(file.digest):
             return
+        directory = self._directory()
+        holders = tuple(node for node in holders_of(job, attempt, directory) if node != self.node.me)
         try:
-            await self.node.fetch(Fetch(file, (holder,)))
+            await self.node.fetch(Fetch(file, holders))
         except FetchError as error:
-            where = self._neighbours().name_of(holder)
-            raise RefusedError(f"{what} is on {where} and cannot be fetched: {error}") from None
+            reason = str(error) if holders else why_nowhere(attempt, directory)
+            raise RefusedError(f"{what} cannot be had: {reason}") from None
 
     async def _printed(self, job: Job, key: UnitKey, attempt: Attempt) -> AsyncIterator[LogChunk]:
         assert attempt.outcome is not None
-        name = self._neighbours().name_of(attempt.node)
+        name = self._directory().name_of(attempt.node)
+        chunk = LogChunk(job.task(key).name, key[1], attempt.number, name, "stdout", "", "")
         streams: tuple[tuple[Stream, FileRef], ...] = (
             ("stdout", attempt.outcome.stdout),
             ("stderr", attempt.outcome.stderr),
@@ -287,16 +304,56 @@ class Office:
         for stream, file in streams:
             if not 0 < file.size_bytes <= LOG_FILE_BYTES_MAX:
                 continue
-            await self._get(file, attempt.node, f"{stream} of {job.task(key).name}")
-            text = (await trio.to_thread.run_sync(self.node.store.read, file.digest)).decode(errors="replace")
+            try:
+                text = await self._text(job, attempt, file, f"{stream} of {chunk.task}")
+            except RefusedError as error:
+                yield replace(chunk, stream=stream, missing=str(error))
+                continue
             for at in range(0, len(text), LOG_CHUNK_BYTES):
-                piece = text[at : at + LOG_CHUNK_BYTES]
-                yield LogChunk(job.task(key).name, key[1], attempt.number, name, stream, piece)
+                yield replace(chunk, stream=stream, text=text[at : at + LOG_CHUNK_BYTES])
+
+    async def _text(self, job: Job, attempt: Attempt, file: FileRef, what: str) -> str:
+        """What an attempt has printed. Raises RefusedError if it cannot be had."""
+        with self._pinned([file.digest]):
+            await self._get(file, job, attempt, what)
+            with _here(file):
+                return (await trio.to_thread.run_sync(self.node.store.read, file.digest)).decode(errors="replace")
+
+    @contextmanager
+    def _pinned(self, digests: Iterable[bytes]) -> Iterator[None]:
+        """Content that is about to be read stays until that is done."""
+        owner = os.urandom(16)
+        self.node.store.pin(owner, digests)
+        try:
+            yield
+        finally:
+            self.node.store.unpin(owner)
+
+    def _write_all(self, results: list[Result], directory: Path) -> tuple[PulledFile, ...]:
+        """Raises RefusedError and OSError."""
+        directory.mkdir(parents=True, exist_ok=True)
+        written = []
+        for result in results:
+            target = directory / result.place / result.file.name
+            self._write(result.file, target)
+            written.append(PulledFile(target, result.file.size_bytes))
+        return tuple(written)
 
     def _write(self, file: FileRef, target: Path) -> None:
-        """Put a result where a person wants it, in one step, over whatever an earlier pull has left."""
+        """Put a result where a person wants it, in one step, over whatever an earlier pull has left. Raises
+        RefusedError and OSError."""
         target.parent.mkdir(parents=True, exist_ok=True)
         incoming = target.with_name(f".{target.name}.pnode")
         incoming.unlink(missing_ok=True)
-        self.node.store.materialise(file.digest, incoming)
+        with _here(file):
+            self.node.store.materialise(file.digest, incoming)
         incoming.replace(target)
+
+
+@contextmanager
+def _here(file: FileRef) -> Iterator[None]:
+    """What the store says when somebody has been in its directory, to the person who asked. Raises RefusedError."""
+    try:
+        yield
+    except MissingContentError:
+        raise RefusedError(f"{file.name} has just gone from this node's store: try again") from None

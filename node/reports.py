@@ -6,7 +6,7 @@ from pnode.protocol.gossip import Load
 from pnode.protocol.ids import JobId, NodeId, job_text, node_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Summary
-from pnode.protocol.jobstate import Attempt, Phase, UnitKey
+from pnode.protocol.jobstate import Attempt, Phase, UnitKey, why_failed
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord, Role
 from pnode.protocol.roster import State
@@ -22,6 +22,9 @@ from .api import (
     UnitState,
     UnitStatus,
 )
+from .attempts import attempts_at
+from .directory import Directory
+from .keepers import keepers_of
 from .plain import Instant
 
 _UNIT_NAME = re.compile(r"(.+)\[([0-9]{1,9})\]", re.DOTALL)
@@ -91,7 +94,7 @@ def load_status(load: Load | None, now: float) -> LoadStatus | None:
     )
 
 
-def listed_status(summary: Summary, neighbours: Neighbours, now: float) -> JobStatus:
+def listed_status(summary: Summary, directory: Directory, now: float) -> JobStatus:
     """A job of which only its origin's summary is known here."""
     job = JobId(summary.job)
     state = _JOB_STATES[Phase(summary.phase)] if summary.phase in {phase.value for phase in Phase} else "running"
@@ -101,7 +104,8 @@ def listed_status(summary: Summary, neighbours: Neighbours, now: float) -> JobSt
         name=summary.name,
         state=state,
         reason="",
-        origin=neighbours.name_of(NodeId(summary.origin)),
+        origin=directory.name_of(NodeId(summary.origin)),
+        origin_gone=directory.is_gone(NodeId(summary.origin)),
         units_done=summary.done,
         units_total=summary.size,
         submitted_at=Instant(summary.created_s),
@@ -109,15 +113,16 @@ def listed_status(summary: Summary, neighbours: Neighbours, now: float) -> JobSt
     )
 
 
-def job_status(job: Job, neighbours: Neighbours, now: float) -> JobStatus:
+def job_status(job: Job, directory: Directory, now: float) -> JobStatus:
     state = job.state
     return JobStatus(
         id=job_text(job.id),
         key=job.id.hex(),
         name=job.spec.name,
         state=_JOB_STATES[state.phase],
-        reason=job_reason(job, neighbours),
-        origin=neighbours.name_of(job.origin),
+        reason=job_reason(job, directory),
+        origin=directory.name_of(job.origin),
+        origin_gone=directory.is_gone(job.origin),
         units_done=state.results,
         units_total=state.size,
         submitted_at=Instant(job.spec.created_s),
@@ -125,13 +130,14 @@ def job_status(job: Job, neighbours: Neighbours, now: float) -> JobStatus:
     )
 
 
-def job_reason(job: Job, neighbours: Neighbours) -> str:
+def job_reason(job: Job, directory: Directory) -> str:
     """Why a job has failed or was cancelled; empty otherwise."""
     match job.state.phase:
         case Phase.FAILED:
             (key, attempt), *_ = job.state.failures()
-            where = neighbours.name_of(attempt.node)
-            return f"{unit_name(job, key)} failed on {where}: {attempt.reason}"
+            unit = job.state.unit(key)
+            where = "" if unit.abandoned is not None else f" on {directory.name_of(attempt.node)}"
+            return f"{unit_name(job, key)} failed{where}: {why_failed(unit)}"
         case Phase.CANCELLED:
             assert job.state.cancelled is not None
             return job.state.cancelled[1]
@@ -166,10 +172,10 @@ def units_called(job: Job, name: str | None) -> dict[UnitKey, None]:
     raise RefusedError(f"job {job_text(job.id)} has no task {name!r}; it has {known}, items 0 to {len(items) - 1}")
 
 
-def job_detail(job: Job, neighbours: Neighbours, now: float) -> JobDetail:
-    status = job_status(job, neighbours, now)
+def job_detail(job: Job, directory: Directory, now: float) -> JobDetail:
+    status = job_status(job, directory, now)
     units = tuple(
-        _unit_status(job, (number, item), neighbours)
+        _unit_status(job, (number, item), directory)
         for item in range(len(job.spec.items))
         for number in range(len(job.spec.dag.tasks))
     )
@@ -177,29 +183,33 @@ def job_detail(job: Job, neighbours: Neighbours, now: float) -> JobDetail:
         **{name: getattr(status, name) for name in JobStatus.__slots__},
         mapper=job.spec.mapper,
         items=len(job.spec.items),
+        replicas=job.spec.replicas,
+        keepers=keepers_of(job, directory),
+        results_total=job.finals,
         units=units,
     )
 
 
-def _unit_status(job: Job, key: UnitKey, neighbours: Neighbours) -> UnitStatus:
+def _unit_status(job: Job, key: UnitKey, directory: Directory) -> UnitStatus:
     unit = job.state.unit(key)
     attempt = unit.result or unit.current
     if attempt is None:
-        reason = neighbours.why_nobody(job.task(key)) if key in job.unplaced else ""
-        return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, reason, "")
+        reason = directory.why_nobody(job.task(key)) if key in job.unplaced else ""
+        return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, reason, "", ())
     outcome = attempt.outcome
     return UnitStatus(
         task=job.task(key).name,
         item=key[1],
         attempt=attempt.number,
         state=unit_state(attempt),
-        node=neighbours.name_of(attempt.node),
+        node=directory.name_of(attempt.node),
         queued_at=_instant(attempt.accepted_s or attempt.assigned_s),
         started_at=_instant(attempt.started_s),
         finished_at=_instant(attempt.ended_s),
         seconds=None if outcome is None else outcome.seconds,
         reason=attempt.reason or _why_again(attempt),
         stderr_tail=outcome.stderr_tail if outcome is not None and attempt.phase == "failed" else "",
+        attempts=attempts_at(unit, job, directory),
     )
 
 

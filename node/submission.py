@@ -111,7 +111,7 @@ class Submission:
                     return job
             if request.answered.is_set():
                 request.value()
-            await _either(changed, request.answered)
+            await either(changed, request.answered)
 
     def _unplaceable(self, application: Application) -> tuple[str, ...]:
         """A notice for every task that has to wait for another kind of node."""
@@ -149,7 +149,7 @@ async def _answered(request: Request, patience_s: float) -> bool:
     return request.answered.is_set()
 
 
-async def _either(one: trio.Event, other: trio.Event) -> None:
+async def either(one: trio.Event, other: trio.Event) -> None:
     """Return when one of them is set."""
     async with trio.open_nursery() as nursery:
 

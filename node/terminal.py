@@ -9,6 +9,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
+from .plain import instant_text
+
 if TYPE_CHECKING:  # importing rich takes longer than answering most commands; only a real terminal needs it
     from rich.table import Table
 
@@ -19,6 +21,8 @@ COMFORTABLE = 20
 
 SHORTEST = 8
 """To this when nothing else can go."""
+
+SHORT_INSTANT = len("2025-11-21T14:15:16")
 
 SINGLE_UNITS = 2
 """Up to this many of a unit of time the next smaller one tells more: `119 s`, then `2 min`."""
@@ -209,3 +213,13 @@ def size_text(size_bytes: int) -> str:
 def count_text(count: int, noun: str) -> str:
     """`1 peer`, `2 peers`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def short_instant(instant: float) -> str:
+    """To the second."""
+    return instant_text(instant)[:SHORT_INSTANT] + "Z"
+
+
+def time_of_day(instant: float) -> str:
+    """In UTC, where the day is told besides."""
+    return instant_text(instant)[11:19] + "Z"

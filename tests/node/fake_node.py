@@ -1,4 +1,4 @@
-"""A node for tests of what stands before it: the contract of `api.NodeApi` with answers written down here."""
+"""A node for tests of what stands before it: the contract of `contract.NodeApi` with answers written down here."""
 
 import threading
 from collections.abc import AsyncGenerator, Iterator
@@ -14,6 +14,7 @@ from pnode.node.api import (
     Invitation,
     JobDetail,
     JobStatus,
+    KeeperStatus,
     LoadStatus,
     LogChunk,
     Mapped,
@@ -36,13 +37,14 @@ from pnode.node.plain import Instant
 NOON = Instant(1_763_726_400.0)
 """2025-11-21T12:00:00Z"""
 
-WAITING = UnitStatus("split", 0, 0, "waiting", None, None, None, None, None, "", "")
+WAITING = UnitStatus("split", 0, 0, "waiting", None, None, None, None, None, "", "", ())
 RUNNING = replace(WAITING, attempt=1, state="running", node="beta", queued_at=NOON, started_at=Instant(NOON + 0.5))
 DONE = replace(RUNNING, state="done", finished_at=Instant(NOON + 2.5), seconds=2.0)
 FAILED = replace(DONE, state="failed", reason="exit status 3", stderr_tail="Traceback\n  boom\nValueError: [no]\n")
 
 JOB = JobDetail(
-    "abcdefgh", "ab" * 16, "diamond", "running", "", "alpha", 0, 2, NOON, 4.2, "wave-greedy", 1,
+    "abcdefgh", "ab" * 16, "diamond", "running", "", "alpha", False, 0, 2, NOON, 4.2, "wave-greedy", 1, 3,
+    (KeeperStatus("alpha", True, True, 1), KeeperStatus("beta", False, True, 1)), 1,
     (WAITING, replace(WAITING, task="merge")),
 )  # fmt: skip
 
@@ -72,10 +74,10 @@ class FakeNode:
     """Whether a followed job never ends."""
     founded: bool = True
     chunks: tuple[LogChunk, ...] = (
-        LogChunk("split", 0, 1, "beta", "stdout", "one\ntw"),
-        LogChunk("split", 0, 1, "beta", "stdout", "o\n"),
-        LogChunk("split", 0, 1, "beta", "stderr", "careful"),
-        LogChunk("merge", 0, 1, "gamma", "stdout", "merged\n"),
+        LogChunk("split", 0, 1, "beta", "stdout", "one\ntw", ""),
+        LogChunk("split", 0, 1, "beta", "stdout", "o\n", ""),
+        LogChunk("split", 0, 1, "beta", "stderr", "careful", ""),
+        LogChunk("merge", 0, 1, "gamma", "stdout", "merged\n", ""),
     )
     explained: tuple[Explanation, ...] = (EXPLAINED,)
     kept: tuple[int, int, int] = (3, 3, 3)

@@ -118,7 +118,8 @@ def test_job_shows_its_tasks(shell: Shell, node: FakeNode) -> None:
     assert lines[0].startswith(
         "job abcdefgh (diamond): done, 2/2 done after 4.20 s, submitted at alpha 2025-11-21T12"
     )
-    assert lines[2].split() == ["split", "done", "beta", "500", "ms", "2.00", "s", "2025-11-21T12:00:00Z"]
+    assert lines[1] == "kept by alpha (origin), beta"
+    assert lines[3].split() == ["split", "done", "beta", "500", "ms", "2.00", "s", "2025-11-21T12:00:00Z"]
 
 
 def test_job_shows_at_length_why_it_failed(shell: Shell, node: FakeNode) -> None:

@@ -264,7 +264,7 @@ def test_a_change_that_does_not_follow_on_is_an_error() -> None:
 
 
 def test_values_of_a_neighbouring_version_are_understood() -> None:
-    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", 1, 2, Instant(0.0), 1.5))
+    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", False, 1, 2, Instant(0.0), 1.5))
     assert isinstance(plain, dict)
 
     assert from_plain(JobStatus, {**plain, "colour": "blue", "elapsed_s": 1}).elapsed_s == 1.0
@@ -280,7 +280,7 @@ def test_values_of_a_neighbouring_version_are_understood() -> None:
     ],
 )
 def test_values_that_do_not_fit_are_named(change: Any, words: str) -> None:
-    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", 1, 2, Instant(0.0), 1.5))
+    plain = to_plain(JobStatus, JobStatus("abc", "", "n", "done", "", "o", False, 1, 2, Instant(0.0), 1.5))
     assert isinstance(plain, dict)
 
     with pytest.raises(PlainError, match=words):

@@ -6,13 +6,13 @@ import pytest
 
 from pnode.node.api import RefusedError
 from pnode.node.reports import job_detail, listed_status, role_names, units_called
-from pnode.node.results import check_places, place_results
+from pnode.node.results import Result, check_places, place_results
 from pnode.protocol.dag import Task
 from pnode.protocol.ids import NodeId, digest_of, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Summary
 from pnode.protocol.jobspec import FileRef
-from pnode.protocol.jobstate import JobState
+from pnode.protocol.jobstate import Attempt, JobState
 from pnode.protocol.ledger import Ledger, StatementKind
 from pnode.protocol.record import Role
 from pnode.protocol.signed import Kind, sign
@@ -24,10 +24,16 @@ NAMES = dict(zip(NODES, ("alpha", "beta", "gamma", "delta"), strict=True))
 
 
 class Names:
-    """As much of `Neighbours` as a report asks for."""
+    """As much of `Directory` as a report asks for."""
+
+    def __init__(self, *gone: NodeId) -> None:
+        self._gone = gone
 
     def name_of(self, node: NodeId) -> str:
         return NAMES[node]
+
+    def is_gone(self, node: NodeId) -> bool:
+        return node in self._gone
 
 
 def job(items: int = 1) -> Job:
@@ -109,6 +115,8 @@ def test_a_job_of_which_only_a_summary_is_known_can_be_listed() -> None:
     listed = listed_status(summary, Names(), 1000.0)  # type: ignore[arg-type]
 
     assert (listed.name, listed.state, listed.origin, listed.elapsed_s) == ("far", "done", "delta", 30.0)
+    assert not listed.origin_gone
+    assert listed_status(summary, Names(NODES[3]), 1000.0).origin_gone  # type: ignore[arg-type]
 
 
 def test_a_phase_of_a_newer_version_is_shown_as_running() -> None:
@@ -127,7 +135,7 @@ def test_results_lie_side_by_side_while_their_names_differ() -> None:
     finish(made, (1, 0), 1, "k0_out")
     finish(made, (1, 1), 2, "k1_out")
 
-    assert [(place, found.name, holder) for place, found, holder in place_results(made)] == [
+    assert [(found.place, found.file.name, found.attempt.node) for found in place_results(made)] == [
         ("", "k0_out", NODES[1]),
         ("", "k1_out", NODES[2]),
     ]
@@ -138,7 +146,7 @@ def test_results_with_one_name_get_directories_by_item_and_task() -> None:
     finish(made, (1, 0), 1, "out")
     finish(made, (1, 1), 2, "out")
 
-    assert [place for place, _, _ in place_results(made)] == ["k0/second", "k1/second"]
+    assert [found.place for found in place_results(made)] == ["k0/second", "k1/second"]
 
 
 def test_what_only_children_get_is_no_result() -> None:
@@ -149,9 +157,10 @@ def test_what_only_children_get_is_no_result() -> None:
 
 
 def test_an_item_key_that_leads_elsewhere_is_not_followed() -> None:
-    check_places([("k0/second", file("ok"), NODES[1])])
+    made = Attempt(1, NODES[1])
+    check_places([Result("k0/second", file("ok"), made)])
     with pytest.raises(RefusedError, match="no name for a file"):
-        check_places([("../k0/second", file("ok"), NODES[1])])
+        check_places([Result("../k0/second", file("ok"), made)])
 
 
 def test_a_task_and_one_item_of_it_can_be_named_as_listings_do() -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pnode.node.answers import ran_s, settled_units, silence_text, units_listing, waited_s, write_jobs, write_logs
+from pnode.node.answers import silence_text, write_jobs, write_logs
 from pnode.node.api import JobDetail, JobState, LogChunk, UnitStatus
 from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, Followed, JobLines, follow_job, tasks_listing, write_followed
+from pnode.node.jobtext import ran_s, settled_units, units_listing, waited_s
 from pnode.node.plain import Instant
 from pnode.node.terminal import (
     Column,
@@ -336,10 +337,10 @@ def test_a_live_table_of_more_units_than_lines_is_summed_up_by_task(screen: Scre
 
 
 CHUNKS = [
-    LogChunk("a", 0, 1, "n1", "stdout", "no end"),
-    LogChunk("a", 0, 1, "n1", "stdout", "ing"),
-    LogChunk("a", 0, 1, "n1", "stderr", "warn\n"),
-    LogChunk("b", 2, 3, "n2", "stdout", ""),
+    LogChunk("a", 0, 1, "n1", "stdout", "no end", ""),
+    LogChunk("a", 0, 1, "n1", "stdout", "ing", ""),
+    LogChunk("a", 0, 1, "n1", "stderr", "warn\n", ""),
+    LogChunk("b", 2, 3, "n2", "stdout", "", ""),
 ]
 
 

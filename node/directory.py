@@ -1,0 +1,26 @@
+"""The directory: what people are told about nodes: their names, and whether they are there."""
+
+from pnode.protocol.dag import Task
+from pnode.protocol.desk import Desk
+from pnode.protocol.ids import NodeId
+from pnode.protocol.neighbours import Neighbours
+
+
+class Directory:
+    """The nodes that this node knows of, those included that only a job's ledger names."""
+
+    def __init__(self, neighbours: Neighbours, desk: Desk) -> None:
+        self._neighbours = neighbours
+        self._desk = desk
+
+    def name_of(self, node: NodeId) -> str:
+        """Its name, or its id where that is not known (any more)."""
+        return self._neighbours.name_of(node)
+
+    def is_gone(self, node: NodeId) -> bool:
+        """Whether nothing it has can be had: it is dead, has left, or was not seen since this node was started."""
+        return self._desk.is_gone(node)
+
+    def why_nobody(self, task: Task) -> str:
+        """Why no node can run a task; empty when one can."""
+        return self._neighbours.why_nobody(task)
