@@ -18,7 +18,7 @@ from .effects import Send
 from .frames import Frames
 from .ids import JobId, NodeId
 from .job import Job
-from .jobmessages import COMPARED_MAX, FRAMES, Compare, LedgerWanted
+from .jobmessages import COMPARED_MAX, FRAMES, Compare, Deliver, LedgerWanted
 
 COMPARE_S = 10.0
 """What is lost is nearly always found by other means first; with three others a pair compares every half a minute."""
@@ -80,10 +80,16 @@ class Comparing:
         """A fellow says what it has."""
         for name, fingerprint in message.jobs:
             job = self.desk.jobs.get(JobId(name))
-            if job is None:
-                self._send(peer, LedgerWanted(name, ()))
+            if job is None and name in self.desk.released:
+                self.tell_end(peer, JobId(name))
+            elif job is None:
+                self._send(peer, LedgerWanted(name, (), mutual=True))
             elif job.ledger.fingerprint() != fingerprint:
                 self.want(job, peer, now, mutual=True)
+
+    def tell_end(self, peer: NodeId, job: JobId) -> None:
+        """A node does not know that a job is over that was released here."""
+        self._send(peer, Deliver(job, (self.desk.released[job].signed,), None))
 
     def want(self, job: Job, peer: NodeId, now: float, *, mutual: bool = False) -> None:
         """Ask a node for what is lacking here, unless it has just been asked."""

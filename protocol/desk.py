@@ -106,6 +106,8 @@ class Desk:
     """Jobs about which something was said, or is to be shown, since the last flush."""
     unhurried: dict[JobId, float] = field(default_factory=dict)
     """Jobs about which something was said that nobody waits for, and when it is said at the latest."""
+    released: dict[JobId, Entry] = field(default_factory=dict)
+    """Jobs that were forgotten, each with a segment that says that it is over."""
     vanished: dict[NodeId, None] = field(default_factory=dict)
     """Nodes with a part in a job that membership does not know, and that have had time to show up."""
 

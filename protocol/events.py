@@ -153,6 +153,13 @@ class WatchJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultsPulled:
+    """Somebody at this node has fetched the results of a job that is known here."""
+
+    job: JobId
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """The node is about to stop: say so."""
 
@@ -175,11 +182,12 @@ Event = (
     | CancelJob
     | FindJobs
     | WatchJob
+    | ResultsPulled
     | Leave
 )
 
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
-    "FindJobs", "Leave", "LoadSampled", "Received", "RunEnded", "SessionClosed", "SessionOpened", "Submit",
-    "Synced", "WatchJob",
+    "FindJobs", "Leave", "LoadSampled", "Received", "ResultsPulled", "RunEnded", "SessionClosed", "SessionOpened",
+    "Submit", "Synced", "WatchJob",
 ]  # fmt: skip

@@ -157,6 +157,8 @@ class Job:
 
     closed: bool = False
     """It is over, and nothing of it is left to do here."""
+    released: bool = False
+    """Retention: its content was let go; the ledger is history."""
     informed_of_end: dict[NodeId, None] = field(default_factory=dict)
     """Nodes that know that it is over."""
     informed: dict[NodeId, None] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from .copies import Copies
 from .desk import Desk
 from .effects import Effect, Reply
 from .enquiries import Enquiries
-from .events import CancelJob, Fetched, FetchFailed, FindJobs, RunEnded, Submit, Synced, WatchJob
+from .events import CancelJob, Fetched, FetchFailed, FindJobs, ResultsPulled, RunEnded, Submit, Synced, WatchJob
 from .fetching import Fetching, Purpose
 from .guarding import Guarding
 from .holding import Holding
@@ -38,8 +38,12 @@ from .receipts import Receipts
 from .recovery import Recovery
 from .register import FullError, Register
 from .replica import Replica
+from .retention import Retention
 from .signed import Signed
 from .strangers import Strangers
+
+JobEvent = Fetched | FetchFailed | RunEnded | Synced | Submit | CancelJob | WatchJob | ResultsPulled
+"""What happens at a node that concerns its jobs."""
 
 COPIED = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 """What a copy of a result may follow from."""
@@ -74,7 +78,8 @@ class Jobs:
             self.holding,
         )
         self.enquiries = Enquiries(desk)
-        self.register = Register(desk)
+        self.retention = Retention(desk, self.fetching, self.guarding, self.copies, self.comparing)
+        self.register = Register(desk, self.retention)
         self.mail = Mail(desk, self.register, self.enquiries, self.strangers, self.comparing, self.guarding)
 
     @property
@@ -93,13 +98,12 @@ class Jobs:
             self.comparing.deadline,
             self.receipts.deadline,
             self.keeping.deadline,
+            self.retention.deadline,
             self.strangers.deadline,
             self.enquiries.deadline,
         )
 
-    def handle(
-        self, event: Fetched | FetchFailed | RunEnded | Synced | Submit | CancelJob | WatchJob, now: float
-    ) -> list[Effect]:
+    def handle(self, event: JobEvent, now: float) -> list[Effect]:
         """Something happened at this node."""
         match event:
             case Fetched():
@@ -116,6 +120,9 @@ class Jobs:
                 self._cancel(event, now)
             case WatchJob():
                 self.enquiries.watch(event, now)
+            case ResultsPulled():
+                if event.job in self.desk.jobs:
+                    self.retention.pulled(self.desk.jobs[event.job], now)
             case _:
                 assert_never(event)
         return self._settle(now)
@@ -137,6 +144,7 @@ class Jobs:
         self.guarding.tick(now)
         self.copies.tick(now)
         self.receipts.tick(now)
+        self.retention.tick(now)
         self.enquiries.tick(now)
         for node in self.strangers.due(now):
             self._gone(node, now)
@@ -199,13 +207,18 @@ class Jobs:
         """Take up what the journal of an earlier run of this node holds."""
         for signed in jobs:
             self.register.restore(signed)
+        strays = []
         for signed in segments:
             entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
             job = self.desk.jobs.get(JobId(entry.segment.job))
-            if job is not None and job.ledger.add(entry):
+            if job is None:
+                strays.append(entry)
+            elif job.ledger.add(entry):
                 self.desk.keep(job, entry)
                 job.state.apply(entry)
         self.desk.effects.clear()  # it is in the journal already
+        for entry in strays:
+            self.retention.remember(entry)
         for job in self.desk.jobs.values():
             self._resume(job, now)
         return self._settle(now)
@@ -215,7 +228,9 @@ class Jobs:
         for key, unit in job.state.units.items():
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
                 job.begin(key)
-        if not job.state.is_over:
+        if job.closed:
+            self.retention.look(job)
+        else:
             self.holding.resume(job, now)
         self.keeping.resume(job, now)
 
@@ -296,6 +311,8 @@ class Jobs:
         if statement.kind in ABOUT_THE_JOB:
             if statement.kind == StatementKind.GUARDED:
                 self.keeping.guarded(job, now)
+            elif statement.kind == StatementKind.PULLED:
+                self.retention.look(job)
         else:
             self.holding.heard(job, author, statement, now)
             if statement.kind in COPIED:
@@ -322,6 +339,7 @@ class Jobs:
         self.placing.over(job)
         self.keeping.over(job, now)
         self.fetching.over(job.id)
+        self.retention.look(job)
         if job.leading:
             self.leading.over(job)
 

@@ -132,7 +132,7 @@ class Keeping:
             job.watchers.pop(node, None)
             job.asked.pop(node, None)
             was_leading = job.leading
-            if node in job.replicas:
+            if node in job.replicas and not job.released:
                 self.desk.appoint(job)
                 self._changed(job, now)
             if job.closed:
@@ -155,6 +155,8 @@ class Keeping:
                 self._meet(job, joined, now)
 
     def _meet(self, job: Job, joined: tuple[NodeId, ...], now: float) -> None:
+        if job.released:
+            return
         back = [node for node in joined if node in job.replicas]
         if any(node not in back and self._counts(job, node) for node in joined):
             self.desk.appoint(job)

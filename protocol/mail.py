@@ -96,9 +96,9 @@ class Mail:
     def send_due(self, now: float) -> None:
         """Confirm what has come, and send what is due."""
         for (peer, job_id_), segments in self._arrived.items():
-            names = tuple(segments)
-            for at in range(0, len(names), SEGMENTS_PER_MESSAGE_MAX):
-                self._send(peer, Delivered(job_id_, names[at : at + SEGMENTS_PER_MESSAGE_MAX]))
+            arrived = tuple(segments)
+            for at in range(0, len(arrived), SEGMENTS_PER_MESSAGE_MAX):
+                self._send(peer, Delivered(job_id_, arrived[at : at + SEGMENTS_PER_MESSAGE_MAX]))
         self._arrived.clear()
         for peer, job_id_, names in self.desk.delivery.collect(now):
             self.strangers.meet(peer, now)
@@ -127,6 +127,9 @@ class Mail:
     def _deliver(self, peer: NodeId, message: Deliver, now: float) -> None:
         job = self.desk.jobs.get(JobId(message.job))
         if job is None:
+            if message.job in self.desk.released:
+                self._let_go(peer, message)
+                return
             if message.spec is None:
                 self._send(peer, SpecWanted(message.job))
                 return
@@ -147,6 +150,17 @@ class Mail:
             self.desk.tell_end(job, peer)
         self.enquiries.check(job)
         self.guarding.check(job)
+
+    def _let_go(self, peer: NodeId, message: Deliver) -> None:
+        """The job was released here: take nothing in, but let nobody go on telling us about it."""
+        segments = (decode(Segment, signed.body) for signed in message.segments)
+        authors = (NodeId(signed.author) for signed in message.segments)
+        names = ((author, each.boot, each.sequence) for author, each in zip(authors, segments, strict=True))
+        ending = self.desk.released[JobId(message.job)].id
+        told = dict.fromkeys(names)
+        self._arrived.setdefault((peer, JobId(message.job)), {}).update(told)
+        if ending not in told:
+            self.comparing.tell_end(peer, JobId(message.job))
 
     def _known(self, peer: NodeId, name: bytes, spec: Signed) -> Job | None:
         """The job of that name, of whose specification the origin need not be told: it may be 2 MB. None if there is

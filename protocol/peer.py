@@ -28,24 +28,20 @@ from .events import (
     DialFailed,
     Discovered,
     Event,
-    Fetched,
-    FetchFailed,
     FindJobs,
     Leave,
     LoadSampled,
     Received,
-    RunEnded,
     SessionClosed,
     SessionOpened,
     Submit,
-    Synced,
     WatchJob,
 )
 from .frames import Frames, UnknownKindError
 from .gossip import LinksHeard, LoadHeard
 from .ids import ClusterId, NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
-from .jobs import Jobs
+from .jobs import JobEvent, Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
@@ -209,9 +205,7 @@ class Peer:
             case Leave() if self._member is not None:
                 left = self._outputs(self._member.membership.leave(now), now)
                 return [*left, Reply(event.request, b"", None)]
-            case Fetched() | FetchFailed() | RunEnded() | Synced() | Submit() | CancelJob() | WatchJob() if (
-                self._member is not None
-            ):
+            case _ if self._member is not None and isinstance(event, JobEvent):
                 return self._member.jobs.handle(event, now)
         return []  # figures and content that nobody waits for any more
 

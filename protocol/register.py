@@ -9,6 +9,7 @@ from .job import Job, program_name
 from .jobspec import SPEC_BYTES_MAX, JobSpec
 from .jobstate import JobState
 from .ledger import Ledger
+from .retention import Retention
 from .signed import Kind, Signed, sign, verify
 
 JOBS_MAX = 4096
@@ -25,8 +26,9 @@ class FullError(RemoteProtocolError):
 class Register:
     """Puts jobs on the desk, and takes old ones off it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, retention: Retention) -> None:
         self.desk = desk
+        self.retention = retention
 
     def submit(self, spec: bytes) -> Job:
         """A job of this node's own. Raises FullError if there is no room for it."""
@@ -45,6 +47,7 @@ class Register:
             raise RemoteProtocolError("a job's specification does not have the name it was sent under")
         self.make_room()
         job = self.restore(spec)
+        self.desk.released.pop(name, None)
         self.desk.fresh.append((job, source))
         self.desk.effects.append(Save("job", job.id, encode(job.signed)))
         return job
@@ -70,7 +73,7 @@ class Register:
             over = next((job for job in self.desk.jobs.values() if job.closed), None)
             if over is None:
                 raise FullError(f"{JOBS_MAX} jobs are under way here: no room for another")
-            self.desk.forget(over)
+            self.retention.forget(over)
 
     def _ranks(self, spec: JobSpec) -> dict[str, float]:
         place, profile = self.desk.place, self.desk.profile

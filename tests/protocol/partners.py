@@ -49,6 +49,8 @@ START = 1000.0
 MEMORY_BYTES = 2**30
 CODEC = Frames(FRAMES)
 
+DAY_S = 86_400.0
+
 FALSE_BOOT = 1000
 """Feeds of words put into somebody's mouth begin here: each has one segment, so that none is ever missing."""
 
@@ -378,8 +380,9 @@ class Circle:
 
     @property
     def deadline(self) -> float:
-        """When somebody has something to do."""
-        return min((each.jobs.deadline for each in self.partners.values() if each.up), default=math.inf)
+        """When somebody has something to do; that a job is released one day does not count."""
+        due_s = min((each.jobs.deadline for each in self.partners.values() if each.up), default=math.inf)
+        return due_s if due_s < self.now + DAY_S else math.inf
 
     def take(self) -> list[str]:
         """What was done since the last time, in order."""
@@ -430,7 +433,7 @@ class Circle:
                     if effect.table == "segment":
                         self._read(partner, decode(Signed, effect.value))
                 case Erase():
-                    del partner.rows[(effect.table, effect.key)]
+                    partner.rows.pop((effect.table, effect.key), None)
                 case Sync():
                     self._under_way.append(partial(self._synced, partner, partner.jobs, effect.number))
                 case Release():

@@ -1,0 +1,110 @@
+"""Retention: how long a job that is over is kept, and by whom.
+
+    over --somebody has fetched its results (PULLED), and GRACE_S has passed; or RETENTION_S has--> released
+
+Whoever is not the job's origin then forgets it: its rows are erased and its content may go. The origin lets the
+content go as well, and keeps the ledger as history until there is no room for it (`register`). All replicas come to
+this at about the same time, by the same statements, and none of them shows a job to others that it would release.
+
+A node that was away all the time may still take the job for open, and must not bring it back. So whoever has released
+a job keeps one segment of it that says how it ended, and answers by that whatever it is told about the job.
+"""
+
+from .comparing import Comparing
+from .copies import Copies
+from .desk import Desk, segment_row
+from .effects import Erase, Release
+from .fetching import Fetching
+from .guarding import Guarding
+from .ids import JobId
+from .job import Job
+from .jobstate import ENDINGS, Phase
+from .ledger import Entry, Statement, StatementKind
+from .timers import Timers
+
+RETENTION_S = 7 * 86_400.0
+"""Longer than a long weekend."""
+
+GRACE_S = 3600.0
+"""Whoever has fetched results at one node may want them at another, or again."""
+
+RELEASED_MAX = 4096
+"""As many as jobs: each costs one segment, a kilobyte or two."""
+
+
+class Retention:
+    """The jobs here that are over."""
+
+    def __init__(
+        self, desk: Desk, fetching: Fetching, guarding: Guarding, copies: Copies, comparing: Comparing
+    ) -> None:
+        self.desk = desk
+        self.fetching = fetching
+        self.guarding = guarding
+        self.copies = copies
+        self.comparing = comparing
+        self._timers: Timers[JobId] = Timers()
+
+    @property
+    def deadline(self) -> float:
+        return self._timers.deadline
+
+    def look(self, job: Job) -> None:
+        """A job is over, or its results were fetched."""
+        if job.state.is_over and not job.released:
+            self._timers.set(job.id, _until_s(job))
+
+    def pulled(self, job: Job, now: float) -> None:
+        """Somebody at this node has fetched the results: the others may know it, too."""
+        if job.state.phase is Phase.DONE and job.state.pulled_s is None:
+            self.desk.say(job, Statement(StatementKind.PULLED, 0, 0, 0, now), ())
+
+    def tick(self, now: float) -> None:
+        for job_id in self._timers.due(now):
+            job = self.desk.jobs[job_id]
+            if job.origin == self.desk.me:
+                job.released = True
+                self._put_away(job)
+            else:
+                self.forget(job)
+
+    def forget(self, job: Job) -> None:
+        """Forget a job that is over, but for the fact that it is."""
+        self._put_away(job)
+        self._timers.cancel(job.id)
+        self.desk.effects.append(Erase("job", job.id))
+        last = min(job.endings)
+        for entry in job.ledger:
+            if entry.id != last:
+                self.desk.effects.append(Erase("segment", segment_row(job.id, entry)))
+        self.desk.forget(job)
+        self.remember(job.ledger[last])
+
+    def remember(self, ending: Entry) -> None:
+        """Keep one segment of a job that is not here any more, if it says that the job is over."""
+        job_id = JobId(ending.segment.job)
+        says_so = any(statement.kind in ENDINGS for statement in ending.segment.statements)
+        if not says_so or job_id in self.desk.released:
+            self.desk.effects.append(Erase("segment", segment_row(job_id, ending)))
+            return
+        self.desk.released[job_id] = ending
+        while len(self.desk.released) > RELEASED_MAX:
+            oldest = next(iter(self.desk.released))
+            gone = self.desk.released.pop(oldest)
+            self.desk.effects.append(Erase("segment", segment_row(oldest, gone)))
+
+    def _put_away(self, job: Job) -> None:
+        self.guarding.stop(job)
+        self.copies.stop(job)
+        self.comparing.leave(job)
+        self.fetching.over(job.id)
+        self.desk.effects.append(Release(job.id))
+
+
+def _until_s(job: Job) -> float:
+    """Until when a job that is over is kept. Others' clocks may be wrong: nothing is released that has just ended."""
+    said = [job.state.cancelled, job.state.conclusion]
+    ended_s = max(min(at_s for at_s, _ in filter(None, said)), job.ended_here_s)
+    if job.state.pulled_s is None:
+        return ended_s + RETENTION_S
+    return min(max(job.state.pulled_s, ended_s) + GRACE_S, ended_s + RETENTION_S)
