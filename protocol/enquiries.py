@@ -1,7 +1,8 @@
 """Enquiries: what people at this node ask about the cluster's jobs, which takes other nodes to answer.
 
-Which jobs there are is asked of everybody (FindJobs); each node answers for those that were submitted to it. To see
-one of somebody else's (WatchJob), this node asks the job's origin for the whole ledger, and for what follows.
+Which jobs there are is asked of everybody (FindJobs); each node answers for those that it keeps. To see one that is
+kept elsewhere (WatchJob), this node asks one of its replicas for the whole ledger, and for what follows; if that does
+not answer, or dies, or stops being a replica, the next. So a job can be followed wherever it is, whoever is lost.
 """
 
 import math
@@ -38,8 +39,10 @@ class _Question:
 class _Watch:
     """A ledger that was asked for."""
 
-    origin: NodeId
-    due_s: float
+    untried: list[NodeId]
+    """Who may be asked if this one does not answer."""
+    asked: NodeId | None = None
+    due_s: float = -math.inf
     requests: list[int] = field(default_factory=list)
     vector: Vector | None = None
     """How much there was of it when we were answered."""
@@ -55,7 +58,10 @@ class Enquiries:
         self._frames = Frames(FRAMES)
         self._questions: dict[int, _Question] = {}
         self._watches: dict[JobId, _Watch] = {}
-        self._watching: dict[JobId, None] = {}
+        self._keepers: dict[JobId, dict[NodeId, None]] = {}
+        """Who has answered for a job that is listed."""
+        self._watching: dict[JobId, NodeId] = {}
+        """By whom we are told what follows."""
         self._counter = 0
 
     @property
@@ -75,20 +81,24 @@ class Enquiries:
         return [Send(peer, question) for peer in peers]
 
     def asked(self, peer: NodeId, message: JobsWanted) -> None:
-        """A node wants to know which jobs were submitted here."""
+        """A node wants to know which jobs are kept here."""
         newest = tuple(self.summaries()[-SUMMARIES_MAX:])
         self._send(peer, JobsAnswer(message.question, newest))
 
     def answered(self, peer: NodeId, message: JobsAnswer) -> None:
-        """A node says which jobs were submitted to it."""
+        """A node says which jobs it keeps. Of what several say of one the furthest counts."""
         question = self._questions.get(message.question)
         if question is None or peer not in question.open:
             return
         for summary in message.jobs:
-            if summary.origin == peer:  # nobody speaks for another's jobs
-                self.listed[JobId(summary.job)] = summary
+            job_id = JobId(summary.job)
+            known = self.listed.get(job_id)
+            if known is None or _further(summary, known):
+                self.listed[job_id] = summary
+            self._keepers.setdefault(job_id, {})[peer] = None
         while len(self.listed) > LISTED_MAX:
-            del self.listed[next(iter(self.listed))]
+            oldest = next(iter(self.listed))
+            del self.listed[oldest], self._keepers[oldest]
         del question.open[peer]
         if not question.open:
             del self._questions[message.question]
@@ -97,32 +107,35 @@ class Enquiries:
     def watch(self, event: WatchJob, now: float) -> None:
         """Have the whole ledger of a job here from now on."""
         job = self.desk.jobs.get(event.job)
-        if job is not None and (self.desk.me in self.desk.replicas(job) or self.is_watching(job.id)):
+        if job is not None and (self._is_kept(job) or self.is_watching(job.id)):
             self.desk.effects.append(Reply(event.request, event.job, None))
             return
-        summary = self.listed.get(event.job)
-        origin = job.origin if job is not None else NodeId(summary.origin) if summary is not None else None
-        if origin is None:
+        candidates = self._candidates(event.job)
+        if job is None and not candidates:
             self.desk.effects.append(Reply(event.request, b"", "nobody in the cluster knows such a job"))
             return
-        watch = self._watches.setdefault(event.job, _Watch(origin, now + LEDGER_S))
+        watch = self._watches.setdefault(event.job, _Watch(candidates))
         watch.requests.append(event.request)
-        self._send(origin, LedgerWanted(event.job, job.ledger.vector() if job is not None else (), follow=True))
+        if watch.asked is None:
+            self._ask_next(event.job, watch, now)
+        else:  # it may not have heard us
+            self._ask(event.job, watch.asked)
 
     def shown(self, peer: NodeId, job: Job, vector: Vector, now: float) -> None:
         """A node is sending us its ledger of a job."""
         watch = self._watches.get(job.id)
-        if watch is not None and watch.origin == peer:
+        if watch is not None and watch.asked == peer:
             watch.vector, watch.due_s = vector, now + LEDGER_S
             self.check(job)
 
     def check(self, job: Job) -> None:
         """If the ledger of a job has arrived say so to whoever waits for it."""
         watch = self._watches.get(job.id)
-        if watch is not None and watch.vector is not None and not job.ledger.lacks(watch.vector):
-            del self._watches[job.id]
-            self._watching[job.id] = None
-            self.desk.effects += [Reply(request, job.id, None) for request in watch.requests]
+        if watch is None or watch.asked is None or watch.vector is None or job.ledger.lacks(watch.vector):
+            return
+        del self._watches[job.id]
+        self._watching[job.id] = watch.asked
+        self.desk.effects += [Reply(request, job.id, None) for request in watch.requests]
 
     def is_watching(self, job: JobId) -> bool:
         """Whether the whole ledger of somebody else's job is kept up to date here."""
@@ -130,22 +143,68 @@ class Enquiries:
 
     def back(self, peer: NodeId) -> None:
         """A member has come back and may have forgotten who watches its jobs."""
-        for job_id in self._watching:
+        for job_id, told_by in self._watching.items():
             job = self.desk.jobs.get(job_id)
-            if job is not None and job.origin == peer and not job.state.is_over:
-                self._send(peer, LedgerWanted(job.id, job.ledger.vector(), follow=True))
+            if job is not None and told_by == peer:
+                self._follow(job, peer)
+
+    def changed(self, job: Job) -> None:
+        """Others keep a job now: who does not keep it any more does not hear of it any more."""
+        told_by = self._watching.get(job.id)
+        if told_by is not None and self.desk.keeps(job):
+            del self._watching[job.id]
+        elif told_by is not None and told_by not in job.replicas and job.replicas:
+            self._follow(job, job.replicas[0])
+
+    def gone(self, peer: NodeId, now: float) -> None:
+        """A member is gone: do not wait for its answer."""
+        for job_id, watch in tuple(self._watches.items()):
+            if watch.asked == peer:
+                self._ask_next(job_id, watch, now)
 
     def tick(self, now: float) -> None:
         """Let nobody wait longer than was promised."""
         for number in [number for number, question in self._questions.items() if question.due_s <= now]:
             self.desk.effects.append(Reply(self._questions.pop(number).request, b"", None))
-        for job in [job for job, watch in self._watches.items() if watch.due_s <= now]:
-            reason = "the node it was submitted to does not answer"
-            self.desk.effects += [Reply(request, b"", reason) for request in self._watches.pop(job).requests]
+        for job_id, watch in [(job, watch) for job, watch in self._watches.items() if watch.due_s <= now]:
+            self._ask_next(job_id, watch, now)
 
     def summaries(self) -> list[Summary]:
-        """The jobs that were submitted here, oldest first."""
-        return [summary_of(job) for job in self.desk.jobs.values() if job.origin == self.desk.me]
+        """The jobs that are kept here, oldest first."""
+        return [summary_of(job) for job in self.desk.jobs.values() if self._is_kept(job)]
+
+    def _is_kept(self, job: Job) -> bool:
+        """Whether this node has the whole job, or is about to."""
+        return job.origin == self.desk.me or self.desk.keeps(job)
+
+    def _candidates(self, job_id: JobId) -> list[NodeId]:
+        """Who may have the whole ledger of a job."""
+        job = self.desk.jobs.get(job_id)
+        named = dict.fromkeys((*(() if job is None else job.replicas), *self._keepers.get(job_id, ())))
+        return [node for node in named if node != self.desk.me and not self.desk.is_gone(node)]
+
+    def _ask_next(self, job_id: JobId, watch: _Watch, now: float) -> None:
+        """Ask the next of those who may have it; if there is nobody left say so."""
+        watch.untried = [node for node in watch.untried if not self.desk.is_gone(node)]
+        if not watch.untried:
+            del self._watches[job_id]
+            reason = "no node that keeps it answers"
+            self.desk.effects += [Reply(request, b"", reason) for request in watch.requests]
+            return
+        watch.asked, *watch.untried = watch.untried
+        watch.vector, watch.due_s = None, now + LEDGER_S
+        self._ask(job_id, watch.asked)
+
+    def _follow(self, job: Job, node: NodeId) -> None:
+        """From now on be told by this one."""
+        self._watching[job.id] = node
+        if not job.state.is_over:
+            self._ask(job.id, node)
+
+    def _ask(self, job_id: JobId, node: NodeId) -> None:
+        job = self.desk.jobs.get(job_id)
+        vector = () if job is None else job.ledger.vector()
+        self._send(node, LedgerWanted(job_id, vector, follow=True))
 
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))
@@ -158,3 +217,7 @@ def summary_of(job: Job) -> Summary:
         job.id, job.origin, job.spec.name, state.phase.value, state.results, state.size, job.spec.created_s,
         state.ended_s or 0.0,
     )  # fmt: skip
+
+
+def _further(summary: Summary, known: Summary) -> bool:
+    return (summary.ended_s > 0, summary.done) > (known.ended_s > 0, known.done)

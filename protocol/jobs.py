@@ -67,6 +67,7 @@ class Jobs:
         self.copies = Copies(desk, self.fetching)
         self.comparing = Comparing(desk)
         self.receipts = Receipts(desk)
+        self.enquiries = Enquiries(desk)
         self.keeping = Keeping(
             desk,
             self.strangers,
@@ -76,8 +77,8 @@ class Jobs:
             self.comparing,
             self.receipts,
             self.holding,
+            self.enquiries,
         )
-        self.enquiries = Enquiries(desk)
         self.retention = Retention(desk, self.fetching, self.guarding, self.copies, self.comparing)
         self.register = Register(desk, self.retention)
         self.mail = Mail(desk, self.register, self.enquiries, self.strangers, self.comparing, self.guarding)
@@ -199,6 +200,7 @@ class Jobs:
     def _gone(self, peer: NodeId, now: float) -> None:
         self.desk.delivery.forget_peer(peer)
         self.placing.unreachable(peer, "is gone", now)
+        self.enquiries.gone(peer, now)
         self.keeping.gone(peer, now)
 
     # -- this node's own doing ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import math
 from .comparing import Comparing
 from .copies import Copies
 from .desk import Desk
+from .enquiries import Enquiries
 from .guardians import enters
 from .guarding import Guarding
 from .holding import Holding
@@ -42,6 +43,7 @@ class Keeping:
         comparing: Comparing,
         receipts: Receipts,
         holding: Holding,
+        enquiries: Enquiries,
     ) -> None:
         self.desk = desk
         self.strangers = strangers
@@ -51,6 +53,7 @@ class Keeping:
         self.comparing = comparing
         self.receipts = receipts
         self.holding = holding
+        self.enquiries = enquiries
         self._joined: dict[NodeId, None] = {}
         self._later: Timers[JobId] = Timers()
         """When a node that was restarted takes those it knows for all there are."""
@@ -185,6 +188,7 @@ class Keeping:
         self._welcome(job, newcomers, compares=is_leaving or stayed[:1] == [self.desk.me])
         self.receipts.check(job)
         self.holding.sources_changed(job)
+        self.enquiries.changed(job)
         if job.leading and not job.closed:
             self.leading.changed(job, now)
 

@@ -1,6 +1,7 @@
 """Enquiries: questions about the cluster's jobs get an answer, in time, from those who may give it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -118,14 +119,17 @@ def test_an_answer_that_comes_too_late_or_to_another_question_is_ignored() -> No
     assert circle["ann"].jobs.listed == {}
 
 
-def test_nobody_speaks_for_anothers_jobs() -> None:
-    circle = Circle("ann", "bob")
-    circle.crash("bob")
-    find(circle, "ann", "bob")
+def test_of_what_several_say_of_a_job_the_furthest_counts() -> None:
+    circle = Circle("ann", "bob", "cid", "dan")
+    for name in ("bob", "cid", "dan"):
+        circle.crash(name)
+    find(circle, "ann", "bob", "cid", "dan")
+    done = [replace(summary(b"1" * 16, circle.id_of("bob")), done=number) for number in (1, 3, 2)]
 
-    circle.say("bob", "ann", JobsAnswer(1, (summary(b"1" * 16, b"?" * 32), summary(b"2" * 16, circle.id_of("bob")))))
+    for name, told in zip(("bob", "cid", "dan"), done, strict=True):
+        circle.say(name, "ann", JobsAnswer(1, (told,)))
 
-    assert list(circle["ann"].jobs.listed) == [b"2" * 16]
+    assert list(circle["ann"].jobs.listed.values()) == [done[1]]
 
 
 def test_no_more_is_remembered_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +268,7 @@ def test_a_ledger_that_does_not_come_is_not_waited_for(shown: bool) -> None:
     assert request not in circle["cid"].replies
     circle.run(0.01)
 
-    assert error(circle, "cid", request) == "the node it was submitted to does not answer"
+    assert error(circle, "cid", request) == "no node that keeps it answers"
     assert not circle["cid"].jobs.is_watching(job)
 
 
