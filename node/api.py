@@ -68,6 +68,8 @@ class NodeStatus:
     home: Path
     emulated_speed: float = 1.0
     """For experiments: the share of its machine's speed at which it lets tasks run (see `emulation`)."""
+    resumed: int = 0
+    """Jobs of an earlier run of this node that were not over when it was started."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,16 +24,15 @@ def attempts_at(unit: UnitState, job: Job, directory: Directory) -> tuple[Attemp
 
 
 def _attempt_status(attempt: Attempt, unit: UnitState, job: Job, directory: Directory) -> AttemptStatus:
-    name, is_gone = directory.name_of(attempt.node), directory.is_gone(attempt.node)
-    is_lost = (is_gone and attempt.is_open and not job.state.is_over) or attempt.lost is not None
+    state, end = _fate(attempt, unit, job, directory)
     return AttemptStatus(
         attempt=attempt.number,
-        node=name,
-        node_gone=is_gone,
-        state="lost" if is_lost else _STATES[attempt.phase],
+        node=directory.name_of(attempt.node),
+        node_gone=directory.is_gone(attempt.node),
+        state=state,
         counts=attempt is unit.result,
         why=attempt.why if attempt.number > 1 else "",
-        end=f"{name} is gone" if is_lost and attempt.lost is None else _end(attempt, unit),
+        end=end,
         assigned_at=_instant(attempt.assigned_s),
         started_at=_instant(attempt.started_s),
         finished_at=_instant(attempt.ended_s),
@@ -41,14 +40,19 @@ def _attempt_status(attempt: Attempt, unit: UnitState, job: Job, directory: Dire
     )
 
 
-def _end(attempt: Attempt, unit: UnitState) -> str:
-    """What there is to say about its end; empty while it has none, or when its result is the one that counts."""
+def _fate(attempt: Attempt, unit: UnitState, job: Job, directory: Directory) -> tuple[AttemptState, str]:
+    """What has become of it, and why it came to nothing, if it did."""
+    state = _STATES[attempt.phase]
     if attempt.lost is not None:
-        return attempt.lost[1]
+        return "lost", attempt.lost[1]
+    if attempt.is_open and directory.is_gone(attempt.node):
+        return "lost", f"{directory.name_of(attempt.node)} is gone"
+    if attempt.is_open and job.state.is_over:
+        return "dropped", "the job is over"
     if attempt.phase != "finished" or attempt is unit.result:
-        return attempt.reason
+        return state, attempt.reason
     assert unit.result is not None, "there is at least this one"
-    return f"not needed: the result of attempt {unit.result.number} counts"
+    return state, f"not needed, since the result of attempt {unit.result.number} counts"
 
 
 def _instant(seconds: float | None) -> Instant | None:

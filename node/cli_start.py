@@ -125,6 +125,8 @@ def _write_started(started: Started, out: TextIO) -> None:
     if status.emulated_speed != 1.0:
         out.write(f"for an experiment, {emulation_text(status)}\n")
     out.write(f"it listens at {', '.join(status.addresses)} and sees {count_text(status.peers, 'other node')}\n")
+    if status.resumed and not started.already:
+        out.write(f"it goes on with {count_text(status.resumed, 'job')} from before: 'pnode jobs' lists them\n")
     if started.invitation is not None:
         write_invitation(started.invitation, out)
     elif status.founded:

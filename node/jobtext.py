@@ -14,6 +14,7 @@ from .terminal import (
     seconds_text,
     short_instant,
     show_listing,
+    show_sentence,
     time_of_day,
 )
 
@@ -59,12 +60,13 @@ def kept_text(submitted: Submitted) -> str:
 
 def write_job(job: JobDetail, out: TextIO) -> None:
     """The job's own facts, its units, every attempt where there were several, and at length why any has failed."""
-    out.write(
+    show_sentence(
         f"job {job.id} ({clean(job.name)}): {job.state}, {job.units_done}/{job.units_total} done after"
         f" {seconds_text(job.elapsed_s)}, submitted at {origin_text(job)} {short_instant(job.submitted_at)},"
-        f" mapper {clean(job.mapper)}\n"
+        f" mapper {clean(job.mapper)}",
+        out,
     )
-    out.write(f"{keepers_text(job)}\n")
+    show_sentence(keepers_text(job), out)
     show_listing(
         units_listing(settled_units(job), many_items=job.items > 1, now=job.submitted_at + job.elapsed_s), out
     )
@@ -97,12 +99,13 @@ def _keeper_text(keeper: KeeperStatus, job: JobDetail) -> str:
 def write_attempts(job: JobDetail, out: TextIO) -> None:
     """A line for every attempt at a unit that had more than one, or whose only one came to nothing."""
     lines = [
-        f"{unit_text(unit, many_items=job.items > 1)}, attempt {_attempt_text(attempt)}\n"
+        f"{unit_text(unit, many_items=job.items > 1)}, attempt {_attempt_text(attempt)}"
         for unit in job.units
         if any(not attempt.counts and attempt.state not in _UNDER_WAY for attempt in unit.attempts)
         for attempt in unit.attempts
     ]
-    out.writelines(lines[:ATTEMPTS_MAX])
+    for line in lines[:ATTEMPTS_MAX]:
+        show_sentence(line, out)
     if len(lines) > ATTEMPTS_MAX:
         out.write(f"and {count_text(len(lines) - ATTEMPTS_MAX, 'more attempt')}: --json has them all\n")
 

@@ -28,7 +28,7 @@ from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import NodeId, cluster_id
+from pnode.protocol.ids import NodeId, cluster_id, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
@@ -123,6 +123,10 @@ class Node:
         self.peer: Peer | None = None
         self.driver: Driver | None = None
         self.ready = False
+        self.resumed = 0
+        """Unfinished jobs of an earlier run."""
+        self._journaled: dict[bytes, bytes] = {}
+        """The rows of jobs that were there at the start."""
         self.stopping = trio.Event()
         self.transport = self._make_transport(0)
 
@@ -148,7 +152,7 @@ class Node:
             if self.habits.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
-            self.pins.restore(self._known_jobs())
+            self._take_up()
             await self._look_round(peer)
             self.ready = True
             report_ready(self.options.home)
@@ -230,8 +234,9 @@ class Node:
             _TIMINGS.get(self.habits.timing, MembershipSettings.lan)(),
         )
         rows = self.journal.rows
+        self._journaled = dict(rows("job"))
         peer.restore(
-            [decode(Signed, value) for _, value in rows("job")],
+            [decode(Signed, value) for value in self._journaled.values()],
             [decode(Signed, value) for _, value in rows("segment")],
         )
         return peer
@@ -282,6 +287,15 @@ class Node:
             return await self.transport.open_bulk(node, () if self.peer is None else self.peer.addresses_of(node))
         except UnreachableError as error:
             raise StreamError(str(error)) from None
+
+    def _take_up(self) -> None:
+        """The core has read the journal: see what it goes on with."""
+        jobs = self._known_jobs()
+        self.pins.restore(jobs)
+        unfinished = [job for job in jobs if job.id in self._journaled and not job.state.is_over]
+        self.resumed = len(unfinished)
+        for job in unfinished:
+            logger.info("resumed: job=%s name=%s", job_text(job.id), job.spec.name)
 
     def _known_jobs(self) -> tuple[Job, ...]:
         jobs = None if self.peer is None else self.peer.jobs

@@ -102,6 +102,7 @@ class Office:
             uptime_s=node.clock() - node.started_s,
             home=node.options.home,
             emulated_speed=node.options.emulated_speed,
+            resumed=node.resumed,
         )
 
     async def peers(self) -> tuple[PeerStatus, ...]:

@@ -6,6 +6,8 @@ reasons come from other machines, so whatever could steer a terminal is taken ou
 """
 
 import os
+import shutil
+import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -151,6 +153,16 @@ def show_listing(listing: Listing, stream: TextIO) -> None:
 
     console = Console(file=stream)
     console.print(listing.table(console.width))
+
+
+def show_sentence(sentence: str, stream: TextIO) -> None:
+    """A line that may be long: on a terminal it goes on in the next, a little to the right."""
+    if is_terminal(stream):
+        width = max(SHORTEST, shutil.get_terminal_size().columns)
+        sentence = textwrap.fill(
+            sentence, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
+    stream.write(f"{sentence}\n")
 
 
 def clean(text: str) -> str:

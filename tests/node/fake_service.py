@@ -38,6 +38,7 @@ class Member(FakeNode):
             founded=self.options.token is None,
             addresses=tuple(self.options.seeds) or ("192.0.2.5:4747",),
             emulated_speed=self.options.emulated_speed,
+            resumed=2 if self.options.name == "resuming" else 0,
         )
         if self.options.name == "failing":
             return replace(status, state="failed", reason="nobody answered at 192.0.2.7:4747")

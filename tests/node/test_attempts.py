@@ -37,7 +37,7 @@ def seen(made: Job, *gone: int) -> list[tuple[str, bool, str, str]]:
     return [(each.state, each.counts, each.why, each.end) for each in found]
 
 
-def test_an_attempt_whose_node_is_gone_is_lost_while_the_job_goes_on() -> None:
+def test_an_attempt_that_never_ended_is_lost_with_its_node_and_dropped_with_its_job() -> None:
     made = job()
     assigned(made, 1, 1)
     happened(made, K.STARTED, 1, 1)
@@ -46,7 +46,8 @@ def test_an_attempt_whose_node_is_gone_is_lost_while_the_job_goes_on() -> None:
     assert seen(made) == [("running", False, "", ""), ("assigned", False, "beta is gone", "")]
     assert seen(made, 1)[0] == ("lost", False, "", "beta is gone")
     made.state.note(NODES[0], statement(K.CANCELLED, attempt=0))
-    assert seen(made, 1)[0] == ("running", False, "", "")
+    assert [(state, end) for state, _, _, end in seen(made)] == [("dropped", "the job is over")] * 2
+    assert seen(made, 1)[0] == ("lost", False, "", "beta is gone")
 
 
 def test_of_two_results_one_counts_and_the_other_says_which() -> None:
@@ -57,7 +58,7 @@ def test_of_two_results_one_counts_and_the_other_says_which() -> None:
     happened(made, K.FINISHED, 1, 1)
 
     assert seen(made) == [
-        ("finished", False, "", "not needed: the result of attempt 2 counts"),
+        ("finished", False, "", "not needed, since the result of attempt 2 counts"),
         ("finished", True, "beta is gone", ""),
     ]
 

@@ -277,6 +277,19 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch.start_node, "__kwdefaults__", {"to_terminal": False, "service": FAKE})
 
 
+def test_pnode_start_says_which_jobs_it_goes_on_with(
+    tmp_path: Path, faked: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        assert cli.main(["start", "--home", str(tmp_path), "--name", "resuming"]) == 0
+        out = capsys.readouterr().out
+        assert "it goes on with 2 jobs from before: 'pnode jobs' lists them\n" in out
+        assert cli.main(["start", "--home", str(tmp_path)]) == 0
+        assert "goes on" not in capsys.readouterr().out
+    finally:
+        assert cli.main(["stop", "--home", str(tmp_path)]) == 0
+
+
 def test_pnode_start_founds_and_its_last_line_is_for_the_others(
     tmp_path: Path, faked: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from pnode.node.terminal import (
     is_terminal,
     seconds_text,
     show_listing,
+    show_sentence,
     size_text,
 )
 
@@ -175,6 +176,18 @@ def test_a_long_reason_is_cut_to_what_fits_and_outlasts_the_lesser_columns(
     assert reason.endswith("…") == (width < 300)
 
 
+def test_what_cannot_be_had_of_a_log_is_said_in_its_place() -> None:
+    out = io.StringIO()
+    chunks = (replace(CHUNKS[0], text="", missing="stdout of a cannot be had: n1 had it and is gone"), CHUNKS[2])
+
+    write_logs(chunks, out, many_items=False)
+
+    assert out.getvalue() == (
+        "==> a stdout (attempt 1 on n1) <==\n(stdout of a cannot be had: n1 had it and is gone)\n"
+        "==> a stderr (attempt 1 on n1) <==\nwarn\n"
+    )
+
+
 def test_a_pipe_gets_the_whole_reason() -> None:
     out = io.StringIO()
 
@@ -188,6 +201,21 @@ def test_square_brackets_are_no_markup(screen: Screen) -> None:
 
     assert "task[0]" in screen.getvalue()
     assert "[red]" in screen.getvalue()
+
+
+def test_a_long_sentence_goes_on_in_the_next_line_of_a_terminal_and_of_nothing_else(screen: Screen) -> None:
+    sentence = "task, attempt 1 on node: failed: " + "why-it-did " * 10
+    pipe = io.StringIO()
+
+    show_sentence(sentence, screen)
+    show_sentence(sentence, pipe)
+
+    first, *others = screen.getvalue().splitlines()
+    assert len(others) == 1
+    assert max(len(first), *map(len, others)) <= 80
+    assert " ".join([first, *map(str.strip, others)]) == sentence.strip()
+    assert others[0].startswith("  why-it-did")
+    assert pipe.getvalue() == f"{sentence}\n"
 
 
 def test_times_count_from_queueing_and_starting() -> None:
