@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pnode.node.api import ApiError
 from pnode.node.launch import Timing
 
 from . import blackout, disk, losses, overhead, partitions, pauses, prediction
@@ -60,6 +61,8 @@ def run_one(name: str, rounds: int, timing: Timing, seed: int, trace: Path | Non
             suite.play(report, place, rounds or suite.rounds, timing, seed=seed)
     except SkippedError as error:
         print(f"{report.name} SKIPPED: {error}", flush=True)
-    except (SuiteError, LaunchError) as error:
+    except (SuiteError, LaunchError, ApiError) as error:
         report.round("the suite could not be played to its end", [str(error)])
+    except KeyboardInterrupt:
+        report.round("the suite was interrupted", ["it was not played to its end"])
     return report.end()

@@ -4,14 +4,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
 import pytest
 
-from pnode.node.api import JobDetail, UnitStatus
+from pnode.node.api import AttemptStatus, JobDetail, UnitStatus
 from pnode.node.plain import Instant
 from pnode.node.recording import RecordedAttempt, Recording
 
@@ -44,8 +44,15 @@ def filled(kind: type[T], **known: object) -> T:
     return kind(**{**unknown, **known})
 
 
-def unit(task: str = "a", number: int = 1, state: str = "done", node: str = "alpha") -> UnitStatus:
-    return filled(UnitStatus, task=task, item=0, attempt=number, state=state, node=node)
+def tried(
+    number: int = 1, state: str = "finished", *, counts: bool = True, why: str = "", end: str = ""
+) -> AttemptStatus:
+    return filled(AttemptStatus, attempt=number, node="alpha", state=state, counts=counts, why=why, end=end)
+
+
+def unit(task: str = "a", number: int = 1, state: str = "done", *attempts: AttemptStatus) -> UnitStatus:
+    known = attempts or (tried(),)
+    return filled(UnitStatus, task=task, item=0, attempt=number, state=state, node="alpha", attempts=known)
 
 
 def job(*units: UnitStatus, state: str = "done") -> JobDetail:
@@ -54,6 +61,8 @@ def job(*units: UnitStatus, state: str = "done") -> JobDetail:
 
 
 RIGHT = {"z.txt": b"right"}
+FIRST = tried(1, "lost", counts=False, end="its node is gone")
+LATER = tried(2, why="alpha is gone")
 
 
 def test_a_job_that_ended_well_gives_no_reason_to_complain() -> None:
@@ -61,23 +70,40 @@ def test_a_job_that_ended_well_gives_no_reason_to_complain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "tried", "results"),
+    ("told", "recorded", "results"),
     [
         (job(unit(state="running"), state="running"), recording(attempt()), RIGHT),
         (job(unit()), recording(attempt()), {"z.txt": b"wrong"}),
         (job(unit()), recording(attempt()), {}),
         (job(unit(), unit()), recording(attempt()), RIGHT),
         (job(unit()), recording(attempt(phase="dropped")), RIGHT),
-        (job(unit(number=2)), recording(attempt(), attempt(number=2)), RIGHT),
+        (job(unit("a", 2, "done", FIRST, tried(2))), recording(attempt(), attempt(number=2)), RIGHT),
+        (job(unit("a", 2, "done", tried(), LATER)), recording(attempt(), attempt(number=2)), RIGHT),
+        (
+            job(unit("a", 2, "done", tried(1, "lost", counts=False), LATER)),
+            recording(attempt(), attempt(number=2)),
+            RIGHT,
+        ),
+        (job(unit("a", 2, "done", FIRST, LATER)), recording(attempt(number=2)), RIGHT),
     ],
-    ids=["still runs", "wrong result", "no result", "a task twice", "result of what was dropped", "no reason"],
+    ids=[
+        "still runs",
+        "wrong result",
+        "no result",
+        "a task twice",
+        "result of what was dropped",
+        "no reason",
+        "two results",
+        "no end",
+        "an attempt missing",
+    ],
 )
-def test_what_is_wrong_is_seen(told: JobDetail, tried: Recording, results: dict[str, bytes]) -> None:
-    assert verdict.complaints(told, tried, results, b"right")
+def test_what_is_wrong_is_seen(told: JobDetail, recorded: Recording, results: dict[str, bytes]) -> None:
+    assert verdict.complaints(told, recorded, results, b"right")
 
 
 def test_nodes_that_tell_different_results_are_told_apart() -> None:
-    one, two = job(unit(), unit("b")), job(unit(), unit("b", number=2))
+    one, two = job(unit(), unit("b")), job(unit(), unit("b", 2))
 
     assert verdict.differences({"alpha": one, "beta": one}) == []
     assert len(verdict.differences({"alpha": one, "beta": two, "gamma": one})) == 1
@@ -105,12 +131,12 @@ def test_a_task_with_a_result_that_is_started_again_is_seen() -> None:
 
 
 def test_what_was_taken_and_never_given_back_is_seen() -> None:
-    tried = recording(
+    made = recording(
         attempt("a", node="n1", phase="started"), attempt("b", node="n1"), attempt("c", phase="accepted")
     )
 
-    assert len(verdict.left_open(tried, "n1")) == 2
-    assert verdict.left_open(tried, "n2") == []
+    assert len(verdict.left_open(made, "n1")) == 2
+    assert verdict.left_open(made, "n2") == []
 
 
 def test_the_job_has_sixty_tasks_and_a_single_result() -> None:
@@ -213,8 +239,7 @@ def test_what_is_no_ipv4_packet_is_not_carried() -> None:
     assert list(star.arrived(9.0)) == []
 
 
-def test_the_verdict_of_an_attempt_depends_on_its_result() -> None:
-    tried = recording(attempt(), attempt(number=2, reason="lost"))
+def test_a_second_attempt_with_its_reasons_gives_none_to_complain() -> None:
+    made = recording(attempt(phase="started"), attempt(number=2))
 
-    assert verdict.complaints(job(unit(number=2)), tried, RIGHT, b"right") == []
-    assert verdict.complaints(replace(job(unit(number=3))), tried, RIGHT, b"right")
+    assert verdict.complaints(job(unit("a", 2, "done", FIRST, LATER)), made, RIGHT, b"right") == []

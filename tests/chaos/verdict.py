@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pnode.node.api import JobDetail
+from pnode.node.api import JobDetail, UnitStatus
 from pnode.node.plain import from_plain
 from pnode.node.recording import RecordedAttempt, Recording
 
@@ -53,7 +53,7 @@ def complaints(job: JobDetail, recording: Recording, results: Mapping[str, bytes
 
 
 def _of_attempts(job: JobDetail, attempts: Iterable[RecordedAttempt]) -> Iterable[str]:
-    """Of every unit the attempt that is told as its result has finished, and whatever else was tried has a reason."""
+    """Of every unit just one attempt counts, and has finished; whatever else was tried has reasons."""
     tried: defaultdict[Unit, list[RecordedAttempt]] = defaultdict(list)
     for attempt in attempts:
         tried[attempt.task, attempt.item].append(attempt)
@@ -62,9 +62,21 @@ def _of_attempts(job: JobDetail, attempts: Iterable[RecordedAttempt]) -> Iterabl
         finished = [attempt for attempt in of_unit if attempt.phase == "finished"]
         if unit.state == "done" and unit.attempt not in [attempt.attempt for attempt in finished]:
             yield f"the result of {unit.task} is that of attempt {unit.attempt}, which has not finished"
-        for attempt in of_unit:
-            if attempt.attempt > 1 and not attempt.reason:
-                yield f"{unit.task} was tried for the {attempt.attempt}. time, and nobody says why"
+        if unit.state == "done" and sum(each.counts for each in unit.attempts) != 1:
+            yield f"{sum(each.counts for each in unit.attempts)} results of {unit.task} count"
+        if len(unit.attempts) != len(of_unit):
+            yield f"{unit.task}: {len(unit.attempts)} attempts are told of, {len(of_unit)} recorded"
+        yield from _without_reason(unit)
+
+
+def _without_reason(unit: UnitStatus) -> Iterable[str]:
+    """Why there was another attempt than the first, and why one came to nothing, is to be told."""
+    for each in unit.attempts:
+        what = f"{unit.task}: attempt {each.attempt} at {each.node}"
+        if each.attempt > 1 and not each.why:
+            yield f"{what} is {each.state}, and nobody says why it was made"
+        if each.state in ("failed", "declined", "dropped", "lost") and not each.end:
+            yield f"{what} is {each.state}, and nobody says why"
 
 
 def differences(told: Mapping[str, JobDetail]) -> list[str]:
