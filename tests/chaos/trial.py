@@ -1,5 +1,6 @@
 """A trial: one job on a cluster while something is done to it, from the submission to the verdict of those left."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -22,6 +23,9 @@ JOB_S_MAX = 240.0
 
 EQUAL_S_MAX = 30.0
 """From the job's end until all nodes tell the same."""
+
+KNOWN_S = 20.0
+"""From the loss of a job's origin until any other node tells of the job: a verdict and an enquiry."""
 
 ASK_S = 0.25
 
@@ -78,8 +82,12 @@ class Trial:
     def finish(self, witness: Machine, timeout_s: float = JOB_S_MAX, among: Sequence[Machine] | None = None) -> Ended:
         """Follow the job at a node to its end, fetch its results there, and see that all nodes (or those) tell the
         same."""
-        job = self._followed(witness, timeout_s)
+        knowing = self._one_that_knows(witness)
         complaints = []
+        if knowing is not witness:
+            complaints.append(f"{witness.name} says {self._refusals[witness.name]!r}, {knowing.name} knows it")
+            witness = knowing
+        job = self._followed(witness, timeout_s)
         results: dict[str, bytes] = {}
         place = Path(tempfile.mkdtemp(prefix="r", dir=self.place))
         try:
@@ -96,6 +104,13 @@ class Trial:
         path = Path(tempfile.mkdtemp(prefix="t", dir=self.place)) / "recording.json"
         machine.node.record(self.job, path)
         return verdict.read(path)
+
+    def _one_that_knows(self, witness: Machine) -> Machine:
+        """That node, or if it does not find the job for KNOWN_S any that does."""
+        with contextlib.suppress(SuiteError):
+            eventually(lambda: self.told(witness), f"job {self.job} at {witness.name}", KNOWN_S)
+            return witness
+        return next((machine for machine in self.machines.up if self.told(machine) is not None), witness)
 
     def _followed(self, witness: Machine, timeout_s: float) -> JobDetail:
         deadline = time.monotonic() + timeout_s
