@@ -76,9 +76,9 @@ class Pins:
 
 
 def is_needed(job: Job, me: NodeId) -> bool:
-    """Whether somebody may still ask this node for content of the job: while it is under way, and afterwards as long
-    as this node is one of those that keep it."""
-    return not job.state.is_over or me in job.replicas
+    """Whether somebody may still ask this node for content of the job: while it is under way, and afterwards until it
+    is released, if this node is one of those that keep it."""
+    return not job.state.is_over or (me in job.replicas and not job.released)
 
 
 def content_of(job: Job, me: NodeId) -> list[bytes]:

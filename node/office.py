@@ -17,7 +17,7 @@ import trio
 
 from pnode.mappers.imagine import UnplaceableError, imagine
 from pnode.protocol.effects import Fetch
-from pnode.protocol.events import CancelJob, FindJobs, WatchJob
+from pnode.protocol.events import CancelJob, FindJobs, ResultsPulled, WatchJob
 from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text, node_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
@@ -193,6 +193,7 @@ class Office:
             for result in results:
                 await self._get(result.file, found, result.attempt, f"the result {result.file.name}")
             written = await trio.to_thread.run_sync(self._write_all, results, directory)
+        self.node.deliver(ResultsPulled(found.id))
         return Pulled(directory, written)
 
     async def record(self, job: str, path: Path) -> Recorded:
@@ -292,6 +293,8 @@ class Office:
             await self.node.fetch(Fetch(file, holders))
         except FetchError as error:
             reason = str(error) if holders else why_nowhere(attempt, directory)
+            if job.released:
+                reason = "what the job has made was kept until its results had been fetched, or for a week"
             raise RefusedError(f"{what} cannot be had: {reason}") from None
 
     async def _printed(self, job: Job, key: UnitKey, attempt: Attempt) -> AsyncIterator[LogChunk]:

@@ -92,6 +92,8 @@ def test_what_a_replica_keeps_stays_when_the_job_is_over_until_it_is_released(st
 
     assert stays(store)
     pins.release(made.id)
+    made.released = True  # as the origin remembers it
+    pins.restore([made])
     assert not stays(store)
 
 
