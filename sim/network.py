@@ -15,6 +15,9 @@ from .engine import NANOSECONDS, Engine
 RETRANSMISSION_S = 0.2
 """After this TCP sends again what was lost; doubled with each try (RFC 6298, the minimum that Linux takes)."""
 
+RETRANSMISSION_S_MAX = 6.0
+"""Then it passes: what TCP cannot bring over in 12 s it soon gives up, and to break sessions is for cuts to do."""
+
 REPLAY_S_MAX = 60.0
 """Somebody who sends old datagrams again does so within this time."""
 
@@ -142,7 +145,7 @@ class Network:
         rng = self._generator(key)
         delay_s = self._delay_s(key, link, rng) + self._wait_s(key, link, size_bytes)
         pause_s = RETRANSMISSION_S
-        while link.loss and rng.random() < link.loss:
+        while link.loss and pause_s < RETRANSMISSION_S_MAX and rng.random() < link.loss:
             delay_s += pause_s
             pause_s *= 2
         arrival_ns = max(self.engine.now_ns + round(delay_s * NANOSECONDS), self._last_ns.get(key, 0) + 1)

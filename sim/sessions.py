@@ -101,6 +101,8 @@ class Sessions:
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, str(error)))
             return
         theirs = target.sessions
+        if theirs.pipes.pop(host.id, None) is not None:  # half-open: only we knew that it is no more
+            target.deliver(SessionClosed(host.id, "it has opened a new session", orderly=True))
         self._epoch = theirs._epoch = max(self._epoch, theirs._epoch) + 1
         self.pipes[target.id] = Pipe(target.id, self._epoch)
         theirs.pipes[host.id] = Pipe(host.id, self._epoch)
