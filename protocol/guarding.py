@@ -109,7 +109,7 @@ class Guarding:
     def synced(self, number: int, now: float) -> None:
         """What was saved before a Sync is on the disk."""
         job = self.desk.jobs.get(self._syncs.pop(number, JobId(b"")))
-        if job is not None and job.collecting is not None and not job.state.is_over:
+        if job is not None and job.collecting is not None and job.collecting.sync == number:
             job.collecting = None
             self.desk.say(job, Statement(StatementKind.GUARDED, 0, 0, 0, now), ())
 
@@ -142,9 +142,9 @@ class Guarding:
     def _sync_if_whole(self, job: Job) -> None:
         collecting = job.collecting
         assert collecting is not None, "only called while it is"
-        if not (collecting.missing or collecting.refused or collecting.lacks_ledger or collecting.syncing):
-            collecting.syncing = True
+        if not (collecting.missing or collecting.refused or collecting.lacks_ledger or collecting.sync):
             self._counter += 1
+            collecting.sync = self._counter
             self._syncs[self._counter] = job.id
             self.desk.effects.append(Sync(self._counter))
 

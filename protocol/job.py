@@ -66,8 +66,8 @@ class Collecting:
     lacks_ledger: bool = False
     vector: Vector | None = None
     """How much of the ledger there is elsewhere; None until somebody has said so."""
-    syncing: bool = False
-    """All is here, but it may not be safe yet."""
+    sync: int = 0
+    """All is here, and that much will be on the disk when this Sync is through; 0 while something is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Keeping:
             self.copies.begin(job, now)
         if job.spec.replicas:
             self.comparing.last(job, now)
+        self.receipts.check(job)
 
     def guarded(self, job: Job, now: float) -> None:
         """Somebody has said GUARDED."""

@@ -46,10 +46,10 @@ class Receipts:
         self.check(job)
 
     def check(self, job: Job) -> None:
-        """Somebody has said GUARDED, or others are the guardians."""
+        """Somebody has said GUARDED, others are the guardians, or the job is over so soon that nobody need guard it."""
         if job.id in self._waiting:
             receipt = self._receipt(job)
-            if receipt.guarded == receipt.wanted:
+            if receipt.guarded == receipt.wanted or job.state.is_over:
                 self._give(job, receipt)
 
     def tick(self, now: float) -> None:

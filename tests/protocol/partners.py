@@ -191,6 +191,8 @@ class Partner:
     fetching: dict[bytes, Fetch] = field(default_factory=dict)
     """What it has asked for and not got."""
     replies: dict[int, Reply] = field(default_factory=dict)
+    syncs: list[Sync] = field(default_factory=list)
+    """What its disk has not written yet."""
     unseen: dict[str, None] = field(default_factory=dict)
     """Whom it has not met since it was restarted."""
 
@@ -219,6 +221,8 @@ class Circle:
         self.mapper = Script()
         self.brings = brings
         """Whether content that somebody has arrives by itself."""
+        self.slow_disks = False
+        """Whether a Sync is through only when the test says so."""
         self.deaf: list[tuple[str, str]] = []
         """Ways (from, to) on which every frame is lost."""
         self.frames: list[tuple[str, str, object]] = []
@@ -248,13 +252,16 @@ class Circle:
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def submit(self, name: str, job: JobSpec) -> JobId:
-        """Submit at a partner, which has the input, and let everybody talk."""
+        """Submit at a partner, which has the input, and let everybody talk; it has to be answered by that."""
+        return JobId(self.receipt(name, self.submit_unanswered(name, job)).job)
+
+    def submit_unanswered(self, name: str, job: JobSpec) -> int:
+        """The same, if guardians are waited for; returns the number of the request."""
         inputs = (each.digest for item in job.items for each in item.files)
         self[name].store.update(dict.fromkeys(inputs))
         if job.application is not None:
             self[name].store[job.application.digest] = None
-        request = self.ask(name, lambda number: Submit(number, encode(job)))
-        return JobId(self.receipt(name, request).job)
+        return self.ask(name, lambda number: Submit(number, encode(job)))
 
     def receipt(self, name: str, request: int) -> Receipt:
         """What a partner was told about the keeping of the job that was submitted by that request."""
@@ -298,12 +305,18 @@ class Circle:
         self._refuse(self[name], content, reason)
         self.settle()
 
+    def sync(self, name: str) -> None:
+        """A partner's disk has written everything."""
+        self._synced(self[name])
+        self.settle()
+
     def crash(self, name: str, *, unsynced: bool = False) -> None:
         """A partner is switched off, perhaps before what it wrote at this instant was safe; nobody notices yet."""
         partner = self[name]
         partner.up = False
         partner.running.clear()
         partner.fetching.clear()
+        partner.syncs.clear()
         if unsynced:
             partner.rows = {key: row for key, row in partner.rows.items() if partner.written_s[key] < self.now}
 
@@ -435,7 +448,9 @@ class Circle:
                 case Erase():
                     partner.rows.pop((effect.table, effect.key), None)
                 case Sync():
-                    self._under_way.append(partial(self._synced, partner, partner.jobs, effect.number))
+                    partner.syncs.append(effect)
+                    if not self.slow_disks:
+                        self._under_way.append(partial(self._synced, partner))
                 case Release():
                     self._note(f"{partner.name} releases what the job needed")
                 case Notify():
@@ -474,9 +489,10 @@ class Circle:
         jobs = Jobs(Desk(place, self.crypto, near, notes, {"script": self.mapper}, Random(boot)))
         return Partner(name, jobs, near, notes)
 
-    def _synced(self, partner: Partner, jobs: Jobs, number: int) -> None:
-        if partner.up and partner.jobs is jobs:
-            self.do(partner, jobs.handle(Synced(number), self.now))
+    def _synced(self, partner: Partner) -> None:
+        syncs, partner.syncs = partner.syncs, []
+        for sync in syncs:
+            self.do(partner, partner.jobs.handle(Synced(sync.number), self.now))
 
     def _note(self, line: str) -> None:
         self._lines.append(line)
