@@ -341,6 +341,6 @@ class Census:
 
 def _replace_record(member: Member, record: NodeRecord, signed: Signed) -> None:
     if record.addresses != member.record.addresses:
-        member.route, member.proven, member.measured = 0, False, False
+        member.route, member.proven, member.bursts = 0, False, 0
     member.record, member.signed, member.incarnation = record, signed, record.incarnation
     member.leave, member.unreachable = None, False

@@ -92,12 +92,19 @@ class Member:
     """Which of the addresses to use."""
     proven: bool = False
     """Whether a datagram to that address has been answered."""
-    measured: bool = False
-    """Whether a round trip has been measured."""
+    bursts: int = 0
+    """How often its round trip has been measured."""
+    checks: int = 0
+    """Regular probes of it so far."""
     unreachable: bool = False
     """Whether our own last probe failed, indirect probes and session included."""
     renewed: float = 0.0
     """When the record came, by our clock."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether a round trip has been measured."""
+        return self.bursts > 0
 
     @property
     def present(self) -> bool:

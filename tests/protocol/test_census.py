@@ -113,7 +113,7 @@ def test_a_record_is_refused_if_forged_uncertified_or_too_long() -> None:
 def test_new_addresses_are_tried_and_measured_anew() -> None:
     census = census_of(3)
     member = member_of(census, 3)
-    member.route, member.proven, member.measured = 5, True, True
+    member.route, member.proven, member.bursts = 5, True, 1
     census.hear_record(signed_record(CRYPTO, 3, incarnation=2), RELAY, NOW)
     assert (member.route, member.proven, member.measured) == (5, True, True)
     moved = dataclasses.replace(record_of(3, incarnation=3), addresses=(Address("10.9.9.9", 1),))

@@ -8,6 +8,7 @@ from pnode.protocol.awareness import Awareness
 from pnode.protocol.ids import NodeId
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.probe import (
+    BURSTS_FIRST,
     HELP_MAX,
     HELP_PER_PEER_MAX,
     Answered,
@@ -82,6 +83,72 @@ def test_a_burst_with_losses_is_reported_when_its_time_is_up() -> None:
 
     assert bench.prober.deadline == NOW + 0.5
     assert bench.prober.tick(NOW + 0.5) == [about(member, 0.1)]
+
+
+def well_known(bench: Bench) -> Member:
+    """A member that has answered as many bursts as measure it."""
+    member = bench.members[0]
+    member.proven, member.bursts, member.checks = True, BURSTS_FIRST, BURSTS_FIRST + 1
+    return member
+
+
+def test_a_well_known_member_is_checked_with_one_ping_three_times_out_of_four() -> None:
+    bench = Bench()
+    member = bench.members[0]
+    pings = []
+    for turn in range(12):
+        findings = bench.prober.start(member, Purpose.CHECK, NOW + turn)
+        pings.append(len(findings))
+        for index in range(len(findings)):
+            bench.prober.ack(member.node, Ack(nonce_of(findings), index), NOW + turn, by_session=False)
+        assert bench.prober.deadline == float("inf")
+
+    assert pings == [3, 3, 3, 3, 1, 1, 1, 3, 1, 1, 1, 3]
+
+
+def test_the_answer_to_one_ping_is_an_answer_and_no_measurement() -> None:
+    bench = Bench()
+    member = well_known(bench)
+    findings = bench.prober.start(member, Purpose.CHECK, NOW)
+    assert findings == [Tell(member.node, Ping(nonce_of(findings), 0), member.address)]
+
+    answered = bench.prober.ack(member.node, Ack(nonce_of(findings), 0), NOW + 0.003, by_session=False)
+    assert answered == [Answered(member, Purpose.CHECK)]
+    assert bench.prober.tick(NOW + 9.0) == []
+
+
+def test_one_ping_without_an_answer_is_followed_by_the_rest_of_the_burst_and_then_by_what_follows_a_burst() -> None:
+    bench = Bench()
+    member = well_known(bench)
+    nonce = nonce_of(bench.prober.start(member, Purpose.CHECK, NOW))
+    assert bench.prober.deadline == NOW + 0.2
+    assert bench.prober.tick(NOW + 0.2) == [Tell(member.node, Ping(nonce, index), member.address) for index in (1, 2)]
+
+    assert bench.prober.deadline == NOW + 0.5
+    assert len(asked(bench.prober.tick(NOW + 0.5))) == 3
+    assert not member.proven
+    assert bench.prober.tick(NOW + 1.0) == [Unanswered(member, Purpose.CHECK)]
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_any_ping_of_the_second_wave_may_be_answered(index: int) -> None:
+    bench = Bench()
+    member = well_known(bench)
+    nonce = nonce_of(bench.prober.start(member, Purpose.CHECK, NOW))
+    bench.prober.tick(NOW + 0.2)
+
+    answered = bench.prober.ack(member.node, Ack(nonce, index), NOW + 0.3, by_session=False)
+    assert answered == [Answered(member, Purpose.CHECK)]
+    assert bench.prober.tick(NOW + 0.5) == []
+    assert member.proven
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose in Purpose if purpose is not Purpose.CHECK])
+def test_only_regular_checks_make_do_with_one_ping(purpose: Purpose) -> None:
+    bench = Bench()
+    pings = [tell for tell in bench.prober.start(well_known(bench), purpose, NOW) if isinstance(tell, Tell)]
+
+    assert len([tell for tell in pings if tell.address is not None]) == 3
 
 
 def test_nobody_answers_for_another() -> None:
