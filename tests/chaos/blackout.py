@@ -19,14 +19,13 @@ def run(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int =
         report.note(f"the power stays: {nominal_s:.1f} s", undisturbed_s=nominal_s)
         for number in range(rounds):
             origin = machines[number % len(machines.machines)]
-            share = rng.uniform(0.35, 0.65)
             trial = Trial(machines, place)
             trial.submit(origin)
-            trial.wait(share * nominal_s)
+            moment_s = trial.reach(rng.randint(20, 40), rng)
             before, at_s = _finished(trial, list(machines)), 0.0
             for machine in machines:
                 at_s = machine.kill()
-            what = f"{origin.name} is the origin, all lost after {share * nominal_s:.1f} s with {len(before)} results"
+            what = f"{origin.name} is the origin, all lost after {moment_s:.1f} s with {len(before)} results"
             try:
                 machines.revive()
                 ended = trial.finish(rng.choice(list(machines)))

@@ -18,8 +18,8 @@ from .cabling import SkippedError
 from .machines import NAMES, Machine, Machines, SuiteError, ended
 from .trial import Report, Trial
 
-ROOM = "24m"
-"""For a node's journal and the copies of one job's files, not for much more."""
+ROOM = "96m"
+"""The store leaves the last 64 MiB to the journal, and one job's files need a tenth of the rest."""
 
 MOUNT = 'mount -t tmpfs -o size="$1",mode=700 tmpfs "$2" && shift 2 && exec "$@"'
 

@@ -49,7 +49,7 @@ def run(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int =
         nominal_s = undisturbed_s(machines, place)
         report.note(f"nothing is cut: {nominal_s:.1f} s", undisturbed_s=nominal_s)
         for number in range(rounds):
-            _round(report, machines, place, cables, SHAPES[number % len(SHAPES)], nominal_s, rng)
+            _round(report, machines, place, cables, SHAPES[number % len(SHAPES)], rng)
 
 
 def run_slow(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int = 1) -> None:
@@ -64,7 +64,7 @@ def run_slow(report: Report, place: Path, rounds: int, timing: Timing, *, seed: 
             origin = rng.choice([machine for machine in machines if machine is not gone])
             trial = Trial(machines, place)
             trial.submit(origin)
-            trial.wait(rng.uniform(0.2, 0.7) * nominal_s)
+            trial.reach(rng.randint(5, 45), rng)
             gone.kill()
             _conclude(report, trial, rng, f"{origin.name} is the origin, kill {gone.name}")
             machines.revive()
@@ -83,16 +83,13 @@ def _cluster(place: Path, timing: Timing, cables: Cabling) -> Iterator[Machines]
         yield machines
 
 
-def _round(
-    report: Report, machines: Machines, place: Path, cables: Ethernet, shape: Shape, nominal_s: float, rng: Random
-) -> None:
+def _round(report: Report, machines: Machines, place: Path, cables: Ethernet, shape: Shape, rng: Random) -> None:
     """One job with its partition."""
     trial = Trial(machines, place)
     origin = rng.choice(list(machines))
     ways = shape.ways(len(machines.machines), rng)
-    moment_s = rng.uniform(0.15, 0.5) * nominal_s
     trial.submit(origin)
-    trial.wait(moment_s)
+    moment_s = trial.reach(rng.randint(3, 30), rng)
     before = _progress(trial)
     for flap in range(shape.flaps):
         with _broken(cables, ways):

@@ -11,7 +11,7 @@ from random import Random
 from pnode.node.launch import Timing
 
 from . import verdict
-from .losses import LATEST, undisturbed_s
+from .losses import RESULTS_MAX, undisturbed_s
 from .machines import Machines, SuiteError, cluster
 from .trial import Report, Trial
 
@@ -26,19 +26,18 @@ def run(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int =
         nominal_s = undisturbed_s(machines, place)
         report.note(f"nobody pauses: {nominal_s:.1f} s", undisturbed_s=nominal_s)
         for number in range(rounds):
-            _round(report, machines, place, number, nominal_s, rng)
+            _round(report, machines, place, number, rng)
 
 
-def _round(report: Report, machines: Machines, place: Path, number: int, nominal_s: float, rng: Random) -> None:
+def _round(report: Report, machines: Machines, place: Path, number: int, rng: Random) -> None:
     pause_s = PAUSES_S[number % len(PAUSES_S)]
     paused = machines[number % len(machines.machines)]
     others = [machine for machine in machines if machine is not paused]
     origin = paused if number // len(PAUSES_S) % 3 == 2 else rng.choice(others)
-    moment_s = rng.uniform(0.5, LATEST * nominal_s)
-    what = f"{origin.name} is the origin, {paused.name} pauses at {moment_s:.1f} s for {pause_s:g} s"
     trial = Trial(machines, place)
     trial.submit(origin)
-    trial.wait(moment_s)
+    moment_s = trial.reach(rng.randint(0, RESULTS_MAX), rng)
+    what = f"{origin.name} is the origin, {paused.name} pauses at {moment_s:.1f} s for {pause_s:g} s"
     at_s = paused.pause()
     time.sleep(pause_s)
     paused.resume()

@@ -22,7 +22,7 @@ from pnode.sim.network import LinkModel, Network
 
 from ..protocol.ledgers import job_spec, task
 from . import work
-from .losses import LATEST
+from .losses import RESULTS_MAX
 from .machines import NAMES, SuiteError
 from .trial import Report
 
@@ -64,12 +64,13 @@ def _round(report: Report, cluster: Cluster, origin: Host, gone: Host, rng: Rand
     engine = cluster.engine
     job_id = cluster.submit(origin, _spec())
     began = engine.now
-    moment_s = rng.uniform(0.3, LATEST * sum(step.seconds for step in work.steps()) / len(cluster.hosts))
-    engine.run_for(moment_s)
+    state = cluster.job(origin, job_id).state
+    results = rng.randint(0, RESULTS_MAX)
+    engine.run_until(lambda: state.results >= results, JOB_S_MAX)
+    engine.run_for(rng.uniform(0.0, 1.0))
     gone.crash()
     gone_s = engine.now
     facts = dict(_verdicts(cluster, gone))
-    state = cluster.job(origin, job_id).state
     if not engine.run_until(lambda: state.phase is not Phase.RUNNING, JOB_S_MAX):
         report.round(f"seed {engine.seed}", [f"the job is {state.phase.value}"])
         return
@@ -85,7 +86,7 @@ def _round(report: Report, cluster: Cluster, origin: Host, gone: Host, rng: Rand
                 again += [min(at for other in later if (at := other.started_s) is not None) - gone_s] if later else []
     report.samples("placed_again_s", placed)
     report.samples("running_again_s", again)
-    what = f"seed {engine.seed}, {cluster.name_of(gone.id)} crashes at {moment_s:.1f} s"
+    what = f"seed {engine.seed}, {cluster.name_of(gone.id)} crashes at {gone_s - began:.1f} s"
     report.round(what, (), makespan_s=ended_s - began, last_running_again_s=max(again, default=None), **facts)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from random import Random
 
 from pnode.node.api import ApiError, JobDetail
 from pnode.node.plain import to_plain
@@ -66,6 +67,18 @@ class Trial:
         self.submitted_s = time.time()
         submitted = origin.node.submit(self._dag, (self._input,), mapper, None)
         self.job, self.key = submitted.id, submitted.key
+
+    def reach(self, results: int, rng: Random) -> float:
+        """Wait until so many tasks have a result as the origin knows, and a moment longer; seconds since the
+        submission. By results and not by time, since a busy machine takes twice as long as an idle one."""
+
+        def is_reached() -> bool:
+            job = self.told(self.origin)
+            return job is not None and (job.units_done >= results or job.state != "running")
+
+        eventually(is_reached, f"{results} results of {self.job}", JOB_S_MAX)
+        time.sleep(rng.uniform(0.0, 1.0))
+        return time.time() - self.submitted_s
 
     def wait(self, seconds: float) -> None:
         """Until so many seconds after the submission."""
