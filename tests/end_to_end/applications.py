@@ -1,5 +1,6 @@
 """Applications: small task graphs of which it is known what comes out."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,9 +27,11 @@ def task(file, pathin, pathout):
 """
 
 SQUARE = """
-import time
+import os, time
 
 def task(file, pathin, pathout):
+    with open({diary!r}, "a") as diary:
+        diary.write(os.environ["PNODE_TASK"] + "\\n")
     time.sleep({pause_s})
     with open(f"{{pathin}}/{{file}}") as number, open(f"{{pathout}}/{{file}}", "w") as output:
         output.write(str(int(number.read()) ** 2))
@@ -43,8 +46,11 @@ def task(files, pathin, pathout):
 """
 
 
-def squares(directory: Path, numbers: range, pause_s: float = 0.3) -> tuple[Path, Path]:
-    """(DAG, input) of a job that adds up squares, a task for each of the numbers; the sum is in sum.txt."""
+def squares(
+    directory: Path, numbers: range, pause_s: float = 0.3, diary: Path = Path(os.devnull)
+) -> tuple[Path, Path]:
+    """(DAG, input) of a job that adds up squares, a task for each of the numbers; the sum is in sum.txt. Each task
+    writes its name into the diary when it begins."""
     names = [f"square{number}" for number in numbers]
     lines = [
         f"{len(names) + 2}",
@@ -52,7 +58,7 @@ def squares(directory: Path, numbers: range, pause_s: float = 0.3) -> tuple[Path
         *(f"{name} 1 true add" for name in names),
         f"add {len(names)} true home",
     ]
-    scripts = {f"scripts/{name}.py": SQUARE.format(pause_s=pause_s) for name in names}
+    scripts = {f"scripts/{name}.py": SQUARE.format(pause_s=pause_s, diary=str(diary)) for name in names}
     dag = write(
         directory,
         {"dag.txt": "\n".join(lines) + "\n", "scripts/deal.py": DEAL, "scripts/add.py": ADD, **scripts},

@@ -134,6 +134,10 @@ class Host:
     def jobs(self) -> tuple[JobStatus, ...]:
         return self.ask(tuple[JobStatus, ...], "jobs")
 
+    def detail(self, job: str) -> JobDetail:
+        """A job as it is now."""
+        return self.ask(JobDetail, "job", job)
+
     def submit(self, dag: Path, *inputs: Path, mapper: str = "wave-greedy") -> str:
         """Hand in a job and leave it alone; its id."""
         options = [word for path in inputs for word in ("--input", path)]
@@ -156,6 +160,15 @@ class Host:
         """What a power cut does."""
         self._processes[-1].kill()
         psutil.wait_procs(self._processes, STOP_S_MAX)
+
+    def let_files_grow(self, size_bytes: int) -> None:
+        """What a full disk does: no file of the node's process can be written beyond this size any more."""
+        self._processes[-1].rlimit(psutil.RLIMIT_FSIZE, (size_bytes, size_bytes))
+
+    def wait_for_end(self) -> None:
+        """Until the node's process has ended by itself."""
+        _, alive = psutil.wait_procs(self._processes[-1:], STOP_S_MAX)
+        assert not alive, f"node {self.name} goes on"
 
     def living(self) -> list[psutil.Process]:
         """The processes that are still to be ended: also of a start that a test did not live to see."""
