@@ -19,6 +19,9 @@ REFUSED_S = 0.001
 DIAL_TIMEOUT_S = 5.0
 """As the live transport's."""
 
+SLOWED_S_MAX = 60.0
+"""By so much a slow host prolongs a run at most: nobody is slow for longer than that."""
+
 NO_SPACE = "no space left on device"
 
 
@@ -88,7 +91,8 @@ class Workshop:
         self.host.runs.append((self.host.engine.now, run.unit))
         self._starts += 1
         self.running[run.unit] = self._starts
-        self.host.later(course.seconds * self.host.slowness, self._ended, run, self._starts, course)
+        seconds = min(course.seconds * self.host.slowness, course.seconds + SLOWED_S_MAX)
+        self.host.later(seconds, self._ended, run, self._starts, course._replace(seconds=seconds))
 
     def _ended(self, run: Run, start: int, course: Course) -> None:
         if self.running.get(run.unit) != start:

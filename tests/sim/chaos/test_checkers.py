@@ -1,0 +1,246 @@
+"""The checkers can fail: a peer, a network or a memory that is broken on purpose is caught."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from pnode.protocol import census, suspicion
+from pnode.protocol.effects import SendDatagram
+from pnode.protocol.ids import JobId
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.roster import Happening
+from pnode.sim.chaos.ending import Ending
+from pnode.sim.chaos.plan import Options
+from pnode.sim.chaos.run import Run
+from pnode.sim.host import Host
+
+CALM = Options(1, nodes=4, minutes=0.5, faults=(), jobs=(0,))
+
+
+@pytest.fixture
+def formed() -> Run:
+    """A cluster in good weather, before anything has happened."""
+    run = Run(CALM)
+    run.form()
+    return run
+
+
+def complaints(run: Run) -> str:
+    return " ".join(run.complaints.texts)
+
+
+def ending(run: Run) -> Ending:
+    return Ending(run.plan, run.cluster, run.people, run.behaviour, run.watch, run.complaints)
+
+
+def finished(run: Run) -> tuple[Ending, Host, JobId]:
+    """Run it to its end; who leads its job."""
+    run.blow()
+    run.storm.calm()
+    end = ending(run)
+    end.await_rest()
+    assert not run.complaints, run.complaints.texts
+    [(_, job)] = run.people.safe
+    return end, end._replicas(job)[0][0], job
+
+
+def test_a_run_without_faults_has_nothing_to_complain_of(formed: Run) -> None:
+    end, _, _ = finished(formed)
+    end.judge()
+
+    assert not formed.complaints, formed.complaints.texts
+    assert formed.watch.ledgers.segments > 0
+    assert formed.watch.members.deaths == 0
+
+
+def test_a_verdict_without_evidence_is_caught(formed: Run) -> None:
+    host, victim = formed.cluster.hosts[:2]
+    membership = host.peer.membership
+    assert membership is not None
+    member = membership.members[victim.id]
+
+    membership._roster.turn(member, Happening.ACCUSED, host.now)
+    membership._roster.turn(member, Happening.CONDEMNED, host.now)
+    formed.watch.members.changed(host, victim.id)
+
+    assert "n0: calls n1 dead on the word of 0" in complaints(formed)
+
+
+def test_peers_that_believe_a_single_accuser_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census, "quorum", lambda members: 1)
+    run = Run(replace(CALM, nodes=6))
+    run.form()
+    run.cluster.hosts[3].crash(silently=True)
+
+    run.cluster.engine.run_for(40.0)
+
+    assert suspicion.quorum(6) == 3
+    assert "dead on the word of 1, where 3" in complaints(run)
+
+
+def test_an_incarnation_that_goes_back_is_caught(formed: Run) -> None:
+    host, other = formed.cluster.hosts[:2]
+    membership = host.peer.membership
+    assert membership is not None
+    formed.watch.members.changed(host, other.id)
+
+    membership.members[other.id].incarnation -= 1
+    formed.watch.members.changed(host, other.id)
+
+    assert "went back from incarnation" in complaints(formed)
+
+
+def test_an_incarnation_that_nobody_signed_is_caught(formed: Run) -> None:
+    host, other = formed.cluster.hosts[:2]
+    membership = host.peer.membership
+    assert membership is not None
+
+    membership.members[other.id].incarnation += 1
+    formed.watch.members.changed(host, other.id)
+
+    assert "which it has not signed" in complaints(formed)
+
+
+def test_a_member_that_is_no_host_is_caught(formed: Run) -> None:
+    host, other = formed.cluster.hosts[:2]
+    formed.watch.members.hosts.pop(other.id)
+
+    formed.watch.members.changed(host, other.id)
+
+    assert "a stranger" in complaints(formed)
+
+
+def test_a_message_beyond_its_limit_is_caught(formed: Run) -> None:
+    host, other = formed.cluster.hosts[:2]
+
+    formed.watch.after(host, [SendDatagram(other.id, other.address, b"x" * 1400)])
+
+    assert "sends 1400 bytes where 1300 are allowed" in complaints(formed)
+
+
+def test_a_queue_that_nobody_empties_is_caught(formed: Run) -> None:
+    host = formed.cluster.hosts[0]
+    host.sessions.outbox[formed.cluster.hosts[1].id] = [b""] * 5000
+
+    formed.watch.bounds.look(host)
+
+    assert "has 5000 frames" in complaints(formed)
+
+
+def test_a_phase_that_goes_back_is_caught(formed: Run) -> None:
+    _, host, job_id = finished(formed)
+    jobs = host.peer.jobs
+    assert jobs is not None
+    job = jobs.desk.jobs[job_id]
+    entry = next(entry for entry in job.ledger if entry.segment.statements[0].task == 0)
+    statement = entry.segment.statements[0]
+    for unit in job.state.units.values():
+        for attempt in unit.attempts.values():
+            attempt.phase = "assigned"
+
+    author, boot, sequence = entry.id
+    row = job_id + author + boot.to_bytes(4, "big") + sequence.to_bytes(4, "big")
+    formed.watch.ledgers.written(host, row)
+
+    assert f"attempt {statement.attempt} at" in complaints(formed)
+    assert "went back to assigned" in complaints(formed)
+
+
+def test_two_segments_in_one_place_are_caught(formed: Run) -> None:
+    _, host, _ = finished(formed)
+    row = next(iter(formed.watch.ledgers.digests))
+    formed.watch.ledgers.digests[row] = b"another"
+
+    for each in formed.cluster.hosts:
+        formed.watch.ledgers.written(each, row)
+
+    assert host.up
+    assert "has another segment" in complaints(formed)
+
+
+def spoil_result(run: Run, host: Host, job: JobId) -> None:
+    jobs = host.peer.jobs
+    assert jobs is not None
+    units = list(jobs.desk.jobs[job].state.units.values())
+    results = [unit.result for unit in units if unit.result is not None]
+    results[0].outcome, results[-1].outcome = results[-1].outcome, results[0].outcome
+
+
+def lose_content(run: Run, host: Host, job: JobId) -> None:
+    for each in run.cluster.hosts:
+        each.content.clear()
+
+
+def forget_job(run: Run, host: Host, job: JobId) -> None:
+    for each in run.cluster.hosts:
+        if each.peer.jobs is not None:
+            each.peer.jobs.desk.jobs.pop(job, None)
+
+
+def fail_job(run: Run, host: Host, job: JobId) -> None:
+    jobs = host.peer.jobs
+    assert jobs is not None
+    state = jobs.desk.jobs[job].state
+    state._complete.clear()
+    state.cancelled = (host.now, "nobody knows why")
+
+
+def leave_work(run: Run, host: Host, job: JobId) -> None:
+    jobs = host.peer.jobs
+    assert jobs is not None
+    jobs.desk.jobs[job].unplaced[(0, 0)] = 1
+
+
+@pytest.mark.parametrize(
+    ("break_it", "what"),
+    [
+        (spoil_result, "another result than without faults"),
+        (lose_content, "has no copy of the result"),
+        (forget_job, "has no replica"),
+        (fail_job, "is cancelled for no reason that there was: nobody knows why"),
+        (leave_work, "waits for"),
+    ],
+)
+def test_an_end_that_is_wrong_is_caught(formed: Run, break_it: Callable[[Run, Host, JobId], None], what: str) -> None:
+    end, host, job = finished(formed)
+
+    break_it(formed, host, job)
+    end.judge()
+
+    assert what in complaints(formed)
+
+
+def test_results_that_do_not_fit_each_other_are_caught() -> None:
+    run = Run(CALM)
+    run.form()
+    end, _, job = finished(run)
+    key = next(key for key in run.behaviour.used if key[0] == job)
+
+    run.behaviour.used[key] = ()
+    end.judge()
+
+    assert "was not computed from the accepted results of its parents" in complaints(run)
+
+
+def test_a_job_that_does_not_end_is_caught(formed: Run) -> None:
+    for host in formed.cluster.hosts:
+        host.run_model = lambda host, run: (1e6, "")
+    formed.blow()
+    formed.storm.calm()
+
+    ending(formed).await_rest()
+
+    assert f"is {Phase.RUNNING.value} at" in complaints(formed)
+
+
+def test_views_that_stay_apart_are_caught(formed: Run) -> None:
+    formed.storm.calm()
+    for other in (1, 2, 3):
+        formed.cluster.network.cut(0, other)
+        formed.cluster.network.cut(other, 0)
+    formed.cluster.engine.run_for(60.0)
+
+    ending(formed).await_rest()
+
+    assert "views differ: n0 lacks n1 n2 n3" in complaints(formed)
