@@ -50,6 +50,9 @@ class Neighbourhood(Protocol):
     def is_gone(self, node: NodeId) -> bool:
         """Dead or left: nothing it has promised will happen. Who is not known (yet) is not gone."""
 
+    def is_suspect(self, node: NodeId) -> bool:
+        """Whether it does not answer at the moment: it gets nothing new, and keeps what it has."""
+
     def is_known(self, node: NodeId) -> bool:
         """Whether it is a member, dead ones included."""
 

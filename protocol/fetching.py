@@ -1,14 +1,19 @@
 """Fetching: content that this node needs and does not have, who it is for, and from whom it may come.
 
+Who has it is asked anew at each try: a task may have ended elsewhere with the same outputs, a replica have copied it.
+
     wanted --Fetch--> under way --Fetched--> here
     under way --FetchFailed, a source is alive--> tried again after a pause, TRIES times; then given up
     under way --FetchFailed, every source is gone--> waits: for a source to come back, or for content in its place
 
 What is wanted may lie in our own store from before a restart; so it is looked there once, also when nobody is alive
-who has it. A source that is alive and cannot deliver is not waited for long, since somebody waits for the task. One that has just
-died looks the same until membership has noticed it, so the pauses together are longer than that takes.
+who has it. A source that is alive and cannot deliver is not waited for long, since somebody waits for the task. One
+that has just died looks the same until membership has noticed it, so the pauses together are longer than that takes.
+Whoever wanted what was given up decides what follows; nothing ever waits without a reason that can be read
+(`trouble`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -24,6 +29,8 @@ from .timers import Timers
 TRIES = 7
 PAUSE_S = 0.5
 """Doubled with each try: 0.5 + 1 + ... + 16 = 31.5 s, three times as long as it takes to find a node dead."""
+
+PAUSE_S_MAX = PAUSE_S * 2 ** (TRIES - 2)
 
 
 class Purpose(Enum):
@@ -52,9 +59,16 @@ class _Wanted:
     waiters: dict[Waiter, tuple[NodeId, ...]] = field(default_factory=dict)
     """Who waits, and from whom it may come."""
     tries: int = 0
+    reason: str = ""
+    """Why the last try has failed."""
     under_way: bool = False
     looked: bool = False
     """Our own store was looked at: it may have it from before a restart."""
+
+
+def _nobody(waiter: Waiter, digest: Digest) -> tuple[NodeId, ...]:
+    del waiter, digest
+    return ()
 
 
 class Fetching:
@@ -67,6 +81,8 @@ class Fetching:
         self._here: dict[JobId, dict[Digest, None]] = {}
         """Content known to be in our store, per job that needed it: when that is over the store may throw it out."""
         self._pauses: Timers[Digest] = Timers()
+        self.sources_now: Callable[[Waiter, Digest], tuple[NodeId, ...]] = _nobody
+        """From whom content may come for a waiter by what is known now, beside those named with the wish."""
 
     @property
     def deadline(self) -> float:
@@ -74,9 +90,9 @@ class Fetching:
 
     def want(self, file: FileRef, sources: tuple[NodeId, ...], waiter: Waiter) -> bool:
         """Ask for content, the best source first; tells whether it has to be waited for. Who asks again, since two of
-        its inputs are the same, adds sources."""
+        its inputs are the same, adds sources; this node as the first of them says that it is here."""
         digest = Digest(file.digest)
-        if digest in self._here.get(waiter.job, ()) or sources[0] == self.desk.me:
+        if digest in self._here.get(waiter.job, ()) or sources[:1] == (self.desk.me,):
             return False
         wanted = self._wanted.setdefault(digest, _Wanted(file))
         known = wanted.waiters.get(waiter, ())
@@ -85,6 +101,15 @@ class Fetching:
             wanted.tries = 0
             self._begin(wanted)
         return True
+
+    def want_again(self, file: FileRef, sources: tuple[NodeId, ...], waiter: Waiter, reason: str, now: float) -> None:
+        """Go on trying for what was given up, once per longest pause."""
+        digest = Digest(file.digest)
+        wanted = self._wanted.setdefault(digest, _Wanted(file, tries=TRIES - 1, reason=reason, looked=True))
+        wanted.waiters[waiter] = sources
+        if not wanted.under_way and digest not in self._pauses:
+            self._pauses.set(digest, now + PAUSE_S_MAX)
+        self._tell(wanted)
 
     def release(self, digest: Digest, waiter: Waiter) -> None:
         """It is not waited for by this one any more."""
@@ -116,17 +141,29 @@ class Fetching:
         wanted = self._wanted.get(digest)
         if wanted is None or not wanted.under_way:
             return []  # it has come another way meanwhile: as the output of a task
-        wanted.under_way = False
-        for source in self._sources(wanted):
+        wanted.under_way, wanted.reason = False, event.reason
+        sources = self._sources(wanted)
+        for source in sources:
             self.strangers.meet(source, now)
-        if wanted.waiters and not self._sources(wanted):
-            return []
-        wanted.tries += 1
+        wanted.tries += bool(sources)
         if wanted.waiters and wanted.tries < TRIES:
-            self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
+            if sources:
+                self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
+            self._tell(wanted)
             return []
         self._forget(digest)
-        return [(waiter, sources[0]) for waiter, sources in wanted.waiters.items()]
+        return [(waiter, sources[0]) for waiter in wanted.waiters]
+
+    def trouble(self, digest: Digest) -> str:
+        """Why content that is wanted is not here yet, for people; empty as long as nothing has gone wrong."""
+        wanted = self._wanted.get(digest)
+        if wanted is None or not wanted.reason:
+            return ""
+        name, sources = wanted.file.name, self._sources(wanted)
+        if not sources:
+            return f"{name} cannot be had: nobody who has it is there"
+        names = ", ".join(self.desk.near.name_of(node) for node in sources)
+        return f"{name} could not be fetched from {names}: {wanted.reason}; it is tried {TRIES} times"
 
     def tick(self, now: float) -> None:
         for digest in self._pauses.due(now):
@@ -135,9 +172,14 @@ class Fetching:
     def back(self, node: NodeId) -> None:
         """A member is there again: it may have what nobody else had."""
         for wanted in self._wanted.values():
-            if any(node in sources for sources in wanted.waiters.values()):
+            if node in self._sources(wanted):
                 wanted.tries = 0
                 self._begin(wanted)
+
+    def _tell(self, wanted: _Wanted) -> None:
+        for waiter in wanted.waiters:
+            if waiter.purpose is Purpose.RUN:
+                self.desk.jobs[waiter.job].waiting[waiter.key] = self.trouble(Digest(wanted.file.digest))
 
     def _forget(self, digest: Digest) -> None:
         self._pauses.cancel(digest)
@@ -155,5 +197,8 @@ class Fetching:
 
     def _sources(self, wanted: _Wanted) -> tuple[NodeId, ...]:
         """Everybody alive from whom it may come."""
-        named = dict.fromkeys(node for sources in wanted.waiters.values() for node in sources)
+        digest = Digest(wanted.file.digest)
+        named: dict[NodeId, None] = {}
+        for waiter, sources in wanted.waiters.items():
+            named.update(dict.fromkeys((*self.sources_now(waiter, digest), *sources)))
         return tuple(node for node in named if node != self.desk.me and not self.desk.is_gone(node))

@@ -4,7 +4,13 @@
        \\--> declined              \\------ superseded, or the job is over: dropped ---------/
 
 Inputs are fetched as soon as each parent's result is known, not when the last is: most of a fan-in's data has then
-arrived before its last parent ends. If a parent gets another result before the unit runs, that one is used.
+arrived before its last parent ends. If a parent gets another result before the unit runs, that one is used; if it
+does while the unit runs, the unit is dropped, since its result would be void (`acceptance`).
+
+What cannot be fetched although whoever has it is alive is nobody's fault but the way's, or the disk's: the outputs of
+a parent are stated to be LOST, and the unit is given back, for somebody else to run once they were made anew. The
+job's own inputs cannot be made anew; so the unit fails when several nodes have tried in vain and all who are known to
+have had the inputs are alive.
 
 A node that was restarted takes up what it had accepted from the beginning of the unit. If it has forgotten even that,
 a replica reminds it of its own words (`replica`).
@@ -16,16 +22,20 @@ from .desk import Desk
 from .effects import Cancel, Run, Unit
 from .events import RunEnded
 from .fetching import Fetching, Waiter
+from .gathering import Gathering
 from .ids import Digest, NodeId, digest_of, job_text
 from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, UnitKey, superseding
 from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Outcome, Statement, StatementKind
-from .routing import RoutingError, calls_for, check_outputs, outputs_for
+from .routing import RoutingError, calls_for, check_outputs
 from .workbench import Workbench
 
 SECOND_THOUGHTS_MAX = 3
 """Bids of about three candidates get nearly all there is to gain (scheduling.md 5.7); the next node must take it."""
+
+INPUTS_TRIED_MAX = 3
+"""Attempts that are given back for want of the job's own inputs, before one fails: others may have a better way."""
 
 LONGER_S = 0.25
 """A queue longer by less than this is not worth another round of hand-off."""
@@ -40,6 +50,7 @@ class Holding:
     def __init__(self, desk: Desk, fetching: Fetching) -> None:
         self.desk = desk
         self.fetching = fetching
+        self.gathering = Gathering(desk, fetching)
         self.awaited = Awaited(desk)
         self.bench = Workbench(desk.place.cores, self.awaited.inputs_s)
 
@@ -55,8 +66,8 @@ class Holding:
         self.awaited.heard(job, key, self.bench)
         if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
             self._offered(job, key, statement, author, now)
-        elif statement.kind == StatementKind.FINISHED:
-            self._parent_finished(job, key, now)
+        elif statement.kind in _OF_RESULTS:
+            self._results_changed(job, key, now)
         if key in job.held:
             self._review(job, key, now)
         elif author == self.desk.me:
@@ -82,18 +93,32 @@ class Holding:
         """Others keep the job now: what comes with it, or is a result of it, may be had from them."""
         for key, held in job.held.items():
             if held.missing:
-                self._want_given(job, key)
+                self.gathering.want_given(job, key)
 
     def arrived(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
         """Content that a unit waits for is in our store."""
-        del job.held[key].missing[digest]
+        held = job.held[key]
+        del held.missing[digest]
+        if key in job.waiting:
+            self.gathering.tell(job, key)
         self._advance(job, key, now)
 
     def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
-        """Content that a unit waits for cannot be had although whoever has it is alive."""
-        del job.held[key].missing[Digest(file.digest)]
-        name = self.desk.near.name_of(source)
-        self._fail(job, key, f"its input {file.name} could not be fetched from {name}: {reason}", now)
+        """Content that a unit waits for cannot be had although somebody who should have it is alive."""
+        held = job.held[key]
+        names = held.missing.pop(Digest(file.digest))
+        text = f"its input {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
+        makers = self.gathering.makers(job, key, names)
+        for parent, maker in makers:
+            self.desk.say(job, Statement(StatementKind.LOST, *parent, maker.number, now, maker.node, text), ())
+        is_given = None in names or "" in names
+        if makers or (is_given and held.unit.attempt < INPUTS_TRIED_MAX):
+            self._drop(job, key, text, now)
+        elif is_given and not any(map(self.desk.is_gone, (job.origin, *job.state.guards))):
+            self._fail(job, key, text, now)
+        else:  # whoever had it may come back, or what it made is being made anew
+            held.missing[Digest(file.digest)] = names
+            self.fetching.want_again(file, (source,), Waiter(job.id, key), reason, now)
 
     def run_ended(self, event: RunEnded, now: float) -> None:
         """A unit of ours has ended."""
@@ -108,6 +133,7 @@ class Holding:
         outcome = Outcome(
             event.seconds, event.exit_status, event.outputs, event.stdout, event.stderr,
             event.stderr_tail[-STDERR_TAIL_MAX:], _lineage(held),
+            tuple(held.used[name] for name in job.spec.dag.parents[event.unit.task]), event.timed_out,
         )  # fmt: skip
         if not failure:
             program = program_name(job.spec.name, event.unit.task)
@@ -223,19 +249,9 @@ class Holding:
         is_guess = not attempt.told_s and not self._knows(job, task)
         self.bench.accept(unit, task.cores, expected_s, job.due_s[key[0]], is_guess=is_guess)
         job.held[key] = Held(unit, assigner)
-        self._want_given(job, key)
-        for parent in job.parents(key):
-            self._gather(job, key, parent)
+        self.gathering.want_given(job, key)
+        self.gathering.gather(job, key)
         self._advance(job, key, now)
-
-    def _want_given(self, job: Job, key: UnitKey) -> None:
-        """Ask for what comes with the job: the application, and the input of an entry."""
-        held, sources = job.held[key], (job.origin, *self.desk.sources(job))
-        if job.spec.application is not None:
-            self._want(job, key, None, (job.spec.application,), (*sources, held.assigner))
-        if not job.shape.parents[key[0]]:
-            held.files[""] = job.spec.items[key[1]].files
-            self._want(job, key, "", held.files[""], sources)
 
     def _review(self, job: Job, key: UnitKey, now: float) -> None:
         """Something was said about a unit of ours: are we still to run it?"""
@@ -253,13 +269,14 @@ class Holding:
         self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why)
 
     def _fail(self, job: Job, key: UnitKey, reason: str, now: float) -> None:
-        """A unit cannot be run here or anywhere."""
+        """A unit cannot be run here, nor, as far as this node can tell, anywhere else."""
         held = self._put_away(job, key)
         outcome = Outcome(0.0, 0, (), NOTHING, NOTHING, "", _lineage(held))
         self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason, outcome)
 
     def _put_away(self, job: Job, key: UnitKey) -> Held:
         held = job.held.pop(key)
+        job.waiting.pop(key, None)
         self.awaited.forget(job, key)
         if self.bench.remove(held.unit):
             self.desk.effects.append(Cancel(held.unit))
@@ -269,44 +286,26 @@ class Holding:
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 
-    def _parent_finished(self, job: Job, parent: UnitKey, now: float) -> None:
-        for child in job.children(parent):
-            if child in job.held and not self.bench.is_running(job.held[child].unit):
-                self._gather(job, child, parent)
+    def _results_changed(self, job: Job, key: UnitKey, now: float) -> None:
+        """A unit may have another result, or be had from others; where an item is contested any unit may."""
+        if job.state.acceptance.is_contested(key[1]):
+            affected = [held for held in job.held if held[1] == key[1]]
+        else:
+            affected = [child for child in job.children(key) if child in job.held]
+        for child in affected:
+            if self.bench.is_running(job.held[child].unit):
+                self._check_used(job, child, now)
+            else:
+                self.gathering.gather(job, child)
                 self._advance(job, child, now)
 
-    def _gather(self, job: Job, key: UnitKey, parent: UnitKey) -> None:
-        """Ask for what a parent sends to a unit of ours, if the parent has a result."""
-        result = job.state.unit(parent).result
-        held, task = job.held[key], job.task(parent)
-        if result is None or result.outcome is None or held.used.get(task.name) == result.key:
-            return
-        try:
-            files = outputs_for(task, result.outcome.outputs, job.task(key).name)
-        except RoutingError:
-            return  # the parent's own node says so and the job fails there
-        if task.name in held.used:
-            self._want_no_more(job, key, task.name)
-        held.used[task.name], held.files[task.name] = result.key, files
-        copies = (*result.keepers, *job.replicas) if task.final else ()
-        self._want(job, key, task.name, files, (result.node, *copies))
-
-    def _want(
-        self, job: Job, key: UnitKey, name: str | None, files: tuple[FileRef, ...], sources: tuple[NodeId, ...]
-    ) -> None:
-        held, waiter = job.held[key], Waiter(job.id, key)
-        for file in files:
-            if self.fetching.want(file, sources, waiter):
-                held.missing.setdefault(Digest(file.digest), {})[name] = None
-
-    def _want_no_more(self, job: Job, key: UnitKey, name: str) -> None:
-        """Another result takes the place of the one that was wanted for the sake of an input."""
-        missing = job.held[key].missing
-        for digest, names in list(missing.items()):
-            names.pop(name, None)
-            if not names:
-                del missing[digest]
-                self.fetching.release(digest, Waiter(job.id, key))
+    def _check_used(self, job: Job, key: UnitKey, now: float) -> None:
+        """A unit runs: is what it uses still what counts? If a parent is to run again, it may come out the same."""
+        for parent in job.parents(key):
+            name, result = job.task(parent).name, job.state.unit(parent).result
+            if result is not None and result.mark != job.held[key].used[name]:
+                self._drop(job, key, f"the result of {name} that it used was not accepted", now)
+                return
 
     def _advance(self, job: Job, key: UnitKey, now: float) -> None:
         """Put a unit among the ready once all its inputs are known and here."""
@@ -345,6 +344,10 @@ class Holding:
     ) -> None:
         task, item = job.key(unit.task, unit.item)
         self.desk.say(job, Statement(kind, task, item, unit.attempt, now, b"", text, outcome, waited_s), recipients)
+
+
+_OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
+"""Kinds after which a unit may have another result, or its result be had elsewhere."""
 
 
 def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:

@@ -10,7 +10,7 @@ from .guardians import Standing
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
 from .jobstate import Attempt, AttemptKey, JobState, UnitKey
-from .ledger import Ledger, SegmentId, Statement, Vector
+from .ledger import Cause, Ledger, SegmentId, Statement, Vector
 from .shape import Shape
 from .signed import Signed
 from .view import Planned
@@ -23,6 +23,7 @@ class HandOff:
     number: int
     """Of the attempt."""
     node: NodeId
+    cause: int = Cause.ELSEWHERE
 
 
 @dataclass(slots=True)
@@ -36,8 +37,8 @@ class Held:
     assigner: NodeId
     files: dict[str, tuple[FileRef, ...]] = field(default_factory=dict)
     """Per parent that has a result, or "": what it sends to this unit."""
-    used: dict[str, AttemptKey] = field(default_factory=dict)
-    """Which attempt of the parent the files are from."""
+    used: dict[str, bytes] = field(default_factory=dict)
+    """The mark of the parent's result that the files are from."""
     missing: dict[Digest, dict[str | None, None]] = field(default_factory=dict)
     """Content that is not here yet, and for the sake of which inputs."""
     ready_s: float | None = None
@@ -116,6 +117,10 @@ class Job:
     """Recovery: units whose results were needed again while the node that has them was gone."""
     blocked: dict[UnitKey, dict[UnitKey, None]] = field(default_factory=dict)
     """Recovery: units that cannot be placed, under a parent that has to start first."""
+    contested: dict[int, None] = field(default_factory=dict)
+    """Recovery: contested items (`acceptance`) whose holders have been shown everything."""
+    waiting: dict[UnitKey, str] = field(default_factory=dict)
+    """Why a unit does not go on at this node, where the ledger does not tell: for people."""
 
     minds_progress: bool = field(init=False)
     """Hearsay: a mapper has planned the job, or has looked at how far it is."""

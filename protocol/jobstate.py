@@ -82,6 +82,9 @@ class JobState:
         self.pulled_s: float | None = None
         """When somebody first fetched the results."""
         self.acceptance = Acceptance(self.shape, lambda task: spec.dag.tasks[task].final, self.units)
+        self.voided: dict[UnitKey, None] = {}
+        """Units that have lost their results to others' and have none since; whoever looks after the job takes them
+        out."""
         self._results: dict[UnitKey, None] = {}
         self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
@@ -140,6 +143,10 @@ class JobState:
     def unit(self, key: UnitKey) -> UnitState:
         """The unit as far as it is known; an empty one if nothing is."""
         return self.units.get(key) or UnitState()
+
+    def has_failed(self, key: UnitKey) -> bool:
+        """Whether the unit has failed as often as it may."""
+        return key in self._failed
 
     def is_complete(self, key: UnitKey) -> bool:
         """Whether the unit has a result that counts."""
@@ -247,6 +254,8 @@ class JobState:
     def _derive(self, key: UnitKey, unit: UnitState) -> None:
         task = self.spec.dag.tasks[key[0]]
         unit.current = max(unit.attempts.values(), key=currency)
+        if key in self._results and unit.result is None:
+            self.voided[key] = None
         is_kept = task.final and any(attempt.keepers for attempt in unit.in_phase("finished"))
         _mark(self._results, key, unit.result is not None)
         _mark(self._failed, key, unit.result is None and has_failed(unit, task))

@@ -105,6 +105,9 @@ class Neighbours:
     def is_gone(self, node: NodeId) -> bool:
         return node != self.me and self.membership.state_of(node) in (State.DEAD, State.LEFT)
 
+    def is_suspect(self, node: NodeId) -> bool:
+        return self.membership.state_of(node) is State.SUSPECT
+
     def is_known(self, node: NodeId) -> bool:
         return self.membership.state_of(node) is not None
 

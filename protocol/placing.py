@@ -19,7 +19,7 @@ from .desk import Desk
 from .ids import JobId, NodeId
 from .job import HandOff, Job, program_name
 from .jobstate import Attempt, UnitKey, UnitState
-from .ledger import ANY_QUEUE, Statement, StatementKind
+from .ledger import ANY_QUEUE, Cause, Statement, StatementKind
 from .progress import JobProgress
 from .routing import RoutingError, outputs_for
 from .timers import Timers
@@ -82,8 +82,9 @@ class Placing:
                 if author == self.desk.me:  # our own queue shows it from now on
                     self.desk.bindings.end((job.id, key, statement.attempt))
             case StatementKind.DECLINED:
-                if self._answered(job, key, author, statement):
-                    self._elsewhere(job, key, author, f"{self._name(author)} declined: {statement.text}", now)
+                handoff = self._answered(job, key, author, statement)
+                if handoff is not None:
+                    self._elsewhere(job, key, handoff, f"{self._name(author)} declined: {statement.text}", now)
             case StatementKind.FINISHED:
                 self._leave(job, key)
                 self.desk.bindings.end((job.id, key, statement.attempt))
@@ -107,24 +108,24 @@ class Placing:
                 self.place(job, key, now)
             else:
                 why = f"{self._name(handoff.node)} did not answer within {HANDOFF_S:g} s"
-                self._elsewhere(job, key, handoff.node, why, now)
+                self._elsewhere(job, key, handoff, why, now)
 
     def unreachable(self, node: NodeId, reason: str, now: float) -> None:
         """Nothing can be sent to a node: do not wait for its answers."""
         for job in self.desk.jobs.values():
-            for key in [key for key, handoff in job.handoffs.items() if handoff.node == node]:
+            for key, handoff in [(key, each) for key, each in job.handoffs.items() if each.node == node]:
                 self._leave(job, key)
-                self._elsewhere(job, key, node, f"{self._name(node)} {reason}", now)
+                self._elsewhere(job, key, handoff, f"{self._name(node)} {reason}", now)
 
     def _place_soon(self, job: Job, key: UnitKey, now: float) -> None:
         """At the next tick, or the one after: there may be thousands."""
         job.unplaced[key] = 0
         self._timers.set((job.id, key), now)
 
-    def place(self, job: Job, key: UnitKey, now: float, why: str = "") -> None:
+    def place(self, job: Job, key: UnitKey, now: float, why: str = "", cause: int = Cause.ELSEWHERE) -> None:
         """Choose a node and ask it."""
         unit = job.state.unit(key)
-        if unit.number >= ATTEMPTS_MAX:
+        if unit.number - sum(1 for _ in unit.in_phase("failed")) >= ATTEMPTS_MAX:
             self._give_up(job, key, why, now)
             return
         task = job.task(key)
@@ -141,14 +142,14 @@ class Placing:
             self._wait(job, key, now)
             return
         node, queue_s = choice.ranking[0].node, choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
-        self._await_answer(job, key, HandOff(number, node), now)
+        self._await_answer(job, key, HandOff(number, node, cause), now)
         run_s = view.run_s(task.name, node)
         self.desk.bindings.add(node, (job.id, key, number), now, run_s)
         if not self.desk.profile.knows(program_name(job.spec.name, task.name), task.expected_s):
             run_s = 0.0  # nobody shall rely on a guess
         self.desk.say(
             job,
-            Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s),
+            Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s, cause),
             self._concerned(job, key, node),
         )
         self._show_parents(job, key, node)
@@ -168,25 +169,27 @@ class Placing:
         if handoff is not None and (statement.attempt, node) > (handoff.number, handoff.node):
             self._leave(job, key)
 
-    def _answered(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> bool:
-        """Whether this is what we have waited for."""
-        if job.handoffs.get(key) != HandOff(statement.attempt, author):
-            return False
+    def _answered(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> HandOff | None:
+        """The hand-off that this answers, if we have waited for it."""
+        handoff = job.handoffs.get(key)
+        if handoff is None or (handoff.number, handoff.node) != (statement.attempt, author):
+            return None
         self._leave(job, key)
-        return True
+        return handoff
 
     def _leave(self, job: Job, key: UnitKey) -> None:
         """Wait no longer for an answer, nor for somebody to ask."""
         if job.handoffs.pop(key, None) is not None or job.unplaced.pop(key, None) is not None:
             self._timers.cancel((job.id, key))
 
-    def _elsewhere(self, job: Job, key: UnitKey, node: NodeId, why: str, now: float) -> None:
-        """A hand-off has come to nothing: make the next, without the node that had it."""
+    def _elsewhere(self, job: Job, key: UnitKey, handoff: HandOff, why: str, now: float) -> None:
+        """A hand-off has come to nothing: make the next, without the node that had it. What was to be a copy still
+        is; of what was lost is told once."""
         unit = job.state.unit(key)
-        job.excluded.setdefault(key, {})[node] = why
+        job.excluded.setdefault(key, {})[handoff.node] = why
         self.desk.bindings.end((job.id, key, unit.number))
-        if not job.state.is_over and not self._is_in_hand(unit, node):
-            self.place(job, key, now, why)
+        if not job.state.is_over and not self._is_in_hand(unit, handoff.node):
+            self.place(job, key, now, why, Cause.COPY if handoff.cause == Cause.COPY else Cause.ELSEWHERE)
 
     def _is_in_hand(self, unit: UnitState, node: NodeId) -> bool:
         """Whether somebody other than that node has the unit, or may have it."""

@@ -1,19 +1,29 @@
-"""Recovery: the first living replica looks after every unit that nobody else looks after.
+"""Recovery: whoever leads a job looks after every unit that nobody else looks after.
 
 Whether a unit has to be placed again is asked of the job's state and of who is gone, and of nothing else; so it does
 not matter in which order this node learnt of what, and the question may be asked as often as one likes (`look`). It
 is asked when something is said about the unit, when all its parents have started, and when a node goes or comes.
 
-    wanted?   it has no result; or its result is with a node that is gone, and is a result of the job of which there
-              is no copy, or is needed by a child that is wanted and has not started
+    wanted?   it has no result, and may be tried again; or its result cannot be had, and is a result of the job or is
+              needed by a child that is wanted and has not started
     in hand?  a living node has accepted it
     placeable? all its parents have results that can be had, or have started on living nodes
 
+A result can be had from a living node that has written the same and of which nobody says that it is LOST there, and
+from a living replica that has a copy.
+
 A unit that is wanted, in nobody's hand and placeable is placed: at once if it was accepted before, or if whoever
-holds its controlling parent is gone or is this node; else after PATIENCE_S, in which that node should do it. One that
-is not placeable is looked at again when the parent in its way starts; that parent, if its result is lost, is wanted
-by that. So recomputation goes up the graph no further than it must, and no unit is ever left without somebody who
-will act on it: its holder, its controller for a while, or this node.
+holds its controlling parent is gone or is this node; else after PATIENCE_S, in which that node should do it; after a
+pause that doubles if it has failed and may be tried again (`retries`). One that is not placeable is looked at again
+when the parent in its way starts; that parent, if its result is lost, is wanted by that. So recomputation goes up the
+graph no further than it must, and no unit is ever left without somebody who will act on it: its holder, its
+controller for a while, or this node.
+
+Whoever holds a unit of a contested item (`acceptance`) is shown the whole ledger: what it sees else, its neighbours
+in the graph, is not enough to know which of their results count, and it would work with others in vain.
+
+A node that is only suspected may come back, so what it has is left with it; what should have ended there by now is
+copied (`suspect`): the next attempt runs beside it, and whichever is through first counts.
 """
 
 from enum import Enum, auto
@@ -23,13 +33,17 @@ from .desk import Desk
 from .ids import JobId, NodeId
 from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey, UnitState, attempted_by
-from .ledger import Statement, StatementKind
+from .ledger import Cause, Statement, StatementKind
 from .placing import Placing
+from .retries import abandon, lost_while_it_ran, pause_s, shun, why
 from .strangers import Strangers
 from .timers import Timers
 
 PATIENCE_S = 5.0
 """Longer than a hand-off that is not answered: a controller at work says something more often than this."""
+
+OVERDUE = 1.25
+"""Times its expected run time: what is not through by then is late (scheduling.md 4.5)."""
 
 
 class _Care(Enum):
@@ -39,6 +53,8 @@ class _Care(Enum):
     EXPECTED = auto()
     """Somebody is about to act."""
     OURS = auto()
+    LATER = auto()
+    """It has failed: ours after a pause."""
 
 
 class Recovery:
@@ -50,19 +66,23 @@ class Recovery:
         self.strangers = strangers
         self._patience: Timers[tuple[JobId, UnitKey]] = Timers()
         """Until when somebody else is waited for, or an answer to our own hand-off."""
+        self._overdue: Timers[tuple[JobId, UnitKey]] = Timers()
+        """When units on nodes that are suspected should have ended."""
 
     @property
     def deadline(self) -> float:
-        return self._patience.deadline
+        return min(self._patience.deadline, self._overdue.deadline)
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
         self.strangers.meet(attempted_by(author, statement), now)
         self._patience.cancel((job.id, key))  # somebody is at it
-        if statement.kind == StatementKind.FINISHED:
+        if not self._is_away(job, key):
             job.lost.pop(key, None)
         self.look(job, key, now)
+        if job.state.acceptance.is_contested(key[1]):
+            self._heard_of_contested(job, key[1], statement, now)
         if statement.kind in (StatementKind.STARTED, StatementKind.FINISHED):
             self._unblock(job, key, now)
 
@@ -84,6 +104,13 @@ class Recovery:
         """A node is there again, with its results."""
         for key in tuple(job.state.places.get(node, ())):
             self._unblock(job, key, now)
+            if key[1] in job.contested:
+                self._show_everything(job, node)
+
+    def suspect(self, job: Job, node: NodeId, now: float) -> None:
+        """A node does not answer: copy what should have ended there by now, and the rest when it should have."""
+        for key in tuple(job.state.places.get(node, ())):
+            self._copy_if_overdue(job, key, now)
 
     def resume(self, job: Job, now: float) -> None:
         """After a restart: whoever knows more than we do, or has the units we miss, has a while to say so."""
@@ -100,6 +127,8 @@ class Recovery:
         for node in tuple(job.state.places):
             if self.desk.is_gone(node):
                 self.gone(job, node, now)
+        for item in job.state.acceptance.contested:
+            self._show_holders(job, item)
 
     def over(self, job: Job) -> None:
         """Nothing is to be looked after any more."""
@@ -109,12 +138,17 @@ class Recovery:
         """Somebody else looks after the job from now on. Hand-offs of ours that are open go on."""
         for key in job.all_units():
             self._patience.cancel((job.id, key))
+            self._overdue.cancel((job.id, key))
+            job.waiting.pop(key, None)
         job.lost.clear()
         job.blocked.clear()
+        job.contested.clear()
 
     def tick(self, now: float) -> None:
         for job_id, key in self._patience.due(now):
             self.look(self.desk.jobs[job_id], key, now, patient=False)
+        for job_id, key in self._overdue.due(now):
+            self._copy_if_overdue(self.desk.jobs[job_id], key, now)
 
     def look(self, job: Job, key: UnitKey, now: float, *, patient: bool = True) -> None:
         """Do for a unit, and for those that it needs, what nobody else does."""
@@ -135,11 +169,80 @@ class Recovery:
             case _Care.EXPECTED if patient or self._is_our_offer(job, key):
                 if timer not in self._patience:
                     self._patience.set(timer, now + PATIENCE_S)
-            case _Care.EXPECTED | _Care.OURS:
+            case _Care.LATER if patient:
+                if timer not in self._patience:
+                    self._put_off(job, key, now)
+            case _Care.EXPECTED | _Care.OURS | _Care.LATER:
                 self._patience.set(timer, now + PATIENCE_S)
-                self.placing.place(job, key, now, self._why(job, key))
+                self._place(job, key, now)
             case _:
                 assert_never(care)
+
+    def _put_off(self, job: Job, key: UnitKey, now: float) -> None:
+        unit = job.state.unit(key)
+        wait_s = pause_s(unit)
+        self._patience.set((job.id, key), now + wait_s)
+        job.waiting[key] = f"{why(self.desk, unit)}; it is tried again in {wait_s:g} s"
+
+    def _place(self, job: Job, key: UnitKey, now: float) -> None:
+        unit = job.state.unit(key)
+        job.waiting.pop(key, None)
+        if self._is_away(job, key) and self._give_way(job, key, unit, now):
+            return
+        ran = lost_while_it_ran(self.desk, unit)
+        if ran and unit.count(Cause.RAN) >= job.task(key).retries_lost:
+            abandon(self.desk, job, key, now)
+            return
+        shun(self.desk, job, key)
+        self.placing.place(job, key, now, why(self.desk, unit), Cause.RAN if ran else Cause.ELSEWHERE)
+
+    def _give_way(self, job: Job, key: UnitKey, unit: UnitState, now: float) -> bool:
+        """The result cannot be had: if there is another that can, though it comes after it (`acceptance`), say that
+        the one is lost."""
+        others = (each for each in unit.in_phase("finished") if each not in unit.equals and self._has(each))
+        if not any(not job.state.acceptance.strangers(key, each) for each in others):
+            return False
+        for each in unit.equals:
+            if each.lost is None:
+                text = f"{self.desk.near.name_of(each.node)} is gone"
+                self.desk.say(job, Statement(StatementKind.LOST, *key, each.number, now, each.node, text), ())
+        return True
+
+    def _copy_if_overdue(self, job: Job, key: UnitKey, now: float) -> None:
+        unit = job.state.unit(key)
+        running = unit.current
+        if running is None or running.phase != "started" or not self.desk.near.is_suspect(running.node):
+            return
+        if unit.result is not None or not running.told_s or running.started_s is None or self._is_our_offer(job, key):
+            return
+        due_s = running.started_s + OVERDUE * running.told_s
+        if now < due_s:
+            self._overdue.set((job.id, key), due_s)
+        else:
+            text = f"{self.desk.near.name_of(running.node)} does not answer, and it should have ended by now"
+            self.placing.place(job, key, now, text, Cause.COPY)
+
+    def _heard_of_contested(self, job: Job, item: int, statement: Statement, now: float) -> None:
+        if item not in job.contested:
+            self._show_holders(job, item)
+        elif statement.kind == StatementKind.ASSIGNED:
+            self._show_everything(job, NodeId(statement.node))
+        while job.state.voided:
+            self.look(job, job.state.voided.popitem()[0], now)
+
+    def _show_holders(self, job: Job, item: int) -> None:
+        job.contested[item] = None
+        for task in range(len(job.shape.parents)):
+            for attempt in job.state.unit((task, item)).attempts.values():
+                if attempt.is_open:
+                    self._show_everything(job, attempt.node)
+
+    def _show_everything(self, job: Job, node: NodeId) -> None:
+        """What there is, and what is to come."""
+        if node != self.desk.me and node not in job.watchers and not self.desk.is_gone(node):
+            job.watchers[node] = None
+            for entry in job.ledger:
+                self.desk.offer(job, node, entry.id)
 
     def _judge(self, job: Job, key: UnitKey) -> _Care:
         unit = job.state.unit(key)
@@ -150,6 +253,8 @@ class Recovery:
             return _Care.NONE_NEEDED
         if self._is_blocked(job, key):
             return _Care.NONE_NEEDED
+        if holder is None and unit.current is not None and unit.current.phase == "failed":
+            return _Care.EXPECTED if self._is_our_offer(job, key) else _Care.LATER
         return _Care.OURS if holder is None and self._is_ours(job, key, unit) else _Care.EXPECTED
 
     def _holder(self, unit: UnitState) -> Attempt | None:
@@ -158,12 +263,11 @@ class Recovery:
         return max(open_, key=lambda attempt: (LADDER[attempt.phase], attempt.key), default=None)
 
     def _is_wanted(self, job: Job, key: UnitKey, unit: UnitState) -> bool:
-        result = unit.result
-        if result is None:
-            return unit.current is None or unit.current.phase != "failed"
-        if result.kept or not self.desk.is_gone(result.node):
+        if unit.abandoned is not None or job.state.has_failed(key):
             return False
-        return job.task(key).final or key in job.lost
+        if unit.result is None:
+            return True
+        return (job.task(key).final or key in job.lost) and self._is_away(job, key)
 
     def _is_needed(self, job: Job, key: UnitKey) -> bool:
         """Whether some child has still to read what the unit has written."""
@@ -182,8 +286,14 @@ class Recovery:
 
     def _is_away(self, job: Job, key: UnitKey) -> bool:
         """Whether a unit has a result that cannot be had."""
-        result = job.state.unit(key).result
-        return result is not None and not result.kept and self.desk.is_gone(result.node)
+        equals = job.state.unit(key).equals
+        return bool(equals) and not any(map(self._has, equals))
+
+    def _has(self, attempt: Attempt) -> bool:
+        """Whether somebody who is there has what an attempt has written."""
+        if attempt.lost is None and not self.desk.is_gone(attempt.node):
+            return True
+        return any(not self.desk.is_gone(node) for node in attempt.keepers)
 
     def _is_blocked(self, job: Job, key: UnitKey) -> bool:
         for parent in job.parents(key):
@@ -216,13 +326,3 @@ class Recovery:
     def _unblock(self, job: Job, key: UnitKey, now: float) -> None:
         for child in job.blocked.pop(key, ()):
             self.look(job, child, now)
-
-    def _why(self, job: Job, key: UnitKey) -> str:
-        """Why there is another attempt, for people."""
-        current = job.state.unit(key).current
-        if current is None:
-            return ""
-        name = self.desk.near.name_of(current.node)
-        if self.desk.is_gone(current.node):
-            return f"{name} is gone"
-        return f"{name} has not answered" if current.phase == "assigned" else f"{name} has {current.phase} it"

@@ -136,6 +136,7 @@ class Near:
     circle: "Circle"
     me: NodeId
     gone: list[NodeId] = field(default_factory=list)
+    suspect: list[NodeId] = field(default_factory=list)
     unknown: list[NodeId] = field(default_factory=list)
     uncertified: list[NodeId] = field(default_factory=list)
     barred: list[NodeId] = field(default_factory=list)
@@ -143,7 +144,7 @@ class Near:
 
     def view(self, job: Job, task: Task, now: float) -> View:
         partners = self.circle.partners.values()
-        alive = (each for each in partners if not self.is_gone(each.id))
+        alive = (each for each in partners if not self.is_gone(each.id) and not self.is_suspect(each.id))
         peers = (PeerView(each.id, each.name, 1, 1.0, 0.0, 0.0, 0.0, 0.0, MEMORY_BYTES) for each in alive)
         run_s = {each.name: each.expected_s or 1.0 for each in job.spec.dag.tasks}
         return View(self.me, tuple(peers), lambda source, target: Link(0.0, 1e9, 1.0), lambda name, node: run_s[name])
@@ -154,6 +155,9 @@ class Near:
 
     def is_gone(self, node: NodeId) -> bool:
         return node in self.gone
+
+    def is_suspect(self, node: NodeId) -> bool:
+        return node in self.suspect
 
     def is_known(self, node: NodeId) -> bool:
         return node not in self.unknown
@@ -278,14 +282,16 @@ class Circle:
         self.do(self[name], self[name].jobs.handle(event, self.now))  # type: ignore[arg-type]
         self.settle()
 
-    def end(self, name: str, task: str, *outputs: FileRef, failure: str = "", item: int = 0) -> None:
+    def end(
+        self, name: str, task: str, *outputs: FileRef, failure: str = "", item: int = 0, timed_out: bool = False
+    ) -> None:
         """The run of a task ends; without `outputs` a success has written one file that is called after it."""
         (run,) = (run for run in self[name].running.values() if (run.unit.task, run.unit.item) == (task, item))
         written = () if failure else outputs or (file(f"{task}_out"),)
         del self[name].running[run.unit]
         self[name].store.update(dict.fromkeys(each.digest for each in written))
         status = 1 if failure else 0
-        self.tell(name, RunEnded(run.unit, failure, status, written, NOTHING, NOTHING, "", 1.0))
+        self.tell(name, RunEnded(run.unit, failure, status, written, NOTHING, NOTHING, "", 1.0, timed_out))
 
     def bring(self, name: str, content: FileRef, source: str | None = None) -> None:
         """Content arrives at a partner."""

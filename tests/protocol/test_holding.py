@@ -6,10 +6,11 @@ import pytest
 
 from pnode.protocol.effects import Unit
 from pnode.protocol.events import CancelJob, RunEnded
+from pnode.protocol.fetching import PAUSE_S_MAX, TRIES
 from pnode.protocol.holding import LONGER_S, SECOND_THOUGHTS_MAX
 from pnode.protocol.ids import JobId, job_text
 from pnode.protocol.jobstate import Attempt, Phase
-from pnode.protocol.ledger import STDERR_TAIL_MAX, StatementKind
+from pnode.protocol.ledger import STDERR_TAIL_MAX, Statement, StatementKind
 
 from .ledgers import NOTHING, outcome, statement
 from .partners import MEMORY_BYTES, Circle, file, spec, task
@@ -381,18 +382,62 @@ def test_inputs_that_make_no_call_are_a_failure_of_what_was_never_run() -> None:
     assert circle.is_quiet()
 
 
-def test_an_input_that_cannot_be_had_from_the_living_is_a_failure() -> None:
-    circle = Circle("ann", "bob", brings=False)
-    circle.prefer("only", "bob")
+def refuse_all(circle: Circle, name: str, content: str) -> None:
+    """Whoever should have some content does not give it to a partner, however often that asks."""
+    for _ in range(TRIES):
+        circle.refuse(name, file(content), "it does not have it")
+        circle.run(PAUSE_S_MAX)
+
+
+def without_input(*names: str) -> Circle:
+    """Nobody gets the first input of the only task, which is offered to these in turn."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=False, computes=True)
+    circle.prefer("only", *names)
     circle.submit("ann", spec(task("only", inputs_per_call=2), files=(file("a"), file("b"))))
+    circle.placed()
+    return circle
 
-    while file("a").digest in circle["bob"].fetching:
-        circle.refuse("bob", file("a"), "it does not have it")
-        circle.run(60.0)
 
-    assert attempt(circle, 1, "bob").reason == "its input a could not be fetched from ann: it does not have it"
+def test_who_cannot_get_the_jobs_input_gives_the_unit_back_and_the_third_fails() -> None:
+    circle = without_input("bob", "cid", "dan")
+
+    refuse_all(circle, "bob", "a")
+    assert attempt(circle, 1, "bob").phase == "dropped"
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert attempt(circle, 2, "cid").why == (
+        "bob has dropped it: its input a could not be fetched from ann: it does not have it"
+    )
+    refuse_all(circle, "cid", "a")
+    assert circle.placed() == ["ann: only#3 to dan"]
+    refuse_all(circle, "dan", "a")
+
+    assert attempt(circle, 3, "dan").reason == "its input a could not be fetched from ann: it does not have it"
     assert circle["ann"].job.state.phase is Phase.FAILED
-    assert not circle["bob"].job.held
+    assert not circle["bob"].held + circle["cid"].held + circle["dan"].held
+
+
+def test_an_input_is_tried_for_as_long_as_somebody_who_had_it_may_come_back() -> None:
+    circle = without_input("bob", "cid", "dan")
+    refuse_all(circle, "bob", "a")
+    refuse_all(circle, "cid", "a")
+    circle.utter("cid", "dan", Statement(StatementKind.GUARDED, 0, 0, 0, 1.0))
+    circle.crash("cid")
+    circle.miss("cid", "dan")
+
+    refuse_all(circle, "dan", "a")
+    for _ in range(10):
+        circle.run(PAUSE_S_MAX)
+        assert file("a").digest in circle["dan"].fetching
+        assert circle["dan"].job.waiting == {
+            (0, 0): f"a could not be fetched from ann: it does not have it; it is tried {TRIES} times"
+        }
+        circle.refuse("dan", file("a"), "it does not have it")
+    circle.run(PAUSE_S_MAX)
+    circle.bring("dan", file("a"), "ann")
+    circle.bring("dan", file("b"), "ann")
+
+    assert list(circle["dan"].running)
+    assert circle["dan"].job.waiting == {}
 
 
 def test_what_was_cancelled_while_it_ran_is_ended_and_its_end_is_no_news() -> None:
@@ -521,7 +566,7 @@ def test_a_result_that_does_not_fit_the_graph_is_no_input() -> None:
     assert circle["cid"].job.held[(1, 0)].files == {}
 
 
-def test_a_result_that_replaces_one_in_use_comes_too_late() -> None:
+def test_a_unit_is_dropped_when_the_result_that_it_uses_is_replaced() -> None:
     circle = Circle("ann", "bob", "cid")
     circle.prefer("first", "bob")
     circle.prefer("second", "cid")
@@ -529,11 +574,16 @@ def test_a_result_that_replaces_one_in_use_comes_too_late() -> None:
     circle.end("bob", "first")
     circle.take()
 
-    circle.utter("bob", "cid", statement(FINISHED, attempt=2, outcome=outcome(1.0, file("new"))))
+    circle["bob"].store[file("new").digest] = None
+    circle.utter("bob", "ann", statement(FINISHED, attempt=2, outcome=outcome(1.0, file("first_out"))))
+    assert circle["cid"].running  # it is the same
 
-    assert circle.take() == []
-    (run,) = circle["cid"].running.values()
-    assert run.calls == ((file("first_out"),),)
+    circle.utter("bob", "ann", statement(FINISHED, attempt=3, outcome=outcome(1.0, file("new"))))
+
+    assert attempt(circle, 1, "cid", unit=(1, 0)).reason == "the result of first that it used was not accepted"
+    assert circle.placed() == ["ann: second#2 to ann"]
+    (run,) = circle["ann"].running.values()
+    assert run.calls == ((file("new"),),)
 
 
 def test_results_of_the_same_inputs_have_the_same_lineage() -> None:

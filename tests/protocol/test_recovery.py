@@ -1,17 +1,22 @@
 """Recovery: whatever becomes of a unit's holder, controller or inputs, somebody runs it, and nobody in vain."""
 
 import math
+from dataclasses import replace
 from random import Random
 
+import pytest
+
+from pnode.protocol.attempts import outputs_mark
 from pnode.protocol.events import CancelJob
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import StatementKind
+from pnode.protocol.ledger import Statement, StatementKind
 from pnode.protocol.placing import HANDOFF_S
 from pnode.protocol.recovery import PATIENCE_S
+from pnode.protocol.retries import PAUSE_S
 from pnode.protocol.view import Choice, Question, View
 
-from .ledgers import statement
+from .ledgers import outcome, statement
 from .partners import Circle, file, spec, task
 
 ASSIGNED, ACCEPTED, STARTED = StatementKind.ASSIGNED, StatementKind.ACCEPTED, StatementKind.STARTED
@@ -465,3 +470,243 @@ def test_a_member_that_goes_while_another_is_waited_for_does_not_prolong_that() 
     circle.run(1.0)
 
     assert circle.placed() == ["ann: second#3 to ann"]
+
+
+# Results that differ.
+
+
+def end_as(circle: Circle, name: str, task: str, content: str) -> None:
+    """A run ends with an output that this content tells from others'."""
+    circle.end(name, task, file(f"{task}_out", content))
+
+
+def test_what_was_made_again_and_came_out_differently_leads_to_a_consistent_end() -> None:
+    circle = circle_for(JOIN, left=("bob", "dan"), right=("cid",), last=("dan", "cid"))
+    end_as(circle, "bob", "left", "old")
+    end_as(circle, "cid", "right", "r")
+    end_as(circle, "dan", "last", "x")  # computed from the old one, and kept by the replicas
+    state = circle["ann"].job.state
+
+    circle.utter("cid", "ann", finished(circle, (0, 0), 2, "new"))
+
+    assert state.unit((2, 0)).result is not None
+    assert state.unit((0, 0)).result is state.unit((0, 0)).attempts[(1, circle.id_of("bob"))]
+
+
+def finished(circle: Circle, unit: tuple[int, int], number: int, content: str, *used: str) -> Statement:
+    name = circle["ann"].job.spec.dag.tasks[unit[0]].name
+    marks = tuple(outputs_mark((file(f"{parent}_out", each),)) for parent, each in (one.split("=") for one in used))
+    return statement(FINISHED, unit, number, outcome=replace(outcome(1.0, file(f"{name}_out", content)), used=marks))
+
+
+def test_a_unit_whose_parent_was_replaced_runs_again_and_nothing_else_does() -> None:
+    circle = circle_for(
+        spec(task("a", "b", "c"), task("b", "d"), task("c", "d"), task("d", inputs_per_call=2, final=True)),
+        a=("ann",), b=("bob", "dan"), c=("cid",), d=("ann",),
+    )  # fmt: skip
+    end_as(circle, "ann", "a", "same")
+    end_as(circle, "bob", "b", "old")
+    circle.take()
+
+    circle["dan"].store[file("b_out", "new").digest] = None
+    circle.utter("dan", "ann", finished(circle, (1, 0), 2, "new", "a=same"))
+    end_as(circle, "cid", "c", "c")
+
+    assert circle.placed() == []
+    assert [run.calls for run in circle["ann"].running.values()] == [((file("b_out", "new"), file("c_out", "c")),)]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_had_finished_with_a_replaced_result_runs_again_and_so_on_as_far_as_it_differs(same: bool) -> None:
+    circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("cid",))
+    end_as(circle, "ann", "first", "old")
+    end_as(circle, "bob", "second", "s")
+    circle.take()
+
+    circle["dan"].store[file("first_out", "new").digest] = None
+    circle.utter("dan", "ann", finished(circle, (0, 0), 2, "new"))
+
+    assert circle.placed() == ["ann: second#2 to bob"]
+    assert why(circle, 1, 2) == "what bob has made of it was computed from results that were not accepted"
+    end_as(circle, "bob", "second", "s" if same else "s2")
+    assert circle.placed() == ([] if same else ["ann: third#2 to ann"])
+    assert outlived(circle)
+
+
+def test_a_lost_result_gives_way_to_another_even_if_a_copied_one_was_computed_from_it() -> None:
+    """Else whoever else needs it would wait for something that never comes out the same again."""
+    circle = circle_for(
+        spec(task("top", "fast", "slow"), task("fast"), task("slow")), brings=False,
+        top=("bob", "dan"), fast=("cid",), slow=("dan",),
+    )  # fmt: skip
+    end_as(circle, "bob", "top", "old")
+    circle.bring("cid", file("top_out", "old"))
+    end_as(circle, "cid", "fast", "f")
+    for name in ("ann", "bob", "cid", "dan"):
+        if file("fast_out", "f").digest in circle[name].fetching:
+            circle.bring(name, file("fast_out", "f"))
+    circle.prefer("fast", "cid")
+    assert circle["ann"].job.state.is_complete((1, 0))
+
+    circle.kill("bob")  # before dan could read what it made
+    end_as(circle, "dan", "top", "new")
+
+    state = circle["ann"].job.state
+    assert state.unit((0, 0)).result is state.unit((0, 0)).attempts[(2, circle.id_of("dan"))]
+    assert outlived(circle)
+    assert state.results == 3
+
+
+# Who is suspected.
+
+
+def late(circle: Circle, name: str) -> None:
+    """Somebody does not answer, and the run that it has would take two seconds."""
+    for other in circle.partners.values():
+        if other.name != name:
+            other.near.suspect.append(circle.id_of(name))
+    ann = circle["ann"]
+    ann.jobs.recovery.suspect(ann.job, circle.id_of(name), circle.now)
+    circle.settle()
+
+
+SLOW = spec(task("only", expected_s=2.0))
+
+
+def test_what_should_have_ended_on_a_node_that_does_not_answer_is_copied() -> None:
+    circle = circle_for(SLOW, only=("bob", "cid"))
+
+    late(circle, "bob")
+    assert circle.placed() == []
+    circle.run(2.6)
+
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert why(circle, 0, 2) == "bob does not answer, and it should have ended by now"
+    assert [name for name in ("bob", "cid") if circle[name].running] == ["bob", "cid"]
+    circle.end("bob", "only")
+    assert not circle["cid"].running
+    assert outlived(circle)
+
+
+def test_a_copy_that_is_through_first_stops_what_it_is_a_copy_of() -> None:
+    circle = circle_for(SLOW, only=("bob", "cid"))
+    circle.run(3.0)
+    late(circle, "bob")
+    assert circle.placed() == ["ann: only#2 to cid"]
+
+    circle.end("cid", "only")
+
+    assert not circle["bob"].running
+    assert outlived(circle)
+
+
+def test_who_answers_again_is_left_alone_and_what_is_being_offered_is_not_copied_twice() -> None:
+    circle = circle_for(SLOW, only=("bob", "cid"))
+    late(circle, "bob")
+    circle["ann"].near.suspect.clear()
+    circle.run(10.0)
+    assert circle.placed() == []
+
+    circle.crash("cid")
+    late(circle, "bob")
+    assert circle.placed() == ["ann: only#2 to cid"]
+    late(circle, "bob")
+    circle.run(HANDOFF_S)
+
+    assert circle.placed() == ["ann: only#3 to ann"]
+    assert outlived(circle)
+
+
+def test_what_nobody_has_an_estimate_of_is_not_copied() -> None:
+    circle = circle_for(ALONE, only=("bob", "cid"))
+
+    late(circle, "bob")
+    circle.run(60.0)
+
+    assert circle.placed() == []
+    assert outlived(circle)
+
+
+# What has failed, or was lost too often.
+
+
+def test_a_task_that_may_is_tried_again_elsewhere_after_a_pause_that_doubles() -> None:
+    circle = circle_for(spec(task("only", retries_failed=2)), only=("bob", "cid", "dan"))
+
+    circle.end("bob", "only", failure="it broke")
+    assert circle.placed() == []
+    assert circle["ann"].job.waiting == {(0, 0): "bob has failed it: it broke; it is tried again in 1 s"}
+    circle.run(PAUSE_S)
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert circle["ann"].job.waiting == {}
+    circle.end("cid", "only", failure="it broke again")
+    circle.run(2 * PAUSE_S - 0.1)
+    assert circle.placed() == []
+    circle.run(0.1)
+    assert circle.placed() == ["ann: only#3 to dan"]
+    assert why(circle, 0, 3) == "cid has failed it: it broke again"
+    circle.end("dan", "only", failure="it always does")
+
+    assert circle["ann"].job.state.phase is Phase.FAILED
+    circle.take()
+    assert circle.is_quiet()
+    assert circle.deadline == math.inf
+
+
+def test_a_node_that_failed_a_unit_gets_it_again_if_there_is_nobody_else() -> None:
+    circle = Circle("ann")
+    circle.submit("ann", spec(task("only", retries_failed=1)))
+
+    circle.end("ann", "only", failure="it broke")
+    circle.run(10.0)
+
+    assert circle["ann"].running
+    circle.end("ann", "only")
+    assert circle["ann"].job.state.phase is Phase.DONE
+
+
+def test_time_outs_are_counted_by_themselves() -> None:
+    circle = circle_for(spec(task("only", retries_timeout=1)), only=("bob", "cid"))
+
+    circle.end("bob", "only", failure="it took too long", timed_out=True)
+    circle.run(PAUSE_S)
+    assert circle.placed() == ["ann: only#2 to cid"]
+    circle.end("cid", "only", failure="it broke")
+
+    assert circle["ann"].job.state.phase is Phase.FAILED
+
+
+def test_a_task_whose_nodes_are_lost_while_it_runs_is_abandoned_after_so_many() -> None:
+    circle = circle_for(spec(task("only", retries_lost=1)), only=("bob", "cid"))
+
+    circle.kill("bob")
+    assert circle.placed() == ["ann: only#2 to cid"]
+    circle.kill("cid")
+
+    assert circle.placed() == []
+    state = circle["ann"].job.state
+    assert state.phase is Phase.FAILED
+    assert state.cancelled is not None
+    assert state.cancelled[1] == "only failed: the node that ran it was lost 2 times: bob, cid"
+
+
+def test_a_node_that_is_lost_before_it_has_begun_does_not_count() -> None:
+    circle = circle_for(spec(task("only", retries_lost=0), files=(file("in"),)), brings=False, only=("bob", "cid"))
+
+    circle.kill("bob")
+
+    assert circle.placed() == ["ann: only#2 to cid"]
+    assert outlived(circle)
+
+
+def test_a_result_that_is_lost_and_cannot_be_made_again_ends_the_job() -> None:
+    circle = circle_for(spec(task("only", retries_lost=0)), brings=False, only=("bob", "cid"))
+    circle.end("bob", "only")
+    circle.kill("bob")
+    assert circle.placed() == ["ann: only#2 to cid"]
+
+    circle.kill("cid")
+
+    state = circle["ann"].job.state
+    assert state.cancelled is not None
+    assert state.cancelled[1] == "only: the node that ran it was lost 1 times: cid"
