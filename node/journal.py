@@ -54,6 +54,14 @@ FREE_PAGES_PER_COMMIT = 512
 INCREMENTAL = 2
 """What SQLite calls auto_vacuum = INCREMENTAL when asked."""
 
+DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGED = "move the file away to begin anew"
+UNUSABLE = (
+    "make room on the disk, or see what is wrong with it, and start the node again: it goes on from what was written"
+    " before"
+)
+"""What to do about it."""
+
 Change = tuple[str, bytes, bytes | None]
 """(table, key, value): put the value under the key; None takes the row out."""
 
@@ -89,7 +97,8 @@ class JournalFile:
                 self._connection.close()
                 raise
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(f"cannot open the journal {path}: {error}; move the file away to begin anew") from None
+            remedy = DAMAGED if getattr(error, "sqlite_errorcode", 0) in DAMAGES else UNUSABLE
+            raise JournalError(f"cannot open the journal {path}: {error}; {remedy}") from None
 
     def _prepare(self) -> None:
         run = self._connection.execute
@@ -127,10 +136,7 @@ class JournalFile:
             if any(statement.startswith("DELETE") for statement, _ in statements):
                 self._give_back()
         except sqlite3.Error as error:
-            raise JournalError(
-                f"cannot write to the journal {self._path}: {error}; make room on the disk, or see what is wrong with"
-                " it, and start the node again: it goes on from what was written before"
-            ) from None
+            raise JournalError(f"cannot write to the journal {self._path}: {error}; {UNUSABLE}") from None
 
     def _write_together(self, statements: list[_Sql]) -> None:
         run = self._connection.execute
