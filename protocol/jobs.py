@@ -339,8 +339,9 @@ class Jobs:
         job.closed, job.ended_here_s = True, now
         self.holding.over(job, now)
         self.placing.over(job)
-        self.keeping.over(job, now)
+        self.keeping.stop(job)
         self.fetching.over(job.id)
+        self.keeping.over(job, now)
         self.retention.look(job)
         if job.leading:
             self.leading.over(job)

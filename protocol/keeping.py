@@ -96,10 +96,13 @@ class Keeping:
         else:
             self._later.set(job.id, now + STRANGER_S)
 
-    def over(self, job: Job, now: float) -> None:
-        """A job is over: those who keep it compare a last time, and go on copying its results."""
+    def stop(self, job: Job) -> None:
+        """Wait for nothing any more on behalf of a job."""
         self.guarding.stop(job)
         self.copies.stop(job)
+
+    def over(self, job: Job, now: float) -> None:
+        """A job is over: those who keep it compare a last time, and go on copying its results."""
         if self.desk.keeps(job):
             self.copies.begin(job, now)
         if job.spec.replicas:
@@ -213,8 +216,7 @@ class Keeping:
             self.comparing.enter(job, now)
 
     def _hand_over(self, job: Job, now: float) -> None:
-        self.guarding.stop(job)
-        self.copies.stop(job)
+        self.stop(job)
         self.comparing.last(job, now)
 
     def _compare_with_another(self, job: Job) -> None:

@@ -1,0 +1,162 @@
+"""Copies: every replica has the results, from whoever has them; what cannot be had is lost, or asked for again."""
+
+import math
+
+import pytest
+
+from pnode.protocol.copies import PAUSE_S, PAUSE_S_MAX
+from pnode.protocol.events import CancelJob
+from pnode.protocol.fetching import TRIES
+from pnode.protocol.jobstate import Attempt, Phase
+from pnode.protocol.ledger import StatementKind
+
+from .ledgers import outcome, statement
+from .partners import Circle, file, spec, task
+
+OUT = file("only_out")
+
+
+def done(*, brings: bool = True, replicas: int = 2) -> Circle:
+    """dan has run the only task of ann's job, which bob and cid guard, too."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=brings)
+    circle.prefer("only", "dan")
+    circle.submit_unanswered("ann", spec(task("only"), replicas=replicas))
+    for name in ("bob", "cid"):
+        assert circle.id_of(name) in circle["ann"].job.replicas, "the digests are such"
+    circle.end("dan", "only", OUT)
+    circle.take()
+    return circle
+
+
+def result(circle: Circle, seen_by: str = "ann") -> Attempt:
+    return circle[seen_by].job.state.unit((0, 0)).attempts[(1, circle.id_of("dan"))]
+
+
+def keepers(circle: Circle, seen_by: str = "ann") -> list[str]:
+    return sorted(circle.name_of(node) for node in result(circle, seen_by).keepers)
+
+
+def refuse(circle: Circle, name: str) -> None:
+    """A partner's fetching comes to nothing for good."""
+    for _ in range(TRIES):
+        circle.run(16.0)
+        circle.refuse(name, OUT)
+
+
+def test_every_replica_copies_a_result_and_nobody_else() -> None:
+    circle = done(brings=False)
+
+    assert [name for name, each in circle.partners.items() if each.fetching] == ["ann", "bob", "cid"]
+    for name in ("ann", "bob", "cid"):
+        circle.bring(name, OUT)
+    circle.run(1.0)
+
+    assert keepers(circle, "bob") == ["ann", "bob", "cid"]
+    assert circle["bob"].job.state.phase is Phase.DONE
+
+
+def test_a_replica_that_made_it_has_it() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("only", "bob")
+    circle.submit("ann", spec(task("only"), replicas=1))
+
+    circle.end("bob", "only", OUT)
+    circle.run(1.0)
+
+    assert list(circle["ann"].job.state.unit((0, 0)).attempts[(1, circle.id_of("bob"))].keepers) == [
+        circle.id_of("bob")
+    ]
+
+
+def test_it_may_come_from_another_replica_when_the_node_that_made_it_is_gone() -> None:
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    circle.kill("dan")
+    circle.take()
+
+    for name in ("ann", "cid"):
+        circle.refuse(name, OUT)
+    circle.bring_all()
+    circle.run(1.0)
+
+    assert keepers(circle) == ["ann", "bob", "cid"]
+
+
+def test_what_its_living_owner_does_not_give_and_nobody_has_is_lost() -> None:
+    circle = done(brings=False)
+
+    refuse(circle, "ann")
+
+    assert result(circle).lost is not None
+    assert result(circle).lost[1] == "its output only_out could not be fetched from dan: refused"  # type: ignore[index]
+
+
+def test_only_whoever_leads_says_that_something_is_lost_the_others_try_again() -> None:
+    circle = done(brings=False)
+
+    refuse(circle, "bob")
+    assert result(circle).lost is None
+    circle.take()
+    circle.run(PAUSE_S)
+
+    assert circle.take() == ["bob fetches only_out from dan"]
+
+
+def test_what_somebody_has_a_copy_of_is_not_lost_but_tried_for_again_after_growing_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pnode.protocol.concluding.CONCLUDE_S_MAX", math.inf)
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    pauses = []
+    for _ in range(8):
+        refuse(circle, "ann")
+        began_s = circle.now
+        while not circle["ann"].fetching:
+            circle.run(1.0)
+        pauses.append(circle.now - began_s)
+
+    assert pauses == [min(PAUSE_S * 2**times, PAUSE_S_MAX) for times in range(8)]
+    assert result(circle).lost is None
+
+
+def test_what_is_to_be_tried_again_is_not_if_the_job_is_forgotten_meanwhile() -> None:
+    circle = done(brings=False)
+    refuse(circle, "bob")
+    circle["bob"].jobs.desk.forget(circle["bob"].job)
+    circle.take()
+
+    circle.run(PAUSE_S)
+
+    assert circle.take() == []
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_another_result_takes_its_place(leaves: bool) -> None:
+    circle = done(brings=False)
+    new = file("new")
+    circle.utter("cid", "bob", statement(StatementKind.FINISHED, attempt=2, outcome=outcome(1.0, new)))
+    assert circle.id_of("cid") in {node for _, node in circle["bob"].job.state.unit((0, 0)).attempts}
+
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    assert "bob" not in keepers(circle, "bob")
+    if leaves:
+        circle.bring("bob", new)
+        circle.run(1.0)
+
+    second = circle["bob"].job.state.unit((0, 0)).attempts[(2, circle.id_of("cid"))]
+    assert (circle.id_of("bob") in second.keepers) == leaves
+
+
+def test_of_a_job_that_is_cancelled_nothing_is_copied() -> None:
+    circle = done(brings=False)
+
+    circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))
+    circle.bring_all()
+    circle.run(60.0)
+
+    assert keepers(circle) == []
+    assert not any(each.job.copying for each in circle.partners.values())
