@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from .broadcast import Broadcasts
 from .codec import decode, encode
 from .ids import NodeId
-from .links import LINKS_REFRESH_S, Links, links_of
+from .links import LINKS_PERIOD_S, LINKS_REFRESH_S, Links, links_of
 from .load import Load, load_of, millis
 from .roster import Roster
 from .swim import (
@@ -190,6 +190,10 @@ class Figures:
             self._said_load = load
             held = _Held(load.boot, load.version, encode(load.delta()), now)
             self._load_shelf.put(load.node, held, spread=True, urgent=load.surprises(last))
+
+    def wants_links(self, now: float) -> bool:
+        """Whether a row of our own may be said again."""
+        return now - self._said_links.measured_at >= LINKS_PERIOD_S
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> None:
         """Our own row, the most certain figures first; said if it is time to."""

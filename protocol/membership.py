@@ -135,6 +135,11 @@ class Membership:
         """The members in state alive, this node not included, in ascending order."""
         return list(self._roster.alive)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else is in state alive."""
+        return not self._roster.alive
+
     def state_of(self, node: NodeId) -> State | None:
         """None for whoever is not a member."""
         if node == self.me:
@@ -252,6 +257,11 @@ class Membership:
         """How busy this node is. Call as often as it changes: the latest figures go out once a second."""
         self._figures.set_load(cpu_percent, memory_percent, running, queued, free_in_s, lag_s, now)
         return self._flush(now)
+
+    def wants_links(self, now: float) -> bool:
+        """Whether it is worth the trouble to put a row together for `set_links`: they go out every five seconds at
+        most."""
+        return self._figures.wants_links(now)
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> list[Output]:
         """What this node measured of the ways towards itself, the most certain first; goes out every five seconds, if

@@ -250,7 +250,7 @@ def test_the_slowest_link_ever_measured_is_not_taken_for_an_unmeasured_one() -> 
 def test_rows_go_out_every_five_seconds_if_they_say_something_new() -> None:
     figures = figures_of(1, [2])
     published = []
-    for second in range(200):
+    for second in range(700):
         at = NOW + second
         noise = 1.0 + 0.05 * (second % 2)
         latency_s = (0.001 if second < 20 else 0.002) * noise
@@ -259,6 +259,15 @@ def test_rows_go_out_every_five_seconds_if_they_say_something_new() -> None:
             published.append(second)
 
     assert published == [0, 20, 20 + LINKS_REFRESH_S, 20 + 2 * LINKS_REFRESH_S]
+
+
+def test_a_row_is_wanted_as_soon_as_it_may_be_said() -> None:
+    figures = figures_of(1, [2])
+    assert figures.wants_links(NOW)
+    figures.set_links((LinkFigure(node(2), 0.001, 1e8, 0.5),), NOW)
+
+    assert not figures.wants_links(NOW + LINKS_PERIOD_S - 0.1)
+    assert figures.wants_links(NOW + LINKS_PERIOD_S)
 
 
 def test_a_row_with_a_new_source_or_bandwidth_says_something_new() -> None:
