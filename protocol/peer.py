@@ -58,7 +58,7 @@ from .trust import Trust
 from .view import Mapper, Profile
 
 UPKEEP_S = 3600.0
-"""How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every 200 ms anyway."""
+"""How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every second anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ class Peer:
     def deadline(self) -> float:
         if self._member is None:
             return self._joining.deadline
-        others = self._joining.deadline if self._is_lonely() else math.inf
-        return min(self._member.membership.deadline, self._member.jobs.deadline, others)
+        own = min(self._member.membership.deadline, self._member.jobs.deadline)
+        return min(own, self._joining.deadline) if self._is_lonely() else own
 
     def tick(self, now: float) -> list[Effect]:
         effects: list[Effect] = [*self._joining.seek(now)] if self._is_lonely() else []
@@ -186,7 +186,8 @@ class Peer:
             if self._upkeep_s <= now:
                 self._upkeep_s = now + UPKEEP_S
                 self.trust.upkeep(now, self.identity.seed)
-            effects += self._outputs(self._member.membership.tick(now), now)
+            if self._member.membership.deadline <= now:
+                effects += self._outputs(self._member.membership.tick(now), now)
             effects += self._member.jobs.tick(now)
         return effects
 
@@ -225,7 +226,7 @@ class Peer:
                 return self._received(event, now)
 
     def _is_lonely(self) -> bool:
-        return self._member is None or not self._member.membership.alive()
+        return self._member is None or self._member.membership.is_alone
 
     def _session_opened(self, event: SessionOpened, now: float) -> list[Effect]:
         self._sessions[event.peer] = event.credential
@@ -334,7 +335,8 @@ class Peer:
         self._sample = event
         if self._member is not None:
             self._tell_load(self._member, event, now)
-            self._member.membership.set_links(self.profile.my_figures(now), now)
+            if self._member.membership.wants_links(now):
+                self._member.membership.set_links(self.profile.my_figures(now), now)
             self._member.membership.loop_lag(event.lag_s, now)
         return []
 
