@@ -392,7 +392,7 @@ class Circle:
     def run(self, seconds: float) -> None:
         """Let time pass."""
         end = self.now + seconds
-        while (due_s := self.deadline) <= end:
+        while (due_s := self._due_s) <= end:
             self.now = max(self.now, due_s)
             self.settle()
         self.now = end
@@ -400,8 +400,11 @@ class Circle:
     @property
     def deadline(self) -> float:
         """When somebody has something to do; that a job is released one day does not count."""
-        due_s = min((each.jobs.deadline for each in self.partners.values() if each.up), default=math.inf)
-        return due_s if due_s < self.now + DAY_S else math.inf
+        return self._due_s if self._due_s < self.now + DAY_S else math.inf
+
+    @property
+    def _due_s(self) -> float:
+        return min((each.jobs.deadline for each in self.partners.values() if each.up), default=math.inf)
 
     def take(self) -> list[str]:
         """What was done since the last time, in order."""

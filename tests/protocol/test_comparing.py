@@ -1,0 +1,208 @@
+"""Comparing: whatever was lost between replicas is found, at the price of eight bytes a job, and then there is peace."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pnode.protocol.comparing import ASK_S, COMPARE_S, LAST_TURNS
+from pnode.protocol.events import CancelJob
+from pnode.protocol.jobmessages import COMPARED_MAX, Compare, Deliver
+from pnode.protocol.ledger import Ledger, StatementKind
+
+from .ledgers import statement
+from .members import CLUSTER
+from .partners import Circle, spec, task
+
+ACCEPTED = StatementKind.ACCEPTED
+
+
+def shared(*names: str, replicas: int = 1) -> Circle:
+    """ann runs her own job, which the others guard."""
+    circle = Circle("ann", "bob", *names)
+    circle.prefer("only", "ann")
+    circle.submit("ann", spec(task("only"), replicas=replicas))
+    circle.take()
+    circle.frames.clear()
+    return circle
+
+
+def note_alone(circle: Circle, name: str, attempt: int = 2) -> None:
+    """A partner has a segment that nobody else has, nor ever will by itself."""
+    partner = circle[name]
+    ledger = Ledger(partner.job.id)
+    seed = circle["ann"].jobs.desk.place.seed
+    entry = ledger.write(circle.crypto, CLUSTER, seed, 500 + attempt, (statement(ACCEPTED, attempt=attempt),))
+    partner.job.ledger.add(entry)
+    partner.jobs.desk.keep(partner.job, entry)
+
+
+def equal(circle: Circle, *names: str) -> bool:
+    prints = [circle[name].job.ledger.fingerprint() for name in names or circle.partners]
+    return all(each == prints[0] for each in prints)
+
+
+def compared(circle: Circle) -> list[tuple[str, str]]:
+    """Who has compared with whom since the last time."""
+    frames, circle.frames = circle.frames, []
+    return [(one, other) for one, other, message in frames if isinstance(message, Compare)]
+
+
+@given(st.permutations(range(5)))
+def test_a_fingerprint_does_not_depend_on_the_order(order: list[int]) -> None:
+    circle = shared()
+    seed, job = circle["ann"].jobs.desk.place.seed, circle["ann"].job.id
+    feed, ledger = Ledger(job), Ledger(job)
+    entries = [feed.write(circle.crypto, CLUSTER, seed, 1, (statement(ACCEPTED),)) for _ in range(5)]
+
+    for number in order:
+        ledger.add(entries[number])
+        ledger.add(entries[number])
+
+    assert ledger.fingerprint() == feed.fingerprint() != Ledger(job).fingerprint()
+
+
+@pytest.mark.parametrize("name", ["ann", "bob"])
+def test_whoever_has_more_both_have_it_after_a_turn(name: str) -> None:
+    circle = shared()
+    note_alone(circle, name)
+    assert not equal(circle)
+
+    circle.run(COMPARE_S)
+
+    assert equal(circle)
+
+
+def test_both_give_what_the_other_lacks_and_then_there_is_peace() -> None:
+    circle = shared()
+    note_alone(circle, "ann", 2)
+    note_alone(circle, "bob", 3)
+
+    circle.run(COMPARE_S)
+    assert equal(circle)
+    circle.take()
+    circle.run(COMPARE_S)
+
+    assert sorted(circle.take()) == ["ann > bob: Compare", "bob > ann: Compare"]
+
+
+def test_what_is_equal_costs_one_message_a_turn() -> None:
+    circle = shared("cid", "dan", replicas=3)
+
+    circle.run(3 * COMPARE_S)
+
+    pairs = compared(circle)
+    assert len(pairs) == 12
+    assert sorted(other for one, other in pairs if one == "ann") == ["bob", "cid", "dan"]
+    assert {line.split(": ")[1] for line in circle.take()} == {"Compare"}
+
+
+def test_all_jobs_that_two_share_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.comparing.COMPARED_MAX", 2)
+    circle = shared()
+    for number in (1, 2):
+        circle.submit("ann", spec(task("only"), nonce=bytes([number]) * 16, replicas=1))
+    circle.frames.clear()
+
+    circle.run(COMPARE_S)
+
+    told = [message for one, _, message in circle.frames if one == "ann" and isinstance(message, Compare)]
+    assert [len(message.jobs) for message in told] == [2, 1]
+    assert COMPARED_MAX >= 4096
+
+
+def test_who_keeps_no_job_or_is_alone_says_nothing() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("only", "ann")
+    circle.submit("ann", spec(task("only"), replicas=0))
+    alone = Circle("ann")
+    alone.submit("ann", spec(task("only"), replicas=3))
+    circle.take(), alone.take()
+
+    circle.run(10 * COMPARE_S)
+    alone.run(10 * COMPARE_S)
+
+    assert circle.take() == alone.take() == []
+
+
+def test_a_job_that_is_over_is_compared_with_all_a_last_time() -> None:
+    circle = shared("cid", replicas=2)
+    circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))
+    note_alone(circle, "bob")
+
+    circle.run(2 * COMPARE_S)
+    assert equal(circle)
+    circle.frames.clear()
+    circle.run((LAST_TURNS + 1) * COMPARE_S)
+    circle.frames.clear()
+    circle.run(10 * COMPARE_S)
+
+    assert compared(circle) == []
+    circle.take()
+    assert circle.is_quiet()
+
+
+def test_who_does_not_know_a_job_gets_all_of_it() -> None:
+    circle = shared("cid")
+    guard = circle.name_of(circle["ann"].job.replicas[1])
+    (other,) = (name for name in circle.partners if name not in ("ann", guard))
+    job = circle["ann"].job
+
+    circle.say("ann", other, Compare(((job.id, job.ledger.fingerprint()),)))
+
+    assert equal(circle)
+    assert circle[other].job.spec == job.spec
+
+
+def test_a_fellow_is_not_asked_again_before_it_can_have_answered() -> None:
+    circle = shared()
+    circle.deaf.append(("bob", "ann"))
+    differs = Compare(((circle["ann"].job.id, b"\0" * 8),))
+    for _ in range(3):
+        circle.say("ann", "bob", differs)
+    assert circle.take() == ["bob > ann: LedgerWanted"]
+
+    circle.run(ASK_S)
+    circle.say("ann", "bob", differs)
+
+    assert circle.take() == ["bob > ann: LedgerWanted"]
+
+
+def test_a_job_that_is_forgotten_is_not_compared() -> None:
+    circle = shared()
+    comparing, job = circle["bob"].jobs.comparing, circle["bob"].job
+    comparing.soon(job, circle.id_of("ann"))
+    comparing.leave(job)
+    circle["bob"].jobs.desk.forget(job)
+
+    circle.run(COMPARE_S - 1.0)
+
+    assert [pair for pair in compared(circle) if pair[0] == "bob"] == []
+
+
+@settings(max_examples=20)  # each is a life of four ledgers
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(2, 9)), max_size=8))
+def test_whatever_is_missing_where_all_are_equal_in_the_end(notes: list[tuple[int, int]]) -> None:
+    circle = shared("cid", "dan", replicas=3)
+    for number, attempt in dict.fromkeys(notes):
+        name = list(circle.partners)[number]
+        if (circle.id_of("ann"), 500 + attempt, 0) not in circle[name].job.ledger:
+            note_alone(circle, name, attempt)
+
+    circle.run(6 * COMPARE_S)
+
+    assert equal(circle)
+    assert {line.split(": ")[1] for line in circle.take() if "> " in line} >= {"Compare"}
+
+
+def test_one_who_has_released_a_job_tells_that_it_is_over() -> None:
+    circle = shared()
+    circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))
+    circle.run(3 * COMPARE_S)
+    job, bob = circle["ann"].job, circle["bob"]
+    bob.jobs.retention.forget(bob.job)
+    circle.frames.clear()
+
+    circle.say("ann", "bob", Compare(((job.id, job.ledger.fingerprint()),)))
+
+    assert [type(message) for _, _, message in circle.frames][:1] == [Deliver]
+    assert not bob.jobs.desk.jobs

@@ -1,0 +1,115 @@
+"""Concluding: a job is over when every replica has its results, or when those that can have them do."""
+
+import math
+
+from pnode.protocol.concluding import CONCLUDE_S_MAX
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.ledger import StatementKind
+
+from .ledgers import outcome, statement
+from .partners import Circle, file, spec, task
+
+OUT = file("only_out")
+
+
+def done(*names: str, replicas: int = 1) -> Circle:
+    """ann has run her own job's only task, which bob guards; nobody gets copies by himself."""
+    circle = Circle("ann", "bob", *names, brings=False)
+    circle.prefer("only", "ann")
+    circle.submit("ann", spec(task("only"), replicas=replicas))
+    circle.end("ann", "only", OUT)
+    circle.run(1.0)
+    circle.take()
+    return circle
+
+
+def is_over(circle: Circle, name: str = "ann") -> bool:
+    return circle[name].job.state.is_over
+
+
+def test_what_is_done_is_not_over_before_all_replicas_have_copies() -> None:
+    circle = done()
+    assert circle["ann"].job.state.phase is Phase.DONE
+    assert not is_over(circle)
+
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+
+    assert is_over(circle)
+    assert is_over(circle, "bob")
+
+
+def test_who_cannot_get_a_copy_is_not_waited_for_for_ever() -> None:
+    circle = done()
+
+    circle.run(CONCLUDE_S_MAX - 1.5)
+    assert not is_over(circle)
+    circle.run(1.0)
+
+    assert is_over(circle)
+
+
+def test_who_dies_without_a_copy_is_not_waited_for() -> None:
+    circle = done()
+
+    circle.kill("bob")
+
+    assert is_over(circle)
+
+
+def test_a_replica_that_has_come_meanwhile_is_waited_for() -> None:
+    circle = done("cid", replicas=1)
+    names = [circle.name_of(node) for node in circle["ann"].job.replicas]
+    (late,) = (name for name in circle.partners if name not in names)
+
+    circle.kill(names[1])
+    assert not is_over(circle)
+    circle.bring(late, OUT)
+    circle.run(1.0)
+
+    assert is_over(circle)
+
+
+def test_without_a_living_copy_nothing_is_concluded() -> None:
+    circle = Circle("ann", "bob", "cid", brings=False)
+    circle.prefer("only", "bob")
+    circle.submit_unanswered("ann", spec(task("only"), replicas=1))
+    guard = circle.name_of(circle["ann"].job.replicas[1])
+    circle.utter(guard, "ann", statement(StatementKind.FINISHED, outcome=outcome(1.0, OUT)))
+    circle.utter(guard, "ann", statement(StatementKind.KEPT, node=circle.id_of(guard)))
+    circle["ann"].near.gone.append(circle.id_of(guard))  # which nobody has acted upon yet
+
+    circle.run(CONCLUDE_S_MAX + 1.0)
+
+    assert not is_over(circle)
+    assert circle.deadline < math.inf
+
+
+def test_a_job_without_results_is_over_when_it_is_done() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("only", "ann")
+    circle.submit("ann", spec(task("only", final=False), replicas=1))
+
+    circle.end("ann", "only")
+
+    assert is_over(circle)
+
+
+def test_every_result_is_looked_at() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    for name in ("one", "two"):
+        circle.prefer(name, "ann")
+    circle.submit("ann", spec(task("one"), task("two"), items=2, replicas=1))
+    assert [circle["ann"].job.final(number) for number in range(circle["ann"].job.finals)] == [
+        (0, 0), (1, 0), (0, 1), (1, 1),
+    ]  # fmt: skip
+    for item in (0, 1):
+        for name in ("one", "two"):
+            circle.end("ann", name, file(f"{name}{item}"), item=item)
+    for item in (0, 1):
+        for name in ("two", "one"):
+            assert not is_over(circle)
+            circle.bring("bob", file(f"{name}{item}"))
+            circle.run(1.0)
+
+    assert is_over(circle)

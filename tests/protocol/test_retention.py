@@ -1,0 +1,208 @@
+"""Retention: a job that is over is kept as long as was promised, by its origin as history, and never comes back."""
+
+import pytest
+
+from pnode.protocol.events import CancelJob, ResultsPulled
+from pnode.protocol.ids import JobId
+from pnode.protocol.jobmessages import Deliver
+from pnode.protocol.ledger import StatementKind
+from pnode.protocol.retention import GRACE_S, RETENTION_S
+
+from .ledgers import statement
+from .partners import Circle, spec, task
+
+PULLED = StatementKind.PULLED
+
+
+def over(*, replicas: int = 1) -> Circle:
+    """ann's job is over; bob guards it."""
+    circle = Circle("ann", "bob")
+    circle.prefer("only", "bob")
+    circle.submit("ann", spec(task("only"), replicas=replicas))
+    circle.end("bob", "only")
+    circle.run(60.0)
+    circle.take()
+    return circle
+
+
+def knows(circle: Circle, name: str) -> bool:
+    return bool(circle[name].jobs.desk.jobs)
+
+
+def tables(circle: Circle, name: str) -> list[str]:
+    return sorted(table for table, _ in circle[name].rows)
+
+
+def test_who_is_not_its_origin_forgets_a_job_after_a_week() -> None:
+    circle = over()
+
+    circle.run(RETENTION_S - 61.0)
+    assert knows(circle, "bob")
+    circle.run(61.0)
+
+    assert not knows(circle, "bob")
+    assert tables(circle, "bob") == ["segment"]  # the one that says that it is over
+    assert sorted(circle.take()) == ["ann releases what the job needed", "bob releases what the job needed"]
+
+
+def test_the_origin_keeps_the_ledger_as_history() -> None:
+    circle = over()
+    rows = dict(circle["ann"].rows)
+
+    circle.run(RETENTION_S)
+
+    assert circle["ann"].job.released
+    assert circle["ann"].rows == rows
+
+
+def test_it_is_released_sooner_when_somebody_has_the_results() -> None:
+    circle = over()
+
+    circle.tell("ann", ResultsPulled(circle["ann"].job.id))
+    circle.run(GRACE_S - 0.1)
+    assert knows(circle, "bob")
+    circle.run(0.1)
+
+    assert not knows(circle, "bob")
+
+
+def test_that_is_said_once() -> None:
+    circle = over()
+    job = circle["ann"].job.id
+
+    circle.tell("bob", ResultsPulled(job))
+    circle.tell("ann", ResultsPulled(job))
+    circle.tell("ann", ResultsPulled(JobId(b"?" * 16)))
+
+    assert [line for line in circle.take() if "PULLED" in line] == ["bob > ann: PULLED"]
+    assert circle.rows_with("ann", PULLED) == 1
+
+
+def test_of_a_job_that_is_not_done_nobody_has_the_results() -> None:
+    circle = Circle("ann")
+    circle.submit("ann", spec(task("only")))
+
+    circle.tell("ann", ResultsPulled(circle["ann"].job.id))
+
+    assert circle.rows_with("ann", PULLED) == 0
+
+
+def test_a_clock_that_is_a_year_behind_releases_nothing_that_has_just_ended() -> None:
+    circle = over()
+
+    circle.utter("bob", "ann", statement(PULLED, at_s=0.0))
+    circle.utter("ann", "bob", statement(PULLED, at_s=0.0))
+    circle.run(GRACE_S - 100.0)
+
+    assert knows(circle, "bob")
+    assert not circle["ann"].job.released
+
+
+def test_a_release_that_is_due_before_the_end_is_known_waits_for_it() -> None:
+    circle = Circle("ann", "bob")
+    circle.prefer("only", "bob")
+    circle.submit("ann", spec(task("only"), replicas=1))
+
+    circle.utter("bob", "ann", statement(PULLED))
+    circle.run(GRACE_S)
+
+    assert knows(circle, "ann")
+    assert not circle["ann"].job.released
+
+
+def test_what_was_released_does_not_come_back() -> None:
+    circle = over()
+    circle.crash("bob")
+    stale = dict(circle["bob"].rows)
+    circle.restart("bob")
+    circle.meet("bob")
+    circle.run(RETENTION_S)
+    assert not knows(circle, "bob")
+
+    for name in ("ann", "bob"):  # a whole cluster is switched on again, one of them with an old disk
+        circle.crash(name)
+    circle["ann"].rows = stale
+    circle.forget("ann", StatementKind.CONCLUDED)
+    circle.forget("ann", StatementKind.KEPT)
+    for name in ("ann", "bob"):
+        circle.restart(name)
+        circle.meet(name)
+    circle.run(60.0)
+
+    assert not knows(circle, "bob")
+    assert circle["ann"].job.state.is_over
+
+
+def test_whoever_goes_on_about_a_released_job_is_told_once_and_falls_silent() -> None:
+    circle = over()
+    circle["bob"].jobs.retention.forget(circle["bob"].job)
+    circle.frames.clear()
+
+    circle["ann"].jobs.desk.offer(circle["ann"].job, circle.id_of("bob"), next(iter(circle["ann"].job.ledger)).id)
+    circle.settle()
+
+    assert len([message for one, _, message in circle.frames if one == "bob" and isinstance(message, Deliver)]) == 1
+    circle.take()
+    assert circle.is_quiet()
+    assert not knows(circle, "bob")
+
+
+def test_whoever_tells_us_how_it_ended_need_not_be_told() -> None:
+    circle = over()
+    job, ending = circle["bob"].job, min(circle["bob"].job.endings)
+    signed = circle["bob"].job.ledger[ending].signed
+    circle["bob"].jobs.retention.forget(circle["bob"].job)
+    circle.settle()
+    circle.take()
+
+    circle.say("ann", "bob", Deliver(job.id, (signed,), None))
+
+    assert circle.take() == []
+
+
+def test_a_node_that_was_restarted_still_knows_what_it_has_released() -> None:
+    circle = over()
+    circle["bob"].jobs.retention.forget(circle["bob"].job)
+    circle.settle()
+    circle.crash("bob")
+
+    circle.restart("bob")
+
+    assert list(circle["bob"].jobs.desk.released) == [circle["ann"].job.id]
+
+
+def test_a_restart_does_not_prolong_a_jobs_life() -> None:
+    circle = over()
+    circle.run(RETENTION_S / 2)
+    circle.crash("bob")
+    circle.restart("bob")
+
+    circle.run(RETENTION_S / 2)
+
+    assert not knows(circle, "bob")
+
+
+def test_no_more_ends_are_remembered_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.retention.RELEASED_MAX", 1)
+    circle = Circle("ann")
+    jobs = []
+    for number in range(3):
+        jobs.append(circle.submit("ann", spec(task("only"), nonce=bytes([number]) * 16)))
+        circle.ask("ann", lambda request: CancelJob(request, jobs[-1]))
+    for job in jobs:
+        circle["ann"].jobs.retention.forget(circle["ann"].jobs.desk.jobs[job])
+    circle.settle()
+
+    assert list(circle["ann"].jobs.desk.released) == jobs[-1:]
+    assert tables(circle, "ann") == ["segment"]
+
+
+def test_segments_that_say_nothing_of_an_end_and_belong_to_no_job_are_erased() -> None:
+    circle = over()
+    circle.crash("bob")
+    del circle["bob"].rows[("job", circle["ann"].job.id)]
+
+    circle.restart("bob")
+
+    assert tables(circle, "bob") == ["segment"]
+    assert not knows(circle, "bob")
