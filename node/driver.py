@@ -44,7 +44,7 @@ from pnode.protocol.peer import Peer
 
 from .api import RefusedError
 from .journal import Change, Journal, JournalError
-from .transfer import FetchError
+from .transfer import FetchError, NoRoomError
 
 logger = logging.getLogger(__name__)
 
@@ -264,7 +264,7 @@ class Driver:
         try:
             fetched = await self._fetch(fetch)
         except FetchError as error:
-            self.deliver(FetchFailed(fetch.file, str(error)))
+            self.deliver(FetchFailed(fetch.file, str(error), ours=isinstance(error, NoRoomError)))
         else:
             self.deliver(fetched)
 

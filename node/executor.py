@@ -11,6 +11,7 @@ Whatever a task does to its own workplace ends in a stated failure of the unit, 
 Nothing here has an opinion on how many units run at a time: the core starts them as cores get free.
 """
 
+import errno
 import itertools
 import logging
 import os
@@ -36,7 +37,7 @@ from .held import DisplacedError, HeldDirectory, remove_tree
 from .outputs import CloseOrder, find_outputs
 from .printout import Printout
 from .processes import Command, Ended, Processes, end_leftovers
-from .store import Store, StoreError
+from .store import Store, StoreError, StoreFullError
 from .unpacked import Unpacked, UnpackError
 from .workplace import NOT_EXECUTABLE, NOT_FOUND, UnitError, Workplace
 
@@ -44,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 REASON_CHARACTERS_MAX = 1000
 """Of a failure: a text in a statement has at most 4,096 bytes, and names in it may be long."""
+
+TROUBLES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE)
+"""Of a machine: another one may not have them."""
 
 WORKPLACE_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 """Nothing else is ever cleared away."""
@@ -128,7 +132,7 @@ class Executor:
                     await self._call(place, partial(prepare, call), watch, progress)
                 except UnitError as error:
                     told = f" (call {number} of {len(run.calls)})" if len(run.calls) > 1 else ""
-                    raise UnitError(f"{error}{told}", error.exit_status) from None
+                    raise UnitError(f"{error}{told}", error.exit_status, ours=error.ours) from None
 
     def _make(self, name: str, run: Run) -> Workplace:
         """Raises UnitError."""
@@ -136,7 +140,7 @@ class Executor:
             self._work.check()
             return Workplace(self._work, name, run)
         except OSError as error:
-            raise UnitError(f"cannot make its directory: {error}") from None
+            raise UnitError(f"cannot make its directory: {error}", ours=_is_ours(error)) from None
 
     def _prepare(
         self, place: Workplace, application: Path | None, progress: "_Progress", call: tuple[FileRef, ...]
@@ -148,7 +152,7 @@ class Executor:
                 progress.order = CloseOrder(place.outputs.path)
             return place.environment(self._environment) | place.put_inputs(self._store, call)
         except OSError as error:
-            raise UnitError(f"cannot prepare its directory: {error}") from None
+            raise UnitError(f"cannot prepare its directory: {error}", ours=_is_ours(error)) from None
 
     async def _call(
         self, place: Workplace, prepare: Callable[[], dict[str, str]], watch: Allowance, progress: "_Progress"
@@ -206,6 +210,7 @@ class Executor:
             stderr_tail=stderr.tail() if stderr else "",
             seconds=progress.seconds,
             timed_out=progress.timed_out,
+            ours=failure.ours if failure else False,
         )
 
     def _keep_outputs(self, place: Workplace, run: Run, progress: "_Progress") -> tuple[FileRef, ...]:
@@ -227,7 +232,7 @@ class Executor:
                 self._store.take_file(place.outputs.file, output.name, owner=run.unit.job) for output in found
             )
         except (OSError, StoreError) as error:
-            raise UnitError(f"cannot keep its outputs: {error}") from None
+            raise UnitError(f"cannot keep its outputs: {error}", ours=_is_ours(error)) from None
 
     def _keep_log(self, log: Printout, run: Run) -> FileRef:
         """A log without what is beyond its bound; nothing if there is no room even for that."""
@@ -277,6 +282,11 @@ def _words(place: Workplace, python: str, environment: Mapping[str, str]) -> lis
         return place.words(python, environment)
     except OSError as error:  # a name that no file can have, or a disk that fails
         raise UnitError(f"cannot find its program: {error}", NOT_FOUND) from None
+
+
+def _is_ours(error: OSError | StoreError) -> bool:
+    """Whether the machine is to blame, and not what the unit has done to its directory."""
+    return isinstance(error, StoreFullError) or (isinstance(error, OSError) and error.errno in TROUBLES)
 
 
 def _displaced(place: Workplace) -> str:

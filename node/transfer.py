@@ -30,6 +30,10 @@ class FetchError(Exception):
     """None of the sources could give the content, or there is no room for it; the message says for each why."""
 
 
+class NoRoomError(FetchError):
+    """There is no room for the content here, or our disk fails: no source is to blame."""
+
+
 class _UnreadableError(Exception):
     """Content is here and cannot be read now; our machine is to blame."""
 
@@ -104,7 +108,7 @@ class Transfer:
                 return await self._lead(file, sources, open_stream)
             await other.ended.wait()
             if other.error is not None and other.sources.issuperset(sources):
-                raise FetchError(str(other.error))
+                raise type(other.error)(str(other.error))
         return Arrival(None)
 
     async def _lead(self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream) -> Arrival:
@@ -114,7 +118,7 @@ class Transfer:
             async with self._in:
                 return await self._pull(file, sources, open_stream)
         except (StoreFullError, OSError) as error:  # the second: no descriptor is left, or the disk fails
-            this.error = FetchError(f"cannot take in {file.name} ({file.size_bytes} bytes): {error}")
+            this.error = NoRoomError(f"cannot take in {file.name} ({file.size_bytes} bytes): {error}")
             raise this.error from None
         except FetchError as error:
             this.error = error

@@ -56,9 +56,11 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 class UnitError(Exception):
     """The unit has failed; the message says why, to the person who submitted the job."""
 
-    def __init__(self, reason: str, exit_status: int = 0) -> None:
+    def __init__(self, reason: str, exit_status: int = 0, *, ours: bool = False) -> None:
+        """`ours`: this node is to blame, and no other may be."""
         super().__init__(reason)
         self.exit_status = exit_status
+        self.ours = ours
 
 
 class Workplace:

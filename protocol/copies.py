@@ -60,15 +60,18 @@ class Copies:
         del job.copying[key].missing[digest]
         self._kept_if_whole(job, key, now)
 
-    def given_up(self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float) -> None:
-        """A part of a final result cannot be had although somebody who should have it is alive."""
+    def given_up(
+        self, job: Job, key: UnitKey, source: NodeId, file: FileRef, reason: str, now: float, *, ours: bool
+    ) -> None:
+        """A part of a final result cannot be had although somebody who should have it is alive; or it is ours to
+        blame, who have no room for it."""
         copying = job.copying[key]
         del copying.missing[Digest(file.digest)]
         result = job.state.unit(key).result
         assert result is not None, "else it would not have been copied"
         tries = job.refusals[key] = job.refusals.get(key, 0) + 1
         self._put_away(job, key)
-        if self.desk.leads(job) and all(self.desk.is_gone(node) for node in result.keepers):
+        if not ours and self.desk.leads(job) and all(self.desk.is_gone(node) for node in result.keepers):
             text = f"its output {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
             self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())
         else:

@@ -89,6 +89,8 @@ class FetchFailed:
 
     file: FileRef
     reason: str
+    ours: bool = False
+    """There is no room for it here, or our disk fails: no source is to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class RunEnded:
     """Wall-clock time of all calls."""
     timed_out: bool = False
     """It was ended since it ran longer than its walltime."""
+    ours: bool = False
+    """It failed since there is no room here for what it needs or wrote, or our disk fails: try it elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Fetching:
         for source in sources:
             self.strangers.meet(source, now)
         wanted.tries += bool(sources)
-        if wanted.waiters and wanted.tries < TRIES:
+        if wanted.waiters and wanted.tries < TRIES and not event.ours:
             if sources:
                 self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
             self._tell(wanted)

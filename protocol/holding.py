@@ -120,6 +120,11 @@ class Holding:
             held.missing[Digest(file.digest)] = names
             self.fetching.want_again(file, (source,), Waiter(job.id, key), reason, now)
 
+    def cannot(self, job: Job, key: UnitKey, file: FileRef, reason: str, now: float) -> None:
+        """There is no room here for what a unit needs: somebody else may have some."""
+        job.held[key].missing.pop(Digest(file.digest))
+        self._drop(job, key, f"it cannot take in its input {file.name}: {reason}", now)
+
     def run_ended(self, event: RunEnded, now: float) -> None:
         """A unit of ours has ended."""
         job = self.desk.jobs.get(event.unit.job)
@@ -128,6 +133,9 @@ class Holding:
         self.bench.remove(event.unit)
         key = job.key(event.unit.task, event.unit.item)
         held = job.held.pop(key)
+        if event.failure and event.ours:
+            self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), event.failure)
+            return
         failure = event.failure or _misfit(job.task(key), event.outputs)
         kind = StatementKind.FAILED if failure else StatementKind.FINISHED
         outcome = Outcome(

@@ -289,11 +289,14 @@ class Jobs:
             job = self.desk.jobs[waiter.job]
             match waiter.purpose:
                 case Purpose.COPY:
-                    self.copies.given_up(job, waiter.key, source, event.file, event.reason, now)
+                    self.copies.given_up(job, waiter.key, source, event.file, event.reason, now, ours=event.ours)
                 case Purpose.GUARD:
                     self.guarding.given_up(job, event.file, now)
                 case Purpose.RUN:
-                    self.holding.given_up(job, waiter.key, source, event.file, event.reason, now)
+                    if event.ours:
+                        self.holding.cannot(job, waiter.key, event.file, event.reason, now)
+                    else:
+                        self.holding.given_up(job, waiter.key, source, event.file, event.reason, now)
 
     # -- the roles ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +13,7 @@ import trio.testing
 from pnode.node.api import RefusedError
 from pnode.node.driver import DATAGRAMS_MAX, Driver
 from pnode.node.journal import Journal, JournalError, JournalFile
-from pnode.node.transfer import FetchError
+from pnode.node.transfer import FetchError, NoRoomError
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Cancel, Dial, Effect, Erase, Fetch, Notify, Reply, Run, Save, Send, Sync, Unit
 from pnode.protocol.events import (
@@ -95,6 +96,8 @@ async def no_run(run: Run) -> RunEnded:
 
 
 async def no_fetch(fetch: Fetch) -> Fetched:
+    if fetch.file.name == "large":
+        raise NoRoomError("the disk is full")
     raise FetchError("nobody has it")
 
 
@@ -307,6 +310,19 @@ def test_a_fetch_that_fails_is_an_event(tmp_path: Path) -> None:
     drive(scenario, driver, [Fetch(FILE, (ME,))])
 
     assert peer.heard == [FetchFailed(FILE, "nobody has it")]
+
+
+def test_a_fetch_for_which_there_is_no_room_blames_nobody_else(tmp_path: Path) -> None:
+    peer, large = FakePeer(), replace(FILE, name="large")
+    driver, _ = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        while not peer.heard:
+            await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver, [Fetch(large, (ME,))])
+
+    assert peer.heard == [FetchFailed(large, "the disk is full", ours=True)]
 
 
 def test_whoever_waits_for_a_change_is_woken_by_it_and_by_nothing_else(tmp_path: Path) -> None:

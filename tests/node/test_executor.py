@@ -722,7 +722,7 @@ def test_a_walltime_counts_for_all_calls_together(bench: Bench) -> None:
 def test_a_failure_within_the_walltime_is_no_timeout(bench: Bench) -> None:
     ended = bench.shell("exit 3", walltime_s=60.0)
 
-    assert (ended.failure, ended.timed_out) == ("exit status 3", False)
+    assert (ended.failure, ended.timed_out, ended.ours) == ("exit status 3", False, False)
 
 
 def test_a_task_is_asked_to_end_before_it_is_made_to(bench: Bench) -> None:
@@ -801,6 +801,7 @@ def test_outputs_that_find_no_room_are_a_stated_failure(bench: Bench) -> None:
     ended = bench.shell("echo printed; head -c 1000 /dev/zero > $PNODE_OUTPUT_DIR/x")
 
     assert ended.failure.startswith("cannot keep its outputs: the store has no room for 1000 bytes")
+    assert ended.ours
     assert bench.printed(ended)[0] == "printed\n"
 
 

@@ -11,7 +11,7 @@ import trio.testing
 from pnode.node.download import Download
 from pnode.node.store import Store
 from pnode.node.streams import BulkStream, EndOfStreamError, IdleStreams, StreamError
-from pnode.node.transfer import Arrival, FetchError, Transfer, TransferSettings
+from pnode.node.transfer import Arrival, FetchError, NoRoomError, Transfer, TransferSettings
 from pnode.protocol.content import FRAMES, Listing, Refusal, Want
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import CHUNK_BYTES, NodeId, chunk_digest, digest_of, node_text
@@ -535,7 +535,7 @@ def test_a_store_without_room_says_so_and_asks_nobody(tmp_path: Path) -> None:
     async def scenario(network: Network) -> None:
         network.add_peer(BERT, large())
         network.transfer = Transfer(Store(tmp_path / "small", quota_bytes=10))
-        with pytest.raises(FetchError, match=r"cannot take in file .* no room"):
+        with pytest.raises(NoRoomError, match=r"cannot take in file .* no room"):
             await network.fetch(large(), BERT)
 
         assert network.opened == []
@@ -581,11 +581,11 @@ def test_an_asker_that_cannot_write_says_so_and_may_try_again(
         network.add_peer(BERT, b"content")
         with monkeypatch.context() as patch:
             patch.setattr("pnode.node.download.os.open", raising)
-            with pytest.raises(FetchError, match=r"cannot take in file \(7 bytes\): .*Too many open files"):
+            with pytest.raises(NoRoomError, match=r"cannot take in file \(7 bytes\): .*Too many open files"):
                 await network.fetch(b"content", BERT)
         with monkeypatch.context() as patch:
             patch.setattr(network.store, "path", raising)
-            with pytest.raises(FetchError, match=r"cannot take in file \(7 bytes\): .*Too many open files"):
+            with pytest.raises(NoRoomError, match=r"cannot take in file \(7 bytes\): .*Too many open files"):
                 await network.fetch(b"content", BERT)
 
         assert (await network.fetch(b"content", BERT)).source == BERT
