@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures tables reality chaos-real format clean
+.PHONY: help setup demo test lint types unit processes cover figures tables reality chaos chaos-real format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -64,6 +64,12 @@ tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of d
 
 reality: $(RUNTIME)  ## Compare live runs with their simulation, on local nodes of emulated speeds; six minutes
 	@$(BIN)/python -m tests.benchmarks.reality
+
+SEEDS := 200
+FIRST := 0
+NODES := 16
+chaos: $(RUNTIME)  ## Let everything go wrong in simulated clusters; make chaos SEEDS=200 FIRST=0 NODES=16; hours
+	@$(BIN)/pnode sim chaos --seed $(FIRST) --seeds $(SEEDS) --nodes $(NODES) --minutes 10
 
 chaos-real: $(RUNTIME)  ## Kill, pause and cut off real nodes, and write what was measured; two hours, some of it as root
 	@$(BIN)/python -m tests.chaos
