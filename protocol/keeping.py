@@ -84,9 +84,9 @@ class Keeping:
         """After a restart nobody is known yet: who has not kept a job before waits before it counts itself in."""
         job.settled = job.replicas
         job.leading = self.desk.leader(job) == self.desk.me
+        self._meet_origin(job, now)
         if job.closed:
             return
-        self._meet_origin(job, now)
         if job.leading:
             self.leading.resume(job, now)
         if not self.desk.keeps(job):
@@ -189,7 +189,8 @@ class Keeping:
         elif self.desk.me in newcomers:
             self._take_part(job, now, has_ledger=False)
             self._compare_with_another(job)
-        self._welcome(job, newcomers, compares=is_leaving or stayed[:1] == [self.desk.me])
+        first = next((node for node in stayed if node == self.desk.me or self.desk.near.is_known(node)), None)
+        self._welcome(job, newcomers, compares=is_leaving or first == self.desk.me)
         self.receipts.check(job)
         self.holding.sources_changed(job)
         self.enquiries.changed(job)
