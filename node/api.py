@@ -221,6 +221,8 @@ class KeeperStatus:
     """Whether it has the job and its inputs on its disk; else it is getting them."""
     results: int
     """Tasks whose final outputs it has a copy of, counted once for every item."""
+    shortage: str = ""
+    """Why it could not take in something of the job when it last tried; known of the node that was asked alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ def _keeper_text(keeper: KeeperStatus, job: JobDetail) -> str:
         notes.append("is getting it")
     if job.state == "done" and keeper.results < job.results_total:
         notes.append(f"has {keeper.results} of {count_text(job.results_total, 'result')}")
+    if keeper.shortage and notes:
+        notes.append(clean(keeper.shortage))
     return f"{clean(keeper.node)} ({', '.join(notes)})" if notes else clean(keeper.node)
 
 

@@ -17,6 +17,7 @@ def keepers_of(job: Job, directory: Directory) -> tuple[KeeperStatus, ...]:
             origin=node == job.origin,
             guards=node == job.origin or node in job.state.guards,
             results=sum(node in result.keepers for result in results),
+            shortage=directory.shortage(job.id, node),
         )
         for node in job.replicas
     )

@@ -28,7 +28,7 @@ from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import NodeId, cluster_id, job_text
+from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
@@ -56,7 +56,7 @@ from .listening import PortInUseError
 from .office import Office
 from .store import Store
 from .streams import StreamError
-from .transfer import Transfer
+from .transfer import NoRoomError, Transfer
 from .transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -125,6 +125,8 @@ class Node:
         self.ready = False
         self.resumed = 0
         """Unfinished jobs of an earlier run."""
+        self.shortages: dict[JobId, str] = {}
+        """Jobs for which there was no room at the last try, and what was said then."""
         self._journaled: dict[bytes, bytes] = {}
         """The rows of jobs that were there at the start."""
         self.stopping = trio.Event()
@@ -242,7 +244,7 @@ class Node:
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
-        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch, self.pins.release)
+        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch, self._release)
 
     def _begin(self) -> list[Effect]:
         """The first effects: whom to dial, from all that is known."""
@@ -265,6 +267,11 @@ class Node:
 
     # -- effects that take time --------------------------------------------------------------------------------------
 
+    def _release(self, job: JobId) -> None:
+        """Nothing that a job needed is needed here any more."""
+        self.pins.release(job)
+        self.shortages.pop(job, None)
+
     async def _run_unit(self, run: Run) -> RunEnded:
         await self.pins.restored.wait()
         return await run_at(self.options.emulated_speed, self.executor.run, run)
@@ -274,7 +281,14 @@ class Node:
         await self.pins.restored.wait()
         if fetch.owner is not None:
             self.store.pin(fetch.owner, [fetch.file.digest])
-        arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)
+            self.shortages.pop(fetch.owner, None)
+        try:
+            arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)
+        except NoRoomError as error:
+            if fetch.owner is not None:
+                self.shortages[fetch.owner] = str(error)
+                logger.warning("job=%s %s", job_text(fetch.owner), error)
+            raise
         return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
 
     async def _serve_bulk(self, peer: NodeId, stream: BulkStream) -> None:

@@ -241,7 +241,7 @@ class Office:
         return peer.jobs
 
     def _directory(self) -> Directory:
-        return Directory(self._neighbours(), self._jobs().desk)
+        return Directory(self._neighbours(), self._jobs().desk, self.node.shortages)
 
     def _driver(self) -> "Driver":
         self._neighbours()

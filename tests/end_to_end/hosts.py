@@ -62,7 +62,7 @@ def pnode(*words: object, cwd: Path, environment: Mapping[str, str] | None = Non
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def eventually(find: Callable[[], T], what: str, timeout_s: float = 30.0) -> T:
+def eventually(find: Callable[[], T | None], what: str, timeout_s: float = 30.0) -> T:
     """The first value of `find` that is true."""
     deadline = time.monotonic() + timeout_s
     while not (found := find()):

@@ -101,7 +101,7 @@ def test_keepers_are_told_with_what_they_have() -> None:
     assert keepers_of(made, Names()) == (  # type: ignore[arg-type]
         KeeperStatus("alpha", True, True, 0),
         KeeperStatus("beta", False, True, 1),
-        KeeperStatus("gamma", False, False, 0),
+        KeeperStatus("gamma", False, False, 0, "cannot take in it"),
     )
 
 
@@ -155,6 +155,8 @@ def test_thousands_of_attempts_are_not_all_told() -> None:
         ((), "running", "kept by nobody who is there"),
         ((KeeperStatus("a", True, True, 0), KeeperStatus("b", False, False, 0)), "running",
          "kept by a (origin), b (is getting it)"),
+        ((KeeperStatus("a", False, False, 0, "cannot take in x: full"),), "running",
+         "kept by a (is getting it, cannot take in x: full)"),
         ((KeeperStatus("a", False, True, 1), KeeperStatus("b", False, False, 0)), "done",
          "kept by a, b (is getting it, has 0 of 1 result)"),
     ],

@@ -8,7 +8,7 @@ from pnode.node.api import RefusedError
 from pnode.node.reports import job_detail, listed_status, role_names, units_called
 from pnode.node.results import Result, check_places, place_results
 from pnode.protocol.dag import Task
-from pnode.protocol.ids import NodeId, digest_of, job_text
+from pnode.protocol.ids import JobId, NodeId, digest_of, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Summary
 from pnode.protocol.jobspec import FileRef
@@ -34,6 +34,9 @@ class Names:
 
     def is_gone(self, node: NodeId) -> bool:
         return node in self._gone
+
+    def shortage(self, job: JobId, node: NodeId) -> str:
+        return "cannot take in it" if node == NODES[2] else ""
 
 
 def job(items: int = 1) -> Job:
