@@ -1,4 +1,4 @@
-"""Comparing: whatever was lost between replicas is found, at the price of eight bytes a job, and then there is peace."""
+"""Comparing: whatever was lost between replicas is found, for eight bytes a job, and then there is peace."""
 
 import pytest
 from hypothesis import given, settings
