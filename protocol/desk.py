@@ -62,6 +62,9 @@ class Neighbourhood(Protocol):
     def speed_of(self, node: NodeId) -> float:
         """Of one core, relative to the reference machine; 1 when unknown."""
 
+    def boot_of(self, node: NodeId) -> int:
+        """The run of its process that it is in now; 0 when unknown."""
+
     def is_certified(self, node: NodeId) -> bool:
         """Whether it is, or was, a member of the cluster."""
 

@@ -174,12 +174,14 @@ class Mail:
 
     def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId], now: float) -> list[SegmentId]:
         """A replica confirms a segment to its author when it has the whole feed up to it; so it is offered again
-        until it has. Of others' feeds a peer may have no more than that, but if their author is gone it is asked.
+        until it has. Of others' feeds a peer may have no more than that, but if their author is gone it is asked. Nor
+        need it have more of what it said in an earlier run: its journal may have lost that, or be an old copy.
 
         One that hears of an end without seeing how it came has lost the last rows of its journal.
         """
         gaps = {name: None for name in names if not job.ledger.is_whole_up_to(name)}
-        whole = [name for name in names if name[0] != peer or name not in gaps]
+        boot = self.desk.near.boot_of(peer)
+        whole = [name for name in names if name not in gaps or name[0] != peer or name[1] < boot]
         has_forgotten = job.state.concluded and job.state.phase is Phase.RUNNING
         if has_forgotten or any(author == peer or self.desk.is_gone(author) for author, _, _ in gaps):
             self.comparing.want(job, peer, now)

@@ -119,6 +119,10 @@ class Neighbours:
         record = self.membership.record_of(node)
         return 1.0 if record is None else record.speed
 
+    def boot_of(self, node: NodeId) -> int:
+        record = self.membership.record_of(node)
+        return 0 if record is None else record.boot
+
     def is_certified(self, node: NodeId) -> bool:
         return self.trust.standing(node) is not None
 

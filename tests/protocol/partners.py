@@ -162,6 +162,9 @@ class Near:
     def is_known(self, node: NodeId) -> bool:
         return node not in self.unknown
 
+    def boot_of(self, node: NodeId) -> int:
+        return max(each.jobs.desk.place.boot for each in self.circle.partners.values() if each.id == node)
+
     def name_of(self, node: NodeId) -> str:
         return self.circle.name_of(node)
 

@@ -204,6 +204,18 @@ def test_a_replica_confirms_nothing_that_stands_after_a_gap_and_asks_for_what_is
     ]
 
 
+def test_a_gap_in_what_was_said_before_a_restart_is_asked_for_once_and_may_stay() -> None:
+    circle = alone()
+    job = circle["ann"].job
+    _, second = feed(circle, "bob", (statement(ACCEPTED),), (statement(STARTED),))
+    circle["bob"].jobs.desk.place = replace(circle["bob"].jobs.desk.place, boot=100)
+
+    circle.say("bob", "ann", Deliver(job.id, (second,), None))
+
+    assert "ann > bob: LedgerWanted" in circle.take()
+    assert told(circle, "ann", "bob", Delivered) == [Delivered(job.id, ((circle.id_of("bob"), 99, 1),))]
+
+
 def test_of_anothers_feed_a_replica_confirms_what_it_gets() -> None:
     circle = alone("cid")
     job = circle["ann"].job
