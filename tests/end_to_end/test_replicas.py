@@ -1,5 +1,6 @@
 """Any node may die: what is said about that at the submission, and that it is true."""
 
+import shutil
 from pathlib import Path
 
 import psutil
@@ -111,3 +112,28 @@ def test_a_node_that_can_write_nothing_down_any_more_leaves_and_says_why(hosts: 
     assert others[1].finished(job).state == "done"
     origin.start()
     assert [listed.state for listed in origin.jobs()] == ["done"]
+
+
+def test_an_old_copy_of_a_nodes_home_does_no_harm(hosts: Hosts, tmp_path: Path) -> None:
+    founder, node = hosts.cluster(*NAMES[:2])
+    dag, numbers = squares(tmp_path, range(3), pause_s=0.1)
+    jobs = [node.submit(dag, numbers)]
+    node.finished(jobs[0])
+    node.stop()
+    shutil.copytree(node.home, tmp_path / "copy", ignore=shutil.ignore_patterns("control.sock"))
+    node.start()
+    jobs.append(node.submit(dag, numbers))
+    node.finished(jobs[1])
+    node.kill()
+
+    shutil.rmtree(node.home)
+    shutil.copytree(tmp_path / "copy", node.home)
+    node.start()
+
+    node.wait_for(*NAMES[:2])
+    jobs.append(node.submit(dag, numbers))
+    assert node.finished(jobs[2]).state == "done"
+    for host in (founder, node):
+        assert [(listed.id, listed.state) for listed in host.jobs()] == [(job, "done") for job in jobs]
+    node.done("pull", jobs[1], "--output", tmp_path / "results")
+    assert (tmp_path / "results" / "sum.txt").read_text() == "5"
