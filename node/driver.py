@@ -269,6 +269,18 @@ class Driver:
             self.deliver(fetched)
 
 
+async def either(one: trio.Event, other: trio.Event) -> None:
+    """Return when one of them is set."""
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait, one)
+        nursery.start_soon(wait, other)
+
+
 def _changes(effect: Save | Erase | Sync | Reply) -> list[Change]:
     """What an effect does to the journal."""
     match effect:

@@ -52,6 +52,11 @@ class Pins:
         self._look(jobs)
         self.restored.set()
 
+    def pin(self, job: JobId, digests: Iterable[bytes]) -> None:
+        """Keep these, here yet or not, until the job is released; if it has just been, until that is noticed."""
+        self._jobs[job] = None
+        self._store.pin(job, digests)
+
     async def serve(self, jobs: Callable[[], Iterable[Job]]) -> NoReturn:
         """Look at the jobs once in a while."""
         while True:
@@ -69,8 +74,7 @@ class Pins:
             self.release(job_id)
         for job in known.values():
             if is_needed(job, self._me):
-                self._jobs[job.id] = None
-                self._store.pin(job.id, content_of(job, self._me))
+                self.pin(job.id, content_of(job, self._me))
             else:
                 self.release(job.id)
 

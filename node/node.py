@@ -274,13 +274,14 @@ class Node:
 
     async def _run_unit(self, run: Run) -> RunEnded:
         await self.pins.restored.wait()
+        self.pins.pin(run.unit.job, ())  # which the executor adds to
         return await run_at(self.options.emulated_speed, self.executor.run, run)
 
     async def fetch(self, fetch: Fetch) -> Fetched:
         """Get content into the store, pinned for its owner from before it is there. Raises FetchError."""
         await self.pins.restored.wait()
         if fetch.owner is not None:
-            self.store.pin(fetch.owner, [fetch.file.digest])
+            self.pins.pin(fetch.owner, [fetch.file.digest])
             self.shortages.pop(fetch.owner, None)
         try:
             arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)

@@ -48,6 +48,7 @@ from .api import (
     match_job,
 )
 from .directory import Directory
+from .driver import Driver, either
 from .enrolment import EnrolmentError, invite
 from .explanations import explanations
 from .keepers import holders_of, why_nowhere
@@ -56,11 +57,10 @@ from .recording import recording, write_recording
 from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
 from .results import Result, check_places, place_results
 from .store import MissingContentError
-from .submission import Submission, either, load, mapper_called
+from .submission import Submission, load, mapper_called
 from .transfer import FetchError
 
 if TYPE_CHECKING:
-    from .driver import Driver
     from .node import Node
 
 SCORES_MAX = 10
@@ -243,7 +243,7 @@ class Office:
     def _directory(self) -> Directory:
         return Directory(self._neighbours(), self._jobs().desk, self.node.shortages)
 
-    def _driver(self) -> "Driver":
+    def _driver(self) -> Driver:
         self._neighbours()
         assert self.node.driver is not None, "a member is driven"
         return self.node.driver

@@ -30,7 +30,7 @@ from pnode.protocol.view import Mapper
 
 from .api import RefusedError, Submitted
 from .application import Application, ApplicationError, load_application, pack_application
-from .driver import REPLY_S_MAX, Driver, Request
+from .driver import REPLY_S_MAX, Driver, Request, either
 from .housekeeping import content_of
 from .planning import with_plan
 from .store import Store, StoreError
@@ -63,7 +63,7 @@ class Submission:
             encoded = await self._specification(application, mapper_called(mapper), name, replicas)
             with self._driver.request(lambda number: Submit(number, encoded)) as request:
                 job = await self._taken_in(request)
-                self._node.store.pin(job.id, content_of(job, self._node.me))
+                self._node.pins.pin(job.id, content_of(job, self._node.me))
                 await self._driver.written()
                 notices = (*application.notices, *self._unplaceable(application))
                 taken_in = Submitted(job_text(job.id), job.id.hex(), notices, 0, 0, replicas, False)
@@ -147,18 +147,6 @@ async def _answered(request: Request, patience_s: float) -> bool:
     with trio.move_on_after(patience_s):
         await request.answered.wait()
     return request.answered.is_set()
-
-
-async def either(one: trio.Event, other: trio.Event) -> None:
-    """Return when one of them is set."""
-    async with trio.open_nursery() as nursery:
-
-        async def wait(event: trio.Event) -> None:
-            await event.wait()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(wait, one)
-        nursery.start_soon(wait, other)
 
 
 def _take_in(store: Store, application: Application, owner: bytes) -> tuple[FileRef, ...]:

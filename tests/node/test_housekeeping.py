@@ -107,6 +107,17 @@ def test_what_a_node_that_only_ran_tasks_has_goes_when_the_job_is_over(store: St
     assert not stays(store)
 
 
+def test_what_comes_in_after_its_job_was_released_is_let_go_of_at_the_next_look(store: Store) -> None:
+    pins, made = Pins(store, NODES[1]), made_here()
+    pins.release(made.id)
+
+    pins.pin(made.id, [digest_of(b"one")])
+
+    assert stays(store)
+    pins.restore([])
+    assert not stays(store)
+
+
 @pytest.mark.parametrize("forgotten", [False, True])
 def test_pins_are_looked_after_once_in_a_while(store: Store, *, forgotten: bool) -> None:
     pins, jobs = Pins(store, NODES[1]), [made_here()]
