@@ -157,14 +157,12 @@ def _class_speller(kind: Any) -> Convert | None:
 
 def _speller(annotation: Any) -> Convert | None:
     """What a field needs; None where its value can stay as it is."""
-    annotation = _bare(annotation)
-    if dataclasses.is_dataclass(annotation):
-        return _class_speller(annotation)
-    if get_origin(annotation) in _UNIONS:
+    bare = _bare(annotation)
+    if get_origin(bare) in _UNIONS:
         return to_wire
-    if get_origin(annotation) is not tuple:
-        return None
-    kinds = get_args(annotation)
+    if get_origin(bare) is not tuple:
+        return _class_speller(bare)
+    kinds = get_args(bare)
     if len(kinds) != 2 or kinds[1] is not Ellipsis:
         return to_wire
     spell = _speller(kinds[0])
