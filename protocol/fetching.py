@@ -96,7 +96,7 @@ class Fetching:
             return False
         wanted = self._wanted.setdefault(digest, _Wanted(file))
         known = wanted.waiters.get(waiter, ())
-        if any(source not in known for source in sources):
+        if waiter not in wanted.waiters or any(source not in known for source in sources):
             wanted.waiters[waiter] = tuple(dict.fromkeys((*sources, *known)))
             wanted.tries = 0
             self._begin(wanted)

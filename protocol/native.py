@@ -12,6 +12,7 @@
     cores = 1
     memory = "512 MiB"                       # or bytes
     walltime = 60                            # seconds
+    retries = 2                              # of failures; or { lost = 3, failed = 2, timeout = 1 }
     environment = { LANG = "C" }
 
 Where files are named, they are relative to the directory of the TOML file. The rules of `jupiter` hold here too: a
@@ -23,7 +24,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .dag import TASKS_MAX, Dag, DagError, Program, ProgramKind, Task
+from .dag import RETRIES_LOST, TASKS_MAX, Dag, DagError, Program, ProgramKind, Task
 from .jobspec import FILES_MAX
 from .jupiter import SINKS
 from .textfile import FormatError, check_name, check_text, listed, shown
@@ -34,12 +35,18 @@ ARGUMENT_BYTES_MAX = 4096
 
 ENVIRONMENT_MAX = 256
 
+RETRIES_MAX = 255
+"""As `dag.Task` has it; pauses between them are a minute by then."""
+
+RETRIES = {"lost": RETRIES_LOST, "failed": 0, "timeout": 0}
+"""What may be tried again, and how often it is when nothing is said of it."""
+
 SECONDS_MAX = 1e9
 """Thirty years."""
 
 KEYS = (
     "command", "module", "children", "after", "inputs_per_call", "broadcast", "final", "cores", "memory", "walltime",
-    "environment",
+    "retries", "environment",
 )  # fmt: skip
 
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -146,6 +153,7 @@ class _Table:
         if inputs_per_call < parents:
             found = f"is {inputs_per_call}, and each of {parents} parents sends at least one file"
             raise self.error("inputs_per_call", found, f"{parents} or more")
+        retries = self._retries()
         return Task(
             self.task,
             children,
@@ -157,6 +165,9 @@ class _Table:
             memory_bytes=self._bytes("memory"),
             walltime_s=self._seconds("walltime"),
             environment=self._environment(),
+            retries_lost=retries["lost"],
+            retries_failed=retries["failed"],
+            retries_timeout=retries["timeout"],
         )
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -214,6 +225,19 @@ class _Table:
         if type(number) is not int or not 0 <= number < 2**63:
             raise self.error(key, f"is {_worth(value)}", 'bytes, or a text such as "512 MiB"')
         return number
+
+    def _retries(self) -> dict[str, int]:
+        """A number means failures: a node that is lost is nobody's fault, and time that was not enough seldom is."""
+        value = self._table.get("retries", {})
+        told: dict[str, object] = dict(value) if isinstance(value, dict) else {"failed": value}
+        for name, number in told.items():
+            if name not in RETRIES:
+                raise self.error("retries", f"has the key {shown(name)}", f"one of {', '.join(RETRIES)}")
+            if type(number) is not int or not 0 <= number <= RETRIES_MAX:
+                key = f"retries.{name}" if isinstance(value, dict) else "retries"
+                expected = f"a whole number from 0 to {RETRIES_MAX}, or a table such as {{ lost = 3, failed = 2 }}"
+                raise self.error(key, f"is {_worth(number)}", expected)
+        return RETRIES | {name: number for name, number in told.items() if isinstance(number, int)}
 
     def _environment(self) -> tuple[tuple[str, str], ...]:
         value = self._table.get("environment", {})

@@ -3,7 +3,7 @@
 import math
 
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
-from pnode.protocol.fetching import PAUSE_S, TRIES
+from pnode.protocol.fetching import PAUSE_S, PAUSE_S_MAX, TRIES
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import StatementKind
 from pnode.protocol.strangers import STRANGER_S
@@ -13,6 +13,7 @@ from .partners import Circle, file, spec, task
 
 FINISHED = StatementKind.FINISHED
 JOIN = spec(task("left", "last"), task("right", "last"), task("last", inputs_per_call=2))
+CHAIN = spec(task("first", "second"), task("second"))
 INPUT = file("k0_in")
 
 
@@ -261,3 +262,84 @@ def test_the_end_of_a_run_of_which_nobody_needs_the_outputs_is_no_arrival() -> N
 
     assert circle["ann"].job.state.phase is Phase.DONE
     assert fetches(circle) == []
+
+
+def last_of_two(circle: Circle) -> None:
+    """dan has `last`, and waits for what bob and cid have made for it."""
+    for name, node in (("left", "bob"), ("right", "cid"), ("last", "dan")):
+        circle.prefer(name, node)
+    circle.submit("ann", JOIN)
+    circle.end("bob", "left")
+    circle.end("cid", "right")
+    circle.take()
+
+
+def test_what_a_living_node_does_not_give_is_lost_and_made_anew_elsewhere() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    last_of_two(circle)
+    circle.prefer("left", "bob", "cid")
+
+    for _ in range(TRIES):
+        circle.refuse("dan", file("left_out"), "its disk is broken")
+        circle.run(PAUSE_S_MAX)
+
+    state = circle["ann"].job.state
+    lost = state.unit((0, 0)).attempts[(1, circle.id_of("bob"))].lost
+    text = "its input left_out could not be fetched from bob: its disk is broken"
+    assert lost is not None
+    assert lost[1] == text
+    assert circle.placed() == ["ann: left#2 to cid", "ann: last#2 to ann"]
+    again = state.unit((0, 0)).attempts[(2, circle.id_of("cid"))]
+    assert again.why == f"bob has lost what it wrote: {text}"
+    circle.bring_all()
+    circle.end("cid", "left")
+    assert [run.unit.task for run in circle["ann"].running.values()] == ["last"]
+
+
+def test_what_went_with_its_node_is_waited_for_until_it_is_made_anew() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    last_of_two(circle)
+    circle.crash("bob")
+    circle.miss("bob", "dan")
+
+    circle.refuse("dan", file("left_out"), "nobody answers")
+    assert circle["dan"].job.waiting == {(2, 0): "left_out cannot be had: nobody who has it is there"}
+    circle.miss("bob", "ann", "cid")
+    circle.bring("dan", file("right_out"), "cid")
+    assert (2, 0) in circle["dan"].job.waiting  # the other one is still missing
+    circle.end("ann", "left")
+    circle.bring("dan", file("left_out"), "ann")
+
+    assert circle["dan"].job.waiting == {}
+    assert circle["dan"].running
+
+
+def test_our_own_store_is_asked_for_what_we_are_said_to_have_lost() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "bob")
+    circle.submit("ann", CHAIN)
+    circle.utter("ann", "bob", statement(StatementKind.LOST, node=circle.id_of("bob"), text="so they say"))
+    circle.take()
+
+    circle.end("bob", "first")
+    assert fetches(circle) == ["bob fetches first_out from "]
+    circle.bring("bob", file("first_out"))
+
+    assert [run.unit.task for run in circle["bob"].running.values()] == ["second"]
+
+
+def test_a_copy_is_as_good_as_the_original() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "dan")
+    circle.submit("ann", spec(task("first", "second", final=True), task("second")))
+    circle.end("bob", "first")
+    circle.take()
+
+    circle.utter("cid", "dan", statement(StatementKind.KEPT, node=circle.id_of("bob")))
+    circle.refuse("dan", file("first_out"), "nobody answers")
+    circle.miss("bob", "dan")
+    circle.run(PAUSE_S)
+
+    assert [line for line in fetches(circle) if line.startswith("dan fetches first_out from ")]

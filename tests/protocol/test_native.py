@@ -65,6 +65,22 @@ def test_a_graph_is_read_key_by_key() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", (3, 0, 0)),
+        ("retries = 2", (3, 2, 0)),
+        ("retries = {}", (3, 0, 0)),
+        ("retries = { lost = 0, timeout = 1 }", (0, 0, 1)),
+        ("retries = { lost = 5, failed = 2, timeout = 1 }", (5, 2, 1)),
+    ],
+)
+def test_a_task_says_how_often_it_is_tried_again(said: str, expected: tuple[int, int, int]) -> None:
+    (read,) = parse_native("dag.toml", task(f"command = ['x']\n{said}")).dag.tasks
+
+    assert (read.retries_lost, read.retries_failed, read.retries_timeout) == expected
+
+
 def test_an_edge_may_be_written_at_both_ends() -> None:
     text = '[task.a]\ncommand = ["x"]\nchildren = ["b"]\n[task.b]\ncommand = ["y"]\nafter = ["a"]\n'
 
@@ -128,6 +144,11 @@ def test_memory_is_bytes_or_a_text(memory: str, size: int) -> None:
         (task("command = ['x']\nwalltime = -1"), "dag.toml:1: task.a.walltime is -1; expected seconds"),
         (task("command = ['x']\nwalltime = nan"), "dag.toml:1: task.a.walltime is nan; expected seconds"),
         (task("command = ['x']\nwalltime = '1 h'"), "dag.toml:1: task.a.walltime is '1 h'; expected seconds"),
+        (task("command = ['x']\nretries = -1"), "dag.toml:1: task.a.retries is -1; expected a whole number"),
+        (task("command = ['x']\nretries = true"), "dag.toml:1: task.a.retries is True; expected a whole number"),
+        (task("command = ['x']\nretries = [1]"), "dag.toml:1: task.a.retries is a list; expected a whole number"),
+        (task("command = ['x']\nretries = {lost = 256}"), "dag.toml:1: task.a.retries.lost is 256; expected"),
+        (task("command = ['x']\nretries = {failure = 1}"), "task.a.retries has the key failure; expected one of"),
         (task("command = ['x']\nmemory = '1 PB'"), "dag.toml:1: task.a.memory is '1 PB'; expected"),
         (task("command = ['x']\nmemory = -1"), "dag.toml:1: task.a.memory is -1; expected bytes"),
         (task("command = ['x']\nmemory = '999999999 TB'"), "task.a.memory is '999999999 TB'; expected bytes"),
@@ -151,7 +172,7 @@ def test_bad_input_is_refused_with_its_key(text: str, message: str) -> None:
 
 
 KEY = st.sampled_from(
-    ["command", "module", "children", "after", "final", "cores", "memory", "walltime", "environment", "x"]
+    ["command", "module", "children", "after", "final", "cores", "memory", "walltime", "retries", "environment", "x"]
 )
 VALUE = st.sampled_from(
     ["1", "-1", "true", "'b'", "['a']", "['b']", "[]", "{A = 'b'}", "nan", "1.5", "1979-05-27", "'é'"]
