@@ -66,11 +66,6 @@ class _Wanted:
     """Our own store was looked at: it may have it from before a restart."""
 
 
-def _nobody(waiter: Waiter, digest: Digest) -> tuple[NodeId, ...]:
-    del waiter, digest
-    return ()
-
-
 class Fetching:
     """All content that this node waits for."""
 
@@ -81,7 +76,7 @@ class Fetching:
         self._here: dict[JobId, dict[Digest, None]] = {}
         """Content known to be in our store, per job that needed it: when that is over the store may throw it out."""
         self._pauses: Timers[Digest] = Timers()
-        self.sources_now: Callable[[Waiter, Digest], tuple[NodeId, ...]] = _nobody
+        self.sources_now: Callable[[Waiter, Digest], tuple[NodeId, ...]] = lambda *_: ()
         """From whom content may come for a waiter by what is known now, beside those named with the wish."""
 
     @property

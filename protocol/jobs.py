@@ -190,6 +190,13 @@ class Jobs:
             job.informed_of_end.pop(peer, None)  # it may have forgotten it
         return self._settle(now)
 
+    def member_suspected(self, peer: NodeId, now: float) -> list[Effect]:
+        """A member does not answer."""
+        for job in self.desk.jobs.values():
+            if job.leading and not job.closed:
+                self.leading.recovery.suspect(job, peer, now)
+        return self._settle(now)
+
     def member_gone(self, peer: NodeId, now: float) -> list[Effect]:
         """A member has died, has left or was forgotten."""
         if not self.desk.near.is_known(peer):

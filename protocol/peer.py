@@ -381,6 +381,8 @@ class Peer:
         if change.new in (None, State.DEAD, State.LEFT):
             member.boots.pop(change.node, None)
             effects += member.jobs.member_gone(change.node, now)
+        elif change.new is State.SUSPECT:
+            effects += member.jobs.member_suspected(change.node, now)
         elif change.new is State.ALIVE:
             record = member.membership.members[change.node].record
             effects.append(Save("peer", change.node, encode(record)))

@@ -338,6 +338,14 @@ class Circle:
                 self.do(partner, partner.jobs.member_gone(self.id_of(name), self.now))
         self.settle()
 
+    def suspect(self, name: str, *by: str) -> None:
+        """The others, or those named, get no answer from a partner."""
+        for each in by or [other for other in self.partners if other != name]:
+            partner = self[each]
+            partner.near.suspect.append(self.id_of(name))
+            self.do(partner, partner.jobs.member_suspected(self.id_of(name), self.now))
+        self.settle()
+
     def kill(self, name: str) -> None:
         """It crashes and everybody knows."""
         self.crash(name)

@@ -3,7 +3,7 @@
 import math
 
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
-from pnode.protocol.fetching import PAUSE_S, PAUSE_S_MAX, TRIES
+from pnode.protocol.fetching import PAUSE_S, PAUSE_S_MAX, TRIES, Purpose, Waiter
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import StatementKind
 from pnode.protocol.strangers import STRANGER_S
@@ -343,3 +343,20 @@ def test_a_copy_is_as_good_as_the_original() -> None:
     circle.run(PAUSE_S)
 
     assert [line for line in fetches(circle) if line.startswith("dan fetches first_out from ")]
+
+
+def test_what_was_given_up_is_tried_for_once_per_pause_for_all_who_go_on() -> None:
+    circle = waiting("cid")
+    bob = circle["bob"]
+    (key,) = bob.job.held
+    other = Waiter(bob.job.id, (9, 9), Purpose.GUARD)
+    circle.utter("cid", "ann", statement(StatementKind.ACCEPTED, attempt=2))
+    circle.refuse("bob", INPUT)  # which nobody waits for any more
+
+    for waiter in (other, Waiter(bob.job.id, key)):
+        bob.jobs.fetching.want_again(INPUT, (circle.id_of("ann"),), waiter, "refused", circle.now)
+        circle.run(1.0)
+
+    assert bob.jobs.fetching.deadline == circle.now - 2.0 + PAUSE_S_MAX
+    bob.jobs.fetching.over(bob.job.id)
+    assert bob.jobs.fetching.deadline == math.inf

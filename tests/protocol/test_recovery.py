@@ -560,23 +560,13 @@ def test_a_lost_result_gives_way_to_another_even_if_a_copied_one_was_computed_fr
 # Who is suspected.
 
 
-def late(circle: Circle, name: str) -> None:
-    """Somebody does not answer, and the run that it has would take two seconds."""
-    for other in circle.partners.values():
-        if other.name != name:
-            other.near.suspect.append(circle.id_of(name))
-    ann = circle["ann"]
-    ann.jobs.recovery.suspect(ann.job, circle.id_of(name), circle.now)
-    circle.settle()
-
-
 SLOW = spec(task("only", expected_s=2.0))
 
 
 def test_what_should_have_ended_on_a_node_that_does_not_answer_is_copied() -> None:
     circle = circle_for(SLOW, only=("bob", "cid"))
 
-    late(circle, "bob")
+    circle.suspect("bob")
     assert circle.placed() == []
     circle.run(2.6)
 
@@ -591,7 +581,7 @@ def test_what_should_have_ended_on_a_node_that_does_not_answer_is_copied() -> No
 def test_a_copy_that_is_through_first_stops_what_it_is_a_copy_of() -> None:
     circle = circle_for(SLOW, only=("bob", "cid"))
     circle.run(3.0)
-    late(circle, "bob")
+    circle.suspect("bob")
     assert circle.placed() == ["ann: only#2 to cid"]
 
     circle.end("cid", "only")
@@ -602,15 +592,15 @@ def test_a_copy_that_is_through_first_stops_what_it_is_a_copy_of() -> None:
 
 def test_who_answers_again_is_left_alone_and_what_is_being_offered_is_not_copied_twice() -> None:
     circle = circle_for(SLOW, only=("bob", "cid"))
-    late(circle, "bob")
+    circle.suspect("bob")
     circle["ann"].near.suspect.clear()
     circle.run(10.0)
     assert circle.placed() == []
 
     circle.crash("cid")
-    late(circle, "bob")
+    circle.suspect("bob")
     assert circle.placed() == ["ann: only#2 to cid"]
-    late(circle, "bob")
+    circle.suspect("bob")
     circle.run(HANDOFF_S)
 
     assert circle.placed() == ["ann: only#3 to ann"]
@@ -620,11 +610,23 @@ def test_who_answers_again_is_left_alone_and_what_is_being_offered_is_not_copied
 def test_what_nobody_has_an_estimate_of_is_not_copied() -> None:
     circle = circle_for(ALONE, only=("bob", "cid"))
 
-    late(circle, "bob")
+    circle.suspect("bob")
     circle.run(60.0)
 
     assert circle.placed() == []
     assert outlived(circle)
+
+
+def test_what_somebody_else_looks_after_or_what_is_over_is_not_copied() -> None:
+    circle = circle_for(SLOW, only=("bob", "cid"))
+    circle.suspect("bob", "cid")
+    circle.run(3.0)
+    assert circle.placed() == []
+
+    circle.end("bob", "only")
+    circle.suspect("bob")
+
+    assert circle.placed() == []
 
 
 # What has failed, or was lost too often.
@@ -710,3 +712,43 @@ def test_a_result_that_is_lost_and_cannot_be_made_again_ends_the_job() -> None:
     state = circle["ann"].job.state
     assert state.cancelled is not None
     assert state.cancelled[1] == "only: the node that ran it was lost 1 times: cid"
+
+
+def test_whoever_begins_to_lead_or_comes_back_is_shown_all_of_what_is_contested() -> None:
+    circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("cid",))
+    end_as(circle, "ann", "first", "old")
+    end_as(circle, "bob", "second", "s")
+    ann = circle["ann"]
+    circle.utter("dan", "ann", finished(circle, (0, 0), 2, "new"))
+    assert circle.id_of("cid") in ann.job.watchers
+
+    ann.job.watchers.clear()
+    ann.jobs.recovery.rest(ann.job)
+    ann.jobs.recovery.lead(ann.job, circle.now)
+    assert circle.id_of("cid") in ann.job.watchers
+
+    ann.job.watchers.clear()
+    circle.crash("cid")
+    circle.restart("cid")
+    circle.meet("cid")
+    assert circle.id_of("cid") in ann.job.watchers
+
+
+def test_only_what_is_not_known_to_be_lost_is_said_to_be() -> None:
+    circle = circle_for(
+        spec(task("top", "fast", "slow"), task("fast"), task("slow")), brings=False,
+        top=("bob", "dan"), fast=("cid",), slow=("dan",),
+    )  # fmt: skip
+    end_as(circle, "bob", "top", "old")
+    circle.bring("cid", file("top_out", "old"))
+    end_as(circle, "cid", "fast", "f")
+    circle.bring("ann", file("fast_out", "f"))
+    circle.utter("cid", "ann", finished(circle, (0, 0), 2, "old"))
+    circle.utter("ann", "ann", statement(StatementKind.LOST, (0, 0), 2, node=circle.id_of("cid"), text="before"))
+    circle.prefer("top", "dan")
+
+    circle.kill("bob")
+    end_as(circle, "dan", "top", "new")
+
+    lost = [each.lost for _, each in sorted(circle["ann"].job.state.unit((0, 0)).attempts.items()) if each.lost]
+    assert [text for _, text in lost] == ["bob is gone", "before"]
