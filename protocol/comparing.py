@@ -64,8 +64,7 @@ class Comparing:
 
     def soon(self, job: Job, node: NodeId) -> None:
         """Compare a job with a node at once."""
-        if node != self.desk.me:
-            self._due.setdefault(node, {})[job.id] = None
+        self._due.setdefault(node, {})[job.id] = None
 
     def tick(self, now: float) -> None:
         if self._turn_s <= now:

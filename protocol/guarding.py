@@ -92,19 +92,19 @@ class Guarding:
 
     def arrived(self, job: Job, digest: Digest) -> None:
         """Something that a job needs is in our store."""
-        if job.collecting is not None:
-            job.collecting.missing.pop(digest, None)
-            self._sync_if_whole(job)
+        assert job.collecting is not None, "else it would not wait for anything"
+        job.collecting.missing.pop(digest, None)
+        self._sync_if_whole(job)
 
     def given_up(self, job: Job, file: FileRef, now: float) -> None:
         """Something cannot be had now: ask again later, of whoever has it then."""
         collecting = job.collecting
-        if collecting is not None:
-            collecting.missing.pop(Digest(file.digest), None)
-            collecting.refused = True
-            if job.id not in self._again:
-                self._again.set(job.id, now + min(PAUSE_S * 2**collecting.tries, PAUSE_S_MAX))
-                collecting.tries += 1
+        assert collecting is not None, "else it would not wait for anything"
+        collecting.missing.pop(Digest(file.digest), None)
+        collecting.refused = True
+        if job.id not in self._again:
+            self._again.set(job.id, now + min(PAUSE_S * 2**collecting.tries, PAUSE_S_MAX))
+            collecting.tries += 1
 
     def synced(self, number: int, now: float) -> None:
         """What was saved before a Sync is on the disk."""

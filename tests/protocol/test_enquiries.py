@@ -335,3 +335,90 @@ def test_a_watcher_that_is_gone_is_not_written_to() -> None:
     assert not circle["ann"].job.watchers
     circle.end("bob", "first")
     assert not any("> cid" in line for line in circle.take())
+
+
+# Jobs that others keep, too.
+
+
+def guarded() -> tuple[Circle, JobId]:
+    """cid knows from a listing of a job that ann and bob keep."""
+    circle = Circle("ann", "bob", "cid")
+    for name in ("first", "second"):
+        circle.prefer(name, "ann")
+    circle.miss("cid", "ann", "bob")  # or it might be a guardian
+    job = circle.submit("ann", replace(CHAIN, replicas=1))
+    circle.run(1.0)
+    find(circle, "cid", "ann", "bob")
+    circle["ann"].near.gone.clear()
+    circle["bob"].near.gone.clear()
+    circle.take()
+    return circle, job
+
+
+def test_every_replica_answers_for_a_job() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("first", "ann")
+    job = circle.submit("ann", replace(CHAIN, replicas=2))
+    circle.crash("ann")
+
+    find(circle, "cid", "bob")
+
+    assert list(circle["cid"].jobs.listed) == [job]
+
+
+def test_when_the_first_does_not_answer_the_next_is_asked() -> None:
+    circle, job = guarded()
+    circle.crash("ann")
+    request = watch(circle, "cid", job)
+    assert circle.take() == ["cid > ann: LedgerWanted"]
+
+    circle.run(LEDGER_S)
+
+    assert error(circle, "cid", request) is None
+    assert "cid > bob: LedgerWanted" in circle.take()
+
+
+def test_when_the_first_is_gone_the_next_is_asked_at_once() -> None:
+    circle, job = guarded()
+    circle.crash("ann")
+    request = watch(circle, "cid", job)
+
+    circle.miss("ann", "cid")
+
+    assert error(circle, "cid", request) is None
+
+
+def test_when_all_are_gone_nobody_is_waited_for() -> None:
+    circle, job = guarded()
+    circle.crash("ann")
+    circle.crash("bob")
+    request = watch(circle, "cid", job)
+
+    circle.miss("bob", "cid")
+    circle.miss("ann", "cid")
+
+    assert error(circle, "cid", request) == "no node that keeps it answers"
+    assert not circle["cid"].jobs.is_watching(job)
+
+
+def test_somebody_elses_death_does_not_matter_to_a_question() -> None:
+    circle, job = guarded()
+    circle.deaf.append(("ann", "cid"))
+    request = watch(circle, "cid", job)
+    circle.take()
+
+    circle.miss("bob", "cid")
+
+    assert request not in circle["cid"].replies
+
+
+def test_a_watcher_that_becomes_a_replica_need_not_be_told_apart() -> None:
+    circle, job = guarded()
+    watch(circle, "cid", job)
+    assert circle["cid"].jobs.is_watching(job)
+
+    circle.kill("bob")
+
+    assert circle.id_of("cid") in circle["cid"].job.replicas
+    assert not circle["cid"].jobs.is_watching(job)
+    assert error(circle, "cid", watch(circle, "cid", job)) is None

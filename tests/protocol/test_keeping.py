@@ -433,3 +433,33 @@ def test_after_the_end_nobody_has_anything_to_do(number: int) -> None:
     circle.take()
     assert circle.is_quiet()
     assert circle.deadline == math.inf
+
+
+def test_whoever_begins_to_lead_introduces_those_who_have_something_to_do() -> None:
+    circle = kept(*JOIN, replicas=1)
+    author = runner(circle)
+    _, first = replicas(circle)
+    circle.utter(author, first, statement(StatementKind.DECLINED, (1, 0), attempt=7))  # of that nothing has come
+    circle.take()
+
+    circle.kill("ann")
+
+    assert leaders(circle) == [first]
+    assert circle["ann"].job.state.unit((0, 0)).current is not None
+
+
+JOIN = (task("left", "last"), task("right", "last"), task("last", inputs_per_call=2))
+
+
+def test_who_was_restarted_takes_no_part_in_what_is_over_before_it_counts_itself_in() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("only", "ann")
+    circle.submit_unanswered("ann", spec(task("only"), files=(INPUT,), replicas=1))
+    circle.crash("bob")
+    circle.restart("bob")
+    circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))
+
+    circle.run(STRANGER_S)
+
+    assert job_at(circle, "bob").closed
+    assert job_at(circle, "bob").collecting is None

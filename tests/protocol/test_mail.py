@@ -14,7 +14,7 @@ from pnode.protocol.ids import JobId
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Deliver, Delivered, LedgerShown, LedgerWanted, SpecWanted
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import Ledger, Statement, StatementKind
+from pnode.protocol.ledger import ForkError, Ledger, Statement, StatementKind
 from pnode.protocol.signed import BadSignatureError, Signed
 
 from .ledgers import statement
@@ -365,3 +365,53 @@ def test_in_whatever_order_and_however_often_segments_come_they_say_the_same(ord
     assert facts(circle["dan"].job) == facts(job)
     assert circle["dan"].job.ledger.vector() == job.ledger.vector()
     assert not circle["dan"].running
+
+
+# What cannot be taken in.
+
+
+def test_who_has_no_room_for_a_job_loses_no_session_and_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    circle = Circle("ann", "bob")
+    circle.prefer("only", "bob")
+    circle.submit("bob", replace(ALONE, nonce=b"b" * 16))
+    monkeypatch.setattr("pnode.protocol.register.JOBS_MAX", 1)
+    circle.submit("ann", ALONE)
+    assert len(circle["bob"].jobs.desk.jobs) == 1
+
+    circle.say("ann", "bob", LedgerShown(circle["ann"].job.id, circle["ann"].job.signed, ()))
+    assert len(circle["bob"].jobs.desk.jobs) == 1
+    monkeypatch.undo()
+    circle.run(RESEND_S)
+
+    assert len(circle["bob"].jobs.desk.jobs) == 2
+
+
+def fork(circle: Circle) -> tuple[Signed, Signed]:
+    """Two segments of bob's for the same place."""
+    (one,) = feed(circle, "bob", (statement(STARTED),))
+    (other,) = feed(circle, "bob", (statement(ACCEPTED),))
+    return one, other
+
+
+def test_a_forked_segment_is_not_taken_from_its_author() -> None:
+    circle = alone()
+    one, other = fork(circle)
+    circle.say("bob", "ann", Deliver(circle["ann"].job.id, (one,), None))
+    before = circle["ann"].job.ledger.fingerprint()
+
+    with pytest.raises(ForkError):
+        circle.say("bob", "ann", Deliver(circle["ann"].job.id, (other,), None))
+
+    assert circle["ann"].job.ledger.fingerprint() == before
+
+
+def test_whoever_passes_a_forked_segment_on_is_not_to_blame_but_it_does_not_count() -> None:
+    circle = alone("cid")
+    one, other = fork(circle)
+    circle.say("bob", "ann", Deliver(circle["ann"].job.id, (one,), None))
+    before = circle["ann"].job.ledger.fingerprint()
+
+    circle.say("cid", "ann", Deliver(circle["ann"].job.id, (other,), circle["ann"].job.signed))
+
+    assert circle["ann"].job.ledger.fingerprint() == before
+    assert told(circle, "ann", "cid", Delivered) != []
