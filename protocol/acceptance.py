@@ -61,6 +61,12 @@ class Acceptance:
             for parent, mark in zip(self._shape.parents[task], attempt.used, strict=True):
                 self._claim((parent, item), mark)
 
+    def forget(self, item: int) -> None:
+        """The item is settled, and its units are forgotten."""
+        for task in range(len(self._shape.parents)):
+            self._marks.pop((task, item), None)
+        self._contested.pop(item, None)
+
     def _claim(self, key: UnitKey, mark: bytes) -> None:
         if self._marks.setdefault(key, mark) != mark:
             self._contested[key[1]] = None

@@ -63,7 +63,13 @@ ENDED = frozenset(phase for phase, row in LIFE.items() if not row)
 VOID = frozenset(("declined", "dropped"))
 """Nothing has come of it."""
 
-NAMING_A_NODE = (StatementKind.ASSIGNED, StatementKind.KEPT, StatementKind.LOST, StatementKind.ABANDONED)
+NAMING_A_NODE = (
+    StatementKind.ASSIGNED,
+    StatementKind.KEPT,
+    StatementKind.LOST,
+    StatementKind.ABANDONED,
+    StatementKind.SETTLED,
+)
 """Kinds by which others than its own node speak about an attempt."""
 
 Told = tuple[float, str]

@@ -9,6 +9,9 @@ A job has *failed* when a unit without result has failed as often as its task al
 when every unit is complete, and is *cancelled* when somebody cancelled it before either. It is *over* when a replica
 has said so: a job that is only done computes again what goes with the last node that has it. What is done when that
 is said stays done, whatever else is heard later.
+
+Of an item that is *settled* (`settlement`) this says no more than its results, and counts its units as complete:
+their attempts are forgotten, and what is said of them later is void.
 """
 
 from collections.abc import Iterator
@@ -37,6 +40,7 @@ from .attempts import (
 from .ids import NodeId
 from .jobspec import JobSpec
 from .ledger import Entry, Statement, StatementKind
+from .settlement import Settlement
 from .shape import shape_of
 
 ENDINGS = frozenset((StatementKind.CANCELLED, StatementKind.CONCLUDED))
@@ -68,9 +72,9 @@ class JobState:
         self.index = {task.name: number for number, task in enumerate(spec.dag.tasks)}
         self.shape = shape_of(spec.dag)
         self.units: dict[UnitKey, UnitState] = {}
-        """Only units of which something is known."""
+        """Only units of which something is known, and whose item is not settled."""
         self.places: dict[NodeId, dict[UnitKey, None]] = {}
-        """The units that were ever given to each node."""
+        """The units that were ever given to each node, but for those of settled items."""
         self.size = len(spec.dag.tasks) * len(spec.items)
         self.cancelled: Told | None = None
         """When and why, by the earliest statement."""
@@ -81,6 +85,11 @@ class JobState:
         """Who has said that the specification, the application and the inputs are on its disk."""
         self.pulled_s: float | None = None
         """When somebody first fetched the results."""
+        finals = tuple(number for number, task in enumerate(spec.dag.tasks) if task.final)
+        self.settlement = Settlement(finals, len(spec.items))
+        self.dropped: list[tuple[UnitKey, UnitState]] = []
+        """Units that are forgotten since their item was settled; whoever remembers anything else of them forgets
+        that, too, and takes them out."""
         self.acceptance = Acceptance(self.shape, lambda task: spec.dag.tasks[task].final, self.units)
         self.voided: dict[UnitKey, None] = {}
         """Units that have lost their results to others' and have none since; whoever looks after the job takes them
@@ -92,11 +101,15 @@ class JobState:
         """Final units of which some result is kept."""
         self._stale: dict[int, None] = {}
         """Contested items whose results have to be chosen anew."""
-        self._finals = sum(task.final for task in spec.dag.tasks) * len(spec.items)
+        self._through: dict[int, int] = {}
+        """How many units of an item are complete, if it may be settled."""
 
     @property
     def phase(self) -> Phase:
-        if len(self._complete) == self.size or (self.concluded and len(self._shown) == self._finals):
+        settled, spec = len(self.settlement), self.spec
+        left = len(spec.items) - settled
+        shown = self.concluded and len(self._shown) == left * len(self.settlement.final_tasks)
+        if shown or len(self._complete) == left * len(spec.dag.tasks):
             return Phase.DONE
         if self._failed:
             return Phase.FAILED
@@ -116,7 +129,7 @@ class JobState:
     @property
     def results(self) -> int:
         """Units that have a result."""
-        return len(self._results)
+        return len(self._results) + len(self.settlement) * len(self.spec.dag.tasks)
 
     @property
     def ended_s(self) -> float | None:
@@ -131,7 +144,8 @@ class JobState:
                 return min(failed_s(self.units[key]) for key in self._failed)
             case Phase.DONE:
                 results = (unit.result for unit in self.units.values())
-                return max(result.ended_s or 0.0 for result in results if result is not None)
+                ends = [result.ended_s or 0.0 for result in results if result is not None]
+                return max(self.settlement.ended_s, *ends) if ends else self.settlement.ended_s
 
     def failures(self) -> Iterator[tuple[UnitKey, Attempt]]:
         """Units that have failed, with their current attempts, by task and item; `why_failed` says why."""
@@ -142,7 +156,7 @@ class JobState:
 
     def unit(self, key: UnitKey) -> UnitState:
         """The unit as far as it is known; an empty one if nothing is."""
-        return self.units.get(key) or UnitState()
+        return self.units.get(key) or self.settlement.unit(key)
 
     def has_failed(self, key: UnitKey) -> bool:
         """Whether the unit has failed as often as it may."""
@@ -150,7 +164,16 @@ class JobState:
 
     def is_complete(self, key: UnitKey) -> bool:
         """Whether the unit has a result that counts."""
-        return key in self._complete
+        return key in self._complete or key[1] in self.settlement
+
+    def is_through(self, item: int) -> bool:
+        """Whether all units of an item that may be settled, and is not yet, have results that count."""
+        return self._through.get(item, 0) == len(self.spec.dag.tasks)
+
+    def is_void(self, statement: Statement) -> bool:
+        """Whether a statement speaks of a unit that is settled, and does not say with what result."""
+        kind = statement.kind
+        return statement.item in self.settlement and kind not in ABOUT_THE_JOB and kind != StatementKind.SETTLED
 
     def why_not_accepted(self, key: UnitKey, attempt: Attempt) -> str:
         """Why a finished attempt is not the unit's result, for people; empty if it is, or has not finished."""
@@ -177,7 +200,11 @@ class JobState:
             and 1 <= statement.attempt <= ATTEMPTS_MAX
             and (statement.kind not in _WITH_OUTCOME or self._fits_outcome(statement))
             and (len(statement.node) == 32 or statement.kind not in NAMING_A_NODE)
+            and (statement.kind != StatementKind.SETTLED or self._fits_settlement(statement))
         )
+
+    def _fits_settlement(self, statement: Statement) -> bool:
+        return self.settlement.possible and self.spec.dag.tasks[statement.task].final
 
     def _fits_outcome(self, statement: Statement) -> bool:
         outcome = statement.outcome
@@ -205,7 +232,10 @@ class JobState:
                 self.guards[author] = None
             case StatementKind.PULLED:
                 self.pulled_s = statement.at_s if self.pulled_s is None else min(self.pulled_s, statement.at_s)
-            case _:
+            case StatementKind.SETTLED:
+                if self.settlement.note(author, statement):
+                    self._drop(statement.item)
+            case _ if statement.item not in self.settlement:
                 self._note_of_unit(author, statement)
 
     def _conclude(self, author: NodeId, at_s: float) -> None:
@@ -213,6 +243,28 @@ class JobState:
         if self.conclusion is None or told < self.conclusion:
             self.conclusion, self.acceptance.concluder = told, author
             self._stale.update(dict.fromkeys(self.acceptance.contested))
+            self.settlement.conclude(author)
+
+    def _drop(self, item: int) -> None:
+        """Forget the units of an item: it is settled."""
+        self._through.pop(item, None)
+        self._stale.pop(item, None)
+        self.acceptance.forget(item)
+        for task in range(len(self.spec.dag.tasks)):
+            key = (task, item)
+            unit = self.units.pop(key, None)
+            if unit is not None:
+                self._leave_places(key, unit)
+                self.dropped.append((key, unit))
+            for table in (self._results, self._complete, self._failed, self._shown, self.voided):
+                table.pop(key, None)
+
+    def _leave_places(self, key: UnitKey, unit: UnitState) -> None:
+        for _, node in unit.attempts:
+            keys = self.places.get(node, {})  # two attempts may have been given to one node
+            keys.pop(key, None)
+            if not keys:
+                self.places.pop(node, None)
 
     def _note_of_unit(self, author: NodeId, statement: Statement) -> None:
         key, kind = (statement.task, statement.item), statement.kind
@@ -260,11 +312,16 @@ class JobState:
         _mark(self._results, key, unit.result is not None)
         _mark(self._failed, key, unit.result is None and has_failed(unit, task))
         _mark(self._shown, key, is_kept)
-        _mark(self._complete, key, unit.result is not None and (not task.final or (is_kept and _kept(unit))))
+        self._mark_complete(key, unit.result is not None and (not task.final or (is_kept and _kept(unit))))
+
+    def _mark_complete(self, key: UnitKey, holds: bool) -> None:
+        if self.settlement.possible and (key in self._complete) != holds:
+            self._through[key[1]] = self._through.get(key[1], 0) + (1 if holds else -1)
+        _mark(self._complete, key, holds)
 
 
 _KINDS = frozenset(StatementKind)
-_WITH_OUTCOME = (StatementKind.FINISHED, StatementKind.FAILED)
+_WITH_OUTCOME = (StatementKind.FINISHED, StatementKind.FAILED, StatementKind.SETTLED)
 _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 """Kinds by which another attempt may become the accepted one."""
 

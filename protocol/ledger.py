@@ -83,6 +83,10 @@ class StatementKind(IntEnum):
     attempt is the last that was made."""
     PULLED = 14
     """About the whole job: somebody has fetched its results at the author."""
+    SETTLED = 15
+    """The author, who leads the job, states a result of an item all of whose units have theirs, each final one kept
+    by all replicas: the outcome of the attempt given to `node` at a final task. Nothing else that is said of the item
+    counts any more (`settlement`)."""
 
 
 class Cause(IntEnum):
@@ -129,15 +133,16 @@ class Statement:
     at_s: Seconds
     """By the author's clock, seconds since 1970 UTC."""
     node: Annotated[bytes, Length(0, 32)] = b""
-    """ASSIGNED: whom. KEPT, LOST, ABANDONED: whose attempt."""
+    """ASSIGNED: whom. KEPT, LOST, ABANDONED, SETTLED: whose attempt."""
     text: Text = ""
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
     """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. STARTED: how long the unit has
-    waited for a core since its inputs were there; ANY_QUEUE by versions that do not say."""
+    waited for a core since its inputs were there; ANY_QUEUE by versions that do not say. SETTLED: how long ago the
+    last run of the item has ended."""
     run_s: Annotated[float, Range(0.0, QUEUE_S_MAX)] = 0.0
     """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
-    it does not say."""
+    it does not say. SETTLED: for how long all accepted attempts of the item together have run."""
     cause: U8 = 0
     """ASSIGNED: a Cause."""
 
