@@ -5,7 +5,7 @@ Then nothing is said about jobs any more for as long as the longest pause betwee
 replicas of a job have the same ledger, it has ended as it should, and its results are there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pnode.protocol.ids import Digest, JobId
@@ -130,9 +130,9 @@ class Ending:
             if not replicas:
                 self.complaints.add(None, f"{errand.plan.spec.name} has no replica")
                 continue
-            vectors = [job.ledger.vector() for _, job in replicas]
-            for (host, _), vector in zip(replicas, vectors, strict=True):
-                if vector != vectors[0]:
+            first = replicas[0][1].ledger.fingerprint()
+            for host, job in replicas:
+                if job.ledger.fingerprint() != first:
                     self.complaints.add(
                         host.number, f"has another ledger of {errand.plan.spec.name} than n{replicas[0][0].number}"
                     )
@@ -201,7 +201,7 @@ class Ending:
 
 def _left(job: Job) -> Iterator[str]:
     """What of a job that is over is still there to be done."""
-    left = {
+    left: dict[str, Sequence[object]] = {
         "holds": [f"{job.task(key).name}[{key[1]}]" for key in job.held],
         "waits for": [f"{job.task(key).name}[{key[1]}]" for key in (*job.handoffs, *job.unplaced)],
         "copies": [f"{job.task(key).name}[{key[1]}]" for key in job.copying],

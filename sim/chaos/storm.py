@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pnode.sim.cluster import Cluster
 from pnode.sim.disk import SYNC_S, Rows
 from pnode.sim.host import Host
-from pnode.sim.network import Link
+from pnode.sim.network import Link, LinkModel
 
 from .faults import FOR_EVER, Fault, Kind
 
@@ -180,7 +180,7 @@ def _disk_empty(host: Host) -> None:
     host.workshop.is_full = False
 
 
-def _forget(links: dict[Link, object], link: Link) -> None:
+def _forget(links: dict[Link, LinkModel], link: Link) -> None:
     links.pop(link, None)
 
 

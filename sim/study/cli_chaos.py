@@ -11,20 +11,12 @@ if TYPE_CHECKING:
     from pnode.sim.chaos.plan import Options
 
 
-class Numbers(click.ParamType):
+def numbers(value: str) -> tuple[int, ...]:
     """Some of the numbers of a schedule: 3,7,12 or none."""
-
-    name = "numbers"
-
-    def convert(
-        self, value: str | tuple[int, ...], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return () if value == "none" else tuple(int(part) for part in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers, expected for instance 3,7,12 or none", param, ctx)
+    try:
+        return () if value == "none" else tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers, expected for instance 3,7,12 or none") from None
 
 
 @click.command()
@@ -48,8 +40,8 @@ class Numbers(click.ParamType):
     metavar="COUNT",
     help="Run so many seeds, from --seed on.",
 )
-@click.option("--faults", type=Numbers(), metavar="LIST", help="Only these faults of the seed's schedule.")
-@click.option("--jobs", type=Numbers(), metavar="LIST", help="Only these of its jobs.")
+@click.option("--faults", type=numbers, metavar="LIST", help="Only these faults of the seed's schedule.")
+@click.option("--jobs", type=numbers, metavar="LIST", help="Only these of its jobs.")
 @click.option(
     "--shorten/--no-shorten", default=True, help="Look for the faults that a failure needs.  [default: yes]"
 )
