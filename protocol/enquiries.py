@@ -3,6 +3,9 @@
 Which jobs there are is asked of everybody (FindJobs); each node answers for those that it keeps. To see one that is
 kept elsewhere (WatchJob), this node asks one of its replicas for the whole ledger, and for what follows; if that does
 not answer, or dies, or stops being a replica, the next. So a job can be followed wherever it is, whoever is lost.
+
+Whoever tells us what follows forgets us when it takes us for dead, which we need not notice. So it is asked again every
+WATCH_S, until the job is over and nothing of it is lacking any more.
 """
 
 import math
@@ -16,6 +19,7 @@ from .ids import JobId, NodeId
 from .job import Job
 from .jobmessages import FRAMES, SUMMARIES_MAX, JobsAnswer, JobsWanted, LedgerWanted, Summary
 from .ledger import Vector
+from .timers import Timers
 
 LISTED_MAX = 4096
 """Summaries of others' jobs that are remembered: as many as a node remembers jobs."""
@@ -26,6 +30,10 @@ ANSWER_S = 1.0
 LEDGER_S = 5.0
 """How long a node may take to say that it shows a ledger: it may have to be dialled first. And again for the ledger:
 at 100 MB/s a full one, and less than a driver waits for a reply."""
+
+
+WATCH_S = 10.0
+"""Somebody who looks on sees nothing new for so long after a cut that only the others have noticed."""
 
 
 @dataclass(slots=True)
@@ -62,14 +70,16 @@ class Enquiries:
         """Who has answered for a job that is listed."""
         self._watching: dict[JobId, NodeId] = {}
         """By whom we are told what follows."""
+        self._again: Timers[JobId] = Timers()
+        """When to ask it again."""
         self._counter = 0
 
     @property
     def deadline(self) -> float:
         if not self._questions and not self._watches:
-            return math.inf
+            return self._again.deadline
         questions = [question.due_s for question in self._questions.values()]
-        return min(questions + [watch.due_s for watch in self._watches.values()])
+        return min(self._again.deadline, *questions, *(watch.due_s for watch in self._watches.values()))
 
     def find(self, event: FindJobs, peers: tuple[NodeId, ...], now: float) -> list[Effect]:
         """Ask these peers for their jobs; the Reply comes when all have answered, or after ANSWER_S."""
@@ -126,15 +136,19 @@ class Enquiries:
         watch = self._watches.get(job.id)
         if watch is not None and watch.asked == peer:
             watch.vector, watch.due_s = vector, now + LEDGER_S
-            self.check(job)
+            self.check(job, now)
+        elif self._watching.get(job.id) == peer and job.state.is_over and not job.ledger.lacks(vector):
+            self._again.cancel(job.id)
 
-    def check(self, job: Job) -> None:
+    def check(self, job: Job, now: float) -> None:
         """If the ledger of a job has arrived say so to whoever waits for it."""
         watch = self._watches.get(job.id)
         if watch is None or watch.asked is None or watch.vector is None or job.ledger.lacks(watch.vector):
             return
         del self._watches[job.id]
         self._watching[job.id] = watch.asked
+        if not job.state.is_over:
+            self._again.set(job.id, now + WATCH_S)
         self.desk.effects += [Reply(request, job.id, None) for request in watch.requests]
 
     def is_watching(self, job: JobId) -> bool:
@@ -152,7 +166,7 @@ class Enquiries:
         """Others keep a job now: who does not keep it any more does not hear of it any more."""
         told_by = self._watching.get(job.id)
         if told_by is not None and self.desk.keeps(job):
-            del self._watching[job.id]
+            self._leave(job.id)
         elif told_by is not None and told_by not in job.replicas and job.replicas:
             self._follow(job, job.replicas[0])
 
@@ -168,6 +182,12 @@ class Enquiries:
             self.desk.effects.append(Reply(self._questions.pop(number).request, b"", None))
         for job_id, watch in [(job, watch) for job, watch in self._watches.items() if watch.due_s <= now]:
             self._ask_next(job_id, watch, now)
+        for job_id in self._again.due(now):
+            if job_id in self.desk.jobs:
+                self._ask(job_id, self._watching[job_id])
+                self._again.set(job_id, now + WATCH_S)
+            else:
+                self._leave(job_id)
 
     def summaries(self) -> list[Summary]:
         """The jobs that are kept here, oldest first."""
@@ -198,8 +218,13 @@ class Enquiries:
     def _follow(self, job: Job, node: NodeId) -> None:
         """From now on be told by this one."""
         self._watching[job.id] = node
-        if not job.state.is_over:
+        if job.id in self._again:
             self._ask(job.id, node)
+
+    def _leave(self, job_id: JobId) -> None:
+        """It is kept here itself, or is forgotten."""
+        del self._watching[job_id]
+        self._again.cancel(job_id)
 
     def _ask(self, job_id: JobId, node: NodeId) -> None:
         job = self.desk.jobs.get(job_id)

@@ -148,7 +148,7 @@ class Mail:
         self._note_end(peer, job, names)
         if job.state.is_over and peer not in job.informed_of_end:
             self.desk.tell_end(job, peer)
-        self.enquiries.check(job)
+        self.enquiries.check(job, now)
         self.guarding.check(job)
 
     def _let_go(self, peer: NodeId, message: Deliver) -> None:

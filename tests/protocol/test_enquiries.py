@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pnode.protocol.delivery import RESEND_S
-from pnode.protocol.enquiries import ANSWER_S, LEDGER_S, summary_of
+from pnode.protocol.enquiries import ANSWER_S, LEDGER_S, WATCH_S, summary_of
 from pnode.protocol.events import FindJobs, WatchJob
 from pnode.protocol.ids import JobId
 from pnode.protocol.jobmessages import Deliver, JobsAnswer, LedgerShown, Summary
@@ -223,7 +223,7 @@ def test_all_who_wait_for_the_same_job_are_answered() -> None:
     four = watch(circle, "cid", job)  # it is here
 
     assert [error(circle, "cid", request) for request in (one, two, three, four)] == [None] * 4
-    assert circle.deadline == math.inf
+    assert circle.deadline > circle.now + RESEND_S
 
 
 def test_ones_own_job_is_here_already() -> None:
@@ -291,6 +291,21 @@ def test_a_ledger_that_nobody_asked_for_is_no_answer() -> None:
     assert circle.is_quiet()
 
 
+def test_who_looks_on_and_was_forgotten_meanwhile_asks_again_until_it_has_all() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle["ann"].job.watchers.clear()  # ann took cid for dead, which cid has not noticed
+    circle.end("bob", "first")
+    circle.end("ann", "second")
+    assert circle["cid"].job.state.phase is not Phase.DONE
+
+    circle.run(WATCH_S)
+
+    assert circle["cid"].job.state.phase is Phase.DONE
+    circle.run(WATCH_S)
+    assert circle.deadline == math.inf
+
+
 def test_an_origin_that_was_restarted_is_asked_again() -> None:
     circle, job = listed()
     watch(circle, "cid", job)
@@ -314,6 +329,7 @@ def test_of_a_job_that_is_over_nothing_more_is_wanted(forgotten: bool) -> None:
     watch(circle, "cid", job)
     circle.end("bob", "first")
     circle.end("ann", "second")
+    circle.run(WATCH_S)
     if forgotten:
         circle["cid"].jobs.desk.forget(circle["cid"].job)
     circle.take()
