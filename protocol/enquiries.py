@@ -4,8 +4,8 @@ Which jobs there are is asked of everybody (FindJobs); each node answers for tho
 kept elsewhere (WatchJob), this node asks one of its replicas for the whole ledger, and for what follows; if that does
 not answer, or dies, or stops being a replica, the next. So a job can be followed wherever it is, whoever is lost.
 
-Whoever tells us what follows forgets us when it takes us for dead, which we need not notice. So it is asked again every
-WATCH_S, until the job is over and nothing of it is lacking any more.
+Whoever tells us what follows forgets us when it takes us for dead, which we need not notice. So it is asked again
+every WATCH_S, until the job is over and nothing of it is lacking any more.
 """
 
 import math
