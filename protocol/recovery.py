@@ -263,7 +263,7 @@ class Recovery:
         return max(open_, key=lambda attempt: (LADDER[attempt.phase], attempt.key), default=None)
 
     def _is_wanted(self, job: Job, key: UnitKey, unit: UnitState) -> bool:
-        if unit.abandoned is not None or job.state.has_failed(key):
+        if unit.abandoned is not None or job.state.has_failed(key) or key[1] in job.state.settlement:
             return False
         if unit.result is None:
             return True
