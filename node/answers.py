@@ -212,7 +212,7 @@ def write_explanations(found: tuple[Explanation, ...], out: TextIO, *, many_item
 def _explained_text(each: Explanation, *, many_items: bool) -> str:
     unit = unit_text(each, many_items=many_items)
     if each.node is None:
-        return f"{unit} is given to nobody yet"
+        return f"{unit} is done" if each.state == "done" else f"{unit} is given to nobody yet"
     decider = clean(each.decider) if each.decider else "somebody"
     when = f" {short_instant(each.decided_at)}" if each.decided_at is not None else ""
     again = f", since {clean(each.why)}" if each.why else ""

@@ -235,7 +235,8 @@ class UnitStatus:
     """From 1; 0 when nobody was asked yet."""
     state: UnitState
     node: str | None
-    """Name of the node it was given to; its id when the name is not known; None when nobody was asked yet."""
+    """Name of the node it was given to; its id when the name is not known; None when nobody was asked yet, or when
+    it is done and no more is known: of a long stream only the results are kept."""
     queued_at: Instant | None
     """When it was given to that node."""
     started_at: Instant | None

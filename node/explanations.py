@@ -5,6 +5,7 @@ nowhere else. About the choices of others there is to say who made them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pnode.protocol.desk import Desk
 from pnode.protocol.ids import NodeId, job_text
@@ -35,7 +36,7 @@ def _of_unit(job: Job, key: UnitKey, desk: Desk, neighbours: Neighbours) -> Iter
     for _, attempt in sorted(unit.attempts.items()):
         yield _of_attempt(job, key, attempt, desk, neighbours)
     if unit.current is None or key in job.unplaced:
-        yield _of_waiting(job, key, desk, neighbours)
+        yield replace(_of_waiting(job, key, desk, neighbours), state="waiting" if unit.result is None else "done")
 
 
 def _of_attempt(job: Job, key: UnitKey, attempt: Attempt, desk: Desk, neighbours: Neighbours) -> Explanation:
@@ -78,6 +79,8 @@ def _of_waiting(job: Job, key: UnitKey, desk: Desk, neighbours: Neighbours) -> E
 
 
 def _why_it_waits(job: Job, key: UnitKey, neighbours: Neighbours) -> str:
+    if key[1] in job.state.settlement:
+        return "of this item only the results are known any more"
     if job.state.is_over:
         return "the job is over"
     if key in job.unplaced:

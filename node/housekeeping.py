@@ -1,6 +1,6 @@
 """Housekeeping: what a node does once in a while, whatever else happens."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -96,4 +96,12 @@ def content_of(job: Job, me: NodeId) -> list[bytes]:
             if attempt.outcome is not None and (attempt.node == me or me in attempt.keepers):
                 files = (*attempt.outcome.outputs, attempt.outcome.stdout, attempt.outcome.stderr)
                 digests += [file.digest for file in files]
-    return digests
+    return digests + list(_settled(job))
+
+
+def _settled(job: Job) -> Iterator[bytes]:
+    """Digests of the results of settled items, of which every node that keeps the job has copies."""
+    for item in job.state.settlement:
+        settled = job.state.settlement.of(item)
+        for said in () if settled is None else settled.results:
+            yield from () if said.outcome is None else (file.digest for file in said.outcome.outputs)

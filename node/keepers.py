@@ -10,21 +10,22 @@ from .directory import Directory
 
 def keepers_of(job: Job, directory: Directory) -> tuple[KeeperStatus, ...]:
     """The job's replicas as this node sees them, the origin first if it lives."""
-    results = list(final_results(job))
+    results = _final_results(job)
+    settled = len(job.state.settlement) * len(job.final_tasks)  # which all that guarded the job had copies of
     return tuple(
         KeeperStatus(
             node=directory.name_of(node),
             origin=node == job.origin,
             guards=node == job.origin or node in job.state.guards,
-            results=sum(node in result.keepers for result in results),
+            results=settled + sum(node in result.keepers for result in results),
             shortage=directory.shortage(job.id, node),
         )
         for node in job.replicas
     )
 
 
-def final_results(job: Job) -> list[Attempt]:
-    """The results that the job is for, as far as there are any."""
+def _final_results(job: Job) -> list[Attempt]:
+    """The results that the job is for, as far as there are any, but for those of settled items."""
     units = (job.state.units.get(job.final(number)) for number in range(job.finals))
     return [unit.result for unit in units if unit is not None and unit.result is not None]
 

@@ -168,10 +168,8 @@ class Office:
     async def logs(self, job: str, task: str | None) -> AsyncIterator[LogChunk]:
         found = await self._find(job)
         wanted = units_called(found, task)
-        for key, unit in sorted(found.state.units.items()):
-            if key not in wanted:
-                continue
-            for _, attempt in sorted(unit.attempts.items()):
+        for key in sorted(wanted):
+            for _, attempt in sorted(found.state.unit(key).attempts.items()):
                 if attempt.outcome is not None:
                     async for chunk in self._printed(found, key, attempt):
                         yield chunk

@@ -202,7 +202,7 @@ def _unit_status(job: Job, key: UnitKey, directory: Directory) -> UnitStatus:
         item=key[1],
         attempt=attempt.number,
         state=unit_state(attempt),
-        node=directory.name_of(attempt.node),
+        node=directory.name_of(attempt.node) if attempt.number else None,  # else its item is settled
         queued_at=_instant(attempt.accepted_s or attempt.assigned_s),
         started_at=_instant(attempt.started_s),
         finished_at=_instant(attempt.ended_s),

@@ -29,9 +29,10 @@ def place_results(job: Job) -> list[Result]:
     directory of its own.
     """
     found: list[tuple[UnitKey, FileRef, Attempt]] = []
-    for key, unit in sorted(job.state.units.items(), key=lambda pair: (pair[0][1], pair[0][0])):
-        if job.task(key).final and unit.result is not None and unit.result.outcome is not None:
-            found += [(key, file, unit.result) for file in unit.result.outcome.outputs]
+    for key in map(job.final, range(job.finals)):
+        result = job.state.unit(key).result
+        if result is not None and result.outcome is not None:
+            found += [(key, file, result) for file in result.outcome.outputs]
     if _all_differ(file.name for _, file, _ in found):
         return [Result("", file, attempt) for _, file, attempt in found]
     return [

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pnode.node.api import RefusedError
+from pnode.node.housekeeping import content_of
 from pnode.node.reports import job_detail, listed_status, role_names, units_called
 from pnode.node.results import Result, check_places, place_results
 from pnode.protocol.dag import Task
@@ -15,6 +16,7 @@ from pnode.protocol.jobspec import FileRef
 from pnode.protocol.jobstate import Attempt, JobState
 from pnode.protocol.ledger import Ledger, StatementKind
 from pnode.protocol.record import Role
+from pnode.protocol.settlement import SETTLE_ITEMS_MIN
 from pnode.protocol.signed import Kind, sign
 
 from ..protocol.ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, outcome, statement, task
@@ -150,6 +152,29 @@ def test_results_with_one_name_get_directories_by_item_and_task() -> None:
     finish(made, (1, 1), 2, "out")
 
     assert [found.place for found in place_results(made)] == ["k0/second", "k1/second"]
+
+
+def settled(made: Job, item: int, name: str) -> None:
+    """Of an item of a long stream only the results are known any more."""
+    result = outcome(1.5, file(name))
+    made.state.note(NODES[0], replace(statement(K.SETTLED, (1, item), at_s=9.0), node=NODES[2], outcome=result))
+
+
+def test_of_a_settled_item_the_results_are_still_there() -> None:
+    made = job(items=SETTLE_ITEMS_MIN)
+    settled(made, 3, "k3_out")
+    made.replicas = (NODES[0], NODES[1])
+    made.state.note(NODES[1], statement(K.GUARDED, attempt=0))
+
+    detail = job_detail(made, Names(), 10.0)  # type: ignore[arg-type]
+
+    [first, second] = [unit for unit in detail.units if unit.item == 3]
+    assert (first.state, first.node, first.attempts) == ("done", None, ())
+    assert (second.state, second.node) == ("done", "gamma")
+    assert [(each.state, each.counts) for each in second.attempts] == [("finished", True)]
+    assert [keeper.results for keeper in detail.keepers] == [1, 1]
+    assert [found.file.name for found in place_results(made)] == ["k3_out"]
+    assert file("k3_out").digest in content_of(made, NODES[1])
 
 
 def test_what_only_children_get_is_no_result() -> None:
