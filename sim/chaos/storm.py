@@ -89,14 +89,18 @@ class Storm:
             host.crash(keep_writes=True)
         else:
             host.crash(torn=self.cluster.engine.generator(f"torn/{host.number}/{host.life}"), silently=True)
+            self._change_disk(host, fault.kind)
         if is_final:
             self.lost[host.number] = None
         else:
-            self.cluster.engine.after(fault.for_s, self._switch_on, host, fault.kind)
+            self.cluster.engine.after(fault.for_s, self._switch_on, host)
 
-    def _switch_on(self, host: Host, kind: Kind) -> None:
-        if host.up or self.is_over:
-            return
+    def _switch_on(self, host: Host) -> None:
+        if not host.up and not self.is_over and host.number not in self.lost:
+            self.cluster.restart(host)
+
+    def _change_disk(self, host: Host, kind: Kind) -> None:
+        """At once, not when the host is back: what it will not have then counts as a copy no longer."""
         if kind is Kind.WIPE:
             host.disk.wipe()
             host.content.clear()
@@ -105,7 +109,6 @@ class Storm:
             host.disk.restore(rows)
             for digest in [digest for digest in host.content if digest not in content]:
                 del host.content[digest]
-        self.cluster.restart(host)
 
     def _back_up(self, number: int) -> None:
         host = self.cluster.hosts[number]
