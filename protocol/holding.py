@@ -62,9 +62,6 @@ class Holding:
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
-        if key[1] in job.state.settlement:
-            self._let_go(job, key[1], now)
-            return
         self.awaited.meet(job, self.bench)
         self.awaited.heard(job, key, self.bench)
         if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
@@ -75,12 +72,6 @@ class Holding:
             self._review(job, key, now)
         elif author == self.desk.me:
             self._take_up(job, key, now)
-
-    def _let_go(self, job: Job, item: int, now: float) -> None:
-        """An item is settled: nothing counts that is still made of it."""
-        for task in range(len(job.shape.parents)):
-            if (task, item) in job.held:
-                self._drop(job, (task, item), "its item is settled", now)
 
     def over(self, job: Job, now: float) -> None:
         """The job is over: whatever of it is here is of no use to anybody."""

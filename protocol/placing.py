@@ -125,9 +125,6 @@ class Placing:
     def place(self, job: Job, key: UnitKey, now: float, why: str = "", cause: int = Cause.ELSEWHERE) -> None:
         """Choose a node and ask it."""
         unit = job.state.unit(key)
-        if key[1] in job.state.settlement:
-            job.unplaced.pop(key, None)
-            return
         if unit.number - sum(1 for _ in unit.in_phase("failed")) >= ATTEMPTS_MAX:
             self._give_up(job, key, why, now)
             return

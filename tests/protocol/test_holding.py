@@ -737,38 +737,3 @@ def test_of_a_job_that_is_over_nothing_is_taken_up() -> None:
 
     assert circle["bob"].job.id == job
     assert circle.is_quiet()
-
-
-def test_nobody_works_on_for_what_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pnode.protocol.settlement.SETTLE_ITEMS_MIN", 2)
-    circle = Circle("ann", "bob", "cid")
-    circle.prefer("only", "bob")
-    circle.submit("ann", spec(task("only"), items=2))
-    assert sorted(circle["bob"].held) == [(0, 0), (0, 1)]
-    settled = statement(StatementKind.SETTLED, node=circle.id_of("cid"), outcome=outcome(1.0, file("x")))
-
-    for name in ("ann", "bob"):
-        circle.utter("cid", name, settled)
-    assert circle["bob"].held == [(0, 1)]
-    assert [run.unit.item for run in circle["bob"].running.values()] == [1]
-    circle.take()
-    circle.kill("bob")
-
-    assert circle.placed() == ["ann: only[1]#2 to ann"]
-
-
-def test_what_is_settled_while_it_is_offered_is_offered_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pnode.protocol.settlement.SETTLE_ITEMS_MIN", 2)
-    circle = Circle("ann", "bob", "cid")
-    circle.prefer("only", "bob", "cid")
-    circle.crash("bob")
-    circle.submit("ann", spec(task("only"), items=2))
-    assert circle.placed() == ["ann: only#1 to bob", "ann: only[1]#1 to bob"]
-
-    settled = statement(StatementKind.SETTLED, node=circle.id_of("cid"), outcome=outcome(1.0, file("x")))
-    circle.utter("cid", "ann", settled)
-    circle.run(10.0)
-
-    assert circle.placed() == ["ann: only[1]#2 to cid"]
-    assert list(circle["ann"].job.handoffs) == []
-    assert list(circle["ann"].job.unplaced) == []
