@@ -50,7 +50,7 @@ class Copies:
         if known is not None and (result is None or known.attempt != result.key):
             self._put_away(job, key)
             known = None
-        if result is None or self.desk.me in result.keepers or job.state.cancelled is not None:
+        if result is None or self._has(job, key, result) or job.state.cancelled is not None:
             return
         self._want(job, key, result, known)
         self._kept_if_whole(job, key, now)
@@ -71,7 +71,12 @@ class Copies:
         assert result is not None, "else it would not have been copied"
         tries = job.refusals[key] = job.refusals.get(key, 0) + 1
         self._put_away(job, key)
-        if not ours and self.desk.leads(job) and all(self.desk.is_gone(node) for node in result.keepers):
+        is_settled = key[1] in job.state.settlement
+        if (
+            not (ours or is_settled)
+            and self.desk.leads(job)
+            and all(self.desk.is_gone(node) for node in result.keepers)
+        ):
             text = f"its output {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
             self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())
         else:
@@ -83,9 +88,16 @@ class Copies:
             if job is not None:
                 self.copy(job, key, now)
 
+    def _has(self, job: Job, key: UnitKey, result: Attempt) -> bool:
+        """Whether this node has a copy, and has said so if others are to know."""
+        if key[1] in job.state.settlement:
+            return job.stock.has(key, result)
+        return self.desk.me in result.keepers
+
     def _want(self, job: Job, key: UnitKey, result: Attempt, known: Copying | None) -> None:
         waiter = Waiter(job.id, key, Purpose.COPY)
-        sources = (result.node, *(node for node in result.keepers if node != result.node))
+        others = job.replicas if key[1] in job.state.settlement else ()  # each of them has it, or soon will
+        sources = tuple(dict.fromkeys((result.node, *result.keepers, *others)))
         if known is not None:  # there may be more by now from whom it can be had
             for file in tuple(known.missing.values()):
                 self.fetching.want(file, sources, waiter)
@@ -105,4 +117,9 @@ class Copies:
         if not job.copying[key].missing:
             del job.copying[key]
             job.refusals.pop(key, None)
-            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
+            if key[1] in job.state.settlement:
+                result = job.state.unit(key).result
+                assert result is not None, "it is settled"
+                job.stock.add(key, result)
+            else:
+                self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))

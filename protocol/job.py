@@ -9,10 +9,11 @@ from .effects import Unit
 from .guardians import Standing
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
-from .jobstate import Attempt, AttemptKey, JobState, UnitKey
+from .jobstate import Attempt, AttemptKey, JobState, UnitKey, UnitState
 from .ledger import Cause, Ledger, SegmentId, Statement, Vector
 from .shape import Shape
 from .signed import Signed
+from .stock import Stock
 from .view import Planned
 
 
@@ -155,6 +156,10 @@ class Job:
     """Copies: results of the job that are on their way here."""
     refusals: dict[UnitKey, int] = field(default_factory=dict)
     """Copies: how often in a row a result could not be had."""
+    stock: Stock = field(init=False)
+    """Copies: of which settled results there are any here."""
+    settlements: dict[int, SegmentId] = field(default_factory=dict)
+    """Forgetting: the segment in which an item was settled."""
     ended_here_s: float = -math.inf
     """Replica: when this run of our process saw it end."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
@@ -186,6 +191,7 @@ class Job:
         self.plan = {task.name: Planned(NodeId(part.node), part.start_s, part.finish_s) for task, part in planned}
         self.minds_progress = bool(self.plan)
         self.final_tasks = tuple(index for index, task in enumerate(self.spec.dag.tasks) if task.final)
+        self.stock = Stock(self.final_tasks)
         self.due_s = tuple(self.spec.created_s + start_s for start_s in _starts_s(self.spec, self.ranks))
 
     @property
@@ -245,6 +251,20 @@ class Job:
             if not left:
                 ready.append(child)
         return sorted(ready, key=self.due)
+
+    def forget(self, key: UnitKey, unit: UnitState) -> None:
+        """The unit is settled: nothing of it is to be remembered any more. `unit` is what was known of it."""
+        for attempt in unit.attempts:
+            self.proofs.pop((key, attempt), None)
+        self.contested.pop(key[1], None)
+        self.excluded.pop(key, None)
+        self.begun.pop(key, None)
+        self.unbegun.pop(key, None)
+        self.lost.pop(key, None)
+        self.blocked.pop(key, None)
+        self.waiting.pop(key, None)
+        self.changes.pop(key, None)
+        self.hearsay.pop(key, None)
 
     def due(self, key: UnitKey) -> float:
         """When a unit should start."""
