@@ -89,6 +89,10 @@ class Holding:
             else:
                 self._take_up(job, key, now)
 
+    def settled(self, job: Job, key: UnitKey, now: float) -> None:
+        """There is a result of the unit, and it stays that."""
+        self._drop(job, key, "its item is settled", now)
+
     def sources_changed(self, job: Job) -> None:
         """Others keep the job now: what comes with it, or is a result of it, may be had from them."""
         for key, held in job.held.items():

@@ -100,6 +100,10 @@ class Placing:
         job.handoffs.clear()
         job.unplaced.clear()
 
+    def settled(self, job: Job, key: UnitKey) -> None:
+        """There is a result of the unit: nobody need answer, nor be asked."""
+        self._leave(job, key)
+
     def tick(self, now: float) -> None:
         for job_id, key in self._timers.due(now, TURN_MAX):
             job = self.desk.jobs[job_id]
