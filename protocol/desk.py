@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from random import Random
 from typing import Protocol
 
@@ -203,6 +204,11 @@ class Desk:
         for statement in entry.segment.statements:
             if statement.kind in ENDINGS:
                 job.endings[entry.id] = None
+            elif statement.kind == StatementKind.SETTLED:
+                if job.state.fits(statement):
+                    job.settlements.setdefault(statement.item, entry.id)
+            elif job.state.is_void(statement):
+                continue
             elif statement.kind not in ABOUT_THE_JOB and statement.kind != StatementKind.KEPT:
                 _note_proof(job, entry, statement)
         self.effects.append(Save("segment", segment_row(job.id, entry), encode(entry.signed)))
@@ -275,13 +281,34 @@ def _note_proof(job: Job, entry: Entry, statement: Statement) -> None:
 
 
 def _groups(pending: list[Pending]) -> list[list[Pending]]:
-    """What goes into one segment: all, unless it is much; then what has the same recipients."""
+    """What goes into one segment: all, unless it is much; then what has the same recipients. What settles items goes
+    into segments of its own: they stay, whatever becomes of others."""
+    settling = [each for each in pending if each.statement.kind == StatementKind.SETTLED]
+    if settling:
+        others = [each for each in pending if each.statement.kind != StatementKind.SETTLED]
+        return _groups(others) + _groups_of_items(settling)
     if len(pending) <= TOGETHER_MAX:
         return [pending] if pending else []
     groups: dict[tuple[NodeId, ...], list[Pending]] = {}
     for each in pending:
         groups.setdefault(each.recipients, []).append(each)
     return list(groups.values())
+
+
+def _groups_of_items(settling: list[Pending]) -> list[list[Pending]]:
+    """Whole items, as many as go together."""
+    groups: list[list[Pending]] = []
+    sizes: list[int] = []
+    for _, same in groupby(settling, key=lambda each: each.statement.item):
+        item = list(same)
+        size = sum(1 + len(each.statement.outcome.outputs) for each in item if each.statement.outcome is not None)
+        if groups and sizes[-1] + size <= STATEMENTS_MAX:
+            groups[-1] += item
+            sizes[-1] += size
+        else:
+            groups.append(item)
+            sizes.append(size)
+    return groups
 
 
 def segment_row(job: JobId, entry: Entry) -> bytes:
