@@ -13,6 +13,7 @@ from .ids import JobId
 from .job import Job
 from .jobstate import Attempt, Phase, UnitKey
 from .ledger import Statement, StatementKind
+from .settling import Settling
 from .timers import Timers
 
 CONCLUDE_S_MAX = 60.0
@@ -24,11 +25,12 @@ class Concluding:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.settling = Settling(desk)
         self._patience: Timers[JobId] = Timers()
 
     @property
     def deadline(self) -> float:
-        return self._patience.deadline
+        return min(self._patience.deadline, self.settling.deadline)
 
     def heard(self, job: Job, statement: Statement, now: float) -> None:
         """Something was said about a unit."""
@@ -37,7 +39,8 @@ class Concluding:
         self.look(job, now)
 
     def look(self, job: Job, now: float) -> None:
-        """Is that all?"""
+        """Is that all? And may a part of it be settled?"""
+        self.settling.look(job, now)
         if job.state.phase is not Phase.DONE or job.state.is_over:
             self.rest(job)
         elif self._all_have_copies(job):
@@ -54,6 +57,7 @@ class Concluding:
         self._patience.cancel(job.id)
 
     def tick(self, now: float) -> None:
+        self.settling.tick(now)
         for job_id in self._patience.due(now):
             job = self.desk.jobs[job_id]
             if all(self._is_safe(job, key) for key in map(job.final, range(job.finals))):
@@ -63,19 +67,24 @@ class Concluding:
 
     def _conclude(self, job: Job, now: float) -> None:
         self.rest(job)
+        self.settling.settle_all(job, now)
         self.desk.say(job, Statement(StatementKind.CONCLUDED, 0, 0, 0, now), ())
 
     def _all_have_copies(self, job: Job) -> bool:
-        """Asked at each copy that is stated, so it goes on from the first that somebody has not had yet."""
+        """Asked at each copy that is stated, so it goes on from the first that somebody has not had yet. Of what is
+        settled all had copies then, and who has become a replica since goes on copying when the job is over."""
         while job.kept_up_to < job.finals:
-            keepers = _result(job, job.final(job.kept_up_to)).keepers
-            if not all(node in keepers for node in job.replicas):
+            key = job.final(job.kept_up_to)
+            keepers = _result(job, key).keepers
+            if key[1] not in job.state.settlement and not all(node in keepers for node in job.replicas):
                 return False
             job.kept_up_to += 1
         return True
 
     def _is_safe(self, job: Job, key: UnitKey) -> bool:
-        return any(not self.desk.is_gone(node) for node in _result(job, key).keepers)
+        return key[1] in job.state.settlement or any(
+            not self.desk.is_gone(node) for node in _result(job, key).keepers
+        )
 
 
 def _result(job: Job, key: UnitKey) -> Attempt:

@@ -23,6 +23,7 @@ from .effects import Effect, Reply
 from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, ResultsPulled, RunEnded, Submit, Synced, WatchJob
 from .fetching import Fetching, Purpose
+from .forgetting import Forgetting
 from .guarding import Guarding
 from .holding import Holding
 from .ids import Digest, JobId, NodeId
@@ -65,6 +66,7 @@ class Jobs:
         self.leading = Leading(Replica(desk), self.recovery, Concluding(desk))
         self.guarding = Guarding(desk, self.fetching)
         self.copies = Copies(desk, self.fetching)
+        self.forgetting = Forgetting(desk, self.placing, self.holding, self.copies)
         self.comparing = Comparing(desk)
         self.receipts = Receipts(desk)
         self.enquiries = Enquiries(desk)
@@ -233,6 +235,7 @@ class Jobs:
         return self._settle(now)
 
     def _resume(self, job: Job, now: float) -> None:
+        self.forgetting.forget(job, now)
         job.closed = bool(job.endings)  # whoever has not heard of the end will be told when it speaks up
         for key, unit in job.state.units.items():
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
@@ -325,6 +328,10 @@ class Jobs:
                 self.keeping.guarded(job, now)
             elif statement.kind == StatementKind.PULLED:
                 self.retention.look(job)
+        elif statement.kind == StatementKind.SETTLED or job.state.is_void(statement):
+            self.forgetting.heard(job, author, statement, now)
+            if job.leading and statement.kind == StatementKind.SETTLED:
+                self.leading.concluding.look(job, now)
         else:
             self.holding.heard(job, author, statement, now)
             if statement.kind in COPIED:

@@ -87,9 +87,11 @@ class JobState:
         """When somebody first fetched the results."""
         finals = tuple(number for number, task in enumerate(spec.dag.tasks) if task.final)
         self.settlement = Settlement(finals, len(spec.items))
-        self.dropped: list[tuple[UnitKey, UnitState]] = []
-        """Units that are forgotten since their item was settled; whoever remembers anything else of them forgets
-        that, too, and takes them out."""
+        self.through: dict[int, None] = {}
+        """Items that may be settled and are not yet, all of whose units have results that count."""
+        self.dropped: dict[int, dict[UnitKey, UnitState]] = {}
+        """Items that have been settled, with what was known of their units; whoever remembers anything else of these
+        forgets that, too, and takes them out."""
         self.acceptance = Acceptance(self.shape, lambda task: spec.dag.tasks[task].final, self.units)
         self.voided: dict[UnitKey, None] = {}
         """Units that have lost their results to others' and have none since; whoever looks after the job takes them
@@ -101,7 +103,7 @@ class JobState:
         """Final units of which some result is kept."""
         self._stale: dict[int, None] = {}
         """Contested items whose results have to be chosen anew."""
-        self._through: dict[int, int] = {}
+        self._complete_in: dict[int, int] = {}
         """How many units of an item are complete, if it may be settled."""
 
     @property
@@ -165,10 +167,6 @@ class JobState:
     def is_complete(self, key: UnitKey) -> bool:
         """Whether the unit has a result that counts."""
         return key in self._complete or key[1] in self.settlement
-
-    def is_through(self, item: int) -> bool:
-        """Whether all units of an item that may be settled, and is not yet, have results that count."""
-        return self._through.get(item, 0) == len(self.spec.dag.tasks)
 
     def is_void(self, statement: Statement) -> bool:
         """Whether a statement speaks of a unit that is settled, and does not say with what result."""
@@ -247,15 +245,17 @@ class JobState:
 
     def _drop(self, item: int) -> None:
         """Forget the units of an item: it is settled."""
-        self._through.pop(item, None)
+        self._complete_in.pop(item, None)
+        self.through.pop(item, None)
         self._stale.pop(item, None)
         self.acceptance.forget(item)
+        dropped = self.dropped[item] = {}
         for task in range(len(self.spec.dag.tasks)):
             key = (task, item)
             unit = self.units.pop(key, None)
             if unit is not None:
                 self._leave_places(key, unit)
-                self.dropped.append((key, unit))
+                dropped[key] = unit
             for table in (self._results, self._complete, self._failed, self._shown, self.voided):
                 table.pop(key, None)
 
@@ -316,7 +316,11 @@ class JobState:
 
     def _mark_complete(self, key: UnitKey, holds: bool) -> None:
         if self.settlement.possible and (key in self._complete) != holds:
-            self._through[key[1]] = self._through.get(key[1], 0) + (1 if holds else -1)
+            count = self._complete_in[key[1]] = self._complete_in.get(key[1], 0) + (1 if holds else -1)
+            if count == len(self.spec.dag.tasks):
+                self.through[key[1]] = None
+            else:
+                self.through.pop(key[1], None)
         _mark(self._complete, key, holds)
 
 

@@ -93,7 +93,9 @@ def test_its_units_are_forgotten_and_still_count() -> None:
     state = state_of(*done(), *item_settled(0, "x"), *done(item=1))
 
     assert sorted(state.units) == [(unit, 1) for unit in (FIRST, LEFT, RIGHT)]
-    assert sorted(key for key, _ in state.dropped) == [(unit, 0) for unit in (FIRST, LEFT, RIGHT)]
+    assert {item: sorted(units) for item, units in state.dropped.items()} == {
+        0: [(unit, 0) for unit in (FIRST, LEFT, RIGHT)]
+    }
     assert state.places == {NODES[1]: {(unit, 1): None for unit in (FIRST, LEFT, RIGHT)}}
     assert (state.results, state.size, state.phase) == (6, 6, Phase.DONE)
     assert all(state.is_complete((unit, 0)) for unit in (FIRST, LEFT, RIGHT))
@@ -201,11 +203,9 @@ def test_only_final_tasks_have_results_to_settle() -> None:
 def test_an_item_is_through_when_all_its_units_are_complete() -> None:
     said = done()
 
-    assert not state_of(*said[:-1]).is_through(0)
-    assert state_of(*said).is_through(0)
-    assert not state_of(*said).is_through(1)
-    assert not state_of(*said, *item_settled(0, "x")).is_through(0)
-    assert not state_of(*said, (NODES[2], statement(K.FINISHED, (FIRST, 0), 2, outcome=wrote("y")))).is_through(1)
+    assert list(state_of(*said[:-1]).through) == []
+    assert list(state_of(*said).through) == [0]
+    assert list(state_of(*said, *item_settled(0, "x")).through) == []
 
 
 def test_two_attempts_at_one_node_leave_it_together() -> None:
@@ -242,7 +242,7 @@ def picture(state: JobState) -> object:
         {node: sorted(units) for node, units in sorted(state.places.items())},
         [key for key, _ in state.failures()],
         list(state.settlement),
-        [state.is_through(item) for item in (0, 1)],
+        sorted(state.through),
         (state.phase, state.results, state.ended_s, state.settlement.ended_s, state.settlement.seconds),
     )
 

@@ -1,0 +1,62 @@
+"""Forgetting: what this node lets go of when an item of a stream is settled, and what it answers to who is late.
+
+An item is settled for everybody at once who hears of it, whatever it was doing about it: what is held is dropped,
+what was asked is not waited for any more. A node that was away, and says that it goes on with such a unit, is shown
+that it is settled by whoever leads.
+"""
+
+from .copies import Copies
+from .desk import Desk
+from .holding import Holding
+from .ids import NodeId
+from .job import Job
+from .jobstate import UnitKey, UnitState
+from .ledger import Statement, StatementKind
+from .placing import Placing
+
+
+class Forgetting:
+    """The units of all jobs that are settled."""
+
+    def __init__(self, desk: Desk, placing: Placing, holding: Holding, copies: Copies) -> None:
+        self.desk = desk
+        self.placing = placing
+        self.holding = holding
+        self.copies = copies
+
+    def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
+        """Somebody has settled a result, or has said something about a unit that is settled."""
+        if statement.kind == StatementKind.SETTLED:
+            self.forget(job, now)
+            self.copies.copy(job, (statement.task, statement.item), now)
+        elif job.leading and statement.kind in _GOING_ON and statement.item in job.settlements:
+            late = NodeId(statement.node) if statement.kind == StatementKind.ASSIGNED else author
+            self.desk.offer(job, late, job.settlements[statement.item])
+
+    def forget(self, job: Job, now: float) -> None:
+        """Let go of all units that have been settled since the last time."""
+        dropped, job.state.dropped = job.state.dropped, {}
+        for item, units in dropped.items():
+            for task in range(len(job.spec.dag.tasks)):
+                self._let_go(job, (task, item), units.get((task, item), UnitState()), now)
+
+    def _let_go(self, job: Job, key: UnitKey, unit: UnitState, now: float) -> None:
+        job.forget(key, unit)
+        self.placing.settled(job, key)
+        if key in job.held:
+            self.holding.settled(job, key, now)
+        for attempt in unit.attempts.values():
+            self.desk.bindings.end((job.id, key, attempt.number))
+        if job.task(key).final:
+            self._count_copies(job, key, unit)
+            self.copies.copy(job, key, now)
+
+    def _count_copies(self, job: Job, key: UnitKey, unit: UnitState) -> None:
+        """What this replica has said of copies of a result is forgotten now; that it has them is not."""
+        for attempt in unit.in_phase("finished"):
+            if self.desk.me in attempt.keepers:
+                job.stock.add(key, attempt)
+
+
+_GOING_ON = (StatementKind.ASSIGNED, StatementKind.ACCEPTED, StatementKind.STARTED)
+"""Kinds by which somebody says that there is more to do."""
