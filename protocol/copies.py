@@ -37,6 +37,13 @@ class Copies:
         for key in map(job.final, range(job.finals)):
             self.copy(job, key, now)
 
+    def trust(self, job: Job) -> None:
+        """After a restart with its journal a node has what it has said that it has."""
+        for key in map(job.final, range(job.finals)):
+            result = job.state.unit(key).result
+            if result is not None and self.desk.me in result.keepers:
+                job.sure[key] = result.key
+
     def stop(self, job: Job) -> None:
         """This node is no replica any more, or the job was cancelled."""
         for key in tuple(job.copying):
@@ -72,11 +79,7 @@ class Copies:
         tries = job.refusals[key] = job.refusals.get(key, 0) + 1
         self._put_away(job, key)
         is_settled = key[1] in job.state.settlement
-        if (
-            not (ours or is_settled)
-            and self.desk.leads(job)
-            and all(self.desk.is_gone(node) for node in result.keepers)
-        ):
+        if not (ours or is_settled) and self.desk.leads(job) and all(self._lacks(node) for node in result.keepers):
             text = f"its output {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
             self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())
         else:
@@ -92,12 +95,11 @@ class Copies:
         """Whether this node has a copy, and has said so if others are to know."""
         if key[1] in job.state.settlement:
             return job.stock.has(key, result)
-        return self.desk.me in result.keepers
+        return self.desk.me in result.keepers and job.sure.get(key) == result.key
 
     def _want(self, job: Job, key: UnitKey, result: Attempt, known: Copying | None) -> None:
         waiter = Waiter(job.id, key, Purpose.COPY)
-        others = job.replicas if key[1] in job.state.settlement else ()  # each of them has it, or soon will
-        sources = tuple(dict.fromkeys((result.node, *result.keepers, *others)))
+        sources = self._sources(job, key, result)
         if known is not None:  # there may be more by now from whom it can be had
             for file in tuple(known.missing.values()):
                 self.fetching.want(file, sources, waiter)
@@ -108,6 +110,19 @@ class Copies:
             if self.fetching.want(file, sources, waiter):
                 known.missing[Digest(file.digest)] = file
 
+    def _sources(self, job: Job, key: UnitKey, result: Attempt) -> tuple[NodeId, ...]:
+        """Who has it. This node does if this run of its process has made it: what an earlier had may be gone."""
+        others = job.replicas if key[1] in job.state.settlement else ()  # each of them has it, or soon will
+        sources = dict.fromkeys((result.node, *result.keepers, *others))
+        proof = job.proofs.get((key, result.key))
+        if proof is None or proof[1][1] == self.desk.place.boot:
+            return tuple(sources)
+        return tuple(node for node in sources if node != self.desk.me) or self.desk.sources(job)
+
+    def _lacks(self, node: NodeId) -> bool:
+        """Whether nothing can be had from a keeper; if it were here we would not ask."""
+        return node == self.desk.me or self.desk.is_gone(node)
+
     def _put_away(self, job: Job, key: UnitKey) -> None:
         for digest in job.copying.pop(key).missing:
             self.fetching.release(digest, Waiter(job.id, key, Purpose.COPY))
@@ -116,6 +131,7 @@ class Copies:
         number, node = job.copying[key].attempt
         if not job.copying[key].missing:
             del job.copying[key]
+            job.sure[key] = (number, node)
             job.refusals.pop(key, None)
             if key[1] in job.state.settlement:
                 result = job.state.unit(key).result

@@ -58,7 +58,7 @@ class Guarding:
         if not has_ledger:
             job.collecting.lacks_ledger = True
             self._patience.set(job.id, now + COLLECT_S)
-        if job.origin != self.desk.me:
+        if not (has_ledger and job.origin == self.desk.me):  # an origin that has lost its disk has nothing
             self._want_all(job)
         self._sync_if_whole(job)
 
@@ -73,7 +73,7 @@ class Guarding:
 
     def heard(self, job: Job) -> None:
         """Somebody has said GUARDED: whatever is missing may come from there, too."""
-        if job.collecting is not None and job.origin != self.desk.me:
+        if job.collecting is not None and (job.collecting.missing or job.collecting.refused):
             self._ask_again(job)
 
     def shown(self, job: Job, vector: Vector) -> None:

@@ -156,6 +156,9 @@ class Job:
     """Copies: results of the job that are on their way here."""
     refusals: dict[UnitKey, int] = field(default_factory=dict)
     """Copies: how often in a row a result could not be had."""
+    sure: dict[UnitKey, AttemptKey] = field(default_factory=dict)
+    """Copies: the results of which this run of our process knows that there is a copy here. What an earlier run has
+    said may have gone with its disk."""
     stock: Stock = field(init=False)
     """Copies: of which settled results there are any here."""
     settlements: dict[int, SegmentId] = field(default_factory=dict)

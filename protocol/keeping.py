@@ -84,6 +84,7 @@ class Keeping:
         """After a restart nobody is known yet: who has not kept a job before waits before it counts itself in."""
         job.settled = job.replicas
         job.leading = self.desk.leader(job) == self.desk.me
+        self.copies.trust(job)
         self._meet_origin(job, now)
         if job.closed:
             return

@@ -160,3 +160,31 @@ def test_of_a_job_that_is_cancelled_nothing_is_copied() -> None:
 
     assert keepers(circle) == []
     assert not any(each.job.copying for each in circle.partners.values())
+
+
+def test_a_replica_that_has_lost_its_disk_copies_again_what_it_once_had() -> None:
+    circle = done()
+    circle.run(1.0)
+    assert keepers(circle) == ["ann", "bob", "cid"]
+    circle.crash("bob")
+    circle["bob"].rows.clear()
+    circle["bob"].store.clear()
+
+    circle.restart("bob")
+    circle.meet("bob")
+    circle.run(30.0)
+
+    assert OUT.digest in circle["bob"].store
+
+
+def test_a_replica_that_was_restarted_has_what_it_has_said_it_has() -> None:
+    circle = done()
+    circle.run(1.0)
+    circle.crash("bob")
+    circle.take()
+
+    circle.restart("bob")
+    circle.meet("bob")
+    circle.run(30.0)
+
+    assert not any("bob fetches" in line for line in circle.take())
