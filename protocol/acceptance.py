@@ -8,7 +8,7 @@ unit's finished attempts that agree with the results of its parents, that one is
 
     1. the job was concluded with: by going up from what the author of the earliest CONCLUDED kept of the final
        results to all that these were computed from; nothing else is accepted there any more,
-    2. can be had: nobody has said LOST, or a replica has kept it,
+    2. can be had: nobody has said LOST,
     3. leads, in the same way, to any final result that was kept,
     4. was kept itself,
     5. has the highest number, then the highest node.
@@ -17,7 +17,8 @@ So at most one attempt is accepted per unit, and accepted results agree with eac
 attempts have used something else than what is accepted has no result: it is to be run again.
 
 Lost comes before kept, or a program that rolls dice could not go on: were what leads to a kept result accepted though
-it cannot be had, whoever else needs it would wait for ever, since it never comes out the same again.
+it cannot be had, whoever else needs it would wait for ever, since it never comes out the same again. That holds of
+what was kept itself, too: its keepers may be gone.
 """
 
 from collections.abc import Callable, Iterable
@@ -168,7 +169,7 @@ class Acceptance:
 def _worth(attempt: Attempt, preferred: Marks | None = None) -> tuple[bool, bool, bool, int, NodeId]:
     """The highest is accepted."""
     return (
-        attempt.lost is None or attempt.kept,
+        attempt.lost is None,
         preferred is None or attempt.mark in preferred,
         attempt.kept,
         attempt.number,

@@ -140,6 +140,12 @@ def test_what_is_lost_gives_way_although_a_kept_result_was_computed_from_it() ->
     assert accepted(state, LEFT) is None
 
 
+def test_what_is_lost_gives_way_although_it_was_kept_since_its_keeper_may_be_gone() -> None:
+    state = state_of(*ONCE, *KEPT, finished(1, LAST, "x2", "l", "r", attempt=2), said(K.LOST, 1, 3, LAST))
+
+    assert accepted(state, LAST) == (2, NODES[1])
+
+
 def test_what_is_lost_when_the_job_was_concluded_stays_its_result() -> None:
     state = state_of(*ONCE, *KEPT, concluded(0), finished(3, TOP, "t2", attempt=2), said(K.LOST, 1, 0, TOP))
 
