@@ -33,6 +33,10 @@ JOBS_S_MAX = 900.0
 STUCK_S = 150.0
 """If no ledger has grown anywhere for so long, none will: more than a task takes, and two of the longest pauses."""
 
+DISK_KINDS = (Kind.FULL_DISK, Kind.WIPE, Kind.BACKUP)
+"""After these a replica may lack a result as long as another has it: a full disk took none, and a node whose disk was
+replaced believes what it said of the old one."""
+
 QUIET_S = 35.0
 """Longer than the longest pause before something is sent again (`delivery.RESEND_S_MAX`)."""
 
@@ -191,12 +195,17 @@ class Ending:
         return tuple(Digest(file.digest) for outcome in outcomes if outcome is not None for file in outcome.outputs)
 
     def _judge_copies(self, job: Job, name: str, digests: tuple[Digest, ...]) -> None:
-        for host, _ in self._replicas(job.id):
-            if not all(digest in host.content for digest in digests) and not self._had_full_disk(host):
+        replicas = [host for host, _ in self._replicas(job.id)]
+        lacking = [host for host in replicas if not all(digest in host.content for digest in digests)]
+        for host in lacking:
+            if not self._may_lack(host):
                 self.complaints.add(host.number, f"is a replica and has no copy of the result of {name}")
+        if lacking == replicas:
+            self.complaints.add(None, f"no replica has a copy of the result of {name}")
 
-    def _had_full_disk(self, host: Host) -> bool:
-        return any(fault.kind is Kind.FULL_DISK and host.number in fault.hosts for _, fault in self.plan.faults)
+    def _may_lack(self, host: Host) -> bool:
+        """Whether something has happened to its disk that excuses it."""
+        return any(fault.kind in DISK_KINDS and host.number in fault.hosts for _, fault in self.plan.faults)
 
 
 def _left(job: Job) -> Iterator[str]:

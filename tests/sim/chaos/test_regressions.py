@@ -1,0 +1,21 @@
+"""Seeds that found something once, each called after what it found. They have to hold for ever."""
+
+import pytest
+
+from pnode.sim.chaos.batch import outcome_of
+from pnode.sim.chaos.plan import Options
+
+FOUND = {
+    "a follower without any other part in a job was never told that it is over": Options(11, 6, 1.0),
+    "results were accepted that had been computed from others than the accepted ones": Options(8, 6, 1.0),
+    "a job failed since an input that had gone with its node was not made anew": Options(29, 6, 1.0),
+    "a job with a task that had failed neither ended nor was the task tried again": Options(14, 6, 1.0),
+    "the end of a feed with a gap that nobody could fill was sent for ever": Options(5, 6, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_found_once_is_found_no_more(name: str) -> None:
+    outcome = outcome_of(FOUND[name])
+
+    assert outcome.holds, f"{'; '.join(outcome.complaints[:3])}\nagain: {outcome.options.command}"
