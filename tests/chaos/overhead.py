@@ -9,13 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from pnode.node.follow import Followed
 from pnode.node.launch import Timing
 from pnode.node.plain import from_plain
 
 from ..borders import ROOT
 from ..end_to_end.hosts import PNODE
-from .machines import Machine, SuiteError, cluster
+from .machines import Machine, Machines, SuiteError, cluster
 from .trial import Report
 
 EXAMPLE = ROOT / "examples" / "stdlib"
@@ -37,15 +39,26 @@ def run(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int =
         for number in range(rounds + 1):
             node = machines[number % len(NODES)]
             order = (REPLICAS, 0) if number % 2 else (0, REPLICAS)
-            took = {replicas: _makespan_s(node, place, given, replicas) for replicas in order}
+            took, used = {}, {}
+            for replicas in order:
+                before_s = _used_s(machines)
+                took[replicas] = _makespan_s(node, place, given, replicas)
+                used[replicas] = _used_s(machines) - before_s
             if number == 0:
                 continue
             ratios.append(took[REPLICAS] / took[0])
-            facts = {"with_replicas_s": took[REPLICAS], "without_s": took[0], "ratio": ratios[-1]}
+            facts = {"with_replicas_s": took[REPLICAS], "without_s": took[0], "ratio": ratios[-1],
+                     "nodes_cpu_with_replicas_s": used[REPLICAS], "nodes_cpu_without_s": used[0]}  # fmt: skip
             report.round(f"{node.name} is the origin", (), **facts)
     median = statistics.median(ratios)
     complaints = [] if median <= 1.0 + SHARE_MAX else [f"{median - 1.0:.0%} is more than {SHARE_MAX:.0%}"]
     report.round(f"{REPLICAS} replicas against none", complaints, median_ratio=median)
+
+
+def _used_s(machines: Machines) -> float:
+    """What the nodes' own processes, not their tasks, have used of cores: hardly moved by what else a machine does."""
+    times = [psutil.Process(machine.process.pid).cpu_times() for machine in machines if machine.process is not None]
+    return sum(each.user + each.system for each in times)
 
 
 def _makespan_s(node: Machine, place: Path, given: Path, replicas: int) -> float:
