@@ -33,10 +33,6 @@ JOBS_S_MAX = 900.0
 STUCK_S = 150.0
 """If no ledger has grown anywhere for so long, none will: more than a task takes, and two of the longest pauses."""
 
-DISK_KINDS = (Kind.FULL_DISK, Kind.WIPE, Kind.BACKUP)
-"""After these a replica may lack a result as long as another has it: a full disk took none, and a node whose disk was
-replaced believes what it said of the old one."""
-
 QUIET_S = 35.0
 """Longer than the longest pause before something is sent again (`delivery.RESEND_S_MAX`)."""
 
@@ -204,8 +200,8 @@ class Ending:
             self.complaints.add(None, f"no replica has a copy of the result of {name}")
 
     def _may_lack(self, host: Host) -> bool:
-        """Whether something has happened to its disk that excuses it."""
-        return any(fault.kind in DISK_KINDS and host.number in fault.hosts for _, fault in self.plan.faults)
+        """Whether its disk took nothing when it should have made a copy: then another replica must have one."""
+        return any(fault.kind is Kind.FULL_DISK and host.number in fault.hosts for _, fault in self.plan.faults)
 
 
 def _left(job: Job) -> Iterator[str]:
