@@ -56,7 +56,7 @@ def run(report: Report, place: Path, rounds: int, timing: Timing, *, seed: int =
 
 
 def _used_s(machines: Machines) -> float:
-    """What the nodes' own processes, not their tasks, have used of cores: hardly moved by what else a machine does."""
+    """What the nodes themselves, not their tasks, have used of cores: hardly moved by what else a machine does."""
     pids = [machine.process.pid for machine in machines if machine.process is not None]
     times = [psutil.Process(pid).cpu_times() for pid in pids]
     return float(sum(each.user + each.system for each in times))
