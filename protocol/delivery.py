@@ -87,11 +87,13 @@ class Delivery:
     def deadline(self) -> float:
         return min((way.due_s for way in self._ways.values()), default=math.inf)
 
-    def offer(self, peer: NodeId, job: JobId, segment: SegmentId) -> None:
-        """Put a segment on the way; it is in what `collect` gives next."""
+    def offer(self, peer: NodeId, job: JobId, segment: SegmentId, *, again: bool = False) -> None:
+        """Put a segment on the way; it is in what `collect` gives next. So it is with `again` if it is on its way
+        already: the peer shows that it has not arrived, or has been forgotten."""
         way = self._ways.setdefault(peer, _Way())
         parcels = way.parcels.setdefault(job, {})
-        if segment not in parcels:
+        known = parcels.get(segment)
+        if known is None or (again and known.due_s < math.inf):
             parcels[segment] = _Parcel()
             way.fresh.setdefault(job, []).append(segment)
 

@@ -27,7 +27,7 @@ from .guardians import best
 from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
 from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
-from .ledger import STATEMENTS_MAX, Entry, SegmentId, Statement, StatementKind, fitting
+from .ledger import STATEMENTS_MAX, Entry, FeedId, SegmentId, Statement, StatementKind, fitting
 from .view import Mapper, Profile, View
 
 TOGETHER_MAX = 16
@@ -115,6 +115,8 @@ class Desk:
     """Jobs about which something was said that nobody waits for, and when it is said at the latest."""
     released: dict[JobId, Entry] = field(default_factory=dict)
     """Jobs that were forgotten, each with a segment that says that it is over."""
+    voided: dict[JobId, None] = field(default_factory=dict)
+    """Jobs with segments that may be hollowed."""
     vanished: dict[NodeId, None] = field(default_factory=dict)
     """Nodes with a part in a job that membership does not know, and that have had time to show up."""
 
@@ -211,6 +213,8 @@ class Desk:
                 continue
             elif statement.kind not in ABOUT_THE_JOB and statement.kind != StatementKind.KEPT:
                 _note_proof(job, entry, statement)
+        if job.state.settlement.possible and job.mentions.note(entry, job.state):
+            self.voided[job.id] = None
         self.effects.append(Save("segment", segment_row(job.id, entry), encode(entry.signed)))
         self.effects.append(Notify("job", job.id))
 
@@ -258,19 +262,19 @@ class Desk:
         for (node, key, attempt), again in job.to_show.items():
             proof = job.proofs.get((key, attempt))
             if proof is not None and (again or proof[1][0] != node):
-                self._offer(node, job, proof[1])
+                self._offer(node, job, proof[1], again=again)
         for node, segment in job.to_pass_on:
             self._offer(node, job, segment)
         for node in job.to_tell:
             for segment in job.endings:
-                self._offer(node, job, segment)
+                self._offer(node, job, segment, again=True)
         job.to_show.clear()
         job.to_pass_on.clear()
         job.to_tell.clear()
 
-    def _offer(self, node: NodeId, job: Job, segment: SegmentId) -> None:
+    def _offer(self, node: NodeId, job: Job, segment: SegmentId, *, again: bool = False) -> None:
         if node != self.me and not self.is_gone(node):
-            self.delivery.offer(node, job.id, segment)
+            self.delivery.offer(node, job.id, segment, again=again)
 
 
 def _note_proof(job: Job, entry: Entry, statement: Statement) -> None:
@@ -314,3 +318,9 @@ def _groups_of_items(settling: list[Pending]) -> list[list[Pending]]:
 def segment_row(job: JobId, entry: Entry) -> bytes:
     """Where a segment lies in the journal."""
     return job + entry.author + entry.segment.boot.to_bytes(4, "big") + entry.segment.sequence.to_bytes(4, "big")
+
+
+def hollow_row(job: JobId, feed: FeedId, first: int) -> bytes:
+    """Where a run of hollow segments lies there."""
+    author, boot = feed
+    return job + author + boot.to_bytes(4, "big") + first.to_bytes(4, "big")

@@ -35,7 +35,7 @@ from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey, UnitState, attempted_by
 from .ledger import Cause, Statement, StatementKind
 from .placing import Placing
-from .retries import abandon, lost_while_it_ran, pause_s, shun, why
+from .retries import abandon, lost_while_it_ran, needs_pause, pause_s, shun, why
 from .strangers import Strangers
 from .timers import Timers
 
@@ -54,7 +54,7 @@ class _Care(Enum):
     """Somebody is about to act."""
     OURS = auto()
     LATER = auto()
-    """It has failed: ours after a pause."""
+    """It has failed, or was given back too often: ours after a pause."""
 
 
 class Recovery:
@@ -253,7 +253,7 @@ class Recovery:
             return _Care.NONE_NEEDED
         if self._is_blocked(job, key):
             return _Care.NONE_NEEDED
-        if holder is None and unit.current is not None and unit.current.phase == "failed":
+        if holder is None and needs_pause(unit):
             return _Care.EXPECTED if self._is_our_offer(job, key) else _Care.LATER
         return _Care.OURS if holder is None and self._is_ours(job, key, unit) else _Care.EXPECTED
 

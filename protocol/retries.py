@@ -3,6 +3,7 @@
     its node was lost while it ran    `retries_lost` times; then it is ABANDONED
     it has failed                     `retries_failed` times, after a pause
     it ran into its walltime          `retries_timeout` times, after a pause
+    it was given back                 at once, the first few times; then after a pause, too
     anything else                     until there is nobody left to ask (`placing`)
 
 A unit is to blame for its node's loss only if it ran there; and why an attempt was made stands in its assignment
@@ -21,14 +22,29 @@ PAUSE_S = 1.0
 PAUSE_S_MAX = 60.0
 """Doubled with each failure up to here."""
 
+GIVEN_BACK_MAX = 4
+"""Nodes may give a unit back that cannot have its inputs; after so many it is likely that whoever places it lacks the
+news of why."""
+
 NAMES_MAX = 8
 """Nodes that a reason names; there is room for some 4,000 bytes."""
 
 
+def needs_pause(unit: UnitState) -> bool:
+    """Whether the next attempt at a unit that nobody has should not follow at once."""
+    latest = max(unit.attempts.values(), key=lambda attempt: attempt.key, default=None)
+    return latest is not None and latest.phase in ("failed", "dropped") and _setbacks(unit) > 0
+
+
 def pause_s(unit: UnitState) -> float:
-    """How long to wait after the latest failure of a unit."""
-    failures = sum(1 for _ in unit.in_phase("failed"))
-    return min(PAUSE_S * 2.0 ** (failures - 1), PAUSE_S_MAX)
+    """How long to wait after the latest setback of a unit."""
+    return min(PAUSE_S * 2.0 ** min(_setbacks(unit) - 1, 32), PAUSE_S_MAX)
+
+
+def _setbacks(unit: UnitState) -> int:
+    """Failures, and what was given back more often than usual."""
+    failures, given_back = (sum(1 for _ in unit.in_phase(phase)) for phase in ("failed", "dropped"))
+    return failures + max(0, given_back - GIVEN_BACK_MAX)
 
 
 def lost_while_it_ran(desk: Desk, unit: UnitState) -> bool:

@@ -33,6 +33,19 @@ def test_an_offer_is_sent_once_and_again_until_it_has_arrived() -> None:
     assert delivery.collect(1e9) == []
 
 
+def test_what_the_peer_shows_it_has_not_goes_again_before_its_time() -> None:
+    delivery = offered(0, 1)
+    delivery.collect(0.0)
+
+    delivery.offer(B, JOB, name(0))
+    assert delivery.collect(0.1) == []
+    delivery.offer(B, JOB, name(0), again=True)
+    delivery.offer(B, JOB, name(0), again=True)
+
+    assert delivery.collect(0.1) == [(B, JOB, [name(0)])]
+    assert delivery.collect(RESEND_S) == [(B, JOB, [name(1)])]
+
+
 def test_the_pauses_double_up_to_a_bound_and_never_end() -> None:
     delivery, now = offered(0), 0.0
     delivery.collect(now)
