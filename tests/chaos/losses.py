@@ -84,8 +84,6 @@ def chosen(machines: Sequence[Machine], number: int, victims: str, rng: Random) 
     """(origin, whom to lose): every machine in turn, and every third time it is the origin itself."""
     first = machines[number % len(machines)]
     others = [machine for machine in machines if machine is not first]
-    if victims == "others":
-        return rng.choice(others), [first]
     if victims == "two":
         second = rng.choice(others)
         return rng.choice([*machines, first, second]), [first, second]

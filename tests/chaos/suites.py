@@ -32,7 +32,6 @@ class Suite:
 
 SUITES: dict[str, Suite] = {
     "kill": Suite(partial(losses.run, victims="one"), 30, ("lan", "fast")),
-    "kill-others": Suite(partial(losses.run, victims="others"), 8),
     "kill-two": Suite(partial(losses.run, victims="two"), 10, ("lan", "fast")),
     "pause": Suite(pauses.run, 9),
     "blackout": Suite(blackout.run, 3, ("lan", "fast")),
