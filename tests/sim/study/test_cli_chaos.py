@@ -1,20 +1,31 @@
+"""`pnode sim chaos` in this process: what it prints and how it ends."""
+
 import json
+from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
 
+from pnode.node import cli
 from pnode.sim.chaos import run as running
-from pnode.sim.study.cli import sim
 
-SMALL = ["chaos", "--nodes", "3", "--minutes", "0.1"]
+SMALL = ["sim", "chaos", "--nodes", "3", "--minutes", "0.1"]
 
-
-def say(*words: str) -> tuple[int, str]:
-    result = CliRunner().invoke(sim, [*SMALL, *words])
-    return result.exit_code, result.output
+Say = Callable[..., tuple[int, str]]
 
 
-def test_a_seed_that_holds_ends_well_and_names_its_trace() -> None:
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs the word; (exit status, whatever it has printed)."""
+
+    def run(*words: str) -> tuple[int, str]:
+        status = cli.main([*SMALL, *words])
+        out, err = capsys.readouterr()
+        return status, out + err
+
+    return run
+
+
+def test_a_seed_that_holds_ends_well_and_names_its_trace(say: Say) -> None:
     status, output = say("--seed", "1")
 
     assert status == 0
@@ -22,7 +33,7 @@ def test_a_seed_that_holds_ends_well_and_names_its_trace() -> None:
     assert "\ntrace " in output
 
 
-def test_several_seeds_are_one_json_value() -> None:
+def test_several_seeds_are_one_json_value(say: Say) -> None:
     status, output = say("--seed", "3", "--seeds", "2", "--json", "--workers", "1")
 
     assert status == 0
@@ -30,7 +41,7 @@ def test_several_seeds_are_one_json_value() -> None:
 
 
 def test_a_failing_seed_prints_the_command_that_repeats_it_and_a_short_schedule(
-    monkeypatch: pytest.MonkeyPatch,
+    say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "FORMING_S_MAX", 0.0)
 
@@ -42,7 +53,7 @@ def test_a_failing_seed_prints_the_command_that_repeats_it_and_a_short_schedule(
     assert "shortened: pnode sim chaos --seed 2 --nodes 3 --minutes 0.1 --faults none --jobs none" in output
 
 
-def test_a_story_tells_what_is_going_to_happen() -> None:
+def test_a_story_tells_what_is_going_to_happen(say: Say) -> None:
     status, output = say("--seed", "2", "--story", "--faults", "none", "--jobs", "0")
 
     assert status == 0
@@ -50,7 +61,7 @@ def test_a_story_tells_what_is_going_to_happen() -> None:
     assert "fault 0: " not in output
 
 
-def test_a_list_that_is_none_is_used_wrongly() -> None:
+def test_a_list_that_is_none_is_used_wrongly(say: Say) -> None:
     status, output = say("--faults", "1,x")
 
     assert status == 2
