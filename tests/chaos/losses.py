@@ -17,17 +17,15 @@ RESULTS_MAX = 54
 """Of 60; with more of them it is too late to lose anything that is worth it."""
 
 
-def run(
-    report: Report, place: Path, rounds: int, timing: Timing, victims: str = "one", *, seed: int = 1, first: int = 0
-) -> None:
+def run(report: Report, place: Path, rounds: int, timing: Timing, victims: str = "one", *, seed: int = 1) -> None:
     """So many rounds; a cluster goes on from one to the next, with the lost machines started again."""
     rng = Random(f"losses/{victims}/{timing}/{seed}")
-    done = first
-    while done < first + rounds:
+    done = 0
+    while done < rounds:
         with cluster(place, timing) as machines:
             nominal_s = undisturbed_s(machines, place)
             report.note(f"nobody is lost: {nominal_s:.1f} s", undisturbed_s=nominal_s)
-            while done < first + rounds:
+            while done < rounds:
                 done += 1
                 if not _round(report, machines, place, done - 1, victims, rng):
                     break  # what is left of that cluster is no fair start for the next

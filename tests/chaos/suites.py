@@ -1,5 +1,6 @@
 """The suites by name, with as many rounds as docs/losses.md tells of."""
 
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,10 @@ from . import blackout, disk, losses, overhead, partitions, pauses, prediction
 from .cabling import SkippedError
 from .machines import LaunchError, SuiteError, workplace
 from .trial import Report
+
+
+INTERRUPTED = 130
+"""As of a command that Ctrl-C ended."""
 
 
 class Play(Protocol):
@@ -33,6 +38,7 @@ class Suite:
 SUITES: dict[str, Suite] = {
     "kill": Suite(partial(losses.run, victims="one"), 30, ("lan", "fast")),
     "kill-two": Suite(partial(losses.run, victims="two"), 10, ("lan", "fast")),
+    "kill-origin-and-guardian": Suite(partial(losses.run, victims="origin+guardian"), 10, ("lan", "fast")),
     "pause": Suite(pauses.run, 9),
     "blackout": Suite(blackout.run, 3, ("lan", "fast")),
     "full-disk": Suite(disk.run, 3),
@@ -40,7 +46,6 @@ SUITES: dict[str, Suite] = {
     "slow-links": Suite(partitions.run_slow, 4),
     "overhead": Suite(overhead.run, 12),
     "prediction": Suite(prediction.run, 30, ("lan", "fast")),
-    "kill-origin-and-guardian": Suite(partial(losses.run, victims="origin+guardian"), 10, ("lan", "fast")),
 }
 
 
@@ -64,4 +69,6 @@ def run_one(name: str, rounds: int, timing: Timing, seed: int, trace: Path | Non
         report.round("the suite could not be played to its end", [str(error)])
     except KeyboardInterrupt:
         report.round("the suite was interrupted", ["it was not played to its end"])
+        report.end()
+        sys.exit(INTERRUPTED)
     return report.end()
