@@ -14,7 +14,6 @@ from .cabling import SkippedError
 from .machines import LaunchError, SuiteError, workplace
 from .trial import Report
 
-
 INTERRUPTED = 130
 """As of a command that Ctrl-C ended."""
 
