@@ -30,6 +30,7 @@ from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
 from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text
 from pnode.protocol.job import Job
+from pnode.protocol.jobmessages import Hollow
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
 from pnode.protocol.peer import Identity as PeerIdentity
@@ -240,6 +241,7 @@ class Node:
         peer.restore(
             [decode(Signed, value) for value in self._journaled.values()],
             [decode(Signed, value) for _, value in rows("segment")],
+            [decode(Hollow, value) for _, value in rows("hollow")],
         )
         return peer
 

@@ -41,7 +41,8 @@ class Copies:
         """After a restart with its journal a node has what it has said that it has."""
         for key in map(job.final, range(job.finals)):
             result = job.state.unit(key).result
-            if result is not None and self.desk.me in result.keepers:
+            is_settled = key[1] in job.state.settlement
+            if result is not None and self.desk.me in result.keepers and not is_settled:
                 job.sure[key] = result.key
 
     def stop(self, job: Job) -> None:
@@ -115,7 +116,7 @@ class Copies:
         others = job.replicas if key[1] in job.state.settlement else ()  # each of them has it, or soon will
         sources = dict.fromkeys((result.node, *result.keepers, *others))
         proof = job.proofs.get((key, result.key))
-        if proof is None or proof[1][1] == self.desk.place.boot:
+        if not others and (proof is None or proof[1][1] == self.desk.place.boot):
             return tuple(sources)
         return tuple(node for node in sources if node != self.desk.me) or self.desk.sources(job)
 
@@ -131,11 +132,11 @@ class Copies:
         number, node = job.copying[key].attempt
         if not job.copying[key].missing:
             del job.copying[key]
-            job.sure[key] = (number, node)
             job.refusals.pop(key, None)
             if key[1] in job.state.settlement:
                 result = job.state.unit(key).result
                 assert result is not None, "it is settled"
                 job.stock.add(key, result)
             else:
+                job.sure[key] = (number, node)
                 self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))

@@ -37,10 +37,23 @@ class Forgetting:
         """Let go of all units that have been settled since the last time."""
         dropped, job.state.dropped = job.state.dropped, {}
         for item, units in dropped.items():
+            job.mentions.settled(item)
             for task in range(len(job.spec.dag.tasks)):
                 self._let_go(job, (task, item), units.get((task, item), UnitState()), now)
+        if dropped:
+            self.desk.voided[job.id] = None
+
+    def resume(self, job: Job, now: float) -> None:
+        """After a restart this node has what, by its journal, it has said that it has (see `copies.trust`)."""
+        for units in job.state.dropped.values():
+            for key, unit in units.items():
+                for attempt in unit.in_phase("finished"):
+                    if job.task(key).final and self.desk.me in attempt.keepers:
+                        job.stock.add(key, attempt)
+        self.forget(job, now)
 
     def _let_go(self, job: Job, key: UnitKey, unit: UnitState, now: float) -> None:
+        self._count_copy(job, key, unit)
         job.forget(key, unit)
         self.placing.settled(job, key)
         if key in job.held:
@@ -48,14 +61,13 @@ class Forgetting:
         for attempt in unit.attempts.values():
             self.desk.bindings.end((job.id, key, attempt.number))
         if job.task(key).final:
-            self._count_copies(job, key, unit)
             self.copies.copy(job, key, now)
 
-    def _count_copies(self, job: Job, key: UnitKey, unit: UnitState) -> None:
-        """What this replica has said of copies of a result is forgotten now; that it has them is not."""
-        for attempt in unit.in_phase("finished"):
-            if self.desk.me in attempt.keepers:
-                job.stock.add(key, attempt)
+    def _count_copy(self, job: Job, key: UnitKey, unit: UnitState) -> None:
+        """What this replica has said of its copy of a result is forgotten now; that it has one is not."""
+        kept = unit.attempts.get(job.sure[key]) if key in job.sure else None
+        if kept is not None:
+            job.stock.add(key, kept)
 
 
 _GOING_ON = (StatementKind.ASSIGNED, StatementKind.ACCEPTED, StatementKind.STARTED)

@@ -11,6 +11,7 @@ from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
 from .jobstate import Attempt, AttemptKey, JobState, UnitKey, UnitState
 from .ledger import Cause, Ledger, SegmentId, Statement, Vector
+from .mentions import Mentions
 from .shape import Shape
 from .signed import Signed
 from .stock import Stock
@@ -163,6 +164,8 @@ class Job:
     """Copies: of which settled results there are any here."""
     settlements: dict[int, SegmentId] = field(default_factory=dict)
     """Forgetting: the segment in which an item was settled."""
+    mentions: Mentions = field(default_factory=Mentions)
+    """Hollowing: which segments speak of which items."""
     ended_here_s: float = -math.inf
     """Replica: when this run of our process saw it end."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
@@ -268,6 +271,7 @@ class Job:
         self.waiting.pop(key, None)
         self.changes.pop(key, None)
         self.hearsay.pop(key, None)
+        self.sure.pop(key, None)
 
     def due(self, key: UnitKey) -> float:
         """When a unit should start."""

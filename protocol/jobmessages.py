@@ -27,6 +27,9 @@ FEEDS_MAX = 16_384
 COMPARED_MAX = 4096
 """As many jobs as a node remembers."""
 
+RUNS_MAX = 4096
+"""In one message: half a megabyte."""
+
 SegmentName = tuple[Bytes32, U32, U32]
 """(author, boot, sequence)"""
 
@@ -128,6 +131,29 @@ class LedgerShown:
 
 
 @dataclass(frozen=True, slots=True)
+class WireRun:
+    """Consecutive segments of a feed that are not kept any more (`hollows.Run`)."""
+
+    author: Bytes32
+    boot: U32
+    first: U32
+    count: U32
+    fingerprint: Bytes8
+    previous: Bytes32
+    last: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
+class Hollow:
+    """Segments of a job's ledger that the receiver lacks and that say nothing any more."""
+
+    job: Bytes16
+    runs: Annotated[tuple[WireRun, ...], Length(0, RUNS_MAX)]
+    spec: Signed | None
+    """The specification, the first time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
     """Do you have the same of these jobs? Of those that differ, the receiver asks for what it lacks (`comparing`)."""
 
@@ -155,4 +181,5 @@ FRAMES: dict[int, type] = {
     65: LedgerWanted,
     66: LedgerShown,
     67: Compare,
+    68: Hollow,
 }

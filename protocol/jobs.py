@@ -18,17 +18,18 @@ from typing import assert_never
 from .comparing import Comparing
 from .concluding import Concluding
 from .copies import Copies
-from .desk import Desk
-from .effects import Effect, Reply
+from .desk import Desk, segment_row
+from .effects import Effect, Erase, Reply
 from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, ResultsPulled, RunEnded, Submit, Synced, WatchJob
 from .fetching import Fetching, Purpose
 from .forgetting import Forgetting
 from .guarding import Guarding
 from .holding import Holding
+from .hollowing import Hollowing
 from .ids import Digest, JobId, NodeId
 from .job import Job
-from .jobmessages import Summary
+from .jobmessages import Hollow, Summary
 from .jobstate import ABOUT_THE_JOB, UnitKey
 from .keeping import Keeping
 from .leading import Leading
@@ -83,7 +84,10 @@ class Jobs:
         )
         self.retention = Retention(desk, self.fetching, self.guarding, self.copies, self.comparing)
         self.register = Register(desk, self.retention)
-        self.mail = Mail(desk, self.register, self.enquiries, self.strangers, self.comparing, self.guarding)
+        self.hollowing = Hollowing(desk)
+        self.mail = Mail(
+            desk, self.register, self.enquiries, self.strangers, self.comparing, self.guarding, self.hollowing
+        )
 
     @property
     def deadline(self) -> float:
@@ -154,6 +158,7 @@ class Jobs:
         effects = self._settle(now)
         self.desk.flush(now)
         self.mail.send_due(now)
+        self.hollowing.sweep()
         self.comparing.tick(now)
         return effects + self._drain()
 
@@ -214,11 +219,14 @@ class Jobs:
 
     # -- this node's own doing ---------------------------------------------------------------------------------------
 
-    def restore(self, jobs: list[Signed], segments: list[Signed], now: float) -> list[Effect]:
+    def restore(
+        self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow], now: float
+    ) -> list[Effect]:
         """Take up what the journal of an earlier run of this node holds."""
         for signed in jobs:
             self.register.restore(signed)
-        strays = []
+        self.hollowing.restore(hollows)
+        strays, void = [], []
         for signed in segments:
             entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
             job = self.desk.jobs.get(JobId(entry.segment.job))
@@ -227,7 +235,10 @@ class Jobs:
             elif job.ledger.add(entry):
                 self.desk.keep(job, entry)
                 job.state.apply(entry)
+            else:
+                void.append(Erase("segment", segment_row(job.id, entry)))
         self.desk.effects.clear()  # it is in the journal already
+        self.desk.effects += [*void, *self.hollowing.strays(hollows)]
         for entry in strays:
             self.retention.remember(entry)
         for job in self.desk.jobs.values():
@@ -235,7 +246,7 @@ class Jobs:
         return self._settle(now)
 
     def _resume(self, job: Job, now: float) -> None:
-        self.forgetting.forget(job, now)
+        self.forgetting.resume(job, now)
         job.closed = bool(job.endings)  # whoever has not heard of the end will be told when it speaks up
         for key, unit in job.state.units.items():
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):

@@ -11,21 +11,23 @@ a crash starts a new feed instead of signing a second segment with a number it h
 A replica wants whole feeds and asks for gaps; a node that only runs one task holds the few segments it was sent. So
 segments are accepted in any order. The chain is checked between neighbours as soon as both are there, and two
 different segments in one place are proof that their author is broken: the second is refused.
+
+Segments that say nothing any more may be hollowed (`hollows`), but for the last of a feed, which others are offered
+so that they see what they lack. A hollow segment counts as there: it is in the ledger and cannot be had from it.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
-from .codec import U8, U16, U32, Bytes8, Bytes16, Bytes32, Length, Range, Seconds, Text, decode
+from .codec import U32, Bytes16, Bytes32, Length, decode
 from .crypto import Crypto
-from .dag import TASKS_MAX
 from .errors import RemoteProtocolError
+from .hollows import Changes, Hollows, Run
 from .ids import ClusterId, JobId, NodeId
-from .jobspec import FILES_MAX, FileRef
 from .signed import Kind, Signed, sign, verify
+from .statements import ANY_QUEUE, STDERR_TAIL_MAX, Cause, Outcome, Statement, StatementKind, fitting
 
 STATEMENTS_MAX = 1024
 """In one segment: a batch that still verifies and decodes within a few milliseconds."""
@@ -33,118 +35,9 @@ STATEMENTS_MAX = 1024
 SEGMENTS_MAX = 1_000_000
 """In one job: a stream longer than this must be submitted as several jobs."""
 
-STDERR_TAIL_MAX = 2000
-"""Characters of stderr that travel in the ledger; the whole text stays in the store of the node that ran it."""
-
-
-ANY_QUEUE = -1.0
-"""The controller does not care how long the unit has to wait."""
-
-
-QUEUE_S_MAX = 1e9
-"""Thirty years."""
-
-TEXT_BYTES_MAX = 4096
-"""Of a reason, and of a stderr tail: what `codec.Text` takes."""
-
 
 class ForkError(RemoteProtocolError):
     """An author signed two different segments for one place of its feed, or broke the chain."""
-
-
-class StatementKind(IntEnum):
-    """What happened. The author is who signed; the task, item and attempt are fields of the statement."""
-
-    ASSIGNED = 1
-    """The author asks `node` to run the attempt; `text` says why, for attempts after the first."""
-    ACCEPTED = 2
-    """The author will run it."""
-    DECLINED = 3
-    """The author will not; `text` says why."""
-    STARTED = 4
-    FINISHED = 5
-    """With an outcome: where the outputs are is with the author."""
-    FAILED = 6
-    """With an outcome; `text` is the reason."""
-    DROPPED = 7
-    """The author stopped or never started it, since it was superseded or the job has ended."""
-    CANCELLED = 8
-    """About the whole job: somebody who may has ended it; `text` says why."""
-    KEPT = 9
-    """The author, a replica, has a copy of everything that the attempt given to `node` has written."""
-    CONCLUDED = 10
-    """About the whole job: the author, a replica, sees that it is over; nobody need do anything more about it."""
-    GUARDED = 11
-    """About the whole job: the author has its specification, application and inputs on its disk."""
-    LOST = 12
-    """What the attempt given to `node` has written cannot be had, although that node is alive; `text` says why."""
-    ABANDONED = 13
-    """The author, who leads the job, places the unit no more: it has used up its retries; `text` says on what. The
-    attempt is the last that was made."""
-    PULLED = 14
-    """About the whole job: somebody has fetched its results at the author."""
-    SETTLED = 15
-    """The author, who leads the job, states a result of an item all of whose units have theirs, each final one kept
-    by all replicas: the outcome of the attempt given to `node` at a final task. Nothing else that is said of the item
-    counts any more (`settlement`)."""
-
-
-class Cause(IntEnum):
-    """Why there is an attempt after the first, as far as it matters to others; the graver the higher."""
-
-    ELSEWHERE = 0
-    """The one before was not taken, was given back or has failed, or what it wrote is lost; or there was none."""
-    COPY = 1
-    """The one before is overdue on a node that does not answer: whichever is through first counts."""
-    RAN = 2
-    """The node of the one before was lost while it ran there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an attempt ended."""
-
-    seconds: Seconds
-    """Wall-clock run time of all calls."""
-    exit_status: Annotated[int, "of the failing call; negative for a signal"]
-    outputs: Annotated[tuple[FileRef, ...], Length(0, FILES_MAX)]
-    stdout: FileRef
-    stderr: FileRef
-    stderr_tail: Text
-    lineage: Bytes32
-    """Digest over the names and digests of the inputs it used: results are only consistent with those."""
-    used: Annotated[tuple[Bytes8, ...], Length(0, TASKS_MAX)] = ()
-    """Per parent, in the order of the DAG file, what its result was when it was used (`attempts.outputs_mark`)."""
-    timed_out: bool = False
-    """It was ended since it ran longer than its walltime."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One thing that happened to a job."""
-
-    kind: U8
-    """A StatementKind."""
-    task: U16
-    """Index of the task in the job's DAG; 0 where the statement is about the whole job."""
-    item: U32
-    attempt: U16
-    """Counted from 1; 0 where the statement is about the whole job."""
-    at_s: Seconds
-    """By the author's clock, seconds since 1970 UTC."""
-    node: Annotated[bytes, Length(0, 32)] = b""
-    """ASSIGNED: whom. KEPT, LOST, ABANDONED, SETTLED: whose attempt."""
-    text: Text = ""
-    outcome: Outcome | None = None
-    queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
-    """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. STARTED: how long the unit has
-    waited for a core since its inputs were there; ANY_QUEUE by versions that do not say. SETTLED: how long ago the
-    last run of the item has ended."""
-    run_s: Annotated[float, Range(0.0, QUEUE_S_MAX)] = 0.0
-    """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
-    it does not say. SETTLED: for how long all accepted attempts of the item together have run."""
-    cause: U8 = 0
-    """ASSIGNED: a Cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +86,11 @@ class Entry:
     def id(self) -> SegmentId:
         return (self.author, self.segment.boot, self.segment.sequence)
 
+    @property
+    def fingerprint(self) -> int:
+        """What it adds to its ledger's."""
+        return int.from_bytes(self.digest[:8], "big")
+
 
 def open_segment(crypto: Crypto, cluster: ClusterId, signed: Signed) -> Entry:
     """Verify and decode a segment. Raises RemoteProtocolError if it is forged or malformed."""
@@ -208,6 +106,9 @@ class Ledger:
         self._feeds: dict[FeedId, dict[int, Entry]] = {}
         self._whole: dict[FeedId, int] = {}
         """How many segments from the first on are there without a gap."""
+        self._tops: dict[FeedId, int] = {}
+        """The highest number of a segment."""
+        self._hollows: dict[FeedId, Hollows] = {}
         self._count = 0
         self._fingerprint = 0
 
@@ -216,14 +117,20 @@ class Ledger:
 
     def __contains__(self, segment: SegmentId) -> bool:
         author, boot, sequence = segment
-        return sequence in self._feeds.get((author, boot), ())
+        feed = (author, boot)
+        return sequence in self._feeds.get(feed, ()) or self._hollow(feed, sequence) is not None
+
+    def get(self, segment: SegmentId) -> Entry | None:
+        """The segment; None if it is hollow or not here."""
+        author, boot, sequence = segment
+        return self._feeds.get((author, boot), {}).get(sequence)
 
     def __getitem__(self, segment: SegmentId) -> Entry:
         author, boot, sequence = segment
         return self._feeds[(author, boot)][sequence]
 
     def __iter__(self) -> Iterator[Entry]:
-        """Every segment, feed by feed in a fixed order."""
+        """Every segment that is not hollow, feed by feed in a fixed order."""
         for feed in sorted(self._feeds):
             for sequence in sorted(self._feeds[feed]):
                 yield self._feeds[feed][sequence]
@@ -234,7 +141,7 @@ class Ledger:
         """Append a segment of our own."""
         author = NodeId(crypto.public_key(seed))
         feed = self._feeds.get((author, boot), {})
-        sequence = len(feed)
+        sequence = self._whole.get((author, boot), 0)
         previous = feed[sequence - 1].digest if sequence else FIRST
         segment = Segment(self.job, boot, sequence, previous, statements)
         signed = sign(crypto, seed, Kind.SEGMENT, cluster, segment)
@@ -256,17 +163,108 @@ class Ledger:
             if present.digest != entry.digest:
                 raise ForkError(f"two different segments have the number {segment.sequence} in one feed")
             return False
+        id_ = (entry.author, segment.boot)
+        if self._hollow(id_, segment.sequence) is not None:
+            return False
         if self._count >= SEGMENTS_MAX:
             raise RemoteProtocolError(f"job ledger is full: {SEGMENTS_MAX} segments")
-        _check_chain(feed, entry)
-        self._feeds.setdefault((entry.author, segment.boot), feed)[segment.sequence] = entry
+        self._check_chain(id_, segment.sequence, segment.sequence + 1, segment.previous, entry.digest)
+        self._feeds.setdefault(id_, feed)[segment.sequence] = entry
+        self._tops[id_] = max(self._tops.get(id_, 0), segment.sequence)
         self._count += 1
-        self._fingerprint ^= int.from_bytes(entry.digest[:8], "big")
-        whole = self._whole.get((entry.author, segment.boot), 0)
-        while whole in feed:
-            whole += 1
-        self._whole[(entry.author, segment.boot)] = whole
+        self._fingerprint ^= entry.fingerprint
+        self._measure(id_)
         return True
+
+    def is_last(self, segment: SegmentId) -> bool:
+        """Whether nothing that comes after a segment in its feed is here."""
+        author, boot, sequence = segment
+        return sequence == self._tops[(author, boot)]
+
+    def hollow(self, segments: Iterable[SegmentId]) -> dict[FeedId, Changes]:
+        """Keep of these, none of which is the last of its feed, no more than their places. Returns which runs have
+        changed."""
+        changes: dict[FeedId, Changes] = {}
+        for author, boot, sequence in segments:
+            id_ = (author, boot)
+            entry = self._feeds[id_].pop(sequence)
+            run = Run(sequence, 1, entry.fingerprint, entry.segment.previous, entry.digest)
+            self._hollows.setdefault(id_, Hollows()).put(run, changes.setdefault(id_, {}))
+        return changes
+
+    def adopt(
+        self, id_: FeedId, run: Run, is_void: Callable[[SegmentId], bool] = lambda _: False
+    ) -> tuple[Changes, list[Entry]]:
+        """Take over a run that somebody else has, if it brings anything: of what is here only void segments are
+        replaced by it, and no run of which a part lies elsewhere, which takes until both have hollowed the same.
+        Returns which runs have changed, and the segments that it took the place of.
+
+        Raises ForkError if it contradicts what is here, RemoteProtocolError if there is no place for it.
+        """
+        if run.end > SEGMENTS_MAX or not run.count:
+            raise RemoteProtocolError(f"a run of {run.count} hollow segments ends at {run.end} of {SEGMENTS_MAX}")
+        feed, hollows = self._feeds.get(id_, {}), self._hollows.get(id_, Hollows())
+        here = hollows.within(run.first, run.end)
+        places = feed if len(feed) < run.count else range(run.first, run.end)
+        entries = [feed[place] for place in places if place in feed and run.first <= place < run.end]
+        if here is None or not all(is_void(entry.id) for entry in entries):
+            return {}, []
+        count = len(entries) + sum(each.count for each in here)
+        if count == run.count:
+            return {}, []
+        if self._count - count + run.count > SEGMENTS_MAX:
+            raise RemoteProtocolError(f"job ledger is full: {SEGMENTS_MAX} segments")
+        self._check_chain(id_, run.first, run.end, run.previous, run.last)
+        replaced = [*(each.fingerprint for each in here), *(entry.fingerprint for entry in entries)]
+        for fingerprint in (run.fingerprint, *replaced):
+            self._fingerprint ^= fingerprint
+        self._count += run.count - count
+        for entry in entries:
+            del feed[entry.segment.sequence]
+        changes: Changes = {}
+        hollows.put(run, changes)
+        self._feeds[id_], self._hollows[id_] = feed, hollows
+        self._measure(id_)
+        return changes, entries
+
+    def runs(self, vector: Vector = ()) -> Iterator[tuple[FeedId, Run]]:
+        """The runs that somebody with this vector may lack."""
+        theirs = {(author, boot): whole for author, boot, whole in vector}
+        for id_ in sorted(self._hollows):
+            for run in self._hollows[id_]:
+                if run.end > theirs.get(id_, 0):
+                    yield id_, run
+
+    def _hollow(self, id_: FeedId, sequence: int) -> Run | None:
+        hollows = self._hollows.get(id_)
+        return None if hollows is None else hollows.find(sequence)
+
+    def _measure(self, id_: FeedId) -> None:
+        """Count on up to the first gap."""
+        feed, whole = self._feeds[id_], self._whole.get(id_, 0)
+        while True:
+            run = None if whole in feed else self._hollow(id_, whole)
+            if run is not None:
+                whole = run.end
+            elif whole in feed:
+                whole += 1
+            else:
+                break
+        self._whole[id_] = whole
+
+    def _check_chain(self, id_: FeedId, first: int, end: int, previous: bytes, last: bytes) -> None:
+        """Whether what is to lie in these places follows what is before it, and what is after it follows it."""
+        feed = self._feeds.get(id_, {})
+        before, run_before = feed.get(first - 1), self._hollow(id_, first - 1)
+        after, run_after = feed.get(end), self._hollow(id_, end)
+        if first == 0 and previous != FIRST:
+            raise ForkError("the first segment of a feed names a predecessor")
+        known = before.digest if before is not None else None if run_before is None else run_before.last
+        if known not in (None, previous):
+            raise ForkError(f"segment {first} does not follow the one before it")
+        known = after.segment.previous if after is not None else None if run_after is None else run_after.previous
+        if known not in (None, last):
+            raise ForkError(f"segment {end} does not follow the one before it")
 
     def is_whole_up_to(self, segment: SegmentId) -> bool:
         """Whether the segment and all before it in its feed are here."""
@@ -275,7 +273,8 @@ class Ledger:
 
     def ends(self, author: NodeId) -> list[Entry]:
         """The last segment of each feed of an author."""
-        return [self._feeds[feed][max(self._feeds[feed])] for feed in sorted(self._feeds) if feed[0] == author]
+        feeds = (self._feeds[feed] for feed in sorted(self._feeds) if feed[0] == author)
+        return [feed[max(feed)] for feed in feeds if feed]
 
     def fingerprint(self) -> bytes:
         """Eight bytes that are the same for the same set of segments, in whatever order they came."""
@@ -300,32 +299,8 @@ class Ledger:
         ]
 
 
-def _check_chain(feed: dict[int, Entry], entry: Entry) -> None:
-    sequence = entry.segment.sequence
-    if sequence == 0 and entry.segment.previous != FIRST:
-        raise ForkError("the first segment of a feed names a predecessor")
-    before, after = feed.get(sequence - 1), feed.get(sequence + 1)
-    if before is not None and before.digest != entry.segment.previous:
-        raise ForkError(f"segment {sequence} does not follow the one before it")
-    if after is not None and after.segment.previous != entry.digest:
-        raise ForkError(f"segment {sequence + 1} does not follow the one before it")
-
-
-def fitting(statement: Statement) -> Statement:
-    """The statement within the bounds that every reader checks: an author that signed more would be unreadable."""
-    text = _cut(statement.text)
-    tail = "" if statement.outcome is None else _cut(statement.outcome.stderr_tail)
-    queue_s = min(max(statement.queue_s, ANY_QUEUE), QUEUE_S_MAX)
-    run_s = min(max(statement.run_s, 0.0), QUEUE_S_MAX)
-    if statement.outcome is not None and tail != statement.outcome.stderr_tail:
-        statement = replace(statement, outcome=replace(statement.outcome, stderr_tail=tail))
-    if (text, queue_s, run_s) != (statement.text, statement.queue_s, statement.run_s):
-        statement = replace(statement, text=text, queue_s=queue_s, run_s=run_s)
-    return statement
-
-
-def _cut(text: str) -> str:
-    """At most TEXT_BYTES_MAX bytes, and no half letter at the end."""
-    if len(text) * 4 <= TEXT_BYTES_MAX:
-        return text
-    return text.encode(errors="replace")[:TEXT_BYTES_MAX].decode(errors="ignore")
+__all__ = [
+    "ANY_QUEUE", "FIRST", "STATEMENTS_MAX", "STDERR_TAIL_MAX", "Cause", "Entry", "FeedId", "ForkError", "Ledger",
+    "Outcome", "Segment", "SegmentId", "Statement", "StatementKind", "Vector", "fitting", "open_segment",
+    "segment_digest",
+]  # fmt: skip

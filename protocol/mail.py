@@ -17,14 +17,17 @@ from .effects import Send
 from .enquiries import Enquiries
 from .frames import Frames
 from .guarding import Guarding
+from .hollowing import Hollowing
 from .ids import JobId, NodeId
 from .job import Job
 from .jobmessages import (
     FRAMES,
+    RUNS_MAX,
     SEGMENTS_PER_MESSAGE_MAX,
     Compare,
     Deliver,
     Delivered,
+    Hollow,
     JobsAnswer,
     JobsWanted,
     LedgerShown,
@@ -40,7 +43,7 @@ from .strangers import Strangers
 MESSAGE_BYTES = 1024 * 1024
 """Segments are put into one message up to this size; a session carries four times as much."""
 
-Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown | Compare
+Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown | Compare | Hollow
 
 
 class Mail:
@@ -54,6 +57,7 @@ class Mail:
         strangers: Strangers,
         comparing: Comparing,
         guarding: Guarding,
+        hollowing: Hollowing,
     ) -> None:
         self.desk = desk
         self.strangers = strangers
@@ -61,6 +65,7 @@ class Mail:
         self.enquiries = enquiries
         self.comparing = comparing
         self.guarding = guarding
+        self.hollowing = hollowing
         self._frames = Frames(FRAMES)
         self._arrived: dict[tuple[NodeId, JobId], dict[SegmentId, None]] = {}
         """What is still to be confirmed."""
@@ -90,6 +95,8 @@ class Mail:
                     self.enquiries.shown(peer, job, _vector(message.vector), now)
             case Compare():
                 self.comparing.read(peer, message, now)
+            case Hollow():
+                self._hollow(peer, message, now)
             case _:
                 assert_never(message)
 
@@ -106,7 +113,11 @@ class Mail:
             batch: list[Signed] = []
             size = 0
             for name in names:
-                signed = job.ledger[name].signed
+                entry = job.ledger.get(name)
+                if entry is None:  # it was hollowed since it was put on the way: it says nothing any more
+                    self.desk.delivery.arrived(peer, job_id_, (name,))
+                    continue
+                signed = entry.signed
                 batch.append(signed)
                 size += len(signed.body)
                 if size >= MESSAGE_BYTES:
@@ -191,7 +202,8 @@ class Mail:
         """Take in one segment; its name if it need not be sent again."""
         segment = decode(Segment, signed.body)
         name = (NodeId(signed.author), segment.boot, segment.sequence)
-        if name in job.ledger and job.ledger[name].signed.signature == signed.signature:
+        known = job.ledger.get(name)
+        if name in job.ledger and (known is None or known.signed.signature == signed.signature):
             return name
         if not self.desk.near.is_certified(name[0]):
             return None  # not yet: it will be sent again, and the author's record is on its way
@@ -230,6 +242,7 @@ class Mail:
         vector = _vector(message.vector)
         if not vector:
             job.informed.pop(peer, None)  # it asks for everything
+        self._send_runs(peer, job, vector)
         for entry in job.ledger.beyond(vector):
             self.desk.offer(job, peer, entry.id)
         self.comparing.differs(job)
@@ -239,6 +252,24 @@ class Mail:
         if message.follow:
             job.watchers[peer] = None
             self._send(peer, LedgerShown(job.id, job.signed, job.ledger.vector()))
+
+    def _send_runs(self, peer: NodeId, job: Job, vector: Vector) -> None:
+        """Tell a peer what there is nothing left of to be sent."""
+        runs = self.hollowing.runs_for(job, vector)
+        for at in range(0, len(runs), RUNS_MAX):
+            spec = None if peer in job.informed else job.signed
+            job.informed[peer] = None
+            self._send(peer, Hollow(job.id, tuple(runs[at : at + RUNS_MAX]), spec))
+
+    def _hollow(self, peer: NodeId, message: Hollow, now: float) -> None:
+        """A peer has not kept what we lack. Whoever keeps the job is believed, and whom we have asked."""
+        job = self.desk.jobs.get(JobId(message.job))
+        if job is None and message.spec is not None and message.job not in self.desk.released:
+            job = self._known(peer, message.job, message.spec)
+        if job is not None and (peer in job.replicas or peer in job.asked):
+            self.hollowing.adopt(job, message.runs)
+            self.enquiries.check(job, now)
+            self.guarding.check(job)
 
 
 def _vector(wire: tuple[tuple[bytes, int, int], ...]) -> Vector:

@@ -41,6 +41,7 @@ from .frames import Frames, UnknownKindError
 from .gossip import LinksHeard, LoadHeard
 from .ids import ClusterId, NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
+from .jobmessages import Hollow
 from .jobs import JobEvent, Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
@@ -128,7 +129,7 @@ class Peer:
         self._upkeep_s = math.inf
         self._sample: LoadSampled | None = None
         """The newest look at the machine."""
-        self._kept: tuple[list[Signed], list[Signed]] = ([], [])
+        self._kept: tuple[list[Signed], list[Signed], list[Hollow]] = ([], [], [])
 
     @property
     def is_member(self) -> bool:
@@ -169,9 +170,9 @@ class Peer:
         """
         return self._joined(self._joining.begin(seeds, remembered, now), now)
 
-    def restore(self, jobs: list[Signed], segments: list[Signed]) -> None:
+    def restore(self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow]) -> None:
         """What the journal of an earlier run holds; taken up once this node is a member. Call before `start`."""
-        self._kept = (jobs, segments)
+        self._kept = (jobs, segments, hollows)
 
     @property
     def deadline(self) -> float:
@@ -325,7 +326,7 @@ class Peer:
         self._upkeep_s = now + UPKEEP_S
         effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
         effects += jobs.restore(*self._kept, now)
-        self._kept = ([], [])
+        self._kept = ([], [], [])
         return effects
 
     def _others(self, member: _Member) -> tuple[NodeId, ...]:

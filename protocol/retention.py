@@ -12,7 +12,7 @@ a job keeps one segment of it that says how it ended, and answers by that whatev
 
 from .comparing import Comparing
 from .copies import Copies
-from .desk import Desk, segment_row
+from .desk import Desk, hollow_row, segment_row
 from .effects import Erase, Release
 from .fetching import Fetching
 from .guarding import Guarding
@@ -77,6 +77,8 @@ class Retention:
         for entry in job.ledger:
             if entry.id != last:
                 self.desk.effects.append(Erase("segment", segment_row(job.id, entry)))
+        for feed, run in job.ledger.runs():
+            self.desk.effects.append(Erase("hollow", hollow_row(job.id, feed, run.first)))
         self.desk.forget(job)
         self.remember(job.ledger[last])
 

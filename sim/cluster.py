@@ -12,7 +12,7 @@ from pnode.protocol.effects import Run
 from pnode.protocol.events import Event, Submit
 from pnode.protocol.ids import JobId, NodeId, cluster_id
 from pnode.protocol.job import Job
-from pnode.protocol.jobmessages import Receipt
+from pnode.protocol.jobmessages import Hollow, Receipt
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Identity, Peer
@@ -105,7 +105,8 @@ class Cluster:
         facts = replace(old.facts, boot=max(old.facts.boot + 1, int(self.engine.now)))
         rng = self.engine.generator(f"host/{host.number}/{facts.boot}")
         host.peer = self._peer(identity, facts, rng)
-        host.peer.restore(_signed(host.disk, "job"), _signed(host.disk, "segment"))
+        hollows = [decode(Hollow, value) for _, value in host.disk.rows("hollow")]
+        host.peer.restore(_signed(host.disk, "job"), _signed(host.disk, "segment"), hollows)
         records = [(NodeId(key), decode(NodeRecord, row)) for key, row in host.disk.rows("peer")]
         remembered = tuple((node, record.credential) for node, record in records)
         host.begin(tuple(other.address for other in self.hosts if other is not host), remembered)

@@ -34,7 +34,7 @@ from pnode.protocol.events import Fetched, FetchFailed, RunEnded, Submit, Synced
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import JobId, NodeId, digest_of
 from pnode.protocol.job import Job
-from pnode.protocol.jobmessages import FRAMES, Deliver, Delivered, Receipt
+from pnode.protocol.jobmessages import FRAMES, Deliver, Delivered, Hollow, Receipt
 from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import ABOUT_THE_JOB, UnitKey
@@ -384,7 +384,8 @@ class Circle:
             [decode(Signed, row) for (table, _), row in partner.rows.items() if table == wanted]
             for wanted in ("job", "segment")
         )
-        self.do(partner, partner.jobs.restore(jobs, segments, self.now))
+        hollows = [decode(Hollow, row) for (table, _), row in partner.rows.items() if table == "hollow"]
+        self.do(partner, partner.jobs.restore(jobs, segments, hollows, self.now))
         self.settle()
 
     # -- time and talk -----------------------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""Hollowing: this node's ledgers of long streams lose the segments that say nothing any more (`hollows`).
+
+    whole --all its statements are about settled items, and another segment follows it--> hollow
+
+What is hollow cannot be sent to anybody. Who lacks it is told the runs instead, and adopts those that replace nothing
+but void segments: what it has of an item that is not settled in its own eyes stays, and it asks again when it is.
+In the journal the row of a run takes the place of its segments' rows. It is written before they are taken out, so
+that whatever is lost by a crash, each segment is in one or in both.
+"""
+
+from collections.abc import Iterable
+
+from .codec import encode
+from .desk import Desk, hollow_row, segment_row
+from .effects import Erase, Save
+from .hollows import Changes, Run
+from .ids import JobId, NodeId
+from .job import Job
+from .jobmessages import Hollow, WireRun
+from .ledger import FeedId, ForkError, Vector
+
+
+class Hollowing:
+    """The ledgers of all streams."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def sweep(self) -> None:
+        """Hollow what has become void since the last time."""
+        due, self.desk.voided = self.desk.voided, {}
+        for job in filter(None, map(self.desk.jobs.get, due)):
+            segments = job.mentions.take(job.ledger)
+            entries = [job.ledger[segment] for segment in segments]
+            for feed, changes in job.ledger.hollow(segments).items():
+                self._journal(job.id, feed, changes)
+            self.desk.effects += [Erase("segment", segment_row(job.id, entry)) for entry in entries]
+
+    def runs_for(self, job: Job, vector: Vector) -> list[WireRun]:
+        """What somebody with this vector has to be told instead of segments."""
+        return [_wire(feed, run) for feed, run in job.ledger.runs(vector)]
+
+    def adopt(self, job: Job, runs: Iterable[WireRun]) -> None:
+        """Somebody who keeps the job says what it has hollowed. Raises RemoteProtocolError if that is too much."""
+        for wire in runs if job.state.settlement.possible else ():
+            feed, run = _read(wire)
+            try:
+                changes, replaced = job.ledger.adopt(feed, run, job.mentions.void.__contains__)
+            except ForkError:
+                continue  # whoever passes it on is not to blame, and what came first counts here
+            self._journal(job.id, feed, changes)
+            for entry in replaced:
+                job.mentions.forget(entry.id)
+                self.desk.effects.append(Erase("segment", segment_row(job.id, entry)))
+
+    def restore(self, rows: list[Hollow]) -> None:
+        """Take up what the journal of an earlier run of this node holds, before its segments."""
+        for row in rows:
+            job = self.desk.jobs.get(JobId(row.job))
+            if job is not None:
+                for wire in row.runs:
+                    job.ledger.adopt(*_read(wire))
+
+    def strays(self, rows: list[Hollow]) -> list[Erase]:
+        """Rows that a crash has left although they are a part of others, or their job is forgotten."""
+        jobs = self.desk.jobs
+        firsts = {(job.id, feed, run.first): None for job in jobs.values() for feed, run in job.ledger.runs()}
+        read = [(JobId(row.job), *_read(wire)) for row in rows for wire in row.runs]
+        stray = [(job, feed, run.first) for job, feed, run in read if (job, feed, run.first) not in firsts]
+        return [Erase("hollow", hollow_row(*each)) for each in stray]
+
+    def _journal(self, job: JobId, feed: FeedId, changes: Changes) -> None:
+        for first, run in changes.items():
+            if run is not None:
+                row = encode(Hollow(job, (_wire(feed, run),), None))
+                self.desk.effects.append(Save("hollow", hollow_row(job, feed, first), row))
+        gone = [first for first, run in changes.items() if run is None]
+        self.desk.effects += [Erase("hollow", hollow_row(job, feed, first)) for first in gone]
+
+
+def _wire(feed: FeedId, run: Run) -> WireRun:
+    author, boot = feed
+    return WireRun(author, boot, run.first, run.count, run.fingerprint.to_bytes(8, "big"), run.previous, run.last)
+
+
+def _read(wire: WireRun) -> tuple[FeedId, Run]:
+    run = Run(wire.first, wire.count, int.from_bytes(wire.fingerprint, "big"), wire.previous, wire.last)
+    return (NodeId(wire.author), wire.boot), run

@@ -1,0 +1,308 @@
+"""Hollowing: the ledgers of a stream shrink as its items are settled, and whoever comes later has an equal one."""
+
+import pytest
+
+from pnode.protocol.effects import Erase
+from pnode.protocol.jobmessages import Hollow, WireRun
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.ledger import Ledger, StatementKind
+from pnode.protocol.retention import RETENTION_S
+from pnode.protocol.settling import SETTLE_S
+
+from .ledgers import statement
+from .members import CLUSTER
+from .partners import Circle, file, spec, task
+
+K = StatementKind
+ITEMS = 6
+
+
+@pytest.fixture(autouse=True)
+def small_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.settlement.SETTLE_ITEMS_MIN", 2)
+
+
+def stream(*names: str, through: int = 0, replicas: int = 1, preferred: str = "cid") -> Circle:
+    """ann's stream of two tasks, which bob and another run; so many items of it are settled."""
+    circle = Circle("ann", "bob", "cid", *names, cores=8)
+    circle.prefer("first", "bob")
+    circle.prefer("last", preferred)
+    circle.submit("ann", spec(task("first", "last"), task("last"), items=ITEMS, replicas=replicas))
+    for item in range(through):
+        run_item(circle, item, preferred)
+    if through:
+        circle.run(SETTLE_S + 1.0)
+    circle.take()
+    return circle
+
+
+def run_item(circle: Circle, item: int, last: str = "cid") -> None:
+    circle.end("bob", "first", file("half"), item=item)
+    circle.end(last, "last", file("out", f"result {item}"), item=item)
+
+
+def guard(circle: Circle) -> str:
+    return circle.name_of(circle["ann"].job.replicas[1])
+
+
+def ledger(circle: Circle, name: str) -> Ledger:
+    return circle[name].job.ledger
+
+
+def hollow_count(circle: Circle, name: str) -> int:
+    return sum(run.count for _, run in ledger(circle, name).runs())
+
+
+def rows(circle: Circle, name: str, table: str) -> int:
+    return sum(each == table for each, _ in circle[name].rows)
+
+
+def wire(circle: Circle, name: str) -> tuple[WireRun, ...]:
+    return tuple(circle[name].jobs.hollowing.runs_for(circle[name].job, ()))
+
+
+def test_what_says_nothing_any_more_is_hollowed_in_memory_and_in_the_journal() -> None:
+    circle = stream(through=4)
+
+    for name in ("ann", "bob", "cid"):
+        kept = list(ledger(circle, name))
+        assert hollow_count(circle, name)
+        assert len(kept) + hollow_count(circle, name) == len(ledger(circle, name))
+        assert rows(circle, name, "segment") == len(kept)
+        assert rows(circle, name, "hollow") == len(list(ledger(circle, name).runs()))
+    assert ledger(circle, "ann").fingerprint() == ledger(circle, guard(circle)).fingerprint()
+
+
+def test_the_last_segment_of_a_feed_stays_until_there_is_another() -> None:
+    circle = stream(through=2)
+    bob = circle.id_of("bob")
+    [end] = ledger(circle, "ann").ends(bob)
+    speaks_of = {each.item for each in end.segment.statements}
+
+    run_item(circle, 2)
+    circle.run(SETTLE_S + 1.0)
+
+    assert end.id in ledger(circle, "ann")
+    assert len(ledger(circle, "ann").ends(bob)) == 1
+    assert (ledger(circle, "ann").get(end.id) is None) == (not speaks_of - {0, 1, 2})
+
+
+def test_an_end_that_is_void_is_hollowed_when_another_segment_follows_it() -> None:
+    circle = stream("dan", through=1, replicas=0, preferred="dan")
+    [end] = ledger(circle, "ann").ends(circle.id_of("dan"))
+    while ledger(circle, "ann").get(end.id) is not None:
+        item = max(circle["ann"].job.state.settlement) + 1
+        assert item < ITEMS
+        run_item(circle, item, "dan")
+        circle.run(SETTLE_S + 1.0)
+
+    assert end.id in ledger(circle, "ann")
+
+
+def test_in_a_small_job_nothing_is_hollowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.settlement.SETTLE_ITEMS_MIN", ITEMS + 1)
+    circle = stream(through=4)
+
+    assert hollow_count(circle, "ann") == 0
+    circle.say(
+        guard(circle),
+        "ann",
+        Hollow(circle["ann"].job.id, (WireRun(b"x" * 32, 1, 0, 3, bytes(8), bytes(32), bytes(32)),), None),
+    )
+    assert hollow_count(circle, "ann") == 0
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_who_comes_to_keep_a_stream_adopts_what_is_hollow_and_has_an_equal_ledger(*, knows: bool) -> None:
+    circle = stream("dan", "eve", through=4, replicas=2)
+    before = [circle.name_of(node) for node in circle["ann"].job.replicas]
+    lost = before[-1] if knows else before[1]
+
+    circle.kill(lost)
+    circle.run(60.0)
+
+    names = [circle.name_of(node) for node in circle["ann"].job.replicas]
+    (heir,) = (name for name in names if name not in before)
+    assert ledger(circle, heir).fingerprint() == ledger(circle, "ann").fingerprint()
+    assert ledger(circle, heir).vector() == ledger(circle, "ann").vector()
+    assert list(circle[heir].job.state.settlement) == list(circle["ann"].job.state.settlement) == [0, 1, 2, 3]
+    assert circle[heir].job.state.results == 8
+    assert circle.id_of(heir) in circle["ann"].job.state.guards
+    assert rows(circle, heir, "hollow")
+
+
+def test_the_stream_goes_on_and_ends_after_all_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.mail.RUNS_MAX", 1)
+    circle = stream("dan", through=3)
+    circle.crash("ann")
+    circle.restart("ann")
+    circle.meet("ann")
+    for item in range(3, ITEMS):
+        for name, last in (("bob", "first"), ("cid", "last")):
+            waiting = [run.unit for run in circle[name].running.values()]
+            assert (last, item) in [(unit.task, unit.item) for unit in waiting]
+            circle.end(name, last, file("out", f"{last} {item}"), item=item)
+    circle.run(60.0)
+
+    for name in ("ann", guard(circle)):
+        state = circle[name].job.state
+        assert state.phase is Phase.DONE
+        assert state.is_over
+        assert len(state.settlement) == ITEMS
+    assert ledger(circle, "ann").fingerprint() == ledger(circle, guard(circle)).fingerprint()
+
+
+def test_a_restarted_node_has_what_its_journal_holds() -> None:
+    circle = stream(through=4)
+    before = ledger(circle, "ann")
+    circle.crash("ann")
+
+    circle.restart("ann")
+
+    after = ledger(circle, "ann")
+    assert after is not before
+    assert after.fingerprint() == before.fingerprint()
+    assert [(feed, run.first, run.count) for feed, run in after.runs()] == [
+        (feed, run.first, run.count) for feed, run in before.runs()
+    ]
+
+
+def test_rows_that_a_crash_has_left_are_taken_out_at_the_start() -> None:
+    circle = stream(through=1)
+    erased: dict[tuple[str, bytes], bytes] = {}
+    early = dict(circle["ann"].rows)
+    for item in range(1, 4):
+        run_item(circle, item)
+        erased |= {key: row for key, row in circle["ann"].rows.items() if key[0] == "segment"}
+        circle.run(SETTLE_S + 1.0)
+    after = dict(circle["ann"].rows)
+    strays = {key for key in (*early, *erased) if key not in after}
+    assert {table for table, _ in strays} >= {"segment"}
+    circle.crash("ann")
+    circle["ann"].rows = early | erased | after
+
+    circle.restart("ann")
+
+    assert not strays & set(circle["ann"].rows)
+    assert ledger(circle, "ann").fingerprint() == ledger(circle, guard(circle)).fingerprint()
+
+
+def test_runs_that_are_parts_of_others_or_of_forgotten_jobs_are_taken_out() -> None:
+    circle = stream(through=4)
+    hollowing, job = circle["ann"].jobs.hollowing, circle["ann"].job
+    [whole, *_] = (each for each in wire(circle, "ann") if each.count > 1)
+    part = WireRun(whole.author, whole.boot, whole.first + 1, whole.count - 1, bytes(8), bytes(32), whole.last)
+    known, inner, other = (
+        Hollow(job.id, (whole,), None),
+        Hollow(job.id, (part,), None),
+        Hollow(b"o" * 16, (whole,), None),
+    )
+
+    hollowing.restore([known, inner, other])
+
+    assert hollow_count(circle, "ann") == sum(each.count for each in wire(circle, "ann"))
+    strays = hollowing.strays([known, inner, other])
+    assert [type(each) for each in strays] == [Erase, Erase]
+    assert {each.table for each in strays} == {"hollow"}
+
+
+def test_what_was_on_its_way_and_is_hollow_now_is_sent_no_more() -> None:
+    circle = stream(through=4)
+    job = circle["ann"].job
+    feed, run = next(iter(job.ledger.runs()))
+    circle["ann"].jobs.desk.offer(job, circle.id_of("cid"), (*feed, run.first))
+    circle.take()
+
+    circle.run(10.0)
+
+    assert not [line for line in circle.take() if line.startswith("ann > cid: ") and "Compare" not in line]
+    assert circle["ann"].jobs.desk.delivery.deadline > circle.now + 1e6
+
+
+def test_a_segment_that_is_hollow_here_is_confirmed() -> None:
+    circle = stream(through=1)
+    entries = {entry.id: entry for entry in ledger(circle, "bob")}
+    for item in range(1, 4):
+        entries |= {entry.id: entry for entry in ledger(circle, "bob")}
+        run_item(circle, item)
+        entries |= {entry.id: entry for entry in ledger(circle, "bob")}
+        circle.run(SETTLE_S + 1.0)
+    known = next(
+        each for each in entries if each in ledger(circle, "ann") and ledger(circle, "ann").get(each) is None
+    )
+    before = len(ledger(circle, "ann"))
+
+    assert circle["ann"].jobs.mail._merge(circle.id_of("bob"), circle["ann"].job, entries[known].signed) == known
+    assert len(ledger(circle, "ann")) == before
+
+
+def test_only_who_keeps_the_stream_or_was_asked_is_believed() -> None:
+    circle = stream("dan", through=4)
+    outsider = next(each for each in ("bob", "cid", "dan") if each != guard(circle))
+    job = circle[outsider].job if circle[outsider].jobs.desk.jobs else None
+    runs = (WireRun(circle.id_of("dan"), 77, 0, 3, bytes(8), bytes(32), b"l" * 32),)
+
+    circle.say(outsider, "ann", Hollow(circle["ann"].job.id, runs, None))
+    assert (circle.id_of("dan"), 77, 1) not in ledger(circle, "ann")
+    circle.say(guard(circle), "ann", Hollow(circle["ann"].job.id, runs, None))
+    assert (circle.id_of("dan"), 77, 1) in ledger(circle, "ann")
+    bad = (WireRun(circle.id_of("dan"), 77, 3, 3, bytes(8), b"?" * 32, b"l" * 32),)
+    circle.say(guard(circle), "ann", Hollow(circle["ann"].job.id, bad, None))
+    assert (circle.id_of("dan"), 77, 4) not in ledger(circle, "ann")
+    assert job is None or job.ledger.fingerprint() != ledger(circle, "ann").fingerprint()
+
+
+def test_of_a_job_that_is_not_known_nothing_is_adopted_without_its_specification() -> None:
+    circle = stream("dan", through=4)
+    assert not circle["dan"].jobs.desk.jobs
+    job = circle["ann"].job
+    runs = wire(circle, "ann")
+
+    circle.say("ann", "dan", Hollow(job.id, runs, None))
+    assert not circle["dan"].jobs.desk.jobs
+    circle.say("ann", "dan", Hollow(job.id, runs, job.signed))
+
+    assert hollow_count(circle, "dan") == hollow_count(circle, "ann")
+
+
+def test_a_job_that_is_forgotten_leaves_nothing_in_the_journal() -> None:
+    circle = stream(through=ITEMS)
+    name = guard(circle)
+    assert rows(circle, name, "hollow")
+
+    circle.run(RETENTION_S + 60.0)
+
+    assert not circle[name].jobs.desk.jobs
+    assert rows(circle, name, "hollow") == 0
+    assert rows(circle, name, "segment") == 1
+
+
+def test_a_segment_of_things_that_this_version_does_not_understand_stays() -> None:
+    circle = stream(through=2)
+    strange = statement(K.STARTED, (0, 0), 0)
+    entry = Ledger(circle["ann"].job.id).write(
+        circle.crypto, CLUSTER, circle["cid"].jobs.desk.place.seed, 9, (strange,)
+    )
+
+    circle.utter("cid", "ann", strange)
+    run_item(circle, 2)
+    circle.run(SETTLE_S + 1.0)
+
+    assert any(each.segment.statements == entry.segment.statements for each in ledger(circle, "ann"))
+
+
+def test_what_is_said_too_late_is_hollowed_at_once() -> None:
+    circle = stream(through=2)
+    ledger_of_cid = Ledger(circle["ann"].job.id)
+    seed = circle["cid"].jobs.desk.place.seed
+    late = [
+        ledger_of_cid.write(circle.crypto, CLUSTER, seed, 9, (statement(K.DROPPED, (0, 0), at),)) for at in (2, 3)
+    ]
+    for entry in late:
+        assert circle["ann"].job.ledger.add(entry)
+        circle["ann"].jobs.desk.heard(circle["ann"].job, entry)
+    circle.settle()
+    circle.run(1.0)
+
+    assert ledger(circle, "ann").get(late[0].id) is None
+    assert ledger(circle, "ann").get(late[1].id) == late[1]
