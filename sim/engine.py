@@ -7,7 +7,6 @@ order of a seeded 64-bit tie, then of their creation: another seed tries another
 import heapq
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 NANOSECONDS = 1_000_000_000
 
@@ -20,7 +19,7 @@ class Engine:
     def __init__(self, seed: int, start_s: float = 1_700_000_000.0) -> None:
         self.seed = seed
         self._now_ns = round(start_s * NANOSECONDS)
-        self._heap: list[tuple[int, int, int, Action, tuple[Any, ...]]] = []
+        self._heap: list[tuple[int, int, int, Action, tuple[object, ...]]] = []
         self._ties = self.generator("ties")
         self._count = 0
 
@@ -42,11 +41,11 @@ class Engine:
         """A generator of its own per concern, so that one more draw in one place does not reshuffle the rest."""
         return Random(f"{self.seed}/{concern}")  # noqa: S311 - a simulation must be repeatable, not secret
 
-    def after(self, delay_s: float, action: Action, *given: Any) -> None:
+    def after(self, delay_s: float, action: Action, *given: object) -> None:
         """Run an action, with what it is given, once the clock has moved by a delay."""
         self.at_ns(self._now_ns + max(0, round(delay_s * NANOSECONDS)), action, *given)
 
-    def at_ns(self, due_ns: int, action: Action, *given: Any) -> None:
+    def at_ns(self, due_ns: int, action: Action, *given: object) -> None:
         """Run an action at an instant. Arguments instead of a closure: one is made per datagram."""
         self._count += 1
         heapq.heappush(self._heap, (due_ns, self._ties.getrandbits(64), self._count, action, given))

@@ -137,6 +137,11 @@ class Host:
         return tuple(self.workshop.running)
 
     @property
+    def inbox(self) -> int:
+        """Events that wait for the peer to run again."""
+        return len(self._waiting)
+
+    @property
     def content(self) -> dict[bytes, FileRef]:
         return self.workshop.content
 

@@ -52,7 +52,7 @@ class Bounds:
         for what, size, limit in (
             ("frames for one peer that cannot be sent", max(map(len, unsent), default=0), OUTBOX_MAX),
             ("sessions", len(host.pipes), self._hosts),
-            ("events in its inbox", len(host._waiting), INBOX_MAX),
+            ("events in its inbox", host.inbox, INBOX_MAX),
             ("rows in its journal", len(host.disk), ROWS_MAX),
             ("members", len(membership.members), self._hosts - 1),
             ("jobs", len(desk.jobs), self._jobs),

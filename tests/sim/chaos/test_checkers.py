@@ -169,6 +169,7 @@ def fail_job(run: Run, host: Host, job: JobId) -> None:
     assert jobs is not None
     state = jobs.desk.jobs[job].state
     state._complete.clear()
+    state._shown.clear()
     state.cancelled = (host.now, "nobody knows why")
     for errand in run.people.errands.values():
         errand.was_cancelled = False
