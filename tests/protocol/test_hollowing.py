@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnode.protocol.desk import segment_row
 from pnode.protocol.effects import Erase
 from pnode.protocol.jobmessages import Hollow, WireRun
 from pnode.protocol.jobstate import Phase
@@ -306,3 +307,52 @@ def test_what_is_said_too_late_is_hollowed_at_once() -> None:
 
     assert ledger(circle, "ann").get(late[0].id) is None
     assert ledger(circle, "ann").get(late[1].id) == late[1]
+
+
+def test_void_segments_that_are_not_hollow_yet_give_way_to_a_run() -> None:
+    circle = stream(through=2)
+    author, seed = circle.id_of("cid"), circle["cid"].jobs.desk.place.seed
+    job, feed = circle["ann"].job, Ledger(circle["ann"].job.id)
+    late = [feed.write(circle.crypto, CLUSTER, seed, 9, (statement(K.DROPPED, (0, 0), at),)) for at in range(2, 6)]
+    feed.hollow(entry.id for entry in late[:3])
+    [(_, run)] = feed.runs()
+    assert job.ledger.add(late[1])
+    circle["ann"].jobs.desk.heard(job, late[1])
+    circle.run(1.0)
+    assert job.ledger.get(late[1].id) is not None
+
+    told = WireRun(author, 9, run.first, run.count, run.fingerprint.to_bytes(8, "big"), run.previous, run.last)
+    circle.say(guard(circle), "ann", Hollow(job.id, (told,), None))
+
+    assert late[2].id in job.ledger
+    assert job.ledger.get(late[1].id) is None
+    assert late[1].id not in job.mentions.void
+    assert segment_row(job.id, late[1]) not in [key for table, key in circle["ann"].rows if table == "segment"]
+    assert job.ledger.add(late[3])
+
+
+def test_a_journal_that_has_lost_its_last_rows_has_the_segments_still() -> None:
+    circle = stream(through=1)
+    segments = {key: row for key, row in circle["ann"].rows.items() if key[0] != "hollow"}
+    for item in range(1, 4):
+        run_item(circle, item)
+        segments |= {key: row for key, row in circle["ann"].rows.items() if key[0] != "hollow"}
+    circle.run(SETTLE_S + 0.2)
+    segments |= {key: row for key, row in circle["ann"].rows.items() if key[0] != "hollow"}
+    before = ledger(circle, "ann").fingerprint()
+    circle.crash("ann")
+    earlier = [key for key, _ in segments.items() if key in circle["ann"].rows]
+    hollow = {key: row for key, row in circle["ann"].rows.items() if key[0] == "hollow"}
+    circle["ann"].rows = segments | {
+        key: row for key, row in hollow.items() if int.from_bytes(key[1][-4:], "big") == 0
+    }
+    assert len(earlier) < len(segments)
+
+    circle.restart("ann")
+    circle.run(1.0)
+
+    job = circle["ann"].job
+    results = [job.state.unit((1, item)).result for item in range(4)]
+    assert all(result is not None and job.stock.has((1, at), result) for at, result in enumerate(results))
+    assert list(job.state.settlement) == [0, 1, 2, 3]
+    assert before in (ledger(circle, "ann").fingerprint(), ledger(circle, guard(circle)).fingerprint())

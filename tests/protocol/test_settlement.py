@@ -166,6 +166,9 @@ def test_of_two_settlements_the_earlier_counts_then_the_smaller_author() -> None
     assert result(state_of(*early, *late), LEFT) == mark("x")
     assert result(state_of(*same, *early, *late), RIGHT) == mark(first)
     assert list(state_of(*early, *late).settlement) == [0]
+    found = state_of(*early, *late).settlement.of(0)
+    assert found is not None
+    assert found.made == (8.0, NODES[2])
 
 
 def test_who_concluded_the_job_first_has_settled_it() -> None:
