@@ -123,6 +123,7 @@ class Guarding:
 
     def _ask_again(self, job: Job) -> None:
         assert job.collecting is not None, "else nothing is asked for again"
+        self._again.cancel(job.id)  # somebody may have said that it has it before the pause is over
         job.collecting.refused = False
         self._want_all(job)
         self._sync_if_whole(job)

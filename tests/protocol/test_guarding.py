@@ -242,3 +242,20 @@ def test_syncs_are_numbered() -> None:
     assert circle["ann"].syncs == [Sync(1), Sync(2)]
     assert JobId(b"") not in circle["ann"].jobs.desk.jobs
     assert circle.deadline < math.inf
+
+
+def test_who_has_got_everything_before_its_pause_is_over_asks_for_nothing_more() -> None:
+    circle = Circle("ann", "bob", "cid", brings=False)
+    circle.prefer("only", "ann")
+    circle.submit_unanswered("ann", spec(task("only"), files=(INPUT,), replicas=2))
+    for _ in range(TRIES):
+        circle.run(16.0)
+        circle.refuse("bob", INPUT)
+    circle.bring("cid", INPUT)
+    circle.bring("bob", INPUT)
+    assert "bob" in guarded(circle)
+
+    circle.run(PAUSE_S_MAX)
+
+    assert circle["bob"].job.collecting is None
+    assert not circle["bob"].fetching
