@@ -214,7 +214,8 @@ class Machines:
 
 def side_by_side(what: Callable[[Machine], object], machines: Iterable[Machine]) -> None:
     """Do something at several machines at once, and wait until it is done at all of them."""
-    with ThreadPoolExecutor() as threads:
+    machines = list(machines)
+    with ThreadPoolExecutor(max(1, len(machines))) as threads:  # else as many as there are cores, and four
         list(threads.map(what, machines))
 
 
