@@ -266,6 +266,8 @@ class JobDetail(JobStatus):
     """Tasks whose outputs are results of the job, counted once for every item."""
     units: tuple[UnitStatus, ...]
     """In the order of the DAG file, item by item."""
+    items_settled: int = 0
+    """Of a long stream: items of which nothing but the results is known any more."""
 
 
 @dataclass(frozen=True, slots=True)

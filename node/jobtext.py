@@ -67,6 +67,8 @@ def write_job(job: JobDetail, out: TextIO) -> None:
         out,
     )
     show_sentence(keepers_text(job), out)
+    if job.items_settled:
+        show_sentence(f"{job.items_settled:,} of {job.items:,} items are settled: only their results are kept", out)
     show_listing(
         units_listing(settled_units(job), many_items=job.items > 1, now=job.submitted_at + job.elapsed_s), out
     )

@@ -187,6 +187,7 @@ def job_detail(job: Job, directory: Directory, now: float) -> JobDetail:
         keepers=keepers_of(job, directory),
         results_total=job.finals,
         units=units,
+        items_settled=len(job.state.settlement),
     )
 
 

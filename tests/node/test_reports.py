@@ -1,11 +1,13 @@
 """Reports: what people see of jobs and nodes."""
 
+import io
 from dataclasses import replace
 
 import pytest
 
 from pnode.node.api import RefusedError
 from pnode.node.housekeeping import content_of
+from pnode.node.jobtext import write_job
 from pnode.node.reports import job_detail, listed_status, role_names, units_called
 from pnode.node.results import Result, check_places, place_results
 from pnode.protocol.dag import Task
@@ -175,6 +177,19 @@ def test_of_a_settled_item_the_results_are_still_there() -> None:
     assert [keeper.results for keeper in detail.keepers] == [1, 1]
     assert [found.file.name for found in place_results(made)] == ["k3_out"]
     assert file("k3_out").digest in content_of(made, NODES[1])
+
+
+def test_of_a_stream_people_are_told_how_many_items_are_settled() -> None:
+    made = job(SETTLE_ITEMS_MIN)
+    made.replicas = NODES[:1]
+    for item in (0, 1):
+        made.state.note(NODES[0], statement(K.SETTLED, (1, item), 1, node=NODES[2], outcome=outcome(1.0, file("b"))))
+    detail = job_detail(made, Names(), 30.0)  # type: ignore[arg-type]
+    text = io.StringIO()
+    write_job(detail, text)
+
+    assert detail.items_settled == 2
+    assert "2 of 256 items are settled: only their results are kept" in text.getvalue()
 
 
 def test_what_only_children_get_is_no_result() -> None:
