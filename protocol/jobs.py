@@ -349,7 +349,9 @@ class Jobs:
                 self.copies.copy(job, (statement.task, statement.item), now)
             if not job.state.is_over:
                 self._tell_about_unit(job, author, statement, now)
-        if job.state.is_over and not job.closed:
+        if job.closed:
+            self.keeping.late(job, now)
+        elif job.state.is_over:
             self._close(job, now)
 
     def _tell_about_unit(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:

@@ -197,6 +197,13 @@ class Keeping:
         self.enquiries.changed(job)
         if job.leading and not job.closed:
             self.leading.changed(job, now)
+        self.late(job, now)
+
+    def late(self, job: Job, now: float) -> None:
+        """A job is over, and yet something was said of it, or others keep it now: compare it for a few more turns. What
+        a replica says of its copies may have missed another that was away just then, and nothing follows it."""
+        if job.closed and job.spec.replicas and not job.released and self.desk.keeps(job):
+            self.comparing.last(job, now)
 
     def _welcome(self, job: Job, newcomers: list[NodeId], *, compares: bool) -> None:
         for node in newcomers:

@@ -141,6 +141,26 @@ def test_a_job_that_is_over_is_compared_with_all_a_last_time() -> None:
     assert circle.is_quiet()
 
 
+def test_what_is_said_after_the_end_reaches_even_those_who_were_cut_off_just_then() -> None:
+    circle = shared("cid", replicas=2)
+    circle.end("ann", "only")
+    circle.bring_all()
+    circle.run(COMPARE_S * (LAST_TURNS + 1))
+    assert equal(circle)
+    assert compared(circle)
+    note_alone(circle, "bob")
+    assert not equal(circle)
+
+    circle.utter("bob", "cid", statement(StatementKind.KEPT, node=circle.id_of("ann")))
+    circle.run(COMPARE_S * (LAST_TURNS + 1))
+
+    assert equal(circle)
+    circle.run(COMPARE_S * (LAST_TURNS + 1))
+    circle.take()
+    circle.run(10 * COMPARE_S)
+    assert circle.is_quiet()
+
+
 def test_who_does_not_know_a_job_gets_all_of_it() -> None:
     circle = shared("cid")
     guard = circle.name_of(circle["ann"].job.replicas[1])
