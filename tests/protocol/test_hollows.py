@@ -224,7 +224,7 @@ def test_in_whatever_order_it_comes_the_ledger_is_the_same(
 ) -> None:
     teller = ledger_of(*SIX, hollow=tuple(hollow))
     ledger = ledger_of(*(SIX[at] for at in sorted(first)))
-    news = [*teller.beyond(()), *(each for _, each in teller.runs())]
+    news: list[Entry | Run] = [*teller.beyond(()), *(each for _, each in teller.runs())]
     rng.shuffle(news)
 
     for each in news:
