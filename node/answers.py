@@ -28,6 +28,7 @@ from .terminal import (
     seconds_text,
     short_instant,
     show_listing,
+    show_sentence,
     size_text,
 )
 
@@ -200,13 +201,14 @@ def write_explanations(found: tuple[Explanation, ...], out: TextIO, *, many_item
     """Each attempt under a line that says what became of it: the candidates as they were seen, the chosen one first,
     and who was none."""
     for each in found:
-        out.write(f"{_explained_text(each, many_items=many_items)}\n")
+        show_sentence(_explained_text(each, many_items=many_items), out)
         if each.scores:
             rows = tuple([_score_row(score) for score in each.scores])
             show_listing(Listing(SCORE_COLUMNS, rows), out)
-        out.writelines(f"not {clean(passed.node)}: {clean(passed.why)}\n" for passed in each.passed)
+        for passed in each.passed:
+            show_sentence(f"not {clean(passed.node)}: {clean(passed.why)}", out)
         if each.note:
-            out.write(f"{clean(each.note)}\n")
+            show_sentence(clean(each.note), out)
 
 
 def _explained_text(each: Explanation, *, many_items: bool) -> str:
@@ -215,10 +217,10 @@ def _explained_text(each: Explanation, *, many_items: bool) -> str:
         return f"{unit} is done" if each.state == "done" else f"{unit} is given to nobody yet"
     decider = clean(each.decider) if each.decider else "somebody"
     when = f" {short_instant(each.decided_at)}" if each.decided_at is not None else ""
-    again = f", since {clean(each.why)}" if each.why else ""
+    again = f" (since {clean(each.why)})" if each.why else ""
     return (
-        f"{unit}, attempt {each.attempt}: given to {clean(each.node)} by {decider}{when}, mapper {clean(each.mapper)}"
-        f"{again}; {each.state}"
+        f"{unit}, attempt {each.attempt}{again}: given to {clean(each.node)} by {decider}{when},"
+        f" mapper {clean(each.mapper)}; {each.state}"
     )
 
 

@@ -33,7 +33,9 @@ def print_answer(answer: Answer, *, as_json: bool) -> None:
 
 def notice(text: str) -> None:
     """Something that a person should know and that is not the answer: to standard error."""
-    sys.stderr.write(f"{text}\n")
+    from .terminal import show_sentence
+
+    show_sentence(text, sys.stderr)
     sys.stderr.flush()
 
 

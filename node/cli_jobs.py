@@ -279,8 +279,8 @@ def cancel(job: str, home: Path) -> Answer:
 
 
 def _write_cancelled(job: "JobStatus", out: TextIO) -> None:
-    outcome = "cancelled:" if job.state == "cancelled" else f"had ended before, it is {job.state}:"
-    out.write(f"job {job.id} {outcome} {job.units_done}/{job.units_total} tasks were done\n")
+    outcome = "cancelled" if job.state == "cancelled" else f"had ended before ({job.state})"
+    out.write(f"job {job.id} {outcome}: {job.units_done}/{job.units_total} tasks were done\n")
 
 
 def _checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClient":
@@ -306,6 +306,7 @@ def _left_alone(job: str) -> int:
 
 def _followed(node: "NodeClient", job: str, output: Path | None, kept: str = "") -> Answer | int:
     """Watch a job to its end and fetch its results; the exit status is the job's."""
+    from .client import NodeGoneError
     from .follow import Followed, follow_job, write_followed
 
     screen = sys.stderr if wants_json() else sys.stdout
@@ -314,6 +315,9 @@ def _followed(node: "NodeClient", job: str, output: Path | None, kept: str = "")
         ended = follow_job(node.follow(job), screen)
     except KeyboardInterrupt:
         return _left_alone(job)
+    except NodeGoneError:
+        notice(f"if other nodes keep it, job {job} goes on: 'pnode job {job} --follow' at any of them shows it again")
+        raise
     results = node.pull(job, output or results_directory(job)) if ended.state == "done" else None
     followed = Followed(ended, results)
     return Answer(Followed, followed, lambda out: write_followed(followed, out), int(results is None))

@@ -39,8 +39,8 @@ _UNDER_WAY = ("assigned", "queued", "running")
 def write_submitted(submitted: Submitted, out: TextIO) -> None:
     """The job's name, what to do with it, and how safe it is."""
     job = submitted.id
-    out.write(f"job {job} submitted: 'pnode job {job}' shows how far it is, --follow until its end\n")
-    out.write(f"{kept_text(submitted)}\n")
+    show_sentence(f"job {job} submitted: 'pnode job {job}' shows how far it is, --follow until its end", out)
+    show_sentence(kept_text(submitted), out)
 
 
 def kept_text(submitted: Submitted) -> str:
@@ -115,7 +115,7 @@ def write_attempts(job: JobDetail, out: TextIO) -> None:
 
 
 def _attempt_text(attempt: AttemptStatus) -> str:
-    why = f", since {clean(attempt.why)}" if attempt.why else ""
+    why = f" (since {clean(attempt.why)})" if attempt.why else ""
     became = "finished, accepted" if attempt.counts else attempt.state
     end = f": {clean(attempt.end)}" if attempt.end else ""
     return f"{attempt.attempt} on {clean(attempt.node)}{why}: {became}{end}{''.join(_times(attempt))}"
@@ -195,11 +195,10 @@ def write_failures(job: JobDetail, out: TextIO) -> None:
     """Why the job has failed: task, node, reason and the last lines of what it wrote to its standard error."""
     failed = [unit for unit in job.units if unit.state == "failed"]
     if job.reason and not failed:  # with a failed unit, the unit's reason is the job's
-        out.write(f"{job.state}: {clean(job.reason)}\n")
+        show_sentence(clean(job.reason if job.reason.startswith(job.state) else f"{job.state}: {job.reason}"), out)
     for unit in failed:
-        out.write(
-            f"{unit_text(unit, many_items=job.items > 1)} failed on {clean(unit.node or '-')}: {clean(unit.reason)}\n"
-        )
+        name = unit_text(unit, many_items=job.items > 1)
+        show_sentence(f"{name} failed on {clean(unit.node or '-')}: {clean(unit.reason)}", out)
         if unit.stderr_tail.strip():
             out.write("its standard error ended with\n")
             out.writelines(f"  | {line}\n" for line in clean_lines(unit.stderr_tail).split("\n"))

@@ -131,7 +131,7 @@ def written(*units: UnitStatus) -> str:
 def test_every_attempt_is_told_where_there_were_several() -> None:
     assert written(replace(DONE, attempts=(LOST, AGAIN))) == (
         "split, attempt 1 on beta: lost: beta is gone; started 12:00:00Z\n"
-        "split, attempt 2 on gamma, since beta is gone: finished, accepted; started 12:00:00Z, ran 2.00 s\n"
+        "split, attempt 2 on gamma (since beta is gone): finished, accepted; started 12:00:00Z, ran 2.00 s\n"
     )
 
 

@@ -138,7 +138,7 @@ def test_explain_shows_the_numbers_that_a_choice_was_made_by(shell: Shell, node:
     assert status == 0
     title, columns, beta, alpha, passed = out.splitlines()
     assert title == (
-        "merge, attempt 2: given to beta by alpha 2025-11-21T12:00:00Z, mapper wave-greedy, since gamma is gone;"
+        "merge, attempt 2 (since gamma is gone): given to beta by alpha 2025-11-21T12:00:00Z, mapper wave-greedy;"
         " running"
     )
     assert re.split(" {2,}", columns) == ["candidate", "total", "inputs in", "core in", "runs for"]
@@ -236,7 +236,7 @@ def test_pull_of_a_job_that_runs_is_refused(shell: Shell, node: FakeNode) -> Non
 
 def test_cancel_tells_how_far_the_job_was(shell: Shell, node: FakeNode) -> None:
     assert shell("cancel", "abcw") == (0, "job abcwxyz2 cancelled: 0/2 tasks were done\n", "")
-    assert shell("cancel", "abcd") == (0, "job abcdefgh had ended before, it is done: 2/2 tasks were done\n", "")
+    assert shell("cancel", "abcd") == (0, "job abcdefgh had ended before (done): 2/2 tasks were done\n", "")
 
 
 def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell: Shell, node: FakeNode) -> None:
@@ -412,7 +412,7 @@ def test_the_exit_status_is_the_jobs_and_the_reason_is_told(shell: Shell, node: 
     node.story = (JOB, replace(JOB, state="cancelled", reason="cancelled at beta"))
     status, out, _ = shell("submit", DIAMOND, "--follow")
     assert status == 1
-    assert out.endswith("cancelled: cancelled at beta\n")
+    assert out.endswith("\ncancelled at beta\n")
 
 
 def test_a_job_can_be_followed_again(shell: Shell, node: FakeNode, tmp_path: Path) -> None:
@@ -455,6 +455,7 @@ def test_a_node_that_goes_away_while_followed_is_told(shell: Shell, tmp_path: Pa
         status, _, err = shell("submit", DIAMOND, "--follow")
 
     assert status == 1
+    assert "'pnode job abcdefgh --follow' at any of them shows it again" in err
     assert "the node ended in the middle of 'follow'" in err
 
 

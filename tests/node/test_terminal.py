@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pnode.node.answers import silence_text, write_jobs, write_logs
+from pnode.node.answers import silence_text, write_explanations, write_jobs, write_logs
 from pnode.node.api import JobDetail, JobState, LogChunk, UnitStatus
 from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, Followed, JobLines, follow_job, tasks_listing, write_followed
-from pnode.node.jobtext import ran_s, settled_units, units_listing, waited_s
+from pnode.node.jobtext import ran_s, settled_units, units_listing, waited_s, write_failures
 from pnode.node.plain import Instant
 from pnode.node.terminal import (
     Column,
@@ -25,7 +25,7 @@ from pnode.node.terminal import (
     size_text,
 )
 
-from .fake_node import DONE, ENDED, FAILED_JOB, JOB, NOON, RUNNING, STORY, WAITING
+from .fake_node import ASK_THERE, DONE, ENDED, EXPLAINED, FAILED_JOB, JOB, NOON, RUNNING, STORY, WAITING
 
 PEOPLE = Listing(
     (
@@ -216,6 +216,26 @@ def test_a_long_sentence_goes_on_in_the_next_line_of_a_terminal_and_of_nothing_e
     assert " ".join([first, *map(str.strip, others)]) == sentence.strip()
     assert others[0].startswith("  why-it-did")
     assert pipe.getvalue() == f"{sentence}\n"
+
+
+def test_what_an_explanation_says_beside_its_numbers_fits_the_screen(screen: Screen) -> None:
+    told = "beta has failed it: exit status 3"
+
+    write_explanations(
+        (replace(EXPLAINED, why=told), replace(ASK_THERE, note="there " * 30)), screen, many_items=True
+    )
+
+    assert max(map(len, screen.getvalue().splitlines())) <= 80
+    assert f"merge[0], attempt 2 (since {told}): given to beta" in screen.getvalue()
+
+
+def test_a_cancelled_job_says_so_once() -> None:
+    out = io.StringIO()
+
+    write_failures(replace(JOB, state="cancelled", reason="cancelled at beta"), out)
+    write_failures(replace(JOB, state="cancelled", reason="split: its results are lost"), out)
+
+    assert out.getvalue() == "cancelled at beta\ncancelled: split: its results are lost\n"
 
 
 def test_times_count_from_queueing_and_starting() -> None:
