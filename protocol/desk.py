@@ -226,6 +226,7 @@ class Desk:
     def forget(self, job: Job) -> None:
         """Drop a job altogether."""
         del self.jobs[job.id]
+        self.news = deque(each for each in self.news if each[0] is not job)
         self.dirty.pop(job.id, None)
         self.unhurried.pop(job.id, None)
         self.delivery.forget_job(job.id)

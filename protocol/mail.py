@@ -34,7 +34,7 @@ from .jobmessages import (
     LedgerWanted,
     SpecWanted,
 )
-from .jobstate import Phase
+from .jobstate import ENDINGS, Phase
 from .ledger import ForkError, Segment, SegmentId, Vector, open_segment
 from .register import FullError, Register
 from .signed import Signed
@@ -164,13 +164,12 @@ class Mail:
 
     def _let_go(self, peer: NodeId, message: Deliver) -> None:
         """The job was released here: take nothing in, but let nobody go on telling us about it."""
-        segments = (decode(Segment, signed.body) for signed in message.segments)
+        segments = [decode(Segment, signed.body) for signed in message.segments]
         authors = (NodeId(signed.author) for signed in message.segments)
         names = ((author, each.boot, each.sequence) for author, each in zip(authors, segments, strict=True))
-        ending = self.desk.released[JobId(message.job)].id
-        told = dict.fromkeys(names)
-        self._arrived.setdefault((peer, JobId(message.job)), {}).update(told)
-        if ending not in told:
+        self._arrived.setdefault((peer, JobId(message.job)), {}).update(dict.fromkeys(names))
+        # whoever has released it, too, may have kept another segment that says so, and would answer for ever
+        if not any(statement.kind in ENDINGS for each in segments for statement in each.statements):
             self.comparing.tell_end(peer, JobId(message.job))
 
     def _known(self, peer: NodeId, name: bytes, spec: Signed) -> Job | None:
@@ -238,6 +237,8 @@ class Mail:
     def _show_ledger(self, peer: NodeId, message: LedgerWanted, now: float) -> None:
         job = self.desk.jobs.get(JobId(message.job))
         if job is None:
+            if message.job in self.desk.released:
+                self.comparing.tell_end(peer, JobId(message.job))
             return
         vector = _vector(message.vector)
         if not vector:

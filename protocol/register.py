@@ -68,9 +68,11 @@ class Register:
         return job
 
     def make_room(self) -> None:
-        """Forget jobs that are over, the oldest first, until there is room for another. Raises FullError."""
+        """Forget jobs that are over, the oldest first, until there is room for another. Raises FullError.
+
+        That it is over has to be signed: whoever has just said so says it with the next `flush`."""
         while len(self.desk.jobs) >= JOBS_MAX:
-            over = next((job for job in self.desk.jobs.values() if job.closed), None)
+            over = next((job for job in self.desk.jobs.values() if job.closed and job.endings), None)
             if over is None:
                 raise FullError(f"{JOBS_MAX} jobs are under way here: no room for another")
             self.retention.forget(over)

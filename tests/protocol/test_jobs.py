@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pnode.protocol.codec import encode
+from pnode.protocol.effects import Reply
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import CancelJob, Submit
 from pnode.protocol.ids import JobId
@@ -99,6 +100,18 @@ def test_the_oldest_job_that_is_over_makes_room(monkeypatch: pytest.MonkeyPatch)
 
     assert list(circle["ann"].jobs.desk.jobs) == [new] != [old]
     assert circle["bob"].running
+
+
+def test_a_job_makes_no_room_before_its_end_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.register.JOBS_MAX", 1)
+    circle = Circle("ann")
+    job = circle.submit("ann", ALONE)
+    ann = circle["ann"]
+
+    ann.jobs.handle(CancelJob(8, job), circle.now)
+    effects = ann.jobs.handle(Submit(9, encode(CHAIN)), circle.now)
+
+    assert Reply(9, b"", "1 jobs are under way here: no room for another") in effects
 
 
 def test_a_job_is_cancelled_with_the_name_of_the_node_where_it_was_said() -> None:

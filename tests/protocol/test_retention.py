@@ -2,9 +2,10 @@
 
 import pytest
 
+from pnode.protocol.comparing import COMPARE_S
 from pnode.protocol.events import CancelJob, ResultsPulled
 from pnode.protocol.ids import JobId
-from pnode.protocol.jobmessages import Deliver
+from pnode.protocol.jobmessages import Deliver, LedgerWanted
 from pnode.protocol.ledger import StatementKind
 from pnode.protocol.retention import GRACE_S, RETENTION_S
 
@@ -158,6 +159,46 @@ def test_whoever_tells_us_how_it_ended_need_not_be_told() -> None:
     circle.say("ann", "bob", Deliver(job.id, (signed,), None))
 
     assert circle.take() == []
+
+
+def test_two_that_have_kept_different_words_of_the_end_do_not_go_on_telling_each_other() -> None:
+    circle = Circle("ann", "bob", "cid")
+    job = circle.submit("ann", spec(task("only"), replicas=2))
+    circle.deaf += [(one, other) for one in circle.partners for other in circle.partners]
+    for name in ("bob", "cid"):
+        circle.ask(name, lambda request: CancelJob(request, job))
+        circle[name].jobs.retention.forget(circle[name].job)
+    circle.settle()
+    circle.deaf.clear()
+    circle.take()
+
+    circle.say("bob", "cid", Deliver(job, (circle["bob"].jobs.desk.released[job].signed,), None))
+
+    assert circle.take() == []
+
+
+def test_whoever_follows_a_released_job_is_told_that_it_is_over() -> None:
+    circle = over()
+    job = circle["bob"].job.id
+    circle["bob"].jobs.retention.forget(circle["bob"].job)
+    circle.settle()
+    circle.frames.clear()
+
+    circle.say("ann", "bob", LedgerWanted(job, (), follow=True))
+
+    assert [type(message) for one, _, message in circle.frames if one == "bob"] == [Deliver]
+
+
+def test_of_what_was_said_in_the_moment_of_its_release_nothing_follows() -> None:
+    circle = over()
+    job = circle["bob"].job
+
+    circle["bob"].jobs.desk.note(job, statement(StatementKind.KEPT, node=circle.id_of("bob")))
+    circle["bob"].jobs.retention.forget(job)
+    circle.run(2 * COMPARE_S)
+
+    assert not knows(circle, "bob")
+    assert tables(circle, "bob") == ["segment"]
 
 
 def test_a_node_that_was_restarted_still_knows_what_it_has_released() -> None:
