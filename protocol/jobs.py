@@ -19,6 +19,7 @@ from .comparing import Comparing
 from .concluding import Concluding
 from .copies import Copies
 from .desk import Desk, segment_row
+from .doubts import Doubts
 from .effects import Effect, Erase, Reply
 from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, ResultsPulled, RunEnded, Submit, Synced, WatchJob
@@ -71,6 +72,7 @@ class Jobs:
         self.comparing = Comparing(desk)
         self.receipts = Receipts(desk)
         self.enquiries = Enquiries(desk)
+        self.doubts = Doubts(desk)
         self.keeping = Keeping(
             desk,
             self.strangers,
@@ -108,6 +110,7 @@ class Jobs:
             self.retention.deadline,
             self.strangers.deadline,
             self.enquiries.deadline,
+            self.doubts.deadline,
         )
 
     def handle(self, event: JobEvent, now: float) -> list[Effect]:
@@ -153,6 +156,7 @@ class Jobs:
         self.receipts.tick(now)
         self.retention.tick(now)
         self.enquiries.tick(now)
+        self.doubts.tick(now)
         for node in self.strangers.due(now):
             self._gone(node, now)
         effects = self._settle(now)
@@ -219,9 +223,7 @@ class Jobs:
 
     # -- this node's own doing ---------------------------------------------------------------------------------------
 
-    def restore(
-        self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow], now: float
-    ) -> list[Effect]:
+    def restore(self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow], now: float) -> list[Effect]:
         """Take up what the journal of an earlier run of this node holds."""
         for signed in jobs:
             self.register.restore(signed)
@@ -254,6 +256,7 @@ class Jobs:
         if job.closed:
             self.retention.look(job)
         else:
+            self.doubts.begin(job, now)
             self.holding.resume(job, now)
         self.keeping.resume(job, now)
 
@@ -326,7 +329,9 @@ class Jobs:
         while True:
             while self.desk.fresh or self.desk.news:
                 while self.desk.fresh:
-                    self.keeping.heard_of(*self.desk.fresh.pop(), now)
+                    job, source = self.desk.fresh.pop()
+                    self.doubts.begin(job, now)
+                    self.keeping.heard_of(job, source, now)
                 if self.desk.news:
                     self._tell_roles(*self.desk.news.popleft(), now)
             self.holding.start_ready(now)
@@ -367,6 +372,7 @@ class Jobs:
     def _close(self, job: Job, now: float) -> None:
         """The job is over: put away what is left of it here; whoever leads tells everybody."""
         job.closed, job.ended_here_s = True, now
+        self.doubts.end(job)
         self.holding.over(job, now)
         self.placing.over(job)
         self.keeping.stop(job)

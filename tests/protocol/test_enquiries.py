@@ -102,7 +102,7 @@ def test_nobody_is_waited_for_longer_than_was_promised() -> None:
 
     assert error(circle, "ann", request) is None
     assert len(circle["ann"].jobs.listed) == 1
-    assert circle.deadline == math.inf
+    assert circle["ann"].jobs.enquiries.deadline == math.inf
 
 
 def test_an_answer_that_comes_too_late_or_to_another_question_is_ignored() -> None:

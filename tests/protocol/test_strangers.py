@@ -84,7 +84,7 @@ def test_after_a_restart_who_shows_up_keeps_its_units(circle: Circle) -> None:
     circle.meet("ann")
     circle.take()
 
-    circle.run(600.0)
+    circle.run(500.0)
 
     assert circle.take() == []
     circle.end("bob", "only")
