@@ -4,7 +4,8 @@ Rendezvous hashing (Thaler and Ravishankar, 1998): every member has a score for 
 and the highest scores win. So all who see the same members name the same guardians without a word; a member that goes
 or comes changes the sets that it is in and no other, and the work is spread evenly.
 
-Who is suspected counts as living until it is dead: sets that changed with every lost packet would be copied each time.
+Who is suspected counts as living until it is dead: sets that changed with every lost packet would be copied each
+time.
 """
 
 import hashlib

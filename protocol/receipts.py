@@ -46,7 +46,8 @@ class Receipts:
         self.check(job)
 
     def check(self, job: Job) -> None:
-        """Somebody has said GUARDED, others are the guardians, or the job is over so soon that nobody need guard it."""
+        """Somebody has said GUARDED, others are the guardians, or the job is over so soon that nobody need guard
+        it."""
         if job.id in self._waiting:
             receipt = self._receipt(job)
             if receipt.guarded == receipt.wanted or job.state.is_over:

@@ -10,8 +10,8 @@ from .ids import NodeId
 from .timers import Timers
 
 STRANGER_S = 30.0
-"""Two rounds of dialling with growing pauses (`joining`), and a push-pull, take half as long. The rest is for machines
-that boot more slowly than we do after the power was cut for all: what they had done would be done again."""
+"""Two rounds of dialling with growing pauses (`joining`), and a push-pull, take half as long. The rest is for
+machines that boot more slowly than we do after the power was cut for all: what they had done would be done again."""
 
 
 class Strangers:
