@@ -18,6 +18,7 @@ PeerState = Literal["alive", "suspect", "dead", "left"]
 JobState = Literal["running", "done", "failed", "cancelled"]
 UnitState = Literal["waiting", "assigned", "fetching", "queued", "running", "done", "failed", "cancelled"]
 AttemptState = Literal["assigned", "queued", "running", "finished", "failed", "declined", "dropped", "lost"]
+ExplainedState = Literal[UnitState, "lost"]
 Stream = Literal["stdout", "stderr"]
 
 
@@ -287,7 +288,8 @@ class Explanation:
     item: int
     attempt: int
     """From 1; 0 for the explanation of why nobody has been chosen."""
-    state: UnitState
+    state: ExplainedState
+    """`lost` where its node was lost before it ended."""
     node: str | None
     decider: str | None
     """Name of the node that chose; None when nobody has, or when it is not known here."""

@@ -2,6 +2,7 @@
 
 from pnode.protocol.job import Job
 from pnode.protocol.jobstate import Attempt, UnitState
+from pnode.protocol.statements import Cause
 
 from .api import AttemptState, AttemptStatus
 from .directory import Directory
@@ -48,11 +49,19 @@ def _fate(attempt: Attempt, unit: UnitState, job: Job, directory: Directory) -> 
     if attempt.is_open and directory.is_gone(attempt.node):
         return "lost", f"{directory.name_of(attempt.node)} is gone"
     if attempt.is_open and job.state.is_over:
-        return "dropped", "the job is over"
+        return _left_open(attempt, unit)
     if attempt.phase != "finished" or attempt is unit.result:
         return state, attempt.reason
     assert unit.result is not None, "there is at least this one"
     return state, f"not needed, since the result of attempt {unit.result.number} counts"
+
+
+def _left_open(attempt: Attempt, unit: UnitState) -> tuple[AttemptState, str]:
+    """What has become of an attempt that nobody ended before its job was over. That its node was lost stays true
+    after the node has come back."""
+    following = (each for each in unit.attempts.values() if each.number == attempt.number + 1)
+    again = next((each for each in following if each.cause == Cause.RAN), None)
+    return ("dropped", "the job is over") if again is None else ("lost", again.why)
 
 
 def _instant(seconds: float | None) -> Instant | None:

@@ -46,7 +46,7 @@ def _of_attempt(job: Job, key: UnitKey, attempt: Attempt, desk: Desk, neighbours
         task=job.task(key).name,
         item=key[1],
         attempt=attempt.number,
-        state=unit_state(attempt),
+        state="lost" if attempt.is_open and desk.is_gone(attempt.node) else unit_state(attempt),
         node=neighbours.name_of(attempt.node),
         decider=None if decider is None else neighbours.name_of(decider),
         decided_at=None if attempt.assigned_s is None else Instant(attempt.assigned_s),

@@ -317,7 +317,16 @@ class Office:
     async def _text(self, job: Job, attempt: Attempt, file: FileRef, what: str) -> str:
         """What an attempt has printed. Raises RefusedError if it cannot be had."""
         with self._pinned([file.digest]):
-            await self._get(file, job, attempt, what)
+            try:
+                await self._get(file, job, attempt, what)
+            except RefusedError:
+                directory = self._directory()
+                if job.released or not directory.is_gone(attempt.node):
+                    raise
+                # Nobody copies it. That those who keep the job have not got it explains nothing.
+                raise RefusedError(
+                    f"{what} cannot be had: {directory.name_of(attempt.node)} had it and is gone"
+                ) from None
             with _here(file):
                 return (await trio.to_thread.run_sync(self.node.store.read, file.digest)).decode(errors="replace")
 

@@ -7,6 +7,7 @@ from pnode.protocol.ids import JobId, NodeId, job_text, node_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Summary
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey, why_failed
+from pnode.protocol.jobstate import UnitState as AttemptsOfUnit
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord, Role
 from pnode.protocol.roster import State
@@ -193,7 +194,7 @@ def job_detail(job: Job, directory: Directory, now: float) -> JobDetail:
 
 def _unit_status(job: Job, key: UnitKey, directory: Directory) -> UnitStatus:
     unit = job.state.unit(key)
-    attempt = unit.result or unit.current
+    attempt = unit.result or (_latest(unit) if job.state.is_over else unit.current)
     if attempt is None:
         reason = directory.why_nobody(job.task(key)) if key in job.unplaced else ""
         return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, reason, "", ())
@@ -212,6 +213,14 @@ def _unit_status(job: Job, key: UnitKey, directory: Directory) -> UnitStatus:
         stderr_tail=outcome.stderr_tail if outcome is not None and attempt.phase == "failed" else "",
         attempts=attempts_at(unit, job, directory),
     )
+
+
+def _latest(unit: AttemptsOfUnit) -> Attempt | None:
+    """Where a unit without a result was last when its job ended: its current attempt may be an earlier one whose node
+    was lost and therefore never gave it up."""
+    if unit.current is None or unit.current.phase == "failed":
+        return unit.current
+    return max((each for each in unit.attempts.values() if each.phase != "declined"), key=lambda each: each.key)
 
 
 def _why_again(attempt: Attempt) -> str:

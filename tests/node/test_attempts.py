@@ -11,6 +11,7 @@ from pnode.node.jobtext import keepers_text, origin_text, write_attempts
 from pnode.node.keepers import holders_of, keepers_of, why_nowhere
 from pnode.protocol.job import Job
 from pnode.protocol.ledger import StatementKind
+from pnode.protocol.statements import Cause
 
 from ..protocol.ledgers import NODES, outcome, statement
 from .fake_node import DONE, ENDED, JOB, NOON
@@ -48,6 +49,20 @@ def test_an_attempt_that_never_ended_is_lost_with_its_node_and_dropped_with_its_
     made.state.note(NODES[0], statement(K.CANCELLED, attempt=0))
     assert [(state, end) for state, _, _, end in seen(made)] == [("dropped", "the job is over")] * 2
     assert seen(made, 1)[0] == ("lost", False, "", "beta is gone")
+
+
+def test_an_attempt_was_lost_though_its_node_is_back() -> None:
+    made = job()
+    assigned(made, 1, 1)
+    happened(made, K.STARTED, 1, 1)
+    again = statement(K.ASSIGNED, UNIT, attempt=2, at_s=2, node=NODES[2], text="beta is gone", cause=Cause.RAN)
+    made.state.note(NODES[0], again)
+    made.state.note(NODES[0], statement(K.CANCELLED, attempt=0))
+
+    assert [(state, end) for state, _, _, end in seen(made)] == [
+        ("lost", "beta is gone"),
+        ("dropped", "the job is over"),
+    ]
 
 
 def test_of_two_results_one_counts_and_the_other_says_which() -> None:

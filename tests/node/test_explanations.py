@@ -70,6 +70,20 @@ def test_of_the_choices_of_others_it_is_said_where_to_ask() -> None:
     assert [score.node for score in there.scores] != []
 
 
+def test_an_attempt_whose_node_is_gone_is_lost() -> None:
+    cluster = make_cluster(3, 1, speeds={1: 2.0})
+    job = submit(cluster, CHAIN)
+    cluster.engine.run_for(1.0)
+    cluster.hosts[1].crash()
+    finish(cluster, job)
+
+    lost, again = ask(cluster, cluster.hosts[0], job, "first")
+
+    assert (lost.node, lost.state) == ("n1", "lost")
+    assert again.state == "done"
+    assert again.why.startswith("n1 ")
+
+
 def test_a_node_that_was_gone_or_too_small_is_told_with_the_reason() -> None:
     cluster = make_cluster(3, 1)
     cluster.hosts[2].crash()

@@ -116,6 +116,18 @@ def test_a_second_attempt_says_why_there_is_one() -> None:
     assert (unit.attempt, unit.node, unit.reason) == (2, "gamma", "beta is gone")
 
 
+def test_what_was_cancelled_is_shown_where_it_was_last() -> None:
+    made = job()
+    made.state.note(NODES[0], statement(K.ASSIGNED, node=NODES[1]))
+    made.state.note(NODES[0], statement(K.ASSIGNED, attempt=2, node=NODES[2], text="beta is gone"))
+    made.state.note(NODES[0], statement(K.CANCELLED, attempt=0))
+    made.state.note(NODES[2], statement(K.DROPPED, attempt=2))
+
+    unit = job_detail(made, Names(NODES[1]), 10.0).units[0]  # type: ignore[arg-type]
+
+    assert (unit.attempt, unit.node, unit.state) == (2, "gamma", "cancelled")
+
+
 def test_a_job_of_which_only_a_summary_is_known_can_be_listed() -> None:
     summary = Summary(JOB, NODES[3], "far", "done", 2, 2, 100.0, 130.0)
 
