@@ -199,17 +199,18 @@ def _unit_status(job: Job, key: UnitKey, directory: Directory) -> UnitStatus:
         reason = directory.why_nobody(job.task(key)) if key in job.unplaced else ""
         return UnitStatus(job.task(key).name, key[1], 0, "waiting", None, None, None, None, None, reason, "", ())
     outcome = attempt.outcome
+    given_up = unit.abandoned is not None and unit.result is None
     return UnitStatus(
         task=job.task(key).name,
         item=key[1],
         attempt=attempt.number,
-        state=unit_state(attempt),
+        state="failed" if given_up else unit_state(attempt),
         node=directory.name_of(attempt.node) if attempt.number else None,  # else its item is settled
         queued_at=_instant(attempt.accepted_s or attempt.assigned_s),
         started_at=_instant(attempt.started_s),
         finished_at=_instant(attempt.ended_s),
         seconds=None if outcome is None else outcome.seconds,
-        reason=attempt.reason or _why_again(attempt),
+        reason=why_failed(unit) if given_up else attempt.reason or _why_again(attempt),
         stderr_tail=outcome.stderr_tail if outcome is not None and attempt.phase == "failed" else "",
         attempts=attempts_at(unit, job, directory),
     )
@@ -220,7 +221,8 @@ def _latest(unit: AttemptsOfUnit) -> Attempt | None:
     was lost and therefore never gave it up."""
     if unit.current is None or unit.current.phase == "failed":
         return unit.current
-    return max((each for each in unit.attempts.values() if each.phase != "declined"), key=lambda each: each.key)
+    taken = (each for each in unit.attempts.values() if each.phase != "declined")
+    return max(taken, key=lambda each: each.key, default=unit.current)
 
 
 def _why_again(attempt: Attempt) -> str:

@@ -128,6 +128,27 @@ def test_what_was_cancelled_is_shown_where_it_was_last() -> None:
     assert (unit.attempt, unit.node, unit.state) == (2, "gamma", "cancelled")
 
 
+def test_what_nobody_took_before_the_job_was_over_is_shown_where_it_was_declined() -> None:
+    made = job()
+    made.state.note(NODES[0], statement(K.ASSIGNED, node=NODES[1]))
+    made.state.note(NODES[1], statement(K.DECLINED, text="its queue is full"))
+    made.state.note(NODES[0], statement(K.CANCELLED, attempt=0))
+
+    assert job_detail(made, Names(), 10.0).units[0].node == "beta"  # type: ignore[arg-type]
+
+
+def test_what_was_lost_too_often_has_failed() -> None:
+    made = job()
+    made.state.note(NODES[0], statement(K.ASSIGNED, node=NODES[1]))
+    made.state.note(NODES[1], statement(K.STARTED))
+    made.state.note(NODES[0], statement(K.ABANDONED, node=NODES[1], text="the node that ran it was lost"))
+
+    detail = job_detail(made, Names(NODES[1]), 10.0)  # type: ignore[arg-type]
+
+    assert (detail.state, detail.reason) == ("failed", "first failed: the node that ran it was lost")
+    assert (detail.units[0].state, detail.units[0].reason) == ("failed", "the node that ran it was lost")
+
+
 def test_a_job_of_which_only_a_summary_is_known_can_be_listed() -> None:
     summary = Summary(JOB, NODES[3], "far", "done", 2, 2, 100.0, 130.0)
 
