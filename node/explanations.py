@@ -99,6 +99,8 @@ def _missing(job: Job, key: UnitKey, number: int, decider: NodeId | None, desk: 
         return "who chose the node has not been heard here yet"
     if decider == desk.me:
         return "the numbers behind this choice are no longer kept"
+    if desk.is_gone(decider):
+        return f"the numbers behind this choice were at {neighbours.name_of(decider)}, which is gone"
     words = f"'pnode explain {job_text(job.id)} {unit_name(job, key)}'"
     return f"the numbers behind this choice are at {neighbours.name_of(decider)}: {words} there shows them"
 

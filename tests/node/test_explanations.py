@@ -70,6 +70,18 @@ def test_of_the_choices_of_others_it_is_said_where_to_ask() -> None:
     assert [score.node for score in there.scores] != []
 
 
+def test_numbers_are_not_sent_for_to_a_node_that_is_gone() -> None:
+    cluster = make_cluster(3, 1, speeds={1: 2.0})
+    job = submit(cluster, CHAIN)
+    finish(cluster, job)
+    cluster.hosts[1].crash()
+    cluster.engine.run_for(20.0)
+
+    told, *_ = ask(cluster, cluster.hosts[0], job, "last")
+
+    assert told.note == "the numbers behind this choice were at n1, which is gone"
+
+
 def test_an_attempt_whose_node_is_gone_is_lost() -> None:
     cluster = make_cluster(3, 1, speeds={1: 2.0})
     job = submit(cluster, CHAIN)
