@@ -15,6 +15,7 @@ ladder and then the earlier statement decide, so that all replicas still agree.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -103,8 +104,10 @@ class Attempt:
     outcome: Outcome | None = None
     mark: bytes = b""
     """What it wrote, in eight bytes (`outputs_mark`); empty until it has finished."""
-    keepers: dict[NodeId, None] = field(default_factory=dict)
-    """Replicas that have a copy of everything it wrote."""
+    keepers: dict[NodeId, float] = field(default_factory=dict)
+    """Replicas that have said that they have a copy of everything it wrote, and when last."""
+    without: dict[NodeId, float] | None = None
+    """Who has said that it cannot be had, and so has no copy itself, and when last; None if nobody has."""
     lost: Told | None = None
     """What it wrote cannot be had where it ran: by the earliest statement."""
     end: Statement | None = None
@@ -123,6 +126,14 @@ class Attempt:
     def kept(self) -> bool:
         """Whether a replica has a copy of what it wrote."""
         return bool(self.keepers)
+
+    @property
+    def copies(self) -> dict[NodeId, float]:
+        """The replicas that still have a copy: who has lost its disk says so."""
+        if self.without is None:
+            return self.keepers
+        lost_s = self.without
+        return {node: at_s for node, at_s in self.keepers.items() if at_s > lost_s.get(node, -math.inf)}
 
     @property
     def used(self) -> tuple[bytes, ...]:
@@ -257,6 +268,18 @@ def note_progress(attempt: Attempt, statement: Statement) -> None:
             attempt.mark = outputs_mark(statement.outcome.outputs)
     if LADDER[proved] > LADDER[attempt.phase]:
         attempt.phase = proved
+
+
+def note_copy(attempt: Attempt, author: NodeId, at_s: float) -> None:
+    """A replica has a copy."""
+    attempt.keepers[author] = max(attempt.keepers.get(author, at_s), at_s)
+
+
+def note_loss(attempt: Attempt, author: NodeId, statement: Statement) -> None:
+    """What it wrote cannot be had where it ran, nor from whoever says so."""
+    attempt.lost = earliest(attempt.lost, statement)
+    attempt.without = attempt.without or {}
+    attempt.without[author] = max(attempt.without.get(author, statement.at_s), statement.at_s)
 
 
 def earliest(known: Told | None, statement: Statement) -> Told:

@@ -75,7 +75,7 @@ class Concluding:
         settled all had copies then, and who has become a replica since goes on copying when the job is over."""
         while job.kept_up_to < job.finals:
             key = job.final(job.kept_up_to)
-            keepers = _result(job, key).keepers
+            keepers = self.desk.copies(job, key, _result(job, key))
             if key[1] not in job.state.settlement and not all(node in keepers for node in job.replicas):
                 return False
             job.kept_up_to += 1
@@ -83,7 +83,7 @@ class Concluding:
 
     def _is_safe(self, job: Job, key: UnitKey) -> bool:
         return key[1] in job.state.settlement or any(
-            not self.desk.is_gone(node) for node in _result(job, key).keepers
+            not self.desk.is_gone(node) for node in self.desk.copies(job, key, _result(job, key))
         )
 
 

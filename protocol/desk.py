@@ -26,7 +26,7 @@ from .effects import Effect, Notify, Save
 from .guardians import best
 from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
-from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, AttemptKey, UnitKey, attempted_by
+from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, Attempt, AttemptKey, UnitKey, attempted_by
 from .ledger import STATEMENTS_MAX, Entry, FeedId, SegmentId, Statement, StatementKind, fitting
 from .view import Mapper, Profile, View
 
@@ -148,9 +148,22 @@ class Desk:
         return job.leading
 
     def leader(self, job: Job) -> NodeId | None:
-        """Who that is: the first replica that has what it takes; None if no replica is alive."""
+        """Who that is: the first replica that has what it takes, else the first; None if no replica is alive. Whoever
+        collects the ledger does not lead, though it may have been ready in an earlier run: it will be told soon."""
+        collects = job.collecting is not None and job.collecting.lacks_ledger
         ready = (node for node in job.replicas if node == job.origin or node in job.state.guards)
-        return next(ready, job.replicas[0] if job.replicas else None)
+        return next((node for node in (*ready, *job.replicas) if node != self.me or not collects), None)
+
+    def has(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
+        """Whether what an attempt wrote is here. What this node has said of that in a run that it does not remember
+        proves nothing (`echoes`)."""
+        says_so = (attempt.node == self.me and attempt.lost is None) or self.me in attempt.copies
+        return says_so and not job.is_doubted(key, attempt)
+
+    def copies(self, job: Job, key: UnitKey, attempt: Attempt) -> list[NodeId]:
+        """The replicas that have a copy of what an attempt wrote, this one only if it remembers."""
+        doubted = job.is_doubted(key, attempt)
+        return [node for node in attempt.copies if node != self.me or not doubted]
 
     def sources(self, job: Job) -> tuple[NodeId, ...]:
         """Who else has the job's inputs and application, or soon will, the surest first: its origin, who has said so,
@@ -191,8 +204,10 @@ class Desk:
             self.dirty[job.id] = None
 
     def heard(self, job: Job, entry: Entry) -> None:
-        """A segment of somebody else's is new to us."""
-        self.keep(job, entry)
+        """A segment of somebody else's is new to us; or one of our own of an earlier run, of which our disk has lost
+        it."""
+        is_doubted = entry.author == self.me and _doubt(job, entry)
+        self.keep(job, entry, saves=not is_doubted)
         job.state.apply(entry)
         for node in job.watchers:
             if node != entry.author:
@@ -201,7 +216,7 @@ class Desk:
             if job.state.fits(statement):
                 self.news.append((job, entry.author, statement))
 
-    def keep(self, job: Job, entry: Entry) -> None:
+    def keep(self, job: Job, entry: Entry, *, saves: bool = True) -> None:
         """Remember where the proofs are, and journal the segment."""
         for statement in entry.segment.statements:
             if statement.kind in ENDINGS:
@@ -215,8 +230,13 @@ class Desk:
                 _note_proof(job, entry, statement)
         if job.state.settlement.possible and job.mentions.note(entry, job.state):
             self.voided[job.id] = None
-        self.effects.append(Save("segment", segment_row(job.id, entry), encode(entry.signed)))
+        if saves:
+            self.save(job, entry)
         self.effects.append(Notify("job", job.id))
+
+    def save(self, job: Job, entry: Entry) -> None:
+        """Journal a segment."""
+        self.effects.append(Save("segment", segment_row(job.id, entry), encode(entry.signed)))
 
     def offer(self, job: Job, node: NodeId, segment: SegmentId) -> None:
         """Let a node have a segment."""
@@ -276,6 +296,17 @@ class Desk:
     def _offer(self, node: NodeId, job: Job, segment: SegmentId, *, again: bool = False) -> None:
         if node != self.me and not self.is_gone(node):
             self.delivery.offer(node, job.id, segment, again=again)
+
+
+def _doubt(job: Job, entry: Entry) -> bool:
+    """What this node has said that it has may have gone together with its memory of that. As long as that is not
+    known the next run is not to take it for its own memory either. Tells whether there is anything of the kind."""
+    for statement in entry.segment.statements:
+        has_it = statement.kind in (StatementKind.FINISHED, StatementKind.KEPT)
+        if has_it and job.state.fits(statement) and not job.state.is_void(statement):
+            job.doubt((statement.task, statement.item), (statement.attempt, attempted_by(entry.author, statement)))
+            job.unsaved[entry.id] = None
+    return entry.id in job.unsaved
 
 
 def _note_proof(job: Job, entry: Entry, statement: Statement) -> None:

@@ -42,6 +42,8 @@ class Purpose(Enum):
     """A replica wants a copy of the unit's result."""
     GUARD = auto()
     """A guardian wants the job's inputs and application; of no unit in particular."""
+    LOOK = auto()
+    """Is it in our own store? Nobody is asked for it, and it is not waited for (`echoes`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,18 @@ class Fetching:
             self._begin(wanted)
         return True
 
+    def look(self, file: FileRef, waiter: Waiter) -> bool:
+        """See whether content is in our own store; tells whether that is still to be found out. Then it has arrived,
+        or has failed, soon."""
+        digest = Digest(file.digest)
+        if digest in self._here.get(waiter.job, ()):
+            return False
+        wanted = self._wanted.setdefault(digest, _Wanted(file))
+        wanted.waiters[waiter] = ()
+        wanted.looked = False
+        self._begin(wanted)
+        return True
+
     def want_again(self, file: FileRef, sources: tuple[NodeId, ...], waiter: Waiter, reason: str, now: float) -> None:
         """Go on trying for what was given up, once per longest pause."""
         digest = Digest(file.digest)
@@ -137,6 +151,10 @@ class Fetching:
         if wanted is None or not wanted.under_way:
             return []  # it has come another way meanwhile: as the output of a task
         wanted.under_way, wanted.reason = False, event.reason
+        looking = [waiter for waiter in wanted.waiters if waiter.purpose is Purpose.LOOK]
+        for waiter in looking:
+            del wanted.waiters[waiter]
+        absent = [(waiter, self.desk.me) for waiter in looking]
         sources = self._sources(wanted)
         for source in sources:
             self.strangers.meet(source, now)
@@ -145,9 +163,10 @@ class Fetching:
             if sources:
                 self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
             self._tell(wanted)
-            return []
+            return absent
         self._forget(digest)
-        return [(waiter, sources[0]) for waiter in wanted.waiters]
+        blamed = sources[0] if sources else self.desk.me
+        return absent + [(waiter, blamed) for waiter in wanted.waiters]
 
     def trouble(self, digest: Digest) -> str:
         """Why content that is wanted is not here yet, for people; empty as long as nothing has gone wrong."""

@@ -26,7 +26,9 @@ class Gathering:
 
     def want_given(self, job: Job, key: UnitKey) -> None:
         """Ask for what comes with the job: the application, and the input of an entry."""
-        held, sources = job.held[key], (job.origin, *self.desk.sources(job))
+        held, sources = job.held[key], self.desk.sources(job)
+        if job.origin == self.desk.me and job.equipped:
+            sources = (self.desk.me, *sources)
         if job.spec.application is not None:
             self._want(job, key, None, (job.spec.application,), (*sources, held.assigner))
         if not job.shape.parents[key[0]]:
@@ -99,8 +101,8 @@ class Gathering:
         equals, me = job.state.unit(parent).equals, self.desk.me
         nodes = {each.node: None for each in equals if each.lost is None}
         for each in equals:
-            nodes.update(each.keepers)
-        first = (me,) if me in nodes else ()
+            nodes.update(dict.fromkeys(each.copies))
+        first = (me,) if any(self.desk.has(job, parent, each) for each in equals) else ()
         if job.task(parent).final:
             nodes.update(dict.fromkeys(job.replicas))
         nodes.update({each.node: None for each in equals})

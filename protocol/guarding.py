@@ -10,6 +10,7 @@ own goes (`comparing`), and until all of that is here nothing is said, so that n
 been done. A fellow that never answers does not keep it from guarding for longer than COLLECT_S.
 """
 
+import math
 from collections.abc import Iterator
 
 from .desk import Desk
@@ -45,20 +46,22 @@ class Guarding:
         """Until when a ledger is waited for."""
         self._syncs: dict[int, JobId] = {}
         self._counter = 0
+        self._whole: dict[JobId, None] = {}
+        """Jobs whose ledger has become whole."""
 
     @property
     def deadline(self) -> float:
-        return min(self._again.deadline, self._patience.deadline)
+        return -math.inf if self._whole else min(self._again.deadline, self._patience.deadline)
 
     def begin(self, job: Job, now: float, *, has_ledger: bool) -> None:
         """This node has become one of the job's replicas."""
-        if not job.spec.replicas or job.state.is_over or self.desk.me in job.state.guards or job.collecting:
+        if not job.spec.replicas or job.state.is_over or self._has_said_so(job) or job.collecting:
             return
         job.collecting = Collecting()
         if not has_ledger:
             job.collecting.lacks_ledger = True
             self._patience.set(job.id, now + COLLECT_S)
-        if not (has_ledger and job.origin == self.desk.me):  # an origin that has lost its disk has nothing
+        if not job.equipped:
             self._want_all(job)
         self._sync_if_whole(job)
 
@@ -110,8 +113,14 @@ class Guarding:
         """What was saved before a Sync is on the disk."""
         job = self.desk.jobs.get(self._syncs.pop(number, JobId(b"")))
         if job is not None and job.collecting is not None and job.collecting.sync == number:
-            job.collecting = None
+            job.collecting, job.equipped = None, True
             self.desk.say(job, Statement(StatementKind.GUARDED, 0, 0, 0, now), ())
+
+    def whole(self) -> list[JobId]:
+        """Jobs whose ledgers have come to be whole since the last time: now this node may lead them."""
+        whole = list(self._whole)
+        self._whole.clear()
+        return whole
 
     def tick(self, now: float) -> None:
         for job_id in self._again.due(now):
@@ -131,7 +140,12 @@ class Guarding:
     def _has_ledger(self, job: Job, collecting: Collecting) -> None:
         collecting.lacks_ledger = False
         self._patience.cancel(job.id)
+        self._whole[job.id] = None
         self._sync_if_whole(job)
+
+    def _has_said_so(self, job: Job) -> bool:
+        """In a run that this one remembers (`echoes`)."""
+        return job.equipped and self.desk.me in job.state.guards
 
     def _want_all(self, job: Job) -> None:
         assert job.collecting is not None, "only called while it is"

@@ -248,10 +248,11 @@ class Holding:
             if attempt.phase not in ("accepted", "started") or job.state.is_over:
                 continue
             assigner, other = attempt.assigner or job.origin, superseding(unit, attempt)
-            if other is None:
+            if other is None and key not in job.held:
                 self._take(job, key, attempt, assigner, now)
-            else:
-                why = f"attempt {other.number} has superseded it"
+            else:  # a copy supersedes nothing, but here it is of no use
+                number = job.held[key].unit.attempt if other is None else other.number
+                why = f"attempt {number} has superseded it"
                 self._say(job, StatementKind.DROPPED, self._unit(job, key, attempt), now, (assigner,), why)
 
     def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId, now: float) -> None:

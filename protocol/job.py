@@ -73,6 +73,16 @@ class Collecting:
     """All is here, and that much will be on the disk when this Sync is through; 0 while something is missing."""
 
 
+@dataclass(slots=True)
+class Echo:
+    """Is something here of which an earlier run of this node has said so?"""
+
+    sought: dict[Digest, None] | None = None
+    """What is being looked for in the store; None as long as nobody has begun."""
+    is_missing: bool = False
+    """Some of it is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """A statement of ours that is not yet in a segment."""
@@ -133,6 +143,13 @@ class Job:
     """Hearsay: up to which change each node has been told."""
     hearsay: dict[UnitKey, Attempt] = field(default_factory=dict)
     """Hearsay: how far units are that this node has not heard of by its ledger."""
+
+    echoes: dict[UnitKey, dict[AttemptKey, Echo]] = field(default_factory=dict)
+    """Echoes: what this node has made or copied by its own words, which have come from others."""
+    unsaved: dict[SegmentId, None] = field(default_factory=dict)
+    """Echoes: the segments with these words."""
+    equipped: bool = False
+    """Guarding: the job's inputs and application are here, as far as this run of our process and its journal know."""
 
     guardians: tuple[Standing, ...] = ()
     """Keeping: the guardians by precedence, with their scores."""
@@ -272,6 +289,15 @@ class Job:
         self.changes.pop(key, None)
         self.hearsay.pop(key, None)
         self.sure.pop(key, None)
+        self.echoes.pop(key, None)
+
+    def doubt(self, key: UnitKey, attempt: AttemptKey) -> None:
+        """This node has said that it has what an attempt wrote, and does not remember it."""
+        self.echoes.setdefault(key, {}).setdefault(attempt, Echo())
+
+    def is_doubted(self, key: UnitKey, attempt: Attempt) -> bool:
+        """Whether this node has what an attempt wrote by no more than what others say that it has said."""
+        return attempt.key in self.echoes.get(key, ())
 
     def due(self, key: UnitKey) -> float:
         """When a unit should start."""

@@ -20,6 +20,7 @@ from .concluding import Concluding
 from .copies import Copies
 from .desk import Desk, segment_row
 from .doubts import Doubts
+from .echoes import Echoes
 from .effects import Effect, Erase, Reply
 from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, ResultsPulled, RunEnded, Submit, Synced, WatchJob
@@ -68,6 +69,7 @@ class Jobs:
         self.leading = Leading(Replica(desk), self.recovery, Concluding(desk))
         self.guarding = Guarding(desk, self.fetching)
         self.copies = Copies(desk, self.fetching)
+        self.echoes = Echoes(desk, self.fetching)
         self.forgetting = Forgetting(desk, self.placing, self.holding, self.copies)
         self.comparing = Comparing(desk)
         self.receipts = Receipts(desk)
@@ -104,6 +106,7 @@ class Jobs:
             self.fetching.deadline,
             self.guarding.deadline,
             self.copies.deadline,
+            self.echoes.deadline,
             self.comparing.deadline,
             self.receipts.deadline,
             self.keeping.deadline,
@@ -153,6 +156,7 @@ class Jobs:
         self.leading.tick(now)
         self.guarding.tick(now)
         self.copies.tick(now)
+        self.echoes.tick(now)
         self.receipts.tick(now)
         self.retention.tick(now)
         self.enquiries.tick(now)
@@ -305,6 +309,8 @@ class Jobs:
                     self.copies.arrived(job, waiter.key, digest, now)
                 case Purpose.GUARD:
                     self.guarding.arrived(job, digest)
+                case Purpose.LOOK:
+                    self.echoes.arrived(job, waiter.key, digest)
                 case Purpose.RUN:
                     self.holding.arrived(job, waiter.key, digest, now)
 
@@ -316,6 +322,8 @@ class Jobs:
                     self.copies.given_up(job, waiter.key, source, event.file, event.reason, now, ours=event.ours)
                 case Purpose.GUARD:
                     self.guarding.given_up(job, event.file, now)
+                case Purpose.LOOK:
+                    self.echoes.absent(job, waiter.key, Digest(event.file.digest), now)
                 case Purpose.RUN:
                     if event.ours:
                         self.holding.cannot(job, waiter.key, event.file, event.reason, now)
@@ -350,6 +358,8 @@ class Jobs:
                 self.leading.concluding.look(job, now)
         else:
             self.holding.heard(job, author, statement, now)
+            if author == self.desk.me:
+                self.echoes.heard(job, now)
             if statement.kind in COPIED:
                 self.copies.copy(job, (statement.task, statement.item), now)
             if not job.state.is_over:

@@ -33,6 +33,8 @@ from .attempts import (
     failed_s,
     has_failed,
     note_assignment,
+    note_copy,
+    note_loss,
     note_progress,
     superseding,
     why_failed,
@@ -273,9 +275,9 @@ class JobState:
         if kind == StatementKind.ASSIGNED:
             note_assignment(attempt, author, statement)
         elif kind == StatementKind.KEPT:
-            attempt.keepers[author] = None
+            note_copy(attempt, author, statement.at_s)
         elif kind == StatementKind.LOST:
-            attempt.lost = earliest(attempt.lost, statement)
+            note_loss(attempt, author, statement)
         elif kind == StatementKind.ABANDONED:
             unit.abandoned = earliest(unit.abandoned, statement)
         else:
@@ -332,7 +334,7 @@ _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 
 def _kept(unit: UnitState) -> bool:
     """Whether a replica has a copy of the result."""
-    return any(attempt.keepers for attempt in unit.equals)
+    return any(attempt.copies for attempt in unit.equals)
 
 
 def _mark(keys: dict[UnitKey, None], key: UnitKey, holds: bool) -> None:

@@ -67,7 +67,7 @@ class Keeping:
     def submitted(self, job: Job, now: float) -> None:
         """A job was submitted here."""
         job.settled = job.replicas
-        job.leading = True
+        job.leading = job.equipped = True
         self._take_part(job, now, has_ledger=True)
 
     def heard_of(self, job: Job, source: NodeId, now: float) -> None:
@@ -84,6 +84,7 @@ class Keeping:
         """After a restart nobody is known yet: who has not kept a job before waits before it counts itself in."""
         job.settled = job.replicas
         job.leading = self.desk.leader(job) == self.desk.me
+        job.equipped = job.origin == self.desk.me or self.desk.me in job.state.guards
         self.copies.trust(job)
         self._meet_origin(job, now)
         if job.closed:
@@ -92,7 +93,7 @@ class Keeping:
             self.leading.resume(job, now)
         if not self.desk.keeps(job):
             return
-        if job.origin == self.desk.me or self.desk.me in job.state.guards:
+        if job.equipped:
             self._take_part(job, now, has_ledger=True)
         else:
             self._later.set(job.id, now + STRANGER_S)
@@ -157,6 +158,9 @@ class Keeping:
             if job is not None and self.desk.keeps(job) and not job.closed:
                 self._take_part(job, now, has_ledger=False)
                 self._compare_with_another(job)
+        for job_id in self.guarding.whole():
+            if job_id in self.desk.jobs:
+                self.check_lead(self.desk.jobs[job_id], now)
         if self._joined:
             joined, self._joined = tuple(self._joined), {}
             for job in tuple(self.desk.jobs.values()):

@@ -293,7 +293,7 @@ class Recovery:
         """Whether somebody who is there has what an attempt has written."""
         if attempt.lost is None and not self.desk.is_gone(attempt.node):
             return True
-        return any(not self.desk.is_gone(node) for node in attempt.keepers)
+        return any(not self.desk.is_gone(node) for node in attempt.copies)
 
     def _is_blocked(self, job: Job, key: UnitKey) -> bool:
         for parent in job.parents(key):

@@ -52,6 +52,8 @@ class Replica:
             current = unit.current
             if current is not None and (current.is_open or current.phase == "finished"):
                 self._introduce(job, key, current.node)
+            if current is not None and current.is_open:  # it may have come back without its memory before we led
+                self.desk.remind(job, current.node, key, current.key)
 
     def back(self, job: Job, node: NodeId) -> None:
         """A node is there again that may have missed, or forgotten, what was said: tell it all that concerns it."""

@@ -120,7 +120,7 @@ class Settlement:
             ended_s=said.at_s - said.queue_s,
             outcome=said.outcome,
             mark=outputs_mark(said.outcome.outputs),
-            keepers={settled.author: None},
+            keepers={settled.author: said.at_s},
         )
         return UnitState({result.key: result}, result, result)
 

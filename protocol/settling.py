@@ -76,7 +76,7 @@ class Settling:
 
     def _is_ready(self, job: Job, item: int) -> bool:
         for task in job.final_tasks:
-            keepers = _result(job, task, item).keepers
+            keepers = self.desk.copies(job, (task, item), _result(job, task, item))
             if not all(node in keepers for node in job.replicas):
                 return False
         units = (job.state.unit((task, item)) for task in range(len(job.spec.dag.tasks)))

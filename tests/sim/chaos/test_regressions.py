@@ -11,6 +11,10 @@ FOUND = {
     "a job failed since an input that had gone with its node was not made anew": Options(29, 6, 1.0),
     "a job with a task that had failed neither ended nor was the task tried again": Options(14, 6, 1.0),
     "the end of a feed with a gap that nobody could fill was sent for ever": Options(5, 6, 1.0),
+    "a job was concluded with results that had gone with the disks of those who had said that they keep them": (
+        Options(25, 6, 1.0)
+    ),
+    "a replica that had come back without its memory believed that it had what it had once said": Options(22, 6, 1.0),
 }
 
 

@@ -1,0 +1,128 @@
+"""Echoes: what this node has by its own words, when these have come from others and not from its own journal.
+
+A node that has lost its disk, or was started from an old copy of it, hears from others what it has said in an earlier
+run: that it has made something, that it has a copy of something. Everybody goes by these words. So what they say is
+here is looked for in the store, and what is neither here nor with anybody else who is there is said to be LOST. What
+this run has done itself, and what its journal holds, is not in doubt; so what is doubted is not journaled meanwhile.
+
+    doubted --all of it is in the store, or was copied again--> believed
+    doubted --some of it is not--> missing --nobody else has it, and it is needed--> LOST is said
+"""
+
+from .desk import Desk
+from .fetching import Fetching, Purpose, Waiter
+from .ids import Digest, JobId
+from .job import Echo, Job
+from .jobstate import Attempt, UnitKey
+from .ledger import Statement, StatementKind
+from .timers import Timers
+
+LOOK_S = 1.0
+"""More of the ledger is on its way: most of what is heard of is not needed any more by what follows."""
+
+AGAIN_S = 10.0
+"""What others have may go with them, or be needed again later."""
+
+
+class Echoes:
+    """What is doubted of all jobs of this node."""
+
+    def __init__(self, desk: Desk, fetching: Fetching) -> None:
+        self.desk = desk
+        self.fetching = fetching
+        self._timers: Timers[JobId] = Timers()
+
+    @property
+    def deadline(self) -> float:
+        return self._timers.deadline
+
+    def heard(self, job: Job, now: float) -> None:
+        """Something was said in this node's name."""
+        if (job.echoes or job.unsaved) and job.id not in self._timers:
+            self._timers.set(job.id, now + LOOK_S)
+
+    def tick(self, now: float) -> None:
+        for job_id in self._timers.due(now):
+            job = self.desk.jobs.get(job_id)
+            if job is not None:
+                self._go_through(job, now)
+
+    def arrived(self, job: Job, key: UnitKey, digest: Digest) -> None:
+        """Something that was looked for is here."""
+        for echo in job.echoes.get(key, {}).values():
+            if echo.sought is not None:
+                echo.sought.pop(digest, None)
+        self._believe(job, key)
+
+    def absent(self, job: Job, key: UnitKey, digest: Digest, now: float) -> None:
+        """Something that was looked for is not here."""
+        for number, echo in list(job.echoes.get(key, {}).items()):
+            if echo.sought is not None and digest in echo.sought:
+                echo.is_missing = True
+                self._say_if_lost(job, key, job.state.unit(key).attempts[number], now)
+        self._believe(job, key)
+
+    def _go_through(self, job: Job, now: float) -> None:
+        for key in list(job.echoes):
+            for number, echo in list(job.echoes[key].items()):
+                attempt = job.state.unit(key).attempts.get(number)
+                if attempt is None or attempt.outcome is None:
+                    continue  # it was said to be kept, and what it is has not been heard yet
+                if echo.sought is None:
+                    self._look(job, key, attempt, echo)
+                elif echo.is_missing:
+                    self._say_if_lost(job, key, attempt, now)
+            self._believe(job, key)
+        if job.echoes:
+            self._timers.set(job.id, now + AGAIN_S)
+        else:
+            self._save(job)
+
+    def _look(self, job: Job, key: UnitKey, attempt: Attempt, echo: Echo) -> None:
+        assert attempt.outcome is not None, "else nobody knows what to look for"
+        waiter = Waiter(job.id, key, Purpose.LOOK)
+        files = [file for file in attempt.outcome.outputs if self.fetching.look(file, waiter)]
+        echo.sought = {Digest(file.digest): None for file in files}
+
+    def _believe(self, job: Job, key: UnitKey) -> None:
+        """Doubt no more what is here, or is not said to be here any more; and nothing of a job that is over."""
+        echoes = job.echoes.get(key, {})
+        for number, echo in list(echoes.items()):
+            attempt = job.state.unit(key).attempts.get(number)
+            is_here = not echo.is_missing and echo.sought is not None and not echo.sought
+            if job.state.is_over or is_here or job.sure.get(key) == number or self._is_withdrawn(attempt):
+                del echoes[number]
+        if not echoes:
+            job.echoes.pop(key, None)
+
+    def _save(self, job: Job) -> None:
+        for segment in job.unsaved:
+            entry = job.ledger.get(segment)
+            if entry is not None:  # else it says nothing any more
+                self.desk.save(job, entry)
+        job.unsaved.clear()
+
+    def _is_withdrawn(self, attempt: Attempt | None) -> bool:
+        return attempt is None or (attempt.lost is not None and self.desk.me not in attempt.copies)
+
+    def _say_if_lost(self, job: Job, key: UnitKey, attempt: Attempt, now: float) -> None:
+        if (
+            not self._is_withdrawn(attempt)
+            and self._is_needed(job, key, attempt)
+            and not self._is_elsewhere(job, key)
+        ):
+            text = f"{self.desk.place.name} was started anew without it"
+            self.desk.say(job, Statement(StatementKind.LOST, *key, attempt.number, now, attempt.node, text), ())
+
+    def _is_needed(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
+        if job.state.is_over or attempt not in job.state.unit(key).equals:
+            return False
+        return job.task(key).final or any(job.state.unit(child).result is None for child in job.children(key))
+
+    def _is_elsewhere(self, job: Job, key: UnitKey) -> bool:
+        """Whether somebody else who is there has written the same, or has a copy."""
+        for each in job.state.unit(key).equals:
+            makers = () if each.lost is not None else (each.node,)
+            if any(node != self.desk.me and not self.desk.is_gone(node) for node in (*makers, *each.copies)):
+                return True
+        return False

@@ -1,0 +1,219 @@
+"""Echoes: a node whose disk was replaced does not believe what others say that it has said."""
+
+from pnode.protocol.dag import Task
+from pnode.protocol.echoes import AGAIN_S, LOOK_S
+from pnode.protocol.jobmessages import Deliver
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.ledger import StatementKind
+
+from .partners import Circle, file, spec, task
+
+OUT = file("only_out")
+INPUT = file("input")
+ONLY = (task("only"),)
+CHAIN = (task("first", "second"), task("second"))
+
+
+def circle_for(*tasks: Task, **prefer: str) -> Circle:
+    """ann's job, which bob and cid guard."""
+    for number in range(64):
+        circle = Circle("ann", "bob", "cid", "dan")
+        for name, node in prefer.items():
+            circle.prefer(name, node)
+        job = spec(*tasks, replicas=2, files=(INPUT,), nonce=bytes([number]) * 16)
+        circle.submit_unanswered("ann", job)
+        circle.run(1.0)
+        if circle.id_of("dan") not in circle["ann"].job.replicas:
+            return circle
+    raise AssertionError("one in three digests is such")
+
+
+def wipe(circle: Circle, name: str) -> None:
+    """Its disk is replaced; its identity is not."""
+    circle.crash(name)
+    circle[name].rows.clear()
+    circle[name].store.clear()
+
+
+def come_back(circle: Circle, name: str) -> None:
+    circle.restart(name)
+    circle.meet(name)
+
+
+def lost(circle: Circle, seen_by: str = "ann") -> list[str]:
+    units = circle[seen_by].job.state.units.values()
+    return [circle.name_of(each.node) for unit in units for each in unit.attempts.values() if each.lost is not None]
+
+
+def test_a_result_that_has_gone_with_the_disk_of_who_made_it_is_said_to_be_lost() -> None:
+    circle = circle_for(*CHAIN, first="bob", second="dan")
+    circle.brings = False
+    circle.end("bob", "first")
+    wipe(circle, "bob")
+    circle.miss("bob")
+    circle.meet("ann", "cid")
+
+    come_back(circle, "bob")
+    circle.run(LOOK_S + 1.0)
+    circle.refuse("bob", file("first_out"))
+
+    assert lost(circle) == ["bob"]
+
+
+def test_of_a_result_that_is_still_in_the_store_nothing_is_said() -> None:
+    circle = circle_for(*CHAIN, first="bob", second="dan")
+    circle.brings = False
+    circle.end("bob", "first")
+    circle.crash("bob")
+    circle["bob"].rows.clear()
+
+    come_back(circle, "bob")
+    circle.run(LOOK_S + 1.0)
+    assert circle["bob"].job.echoes
+    circle.bring("bob", file("first_out"))
+    circle.run(AGAIN_S)
+
+    assert not circle["bob"].job.echoes
+    assert not lost(circle)
+
+
+def test_what_somebody_else_has_a_copy_of_is_copied_again_and_not_lost() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    circle.end("bob", "only", OUT)
+    wipe(circle, "bob")
+
+    come_back(circle, "bob")
+    circle.run(2 * AGAIN_S)
+
+    assert OUT.digest in circle["bob"].store
+    assert not lost(circle)
+    assert not circle["bob"].job.echoes
+
+
+def test_the_last_copy_of_a_result_that_its_keeper_has_lost_is_made_anew() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    circle.brings = False
+    circle.end("bob", "only", OUT)  # bob has the only copy
+    circle.run(1.0)
+    assert circle["ann"].job.state.phase is Phase.DONE
+    circle.prefer("only", "dan")
+    wipe(circle, "bob")
+
+    come_back(circle, "bob")
+    circle.bring_all()
+    circle.run(LOOK_S + 1.0)
+
+    assert lost(circle) == ["bob"]
+    assert circle["ann"].job.state.phase is Phase.RUNNING
+    circle.run(10.0)
+    circle.end("dan", "only", OUT)
+    circle.run(10.0)
+    assert circle["ann"].job.state.phase is Phase.DONE
+    assert circle["ann"].job.state.concluded
+    assert all(OUT.digest in circle[name].store for name in ("ann", "bob", "cid"))
+
+
+def test_what_was_doubted_when_the_power_went_is_doubted_by_the_next_run() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    circle.brings = False
+    circle.end("bob", "only", OUT)
+    circle.run(1.0)
+    wipe(circle, "bob")
+    come_back(circle, "bob")
+    circle.crash("bob")
+
+    circle.bring_all()
+    come_back(circle, "bob")
+    circle.run(LOOK_S + 1.0)
+
+    assert lost(circle) == ["bob"]
+
+
+def test_what_is_doubted_no_more_is_in_the_journal() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    circle.end("bob", "only", OUT)
+    wipe(circle, "bob")
+    come_back(circle, "bob")
+    circle.run(2 * AGAIN_S)
+
+    assert circle.rows_with("bob", StatementKind.FINISHED) == 1
+
+
+def test_what_is_kept_again_after_it_was_lost_is_kept() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    circle.brings = False
+    circle.end("bob", "only", OUT)
+    circle.run(1.0)
+    wipe(circle, "bob")
+    come_back(circle, "bob")
+    circle.bring_all()
+    circle.run(LOOK_S + 1.0)
+    (result,) = circle["ann"].job.state.unit((0, 0)).in_phase("finished")
+    assert not result.copies
+
+    circle["ann"].store[OUT.digest] = None  # it turns up again
+    circle.run(400.0)
+
+    (result, *_) = circle["ann"].job.state.unit((0, 0)).in_phase("finished")
+    assert circle.id_of("ann") in result.copies
+
+
+def test_a_unit_that_was_begun_before_the_disk_was_replaced_is_begun_again() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    wipe(circle, "bob")
+
+    come_back(circle, "bob")
+    circle.run(LOOK_S)
+
+    assert [unit.task for unit in circle["bob"].running] == ["only"]
+
+
+def test_whoever_comes_to_lead_tells_a_holder_what_it_has_accepted_and_forgotten() -> None:
+    circle = circle_for(*ONLY, only="dan")
+    wipe(circle, "dan")
+    circle.crash("ann")
+
+    come_back(circle, "dan")  # bob and cid take ann for alive, and leave it to her
+    assert not circle["dan"].running
+    circle.miss("ann")
+    circle.run(1.0)
+
+    assert [unit.task for unit in circle["dan"].running] == ["only"]
+
+
+def test_an_origin_without_its_inputs_gets_them_from_its_guardians_and_runs_nothing_before() -> None:
+    circle = circle_for(*ONLY, only="ann")
+    wipe(circle, "ann")
+    circle.brings = False
+
+    come_back(circle, "ann")
+    assert not circle["ann"].running
+    circle.bring_all()
+
+    assert INPUT.digest in circle["ann"].store
+    assert [unit.task for unit in circle["ann"].running] == ["only"]
+
+
+def test_an_origin_does_not_lead_before_it_has_the_ledger_again() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    wipe(circle, "ann")
+    circle.miss("ann")
+    ledger = circle["bob"].job.ledger.fingerprint()
+
+    circle.take()
+
+    circle.restart("ann")
+    circle.say("bob", "ann", _first_words(circle, "bob"))
+    assert circle["ann"].job.ledger.fingerprint() != ledger
+    assert not circle["ann"].job.leading
+    circle.meet("ann")
+    circle.run(1.0)
+
+    assert circle["ann"].job.leading
+    assert circle["ann"].job.state.unit((0, 0)).number == 1
+
+
+def _first_words(circle: Circle, name: str) -> object:
+    job = circle[name].job
+    (entry,) = job.ledger.ends(circle.id_of(name))
+    return Deliver(job.id, (entry.signed,), job.signed)
