@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U8, U16, U32, Bytes8, Bytes16, Bytes32, Length, Name, Seconds
+from .ledger import FEEDS_MAX
 from .signed import Signed
 
 SUMMARIES_MAX = 1000
@@ -21,8 +22,8 @@ SEGMENTS_PER_MESSAGE_MAX = 4096
 NEWS_MAX = 1024
 """More than a replica ever adds to one message."""
 
-FEEDS_MAX = 16_384
-"""One per participant and start of its process: four starts of each of as many members as there can be."""
+VECTOR_MAX = 2 * FEEDS_MAX
+"""A ledger may be full, and its owner has feeds of its own."""
 
 COMPARED_MAX = 4096
 """As many jobs as a node remembers."""
@@ -33,7 +34,7 @@ RUNS_MAX = 4096
 SegmentName = tuple[Bytes32, U32, U32]
 """(author, boot, sequence)"""
 
-WireVector = Annotated[tuple[tuple[Bytes32, U32, U32], ...], Length(0, FEEDS_MAX)]
+WireVector = Annotated[tuple[tuple[Bytes32, U32, U32], ...], Length(0, VECTOR_MAX)]
 """See `ledger.Vector`."""
 
 

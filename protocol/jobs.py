@@ -238,7 +238,7 @@ class Jobs:
             job = self.desk.jobs.get(JobId(entry.segment.job))
             if job is None:
                 strays.append(entry)
-            elif job.ledger.add(entry):
+            elif job.ledger.add(entry, limited=False):
                 self.desk.keep(job, entry)
                 job.state.apply(entry)
             else:

@@ -35,6 +35,13 @@ STATEMENTS_MAX = 1024
 SEGMENTS_MAX = 1_000_000
 """In one job: a stream longer than this must be submitted as several jobs."""
 
+FEEDS_MAX = 16_384
+"""In one job. One per participant and start of its process: four starts of as many members as there can be."""
+
+
+class FullLedgerError(RemoteProtocolError):
+    """Nobody is to blame who passes a segment on: there is no room for it here."""
+
 
 class ForkError(RemoteProtocolError):
     """An author signed two different segments for one place of its feed, or broke the chain."""
@@ -146,13 +153,14 @@ class Ledger:
         segment = Segment(self.job, boot, sequence, previous, statements)
         signed = sign(crypto, seed, Kind.SEGMENT, cluster, segment)
         entry = Entry(signed, segment, segment_digest(signed))
-        self.add(entry)
+        self.add(entry, limited=False)  # else it could not even be said that the job is over
         return entry
 
-    def add(self, entry: Entry) -> bool:
-        """Merge a verified segment; tells whether it is new.
+    def add(self, entry: Entry, *, limited: bool = True) -> bool:
+        """Merge a verified segment; tells whether it is new. What we write ourselves, or had already, is not limited.
 
-        Raises ForkError if it contradicts what is here, RemoteProtocolError if it is about another job or too many.
+        Raises ForkError if it contradicts what is here, FullLedgerError if there is no room for it,
+        RemoteProtocolError if it is about another job.
         """
         segment = entry.segment
         if segment.job != self.job:
@@ -166,8 +174,8 @@ class Ledger:
         id_ = (entry.author, segment.boot)
         if self._hollow(id_, segment.sequence) is not None:
             return False
-        if self._count >= SEGMENTS_MAX:
-            raise RemoteProtocolError(f"job ledger is full: {SEGMENTS_MAX} segments")
+        if limited:
+            self._check_room(id_, 1)
         self._check_chain(id_, segment.sequence, segment.sequence + 1, segment.previous, entry.digest)
         self._feeds.setdefault(id_, feed)[segment.sequence] = entry
         self._tops[id_] = max(self._tops.get(id_, 0), segment.sequence)
@@ -175,6 +183,12 @@ class Ledger:
         self._fingerprint ^= entry.fingerprint
         self._measure(id_)
         return True
+
+    def _check_room(self, id_: FeedId, count: int) -> None:
+        if self._count + count > SEGMENTS_MAX:
+            raise FullLedgerError(f"job ledger is full: {SEGMENTS_MAX} segments")
+        if id_ not in self._feeds and len(self._feeds) >= FEEDS_MAX:
+            raise FullLedgerError(f"job ledger is full: {FEEDS_MAX} feeds")
 
     def is_last(self, segment: SegmentId) -> bool:
         """Whether nothing that comes after a segment in its feed is here."""
@@ -212,8 +226,7 @@ class Ledger:
         count = len(entries) + sum(each.count for each in here)
         if count == run.count:
             return {}, []
-        if self._count - count + run.count > SEGMENTS_MAX:
-            raise RemoteProtocolError(f"job ledger is full: {SEGMENTS_MAX} segments")
+        self._check_room(id_, run.count - count)
         self._check_chain(id_, run.first, run.end, run.previous, run.last)
         replaced = [*(each.fingerprint for each in here), *(entry.fingerprint for entry in entries)]
         for fingerprint in (run.fingerprint, *replaced):
@@ -300,7 +313,7 @@ class Ledger:
 
 
 __all__ = [
-    "ANY_QUEUE", "FIRST", "STATEMENTS_MAX", "STDERR_TAIL_MAX", "Cause", "Entry", "FeedId", "ForkError", "Ledger",
-    "Outcome", "Segment", "SegmentId", "Statement", "StatementKind", "Vector", "fitting", "open_segment",
-    "segment_digest",
+    "ANY_QUEUE", "FIRST", "STATEMENTS_MAX", "STDERR_TAIL_MAX", "Cause", "Entry", "FeedId", "ForkError",
+    "FullLedgerError", "Ledger", "Outcome", "Segment", "SegmentId", "Statement", "StatementKind", "Vector", "fitting",
+    "open_segment", "segment_digest",
 ]  # fmt: skip

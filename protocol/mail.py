@@ -35,7 +35,7 @@ from .jobmessages import (
     SpecWanted,
 )
 from .jobstate import ENDINGS, Phase
-from .ledger import ForkError, Segment, SegmentId, Vector, open_segment
+from .ledger import ForkError, FullLedgerError, Segment, SegmentId, Vector, open_segment
 from .register import FullError, Register
 from .signed import Signed
 from .strangers import Strangers
@@ -213,6 +213,8 @@ class Mail:
             if name[0] == peer:
                 raise
             return name  # whoever passes it on is not to blame, and what came first counts here
+        except FullLedgerError:
+            return None
         self.desk.heard(job, entry)
         return name
 

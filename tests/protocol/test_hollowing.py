@@ -253,6 +253,18 @@ def test_only_who_keeps_the_stream_or_was_asked_is_believed() -> None:
     assert job is None or job.ledger.fingerprint() != ledger(circle, "ann").fingerprint()
 
 
+def test_nobody_says_what_is_in_the_feed_that_we_write() -> None:
+    circle = stream(through=2)
+    (last,) = ledger(circle, "ann").ends(circle.id_of("ann"))
+    run = WireRun(last.author, last.segment.boot, last.segment.sequence + 1, 1000, bytes(8), last.digest, bytes(32))
+
+    circle.say(guard(circle), "ann", Hollow(circle["ann"].job.id, (run,), None))
+    run_item(circle, 2)
+    circle.run(SETTLE_S + 1.0)
+
+    assert 2 in circle["ann"].job.state.settlement
+
+
 def test_of_a_job_that_is_not_known_nothing_is_adopted_without_its_specification() -> None:
     circle = stream("dan", through=4)
     assert not circle["dan"].jobs.desk.jobs

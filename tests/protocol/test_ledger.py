@@ -14,6 +14,7 @@ from pnode.protocol.ledger import (
     FIRST,
     Entry,
     ForkError,
+    FullLedgerError,
     Ledger,
     Segment,
     StatementKind,
@@ -125,6 +126,27 @@ def test_a_restarted_author_begins_a_feed_of_its_own() -> None:
     ledger.add(feed(0, 1, boot=2)[0])
 
     assert ledger.vector() == ((NODES[0], 1, 1), (NODES[0], 2, 1))
+
+
+def test_a_full_ledger_takes_in_no_more_feeds_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(JOB)
+    first, second = feed(0, 2)
+    ledger.add(first)
+    monkeypatch.setattr("pnode.protocol.ledger.FEEDS_MAX", 1)
+
+    with pytest.raises(FullLedgerError, match="1 feeds"):
+        ledger.add(feed(0, 1, boot=2)[0])
+    assert ledger.add(second)
+
+
+def test_there_is_always_room_for_what_is_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(JOB)
+    monkeypatch.setattr("pnode.protocol.ledger.SEGMENTS_MAX", 0)
+    monkeypatch.setattr("pnode.protocol.ledger.FEEDS_MAX", 0)
+
+    entry = ledger.write(CRYPTO, CLUSTER, SEEDS[0], 1, (statement(StatementKind.CANCELLED),))
+
+    assert entry.id in ledger
 
 
 def test_a_full_ledger_refuses_more(monkeypatch: pytest.MonkeyPatch) -> None:

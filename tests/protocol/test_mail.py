@@ -386,6 +386,18 @@ def test_who_has_no_room_for_a_job_loses_no_session_and_is_told_again(monkeypatc
     assert len(circle["bob"].jobs.desk.jobs) == 2
 
 
+def test_what_there_is_no_room_for_is_nobodys_fault_and_offered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    circle = alone()
+    count = len(circle["ann"].job.ledger)
+    monkeypatch.setattr("pnode.protocol.ledger.SEGMENTS_MAX", count)
+    circle.frames.clear()
+
+    circle.utter("bob", "ann", statement(STARTED))
+
+    assert len(circle["ann"].job.ledger) == count
+    assert not [each for _, _, each in circle.frames if isinstance(each, Delivered)]
+
+
 def fork(circle: Circle) -> tuple[Signed, Signed]:
     """Two segments of bob's for the same place."""
     (one,) = feed(circle, "bob", (statement(STARTED),))
