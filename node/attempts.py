@@ -48,7 +48,7 @@ def _fate(attempt: Attempt, unit: UnitState, job: Job, directory: Directory) -> 
         return "lost", attempt.lost[1]
     if attempt.is_open and directory.is_gone(attempt.node):
         return "lost", f"{directory.name_of(attempt.node)} is gone"
-    if attempt.is_open and job.state.is_over:
+    if job.state.is_over and (attempt.is_open or _ended_with(attempt, job)):
         return _left_open(attempt, unit)
     if attempt.phase != "finished" or attempt is unit.result:
         return state, attempt.reason
@@ -56,12 +56,23 @@ def _fate(attempt: Attempt, unit: UnitState, job: Job, directory: Directory) -> 
     return state, f"not needed, since the result of attempt {unit.result.number} counts"
 
 
+def _ended_with(attempt: Attempt, job: Job) -> bool:
+    """Whether its node gave it up when the job was over already."""
+    if attempt.phase != "dropped" or attempt.ended_s is None or job.state.ended_s is None:
+        return False
+    return attempt.ended_s >= job.state.ended_s
+
+
 def _left_open(attempt: Attempt, unit: UnitState) -> tuple[AttemptState, str]:
     """What has become of an attempt that nobody ended before its job was over. That its node was lost stays true
-    after the node has come back."""
+    after the node has come back, and has dropped it."""
     following = (each for each in unit.attempts.values() if each.number == attempt.number + 1)
     again = next((each for each in following if each.cause == Cause.RAN), None)
-    return ("dropped", "the job is over") if again is None else ("lost", again.why)
+    if again is not None:
+        return "lost", again.why
+    if unit.abandoned is not None and attempt.number == unit.number:
+        return "lost", unit.abandoned[1]
+    return "dropped", attempt.reason or "the job is over"
 
 
 def _instant(seconds: float | None) -> Instant | None:

@@ -57,12 +57,24 @@ def test_an_attempt_was_lost_though_its_node_is_back() -> None:
     happened(made, K.STARTED, 1, 1)
     again = statement(K.ASSIGNED, UNIT, attempt=2, at_s=2, node=NODES[2], text="beta is gone", cause=Cause.RAN)
     made.state.note(NODES[0], again)
-    made.state.note(NODES[0], statement(K.CANCELLED, attempt=0))
+    made.state.note(NODES[0], statement(K.CANCELLED, attempt=0, at_s=5.0))
+    told = [("lost", "beta is gone"), ("dropped", "the job is over")]
 
-    assert [(state, end) for state, _, _, end in seen(made)] == [
-        ("lost", "beta is gone"),
-        ("dropped", "the job is over"),
-    ]
+    assert [(state, end) for state, _, _, end in seen(made)] == told
+    happened(made, K.DROPPED, 1, 1, "the job is over")
+    assert [(state, end) for state, _, _, end in seen(made)] == told
+
+
+def test_an_attempt_that_was_the_last_to_be_lost_stays_so_when_its_node_drops_it() -> None:
+    made = job()
+    assigned(made, 1, 1)
+    happened(made, K.STARTED, 1, 1)
+    made.state.note(NODES[0], statement(K.ABANDONED, UNIT, at_s=5.0, node=NODES[1], text="lost with beta"))
+    made.state.note(NODES[0], statement(K.CANCELLED, attempt=0, at_s=6.0))
+
+    assert seen(made)[0] == ("lost", False, "", "lost with beta")
+    happened(made, K.DROPPED, 1, 1, "the job is over")
+    assert seen(made)[0] == ("lost", False, "", "lost with beta")
 
 
 def test_of_two_results_one_counts_and_the_other_says_which() -> None:
