@@ -204,8 +204,8 @@ class Keeping:
         self.late(job, now)
 
     def late(self, job: Job, now: float) -> None:
-        """A job is over, and yet something was said of it, or others keep it now: compare it for a few more turns. What
-        a replica says of its copies may have missed another that was away just then, and nothing follows it."""
+        """A job is over, and yet something was said of it, or others keep it now: compare it for a few more turns.
+        What a replica says of its copies may have missed another that was away just then, and nothing follows it."""
         if job.closed and job.spec.replicas and not job.released and self.desk.keeps(job):
             self.comparing.last(job, now)
 
