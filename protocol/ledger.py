@@ -33,7 +33,7 @@ STATEMENTS_MAX = 1024
 """In one segment: a batch that still verifies and decodes within a few milliseconds."""
 
 SEGMENTS_MAX = 1_000_000
-"""In one job: a stream longer than this must be submitted as several jobs."""
+"""In one job, and as many hollow ones: a stream that leaves more than this must be submitted as several jobs."""
 
 FEEDS_MAX = 16_384
 """In one job. One per participant and start of its process: four starts of as many members as there can be."""
@@ -117,6 +117,8 @@ class Ledger:
         """The highest number of a segment."""
         self._hollows: dict[FeedId, Hollows] = {}
         self._count = 0
+        self._hollow_count = 0
+        """How many of them are hollow: these cost next to nothing, and leave room for as many others."""
         self._fingerprint = 0
 
     def __len__(self) -> int:
@@ -175,7 +177,7 @@ class Ledger:
         if self._hollow(id_, segment.sequence) is not None:
             return False
         if limited:
-            self._check_room(id_, 1)
+            self._check_room(id_, 1 - self._hollow_count)
         self._check_chain(id_, segment.sequence, segment.sequence + 1, segment.previous, entry.digest)
         self._feeds.setdefault(id_, feed)[segment.sequence] = entry
         self._tops[id_] = max(self._tops.get(id_, 0), segment.sequence)
@@ -203,6 +205,7 @@ class Ledger:
             id_ = (author, boot)
             entry = self._feeds[id_].pop(sequence)
             run = Run(sequence, 1, entry.fingerprint, entry.segment.previous, entry.digest)
+            self._hollow_count += 1
             self._hollows.setdefault(id_, Hollows()).put(run, changes.setdefault(id_, {}))
         return changes
 
@@ -232,6 +235,7 @@ class Ledger:
         for fingerprint in (run.fingerprint, *replaced):
             self._fingerprint ^= fingerprint
         self._count += run.count - count
+        self._hollow_count += run.count - count + len(entries)
         for entry in entries:
             del feed[entry.segment.sequence]
         changes: Changes = {}

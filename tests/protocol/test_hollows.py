@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.hollows import Changes, Hollows, Run
-from pnode.protocol.ledger import FIRST, Entry, ForkError, Ledger, SegmentId
+from pnode.protocol.ledger import FIRST, Entry, ForkError, FullLedgerError, Ledger, SegmentId
 from pnode.protocol.ledger import StatementKind as K
 
 from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, statement
@@ -208,6 +208,20 @@ def test_a_run_that_nobody_can_keep_is_refused(monkeypatch: pytest.MonkeyPatch) 
             Ledger(JOB).adopt(FEED, replace(good, count=count), all_void)
     with pytest.raises(RemoteProtocolError, match="full"):
         full.adopt(FEED, good, all_void)
+
+
+def test_what_is_hollow_takes_no_room_from_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    hollowed, adopted = ledger_of(*SIX, hollow=(0, 1, 3)), ledger_of(SIX[0])
+    adopted.adopt(FEED, run_of(0, 1, 2), all_void)
+    others = entries(7, author=1)
+    monkeypatch.setattr("pnode.protocol.ledger.SEGMENTS_MAX", 6)
+
+    assert all(hollowed.add(each) for each in others[:3])
+    with pytest.raises(FullLedgerError):
+        hollowed.add(others[3])
+    assert all(adopted.add(each) for each in others[:6])
+    with pytest.raises(FullLedgerError):
+        adopted.add(others[6])
 
 
 def test_who_lacks_nothing_of_a_run_is_not_told_it() -> None:
