@@ -80,6 +80,8 @@ class Recovery:
         self._patience.cancel((job.id, key))  # somebody is at it
         if not self._is_away(job, key):
             job.lost.pop(key, None)
+        elif statement.kind == StatementKind.LOST and self._is_needed(job, key):
+            job.lost[key] = None  # whoever waits for it need not give its own unit back for that
         self.look(job, key, now)
         if job.state.acceptance.is_contested(key[1]):
             self._heard_of_contested(job, key[1], statement, now)

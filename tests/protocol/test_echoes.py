@@ -60,6 +60,25 @@ def test_a_result_that_has_gone_with_the_disk_of_who_made_it_is_said_to_be_lost(
     assert lost(circle) == ["bob"]
 
 
+def test_a_result_that_is_said_to_be_lost_is_made_anew_while_its_reader_goes_on_waiting() -> None:
+    circle = circle_for(*CHAIN, first="bob", second="dan")
+    circle.brings = False
+    circle.end("bob", "first")
+    circle.run(1.0)
+    assert circle["dan"].job.held
+    circle.prefer("first", "ann")
+    wipe(circle, "bob")
+
+    come_back(circle, "bob")
+    circle.run(LOOK_S + 1.0)
+    circle.refuse("bob", file("first_out"))
+    circle.bring("ann", INPUT)
+    circle.run(10.0)
+
+    assert [unit.task for unit in circle["ann"].running] == ["first"]
+    assert circle["dan"].job.held
+
+
 def test_of_a_result_that_is_still_in_the_store_nothing_is_said() -> None:
     circle = circle_for(*CHAIN, first="bob", second="dan")
     circle.brings = False
