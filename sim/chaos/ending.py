@@ -114,12 +114,19 @@ class Ending:
 
     def _unfinished(self) -> Iterator[str]:
         for host, job in self._known():
-            if not job.state.is_over:
+            if not job.state.is_over and not self._is_beyond_help(job):
                 state = job.state
                 yield f"{job.spec.name} is {state.phase.value} at n{host.number}, {state.results} of {state.size}"
         for errand, job_id in self.people.safe:
             if not any(job.id == job_id for _, job in self._known()):
                 yield f"{errand.plan.spec.name}, of which n{errand.host} had said that it is safe, is known to nobody"
+
+    def _is_beyond_help(self, job: Job) -> bool:
+        """Whether nobody was told that the job is safe, and what it needs is lost with whoever took it in."""
+        if any(job.id == job_id for _, job_id in self.people.safe):
+            return False
+        needed = [file.digest for item in job.spec.items for file in item.files]
+        return not all(any(digest in host.content for host in self._up()) for digest in needed)
 
     # -- judgement ---------------------------------------------------------------------------------------------------
 
