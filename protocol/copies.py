@@ -10,7 +10,7 @@ from .fetching import Fetching, Purpose, Waiter
 from .ids import Digest, JobId, NodeId
 from .job import Copying, Job
 from .jobspec import FileRef
-from .jobstate import Attempt, UnitKey
+from .jobstate import Attempt, Phase, UnitKey
 from .ledger import Statement, StatementKind
 from .timers import Timers
 
@@ -58,7 +58,7 @@ class Copies:
         if known is not None and (result is None or known.attempt != result.key):
             self._put_away(job, key)
             known = None
-        if result is None or self._has(job, key, result) or job.state.cancelled is not None:
+        if result is None or self._has(job, key, result) or _is_in_vain(job):
             return
         self._want(job, key, result, known)
         self._kept_if_whole(job, key, now)
@@ -140,3 +140,9 @@ class Copies:
             else:
                 job.sure[key] = (number, node)
                 self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
+
+
+def _is_in_vain(job: Job) -> bool:
+    """Whether nobody will ask for the results. A job that was cancelled when it was all but done is done for those
+    who have heard of every result and copy."""
+    return job.state.cancelled is not None and job.state.phase is not Phase.DONE

@@ -28,6 +28,7 @@ from .ids import ClusterId, JobId, NodeId
 from .job import Job, Pending
 from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, Attempt, AttemptKey, UnitKey, attempted_by
 from .ledger import STATEMENTS_MAX, Entry, FeedId, SegmentId, Statement, StatementKind, fitting
+from .trust import Shown
 from .view import Mapper, Profile, View
 
 TOGETHER_MAX = 16
@@ -68,6 +69,12 @@ class Neighbourhood(Protocol):
 
     def is_certified(self, node: NodeId) -> bool:
         """Whether it is, or was, a member of the cluster."""
+
+    def credentials_of(self, node: NodeId) -> list[Shown]:
+        """What shows a stranger that it is, or was, a member; nothing when it is unknown."""
+
+    def hear_of(self, shown: tuple[Shown, ...], now: float) -> None:
+        """Somebody shows what others are, or were, certified by. What is not good is ignored."""
 
     def may_submit(self, node: NodeId) -> bool:
         """Whether its certificate allows it to submit jobs."""

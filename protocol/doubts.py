@@ -16,8 +16,8 @@ from .job import Job
 from .jobmessages import FRAMES, Deliver
 from .timers import Timers
 
-DOUBT_S = 600.0
-"""A hundred bytes per replica; the job costs nothing meanwhile but its place."""
+DOUBT_S = 60.0
+"""A hundred bytes per replica; what people are shown of the job at this node is wrong for no longer than that."""
 
 
 class Doubts:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from .codec import U8, U16, U32, Bytes8, Bytes16, Bytes32, Length, Name, Seconds
 from .ledger import FEEDS_MAX
+from .record import CREDENTIAL_BYTES_MAX
 from .signed import Signed
 
 SUMMARIES_MAX = 1000
@@ -24,6 +25,12 @@ NEWS_MAX = 1024
 
 VECTOR_MAX = 2 * FEEDS_MAX
 """A ledger may be full, and its owner has feeds of its own."""
+
+CREDENTIALS_MAX = 64
+"""In one message; who needs more of them gets the segments again, and others with them."""
+
+ShownCredential = tuple[Bytes32, Annotated[bytes, Length(0, CREDENTIAL_BYTES_MAX)]]
+"""(node, its certificate chain and admission)"""
 
 COMPARED_MAX = 4096
 """As many jobs as a node remembers."""
@@ -61,6 +68,8 @@ class Deliver:
     """The specification, the first time."""
     news: Annotated[tuple[News, ...], Length(0, NEWS_MAX)] = ()
     """From a replica: what has become of other units."""
+    credentials: Annotated[tuple[ShownCredential, ...], Length(0, CREDENTIALS_MAX)] = ()
+    """Of authors that are gone: who has never met them could not judge their words."""
 
 
 @dataclass(frozen=True, slots=True)

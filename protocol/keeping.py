@@ -87,13 +87,11 @@ class Keeping:
         job.equipped = job.origin == self.desk.me or self.desk.me in job.state.guards
         self.copies.trust(job)
         self._meet_origin(job, now)
-        if job.closed:
-            return
-        if job.leading:
+        if job.leading and not job.closed:
             self.leading.resume(job, now)
         if not self.desk.keeps(job):
             return
-        if job.equipped:
+        if job.equipped and not job.closed:
             self._take_part(job, now, has_ledger=True)
         else:
             self._later.set(job.id, now + STRANGER_S)
@@ -155,7 +153,12 @@ class Keeping:
     def tick(self, now: float) -> None:
         for job_id in self._later.due(now):
             job = self.desk.jobs.get(job_id)
-            if job is not None and self.desk.keeps(job) and not job.closed:
+            if job is None or not self.desk.keeps(job):
+                continue
+            if job.closed:
+                self.copies.begin(job, now)  # it may have been stopped in the middle of them
+                self.late(job, now)
+            else:
                 self._take_part(job, now, has_ledger=False)
                 self._compare_with_another(job)
         for job_id in self.guarding.whole():
@@ -208,6 +211,8 @@ class Keeping:
         What a replica says of its copies may have missed another that was away just then, and nothing follows it."""
         if job.closed and job.spec.replicas and not job.released and self.desk.keeps(job):
             self.comparing.last(job, now)
+            if job.state.cancelled is not None:
+                self.copies.begin(job, now)  # it may be that it was done before
 
     def _welcome(self, job: Job, newcomers: list[NodeId], *, compares: bool) -> None:
         for node in newcomers:

@@ -21,6 +21,7 @@ from .hollowing import Hollowing
 from .ids import JobId, NodeId
 from .job import Job
 from .jobmessages import (
+    CREDENTIALS_MAX,
     FRAMES,
     RUNS_MAX,
     SEGMENTS_PER_MESSAGE_MAX,
@@ -32,6 +33,7 @@ from .jobmessages import (
     JobsWanted,
     LedgerShown,
     LedgerWanted,
+    ShownCredential,
     SpecWanted,
 )
 from .jobstate import ENDINGS, Phase
@@ -130,12 +132,20 @@ class Mail:
         spec = None if peer in job.informed else job.signed
         job.informed[peer] = None
         news = hearsay.news_for(job, peer) if job.changes and self.desk.leads(job) else ()
-        self._send(peer, Deliver(job.id, tuple(batch), spec, news))
+        self._send(peer, Deliver(job.id, tuple(batch), spec, news, self._credentials(batch)))
+
+    def _credentials(self, batch: list[Signed]) -> tuple[ShownCredential, ...]:
+        """What authors that are gone were certified by: newcomers are told of nobody who is dead (`push_pull`)."""
+        authors = (NodeId(author) for author in dict.fromkeys(signed.author for signed in batch))
+        gone = (author for author in authors if author != self.desk.me and self.desk.is_gone(author))
+        shown = (each for author in gone for each in self.desk.near.credentials_of(author))
+        return tuple(dict.fromkeys(shown))[:CREDENTIALS_MAX]
 
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))
 
     def _deliver(self, peer: NodeId, message: Deliver, now: float) -> None:
+        self.desk.near.hear_of(tuple((NodeId(node), shown) for node, shown in message.credentials), now)
         job = self.desk.jobs.get(JobId(message.job))
         if job is None:
             if message.job in self.desk.released:

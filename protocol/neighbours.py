@@ -9,7 +9,7 @@ from .job import Job, program_name
 from .membership import Membership
 from .record import NodeRecord, Role
 from .roster import State
-from .trust import Trust
+from .trust import Shown, Trust
 from .view import Link, PeerView, Profile, View
 
 STALE_S = 30.0
@@ -125,6 +125,13 @@ class Neighbours:
 
     def is_certified(self, node: NodeId) -> bool:
         return self.trust.standing(node) is not None
+
+    def credentials_of(self, node: NodeId) -> list[Shown]:
+        return self.trust.path(node) if self.is_certified(node) else []
+
+    def hear_of(self, shown: tuple[Shown, ...], now: float) -> None:
+        if not all(self.is_certified(node) for node, _ in shown):
+            self.trust.learn_many(shown, now)  # whoever passes on what is not good is not to blame
 
     def may_submit(self, node: NodeId) -> bool:
         standing = self.trust.standing(node)

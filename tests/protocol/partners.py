@@ -40,6 +40,7 @@ from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import ABOUT_THE_JOB, UnitKey
 from pnode.protocol.ledger import ANY_QUEUE, Ledger, Segment, Statement, StatementKind
 from pnode.protocol.signed import Signed
+from pnode.protocol.trust import Shown
 from pnode.protocol.view import Choice, Link, LinkFigure, PeerView, Question, Score, View
 
 from .ledgers import COMMAND, NOTHING
@@ -173,6 +174,14 @@ class Near:
 
     def is_certified(self, node: NodeId) -> bool:
         return node not in self.uncertified
+
+    def credentials_of(self, node: NodeId) -> list[Shown]:
+        return [] if node in self.uncertified else [(node, b"credential")]
+
+    def hear_of(self, shown: tuple[Shown, ...], now: float) -> None:
+        for node, _ in shown:
+            if node in self.uncertified:
+                self.uncertified.remove(node)
 
     def may_submit(self, node: NodeId) -> bool:
         return node not in self.barred

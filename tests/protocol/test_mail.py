@@ -204,6 +204,22 @@ def test_a_replica_confirms_nothing_that_stands_after_a_gap_and_asks_for_what_is
     ]
 
 
+def test_the_words_of_somebody_who_is_gone_come_with_what_it_was_certified_by() -> None:
+    """Newcomers are told of nobody who is dead, and could not judge them."""
+    circle = alone("dan")
+    job, gone = circle["ann"].job, circle.id_of("bob")
+    circle.crash("bob")
+    circle.miss("bob")
+    circle["dan"].near.uncertified.append(gone)
+    circle["dan"].near.gone.clear()
+
+    circle.say("ann", "dan", Deliver(job.id, tuple(entry.signed for entry in job.ledger.ends(gone)), job.signed))
+    assert not circle["dan"].job.ledger.ends(gone)
+    circle.say("dan", "ann", LedgerWanted(job.id, ()))
+
+    assert circle["dan"].job.ledger.ends(gone)
+
+
 def test_a_gap_in_what_was_said_before_a_restart_is_asked_for_once_and_may_stay() -> None:
     circle = alone()
     job = circle["ann"].job
