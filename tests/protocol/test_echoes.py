@@ -45,6 +45,15 @@ def lost(circle: Circle, seen_by: str = "ann") -> list[str]:
     return [circle.name_of(each.node) for unit in units for each in unit.attempts.values() if each.lost is not None]
 
 
+def phase(circle: Circle) -> Phase:
+    """What ann takes the job for."""
+    return circle["ann"].job.state.phase
+
+
+def leads(circle: Circle) -> bool:
+    return circle["ann"].job.leading
+
+
 def test_a_result_that_has_gone_with_the_disk_of_who_made_it_is_said_to_be_lost() -> None:
     circle = circle_for(*CHAIN, first="bob", second="dan")
     circle.brings = False
@@ -114,7 +123,7 @@ def test_the_last_copy_of_a_result_that_its_keeper_has_lost_is_made_anew() -> No
     circle.brings = False
     circle.end("bob", "only", OUT)  # bob has the only copy
     circle.run(1.0)
-    assert circle["ann"].job.state.phase is Phase.DONE
+    assert phase(circle) is Phase.DONE
     circle.prefer("only", "dan")
     wipe(circle, "bob")
 
@@ -123,11 +132,11 @@ def test_the_last_copy_of_a_result_that_its_keeper_has_lost_is_made_anew() -> No
     circle.run(LOOK_S + 1.0)
 
     assert lost(circle) == ["bob"]
-    assert circle["ann"].job.state.phase is Phase.RUNNING
+    assert phase(circle) is Phase.RUNNING
     circle.run(10.0)
     circle.end("dan", "only", OUT)
     circle.run(10.0)
-    assert circle["ann"].job.state.phase is Phase.DONE
+    assert phase(circle) is Phase.DONE
     assert circle["ann"].job.state.concluded
     assert all(OUT.digest in circle[name].store for name in ("ann", "bob", "cid"))
 
@@ -224,11 +233,11 @@ def test_an_origin_does_not_lead_before_it_has_the_ledger_again() -> None:
     circle.restart("ann")
     circle.say("bob", "ann", _first_words(circle, "bob"))
     assert circle["ann"].job.ledger.fingerprint() != ledger
-    assert not circle["ann"].job.leading
+    assert not leads(circle)
     circle.meet("ann")
     circle.run(1.0)
 
-    assert circle["ann"].job.leading
+    assert leads(circle)
     assert circle["ann"].job.state.unit((0, 0)).number == 1
 
 

@@ -49,6 +49,10 @@ def say_load(figures: Figures, now: float, *, free_in_s: float = 2.5) -> None:
     figures.set_load(12.4, 55.6, 3, 7, free_in_s, 0.012, now)
 
 
+def is_urgent(figures: Figures) -> bool:
+    return figures.urgent
+
+
 def taken(figures: Figures, now: float, limit: int = 4) -> tuple[list[Aged], list[Aged]]:
     loads: list[Aged] = []
     rows: list[Aged] = []
@@ -96,7 +100,7 @@ def test_a_load_is_heard_as_it_was_said_and_aged_by_every_hop() -> None:
 
 def test_own_loads_go_out_once_a_second_at_most_and_the_latest_counts() -> None:
     figures = figures_of(1, [2])
-    assert not figures.urgent
+    assert not is_urgent(figures)
     say_load(figures, NOW, free_in_s=1.0)
     say_load(figures, NOW + 0.3, free_in_s=2.0)
     say_load(figures, NOW + 0.9, free_in_s=3.0)
@@ -126,13 +130,13 @@ def test_what_changes_nothing_for_placement_is_said_less_often_and_what_changes_
 def test_a_relay_passes_quiet_figures_on_but_not_at_once() -> None:
     figures = figures_of(3, [1, 2])
     figures.hear_load(delta(1, 5), node(1), NOW, spread=True)
-    assert figures.urgent
-    while figures.urgent:
+    assert is_urgent(figures)
+    while is_urgent(figures):
         taken(figures, NOW)
     again = Aged(encode(LoadDelta(node(1)[:8], 1, 6, 10, 20, 1, 2, 3000 - 2000, 4)), 0)
     figures.hear_load(again, node(1), NOW + 2.0, spread=True)
 
-    assert not figures.urgent
+    assert not is_urgent(figures)
     assert taken(figures, NOW + 2.0)[0] == [again]
 
 
@@ -141,17 +145,17 @@ def test_news_that_has_not_reached_everybody_stays_urgent_when_it_is_said_again(
     figures.hear_load(delta(1, 5), node(1), NOW, spread=True)
     figures.hear_load(delta(1, 6), node(1), NOW, spread=True)
 
-    assert figures.urgent
+    assert is_urgent(figures)
 
 
 def test_of_the_rows_of_a_node_only_the_first_is_urgent() -> None:
     figures = figures_of(1, [2])
     figures.set_links((LinkFigure(node(2), 0.001, 1e8, 0.5),), NOW)
-    assert figures.urgent
+    assert is_urgent(figures)
     taken(figures, NOW, limit=1)
     figures.set_links((LinkFigure(node(2), 0.1, 1e8, 0.5),), NOW + LINKS_PERIOD_S)
 
-    assert not figures.urgent
+    assert not is_urgent(figures)
     assert len(taken(figures, NOW)[1]) == 1
 
 
@@ -194,7 +198,7 @@ def test_figures_of_strangers_of_ourselves_of_the_gone_and_of_earlier_lives_are_
     assert figures.hear_load(delta(2, 1), node(1), NOW, spread=True) is None
     assert figures.hear_load(delta(1, 1, boot=7), node(1), NOW, spread=True) is None
     assert figures.hear_links(Aged(encode(LinkRow(node(9)[:8], 1, 1, ())), 0), node(1), NOW, spread=True) is None
-    assert not figures.urgent
+    assert not is_urgent(figures)
 
 
 def test_what_a_node_says_itself_beats_what_was_said_in_its_name() -> None:
@@ -321,9 +325,9 @@ def test_the_figures_of_the_forgotten_are_forgotten() -> None:
 
     assert figures.load_of(node(1)) is None
     assert figures.loads(NOW) == []
-    assert not figures.urgent
+    assert not is_urgent(figures)
     assert figures.hear_load(delta(1, 5), node(1), NOW, spread=False) is not None
-    assert not figures.urgent
+    assert not is_urgent(figures)
     assert len(figures.loads(NOW)) == 1
 
 

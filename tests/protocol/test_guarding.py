@@ -7,7 +7,9 @@ from pnode.protocol.events import CancelJob, Synced
 from pnode.protocol.fetching import TRIES
 from pnode.protocol.guarding import COLLECT_S, PAUSE_S, PAUSE_S_MAX, needs
 from pnode.protocol.ids import JobId
+from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import LedgerWanted
+from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.ledger import StatementKind
 
 from .ledgers import statement
@@ -41,9 +43,9 @@ def test_a_job_needs_its_application_and_all_its_inputs() -> None:
     assert list(needs(_only(spec(task("only"))))) == []
 
 
-def _only(job: object) -> object:
+def _only(job: JobSpec) -> Job:
     circle = Circle("ann")
-    circle.submit("ann", job)  # type: ignore[arg-type]
+    circle.submit("ann", job)
     return circle["ann"].job
 
 
