@@ -29,13 +29,14 @@ copied (`suspect`): the next attempt runs beside it, and whichever is through fi
 from enum import Enum, auto
 from typing import assert_never
 
+from .attempts import has_failed
 from .desk import Desk
 from .ids import JobId, NodeId
 from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey, UnitState, attempted_by
 from .ledger import Cause, Statement, StatementKind
 from .placing import Placing
-from .retries import abandon, lost_while_it_ran, needs_pause, pause_s, shun, why
+from .retries import abandon, fail_anew, lost_while_it_ran, needs_pause, pause_s, shun, why
 from .strangers import Strangers
 from .timers import Timers
 
@@ -194,6 +195,9 @@ class Recovery:
         ran = lost_while_it_ran(self.desk, unit)
         if ran and unit.count(Cause.RAN) >= job.task(key).retries_lost:
             abandon(self.desk, job, key, now)
+            return
+        if has_failed(unit, job.task(key)):
+            fail_anew(self.desk, job, key, now)
             return
         shun(self.desk, job, key)
         self.placing.place(job, key, now, why(self.desk, unit), Cause.RAN if ran else Cause.ELSEWHERE)

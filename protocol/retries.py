@@ -10,7 +10,7 @@ A unit is to blame for its node's loss only if it ran there; and why an attempt 
 (`ledger.Cause`), so that whoever comes to lead counts the same.
 """
 
-from .attempts import VOID
+from .attempts import VOID, why_failed
 from .desk import Desk
 from .job import Job
 from .jobstate import Attempt, UnitKey, UnitState
@@ -65,6 +65,15 @@ def abandon(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
         desk.say(job, Statement(StatementKind.ABANDONED, *key, last.number, now, last.node, text), ())
     else:
         desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=f"{name}: {text}"), ())
+
+
+def fail_anew(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
+    """A result was lost, and making it anew has failed as often as it may: without it the job comes to nothing."""
+    unit, name = job.state.unit(key), job.task(key).name
+    assert unit.result is not None, "else the unit itself would have failed"
+    maker = desk.near.name_of(unit.result.node)
+    text = f"{name}: what {maker} had made was lost, and then it failed: {why_failed(unit)}"
+    desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
 
 
 def shun(desk: Desk, job: Job, key: UnitKey) -> None:

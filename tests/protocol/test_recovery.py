@@ -714,6 +714,21 @@ def test_a_result_that_is_lost_and_cannot_be_made_again_ends_the_job() -> None:
     assert state.cancelled[1] == "only: the node that ran it was lost 1 times: cid"
 
 
+def test_a_result_that_is_lost_and_fails_when_it_is_made_again_ends_the_job_as_any_failure_does() -> None:
+    circle = circle_for(spec(task("only", retries_failed=1)), brings=False, only=("bob", "cid", "dan"))
+    circle.end("bob", "only")
+    circle.kill("bob")
+    circle.end("cid", "only", failure="it broke")
+    circle.run(PAUSE_S)
+    assert not circle["ann"].job.state.is_over
+    circle.end("dan", "only", failure="it broke again")
+    circle.run(2 * PAUSE_S)
+
+    state = circle["ann"].job.state
+    assert state.cancelled is not None
+    assert state.cancelled[1] == "only: what bob had made was lost, and then it failed: it broke again"
+
+
 def test_whoever_begins_to_lead_or_comes_back_is_shown_all_of_what_is_contested() -> None:
     circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("cid",))
     end_as(circle, "ann", "first", "old")
