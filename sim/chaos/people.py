@@ -71,8 +71,13 @@ class People:
 
     @property
     def safe(self) -> list[tuple[Errand, JobId]]:
-        """The jobs of which somebody was told that they are safe."""
-        return [(errand, errand.job) for errand in self.errands.values() if errand.job is not None]
+        """The jobs of which somebody was told that they are safe; or that they are kept by this machine only, as long
+        as that is not lost for good."""
+        return [
+            (errand, errand.job)
+            for errand in self.errands.values()
+            if errand.job is not None and (_is_guarded(errand) or errand.host not in self.storm.lost)
+        ]
 
     def _submit(self, errand: Errand) -> None:
         """At the planned host, or the next that is up."""
@@ -151,23 +156,29 @@ class People:
     def keepers(self, errand: Errand, job: JobId) -> list[int]:
         """The hosts, switched off or not, that have a job and its inputs on their disks, or if it is over its
         results; not those that are lost for good."""
+        known = (host.peer.jobs.desk.jobs.get(job) for host in self.cluster.hosts if host.peer.jobs is not None)
+        has_content = _has_results if any(each is not None and each.state.concluded for each in known) else _has_some
         return [
             host.number
             for host in self.cluster.hosts
-            if host.number not in self.storm.lost and host.disk.has("job", job) and _has_content(host, errand, job)
+            if host.number not in self.storm.lost and host.disk.has("job", job) and has_content(host, errand, job)
         ]
 
 
-def _has_content(host: Host, errand: Errand, job: JobId) -> bool:
+def _is_guarded(errand: Errand) -> bool:
+    return errand.receipt is not None and errand.receipt.guarded > 0
+
+
+def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
     """Whether a host has the inputs of a job, or if it knows it to be done its results."""
-    if all(file.digest in host.content for item in errand.plan.spec.items for file in item.files):
-        known = host.peer.jobs.desk.jobs.get(job) if host.peer.jobs is not None else None
-        return known is None or not known.state.concluded or _has_results(host, job)
-    return _has_results(host, job)
+    has_inputs = all(file.digest in host.content for item in errand.plan.spec.items for file in item.files)
+    return has_inputs or _has_results(host, errand, job)
 
 
-def _has_results(host: Host, job: JobId) -> bool:
-    """Whether a host knows a job to be over and has all that it was for."""
+def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
+    """Whether a host knows a job to be over and has all that it was for. Once a job is concluded nothing else will
+    do: nobody makes its results anew."""
+    del errand
     known = host.peer.jobs.desk.jobs.get(job) if host.peer.jobs is not None else None
     if known is None or not known.state.is_over:
         return False

@@ -15,6 +15,12 @@ FOUND = {
         Options(25, 6, 1.0)
     ),
     "a replica that had come back without its memory believed that it had what it had once said": Options(22, 6, 1.0),
+    "a node that had lost its disk could not judge the words of somebody who was lost": Options(16, 6, 1.0),
+    "words of the dead were sent for ever to a node that had never met them": Options(37, 5, 0.75),
+    "a node without a part in a job took it for open for ten minutes": Options(40, 5, 0.75),
+    "a replica that was restarted did not go on copying the results of a job that was over": Options(45, 5, 0.75),
+    "a replica that heard of a cancellation first copied nothing of a job that was done": Options(47, 5, 0.75),
+    "a unit of a job that was over was given out sixty times in as many milliseconds": Options(24, 6, 1.0),
 }
 
 
