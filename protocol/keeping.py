@@ -24,6 +24,7 @@ from .guarding import Guarding
 from .holding import Holding
 from .ids import JobId, NodeId
 from .job import Job
+from .jobstate import Phase
 from .leading import Leading
 from .receipts import Receipts
 from .strangers import STRANGER_S, Strangers
@@ -211,8 +212,8 @@ class Keeping:
         What a replica says of its copies may have missed another that was away just then, and nothing follows it."""
         if job.closed and job.spec.replicas and not job.released and self.desk.keeps(job):
             self.comparing.last(job, now)
-            if job.state.cancelled is not None:
-                self.copies.begin(job, now)  # it may be that it was done before
+            if job.state.cancelled is not None and job.state.phase is Phase.DONE:
+                self.copies.begin(job, now)  # as long as it was not known to be done, nothing was copied
 
     def _welcome(self, job: Job, newcomers: list[NodeId], *, compares: bool) -> None:
         for node in newcomers:
