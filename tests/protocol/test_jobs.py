@@ -18,6 +18,7 @@ from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import Ledger, StatementKind
 from pnode.protocol.placing import HANDOFF_S
 from pnode.protocol.signed import Kind, sign
+from pnode.protocol.strangers import STRANGER_S
 
 from .ledgers import statement
 from .members import CLUSTER
@@ -269,6 +270,7 @@ def test_a_job_that_was_over_stays_over_and_silent() -> None:
         circle.restart(name)
 
     assert circle["ann"].job.closed
+    circle.run(STRANGER_S)
     assert circle.take() == []
     assert circle.deadline == math.inf
 
