@@ -1,9 +1,11 @@
 """Hollowing: this node's ledgers of long streams lose the segments that say nothing any more (`hollows`).
 
-    whole --all its statements are about settled items, and another segment follows it--> hollow
+    whole --all its statements are about settled items, and the next segment is here--> hollow
 
-What is hollow cannot be sent to anybody. Who lacks it is told the runs instead, and adopts those that replace nothing
-but void segments: what it has of an item that is not settled in its own eyes stays, and it asks again when it is.
+What is hollow cannot be sent to anybody. Whoever is sent the segment that follows a run is told the run with it, and
+adopts it if that segment names its end, and it replaces nothing but void segments: what a node has of an item that is
+not settled in its own eyes stays, and it asks again when it is. That a run says nothing any more is believed of those
+who keep the job; how long it is need not be.
 In the journal the row of a run takes the place of its segments' rows. It is written before they are taken out, so
 that whatever is lost by a crash, each segment is in one or in both.
 """
@@ -17,7 +19,7 @@ from .hollows import Changes, Run
 from .ids import JobId, NodeId
 from .job import Job
 from .jobmessages import Hollow, WireRun
-from .ledger import FeedId, ForkError, Vector
+from .ledger import FeedId, ForkError, SegmentId
 
 
 class Hollowing:
@@ -36,9 +38,10 @@ class Hollowing:
                 self._journal(job.id, feed, changes)
             self.desk.effects += [Erase("segment", segment_row(job.id, entry)) for entry in entries]
 
-    def runs_for(self, job: Job, vector: Vector) -> list[WireRun]:
-        """What somebody with this vector has to be told instead of segments."""
-        return [_wire(feed, run) for feed, run in job.ledger.runs(vector)]
+    def before(self, job: Job, segments: Iterable[SegmentId]) -> tuple[WireRun, ...]:
+        """What has to be told with these segments."""
+        runs = ((segment, job.ledger.run_before(segment)) for segment in segments)
+        return tuple(_wire((author, boot), run) for (author, boot, _), run in runs if run is not None)
 
     def adopt(self, job: Job, runs: Iterable[WireRun]) -> None:
         """Somebody who keeps the job says what it has hollowed. Raises RemoteProtocolError if that is too much."""
@@ -46,6 +49,8 @@ class Hollowing:
             feed, run = _read(wire)
             if feed == (self.desk.me, self.desk.place.boot):
                 continue  # there is nothing in it that we have not written, and what follows is for us to write
+            if not job.ledger.proves(feed, run):
+                continue
             try:
                 changes, replaced = job.ledger.adopt(feed, run, job.mentions.void.__contains__)
             except ForkError:
@@ -74,7 +79,7 @@ class Hollowing:
     def _journal(self, job: JobId, feed: FeedId, changes: Changes) -> None:
         for first, run in changes.items():
             if run is not None:
-                row = encode(Hollow(job, (_wire(feed, run),), None))
+                row = encode(Hollow(job, (_wire(feed, run),)))
                 self.desk.effects.append(Save("hollow", hollow_row(job, feed, first), row))
         gone = [first for first, run in changes.items() if run is None]
         self.desk.effects += [Erase("hollow", hollow_row(job, feed, first)) for first in gone]

@@ -4,6 +4,9 @@ Everything about a job travels as segments of its ledger (`Deliver`), confirmed 
 message for an assignment, an acceptance or a result: these are statements, and a hand-off is the delivery of the
 segment that contains it. The remaining messages let a node that has no part in a job find it and follow it, and a
 replica ask for what it has missed.
+
+What is left of segments that say nothing any more (`hollows`) travels with the segment that follows it, which proves
+that there were as many.
 """
 
 from dataclasses import dataclass
@@ -35,9 +38,6 @@ ShownCredential = tuple[Bytes32, Annotated[bytes, Length(0, CREDENTIAL_BYTES_MAX
 COMPARED_MAX = 4096
 """As many jobs as a node remembers."""
 
-RUNS_MAX = 4096
-"""In one message: half a megabyte."""
-
 SegmentName = tuple[Bytes32, U32, U32]
 """(author, boot, sequence)"""
 
@@ -59,6 +59,19 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
+class WireRun:
+    """Consecutive segments of a feed that are not kept any more (`hollows.Run`)."""
+
+    author: Bytes32
+    boot: U32
+    first: U32
+    count: U32
+    fingerprint: Bytes8
+    previous: Bytes32
+    last: Bytes32
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """Segments of a job's ledger for somebody whom they concern."""
 
@@ -70,6 +83,8 @@ class Deliver:
     """From a replica: what has become of other units."""
     credentials: Annotated[tuple[ShownCredential, ...], Length(0, CREDENTIALS_MAX)] = ()
     """Of authors that are gone: who has never met them could not judge their words."""
+    runs: Annotated[tuple[WireRun, ...], Length(0, SEGMENTS_PER_MESSAGE_MAX)] = ()
+    """Hollow segments before some of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +156,12 @@ class LedgerShown:
 
 
 @dataclass(frozen=True, slots=True)
-class WireRun:
-    """Consecutive segments of a feed that are not kept any more (`hollows.Run`)."""
-
-    author: Bytes32
-    boot: U32
-    first: U32
-    count: U32
-    fingerprint: Bytes8
-    previous: Bytes32
-    last: Bytes32
-
-
-@dataclass(frozen=True, slots=True)
 class Hollow:
-    """Segments of a job's ledger that the receiver lacks and that say nothing any more."""
+    """A row of the journal: hollow segments of a job's ledger."""
 
     job: Bytes16
-    runs: Annotated[tuple[WireRun, ...], Length(0, RUNS_MAX)]
-    spec: Signed | None
-    """The specification, the first time."""
+    runs: Annotated[tuple[WireRun, ...], Length(1, 1)]
+    """One, that is: a row for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,5 +192,4 @@ FRAMES: dict[int, type] = {
     65: LedgerWanted,
     66: LedgerShown,
     67: Compare,
-    68: Hollow,
 }

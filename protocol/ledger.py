@@ -12,8 +12,9 @@ A replica wants whole feeds and asks for gaps; a node that only runs one task ho
 segments are accepted in any order. The chain is checked between neighbours as soon as both are there, and two
 different segments in one place are proof that their author is broken: the second is refused.
 
-Segments that say nothing any more may be hollowed (`hollows`), but for the last of a feed, which others are offered
-so that they see what they lack. A hollow segment counts as there: it is in the ledger and cannot be had from it.
+Segments that say nothing any more may be hollowed (`hollows`), if the next of their feed is here. A hollow segment
+counts as there: it is in the ledger and cannot be had from it. Others are told of it with the segment that follows,
+whose author has signed what came before: nobody can be made to believe in a longer feed than there is.
 """
 
 import hashlib
@@ -192,14 +193,32 @@ class Ledger:
         if id_ not in self._feeds and len(self._feeds) >= FEEDS_MAX:
             raise FullLedgerError(f"job ledger is full: {FEEDS_MAX} feeds")
 
-    def is_last(self, segment: SegmentId) -> bool:
-        """Whether nothing that comes after a segment in its feed is here."""
+    def is_followed(self, segment: SegmentId) -> bool:
+        """Whether the next segment of its feed is here."""
         author, boot, sequence = segment
-        return sequence == self._tops[(author, boot)]
+        return (author, boot, sequence + 1) in self
+
+    def run_before(self, segment: SegmentId) -> Run | None:
+        """The hollow segments right before one."""
+        author, boot, sequence = segment
+        return self._hollow((author, boot), sequence - 1)
+
+    def follower(self, segment: SegmentId) -> Entry | None:
+        """The segment after the hollow ones that this is among."""
+        author, boot, sequence = segment
+        run = self._hollow((author, boot), sequence)
+        return None if run is None else self.get((author, boot, run.end))
+
+    def proves(self, id_: FeedId, run: Run) -> bool:
+        """Whether what follows a run is here and names its last segment as the one before: so its author has written
+        as many."""
+        after, run_after = self._feeds.get(id_, {}).get(run.end), self._hollow(id_, run.end)
+        if run_after is not None:
+            return (run_after.first, run_after.previous) == (run.end, run.last)
+        return after is not None and after.segment.previous == run.last
 
     def hollow(self, segments: Iterable[SegmentId]) -> dict[FeedId, Changes]:
-        """Keep of these, none of which is the last of its feed, no more than their places. Returns which runs have
-        changed."""
+        """Keep of these, each of which is followed, no more than their places. Returns which runs have changed."""
         changes: dict[FeedId, Changes] = {}
         for author, boot, sequence in segments:
             id_ = (author, boot)
@@ -212,8 +231,9 @@ class Ledger:
     def adopt(
         self, id_: FeedId, run: Run, is_void: Callable[[SegmentId], bool] = lambda _: False
     ) -> tuple[Changes, list[Entry]]:
-        """Take over a run that somebody else has, if it brings anything: of what is here only void segments are
-        replaced by it, and no run of which a part lies elsewhere, which takes until both have hollowed the same.
+        """Take over a run that this ledger `proves`, or had before a restart, if it brings anything: of what is here
+        only void segments are replaced by it, and no run of which a part lies elsewhere, which takes until both have
+        hollowed the same.
         Returns which runs have changed, and the segments that it took the place of.
 
         Raises ForkError if it contradicts what is here, RemoteProtocolError if there is no place for it.
@@ -244,13 +264,11 @@ class Ledger:
         self._measure(id_)
         return changes, entries
 
-    def runs(self, vector: Vector = ()) -> Iterator[tuple[FeedId, Run]]:
-        """The runs that somebody with this vector may lack."""
-        theirs = {(author, boot): whole for author, boot, whole in vector}
+    def runs(self) -> Iterator[tuple[FeedId, Run]]:
+        """All that is hollow."""
         for id_ in sorted(self._hollows):
             for run in self._hollows[id_]:
-                if run.end > theirs.get(id_, 0):
-                    yield id_, run
+                yield id_, run
 
     def _hollow(self, id_: FeedId, sequence: int) -> Run | None:
         hollows = self._hollows.get(id_)

@@ -23,12 +23,10 @@ from .job import Job
 from .jobmessages import (
     CREDENTIALS_MAX,
     FRAMES,
-    RUNS_MAX,
     SEGMENTS_PER_MESSAGE_MAX,
     Compare,
     Deliver,
     Delivered,
-    Hollow,
     JobsAnswer,
     JobsWanted,
     LedgerShown,
@@ -37,7 +35,7 @@ from .jobmessages import (
     SpecWanted,
 )
 from .jobstate import ENDINGS, Phase
-from .ledger import ForkError, FullLedgerError, Segment, SegmentId, Vector, open_segment
+from .ledger import Entry, ForkError, FullLedgerError, Segment, SegmentId, Vector, open_segment
 from .register import FullError, Register
 from .signed import Signed
 from .strangers import Strangers
@@ -45,7 +43,7 @@ from .strangers import Strangers
 MESSAGE_BYTES = 1024 * 1024
 """Segments are put into one message up to this size; a session carries four times as much."""
 
-Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown | Compare | Hollow
+Message = Deliver | Delivered | SpecWanted | JobsWanted | JobsAnswer | LedgerWanted | LedgerShown | Compare
 
 
 class Mail:
@@ -97,8 +95,6 @@ class Mail:
                     self.enquiries.shown(peer, job, _vector(message.vector), now)
             case Compare():
                 self.comparing.read(peer, message, now)
-            case Hollow():
-                self._hollow(peer, message, now)
             case _:
                 assert_never(message)
 
@@ -111,30 +107,41 @@ class Mail:
         self._arrived.clear()
         for peer, job_id_, names in self.desk.delivery.collect(now):
             self.strangers.meet(peer, now)
-            job = self.desk.jobs[job_id_]
-            batch: list[Signed] = []
-            size = 0
-            for name in names:
-                entry = job.ledger.get(name)
-                if entry is None:  # it was hollowed since it was put on the way: it says nothing any more
-                    self.desk.delivery.arrived(peer, job_id_, (name,))
-                    continue
-                signed = entry.signed
-                batch.append(signed)
-                size += len(signed.body)
-                if size >= MESSAGE_BYTES:
-                    self._send_segments(peer, job, batch)
-                    batch, size = [], 0
-            if batch:
-                self._send_segments(peer, job, batch)
+            self._send_named(peer, self.desk.jobs[job_id_], names)
 
-    def _send_segments(self, peer: NodeId, job: Job, batch: list[Signed]) -> None:
+    def _send_named(self, peer: NodeId, job: Job, names: list[SegmentId]) -> None:
+        batch: list[Entry] = []
+        size = 0
+        for name in names:
+            entry = job.ledger.get(name)
+            if entry is None:
+                self._skip_hollow(peer, job, name)
+                continue
+            batch.append(entry)
+            size += len(entry.signed.body)
+            if size >= MESSAGE_BYTES:
+                self._send_segments(peer, job, batch)
+                batch, size = [], 0
+        if batch:
+            self._send_segments(peer, job, batch)
+
+    def _skip_hollow(self, peer: NodeId, job: Job, name: SegmentId) -> None:
+        """A segment was hollowed since it was put on the way: it says nothing any more. A replica gets the one that
+        follows, and is told with it what there was."""
+        self.desk.delivery.arrived(peer, job.id, (name,))
+        follower = job.ledger.follower(name)
+        if follower is not None and peer in job.replicas:
+            self.desk.delivery.offer(peer, job.id, follower.id)
+
+    def _send_segments(self, peer: NodeId, job: Job, batch: list[Entry]) -> None:
         spec = None if peer in job.informed else job.signed
         job.informed[peer] = None
         news = hearsay.news_for(job, peer) if job.changes and self.desk.leads(job) else ()
-        self._send(peer, Deliver(job.id, tuple(batch), spec, news, self._credentials(batch)))
+        segments = tuple(entry.signed for entry in batch)
+        runs = self.hollowing.before(job, (entry.id for entry in batch))
+        self._send(peer, Deliver(job.id, segments, spec, news, self._credentials(segments), runs))
 
-    def _credentials(self, batch: list[Signed]) -> tuple[ShownCredential, ...]:
+    def _credentials(self, batch: tuple[Signed, ...]) -> tuple[ShownCredential, ...]:
         """What authors that are gone were certified by: newcomers are told of nobody who is dead (`push_pull`)."""
         authors = (NodeId(author) for author in dict.fromkeys(signed.author for signed in batch))
         gone = (author for author in authors if author != self.desk.me and self.desk.is_gone(author))
@@ -162,6 +169,8 @@ class Mail:
             hearsay.hear(job, message.news)
         merged = (self._merge(peer, job, signed) for signed in message.segments)
         names = [name for name in merged if name is not None]
+        if message.runs and (peer in job.replicas or peer in job.asked):
+            self.hollowing.adopt(job, message.runs)
         if self.desk.keeps(job):
             names = self._ask_for_gaps(peer, job, names, now)
         if names:
@@ -255,7 +264,6 @@ class Mail:
         vector = _vector(message.vector)
         if not vector:
             job.informed.pop(peer, None)  # it asks for everything
-        self._send_runs(peer, job, vector)
         for entry in job.ledger.beyond(vector):
             self.desk.offer(job, peer, entry.id)
         self.comparing.differs(job)
@@ -265,24 +273,6 @@ class Mail:
         if message.follow:
             job.watchers[peer] = None
             self._send(peer, LedgerShown(job.id, job.signed, job.ledger.vector()))
-
-    def _send_runs(self, peer: NodeId, job: Job, vector: Vector) -> None:
-        """Tell a peer what there is nothing left of to be sent."""
-        runs = self.hollowing.runs_for(job, vector)
-        for at in range(0, len(runs), RUNS_MAX):
-            spec = None if peer in job.informed else job.signed
-            job.informed[peer] = None
-            self._send(peer, Hollow(job.id, tuple(runs[at : at + RUNS_MAX]), spec))
-
-    def _hollow(self, peer: NodeId, message: Hollow, now: float) -> None:
-        """A peer has not kept what we lack. Whoever keeps the job is believed, and whom we have asked."""
-        job = self.desk.jobs.get(JobId(message.job))
-        if job is None and message.spec is not None and message.job not in self.desk.released:
-            job = self._known(peer, message.job, message.spec)
-        if job is not None and (peer in job.replicas or peer in job.asked):
-            self.hollowing.adopt(job, message.runs)
-            self.enquiries.check(job, now)
-            self.guarding.check(job)
 
 
 def _vector(wire: tuple[tuple[bytes, int, int], ...]) -> Vector:

@@ -18,11 +18,11 @@ class Mentions:
         """How many items that are not settled a segment speaks of."""
         self._by_item: dict[int, list[SegmentId]] = {}
         self._lasts: dict[SegmentId, None] = {}
-        """Of the void ones, those after which nothing has come in their feeds."""
+        """Of the void ones, those that the next of their feed has not followed yet."""
 
     def note(self, entry: Entry, state: JobState) -> bool:
-        """A segment is new here; tells whether any may be hollowed now: it, or the one before it, which is not the
-        last any more."""
+        """A segment is new here; tells whether any may be hollowed now: it, or the one before it, which is followed
+        now."""
         author, boot, sequence = entry.id
         freed = (author, boot, sequence - 1)
         was_last = freed in self._lasts
@@ -55,15 +55,16 @@ class Mentions:
         self._lasts.pop(segment, None)
 
     def take(self, ledger: Ledger) -> list[SegmentId]:
-        """The void segments that may be hollowed now; those that are the last of their feeds wait for the next."""
+        """The void segments that may be hollowed now; those that nothing follows in their feeds wait for the next: it
+        proves to others that they were there."""
         taken: list[SegmentId] = []
         for segment in self.void:
             if segment in self._lasts:
                 continue
-            if ledger.is_last(segment):
-                self._lasts[segment] = None
-            else:
+            if ledger.is_followed(segment):
                 taken.append(segment)
+            else:
+                self._lasts[segment] = None
         self.void = dict.fromkeys(self._lasts)
         return taken
 

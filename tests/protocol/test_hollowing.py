@@ -1,12 +1,16 @@
 """Hollowing: the ledgers of a stream shrink as its items are settled, and whoever comes later has an equal one."""
 
+from dataclasses import replace
+from functools import reduce
+from operator import xor
+
 import pytest
 
 from pnode.protocol.desk import segment_row
 from pnode.protocol.effects import Erase
-from pnode.protocol.jobmessages import Hollow, WireRun
+from pnode.protocol.jobmessages import Compare, Deliver, Hollow, WireRun
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import Ledger, StatementKind
+from pnode.protocol.ledger import Entry, Ledger, StatementKind
 from pnode.protocol.retention import RETENTION_S
 from pnode.protocol.settling import SETTLE_S
 
@@ -59,7 +63,29 @@ def rows(circle: Circle, name: str, table: str) -> int:
 
 
 def wire(circle: Circle, name: str) -> tuple[WireRun, ...]:
-    return tuple(circle[name].jobs.hollowing.runs_for(circle[name].job, ()))
+    return circle[name].jobs.hollowing.before(circle[name].job, [entry.id for entry in ledger(circle, name)])
+
+
+def feed(circle: Circle, name: str, length: int) -> list[Entry]:
+    """A feed of a partner's words about an item that is settled."""
+    written, seed = Ledger(circle["ann"].job.id), circle[name].jobs.desk.place.seed
+    said = [statement(K.DROPPED, (0, 0), at) for at in range(2, 2 + length)]
+    return [written.write(circle.crypto, CLUSTER, seed, 9, (each,)) for each in said]
+
+
+def run_of(*entries: Entry) -> WireRun:
+    """These as a run."""
+    first, last = entries[0], entries[-1]
+    fingerprint = reduce(xor, (entry.fingerprint for entry in entries)).to_bytes(8, "big")
+    previous, place = first.segment.previous, first.segment
+    return WireRun(first.author, place.boot, place.sequence, len(entries), fingerprint, previous, last.digest)
+
+
+def tell(circle: Circle, sender: str, receiver: str, runs: tuple[WireRun, ...], *segments: Entry) -> None:
+    """A partner hears of runs, and of segments."""
+    job = circle["ann"].job
+    signed = tuple(entry.signed for entry in segments)
+    circle.say(sender, receiver, Deliver(job.id, signed, job.signed, runs=runs))
 
 
 def test_what_says_nothing_any_more_is_hollowed_in_memory_and_in_the_journal() -> None:
@@ -105,11 +131,8 @@ def test_in_a_small_job_nothing_is_hollowed(monkeypatch: pytest.MonkeyPatch) -> 
     circle = stream(through=4)
 
     assert hollow_count(circle, "ann") == 0
-    circle.say(
-        guard(circle),
-        "ann",
-        Hollow(circle["ann"].job.id, (WireRun(b"x" * 32, 1, 0, 3, bytes(8), bytes(32), bytes(32)),), None),
-    )
+    late = feed(circle, "cid", 3)
+    tell(circle, guard(circle), "ann", (run_of(*late[:2]),), late[2])
     assert hollow_count(circle, "ann") == 0
 
 
@@ -132,8 +155,7 @@ def test_who_comes_to_keep_a_stream_adopts_what_is_hollow_and_has_an_equal_ledge
     assert rows(circle, heir, "hollow")
 
 
-def test_the_stream_goes_on_and_ends_after_all_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pnode.protocol.mail.RUNS_MAX", 1)
+def test_the_stream_goes_on_and_ends_after_all_that() -> None:
     circle = stream("dan", through=3)
     circle.crash("ann")
     circle.restart("ann")
@@ -194,9 +216,9 @@ def test_runs_that_are_parts_of_others_or_of_forgotten_jobs_are_taken_out() -> N
     [whole, *_] = (each for each in wire(circle, "ann") if each.count > 1)
     part = WireRun(whole.author, whole.boot, whole.first + 1, whole.count - 1, bytes(8), bytes(32), whole.last)
     known, inner, other = (
-        Hollow(job.id, (whole,), None),
-        Hollow(job.id, (part,), None),
-        Hollow(b"o" * 16, (whole,), None),
+        Hollow(job.id, (whole,)),
+        Hollow(job.id, (part,)),
+        Hollow(b"o" * 16, (whole,)),
     )
 
     hollowing.restore([known, inner, other])
@@ -207,17 +229,24 @@ def test_runs_that_are_parts_of_others_or_of_forgotten_jobs_are_taken_out() -> N
     assert {each.table for each in strays} == {"hollow"}
 
 
-def test_what_was_on_its_way_and_is_hollow_now_is_sent_no_more() -> None:
+def test_instead_of_what_was_on_its_way_and_is_hollow_now_a_replica_gets_what_follows_it() -> None:
     circle = stream(through=4)
     job = circle["ann"].job
-    feed, run = next(iter(job.ledger.runs()))
-    circle["ann"].jobs.desk.offer(job, circle.id_of("cid"), (*feed, run.first))
+    outsider = next(each for each in ("bob", "cid") if each != guard(circle))
+    of, run = next(iter(job.ledger.runs()))
+    follower = job.ledger.get((*of, run.end))
+    assert follower is not None
+    for name in (guard(circle), outsider):
+        circle["ann"].jobs.desk.offer(job, circle.id_of(name), (*of, run.first))
+    circle.frames.clear()
+
+    circle.run(9.0)
+
+    sent = [(other, each) for one, other, each in circle.frames if one == "ann" and isinstance(each, Deliver)]
+    assert [(other, each.segments) for other, each in sent] == [(guard(circle), (follower.signed,))]
+    assert [(each.first, each.count) for each in sent[0][1].runs] == [(run.first, run.count)]
     circle.take()
-
-    circle.run(10.0)
-
-    assert not [line for line in circle.take() if line.startswith("ann > cid: ") and "Compare" not in line]
-    assert circle["ann"].jobs.desk.delivery.deadline > circle.now + 1e6
+    assert circle.is_quiet()
 
 
 def test_a_segment_that_is_hollow_here_is_confirmed() -> None:
@@ -240,42 +269,79 @@ def test_a_segment_that_is_hollow_here_is_confirmed() -> None:
 def test_only_who_keeps_the_stream_or_was_asked_is_believed() -> None:
     circle = stream("dan", through=4)
     outsider = next(each for each in ("bob", "cid", "dan") if each != guard(circle))
-    job = circle[outsider].job if circle[outsider].jobs.desk.jobs else None
-    runs = (WireRun(circle.id_of("dan"), 77, 0, 3, bytes(8), bytes(32), b"l" * 32),)
+    late = feed(circle, "dan", 3)
 
-    circle.say(outsider, "ann", Hollow(circle["ann"].job.id, runs, None))
-    assert (circle.id_of("dan"), 77, 1) not in ledger(circle, "ann")
-    circle.say(guard(circle), "ann", Hollow(circle["ann"].job.id, runs, None))
-    assert (circle.id_of("dan"), 77, 1) in ledger(circle, "ann")
-    bad = (WireRun(circle.id_of("dan"), 77, 3, 3, bytes(8), b"?" * 32, b"l" * 32),)
-    circle.say(guard(circle), "ann", Hollow(circle["ann"].job.id, bad, None))
-    assert (circle.id_of("dan"), 77, 4) not in ledger(circle, "ann")
-    assert job is None or job.ledger.fingerprint() != ledger(circle, "ann").fingerprint()
+    tell(circle, outsider, "ann", (run_of(*late[:2]),), late[2])
+    assert late[1].id not in ledger(circle, "ann")
+    tell(circle, guard(circle), "ann", (run_of(*late[:2]),), late[2])
+    assert late[1].id in ledger(circle, "ann")
+
+
+def test_a_run_that_contradicts_what_is_here_is_ignored() -> None:
+    circle = stream("dan", through=4)
+    late = feed(circle, "dan", 4)
+    tell(circle, "dan", "ann", (), late[0])
+
+    tell(circle, guard(circle), "ann", (replace(run_of(*late[1:3]), previous=b"?" * 32),), late[3])
+
+    assert [entry.id in ledger(circle, "ann") for entry in late] == [True, False, False, True]
+
+
+def test_nobody_can_make_a_node_take_for_known_what_its_author_has_yet_to_say() -> None:
+    circle = stream("dan", through=2)
+    late = feed(circle, "dan", 6)
+    for false in (
+        WireRun(circle.id_of("dan"), 9, 0, 1000, bytes(8), bytes(32), b"l" * 32),
+        replace(run_of(*late[:3]), count=5),
+        replace(run_of(*late[:3]), last=b"l" * 32),
+        run_of(*late[:5]),
+    ):
+        tell(circle, guard(circle), "ann", (false,))
+        tell(circle, guard(circle), "ann", (false,), late[3])
+
+    assert [entry.id in ledger(circle, "ann") for entry in late] == [False, False, False, True, False, False]
+    tell(circle, "dan", "ann", (), *late)
+    assert [entry.id in ledger(circle, "ann") for entry in late] == [True] * 6
+
+
+def test_a_false_word_of_what_is_hollow_holds_no_stream_up() -> None:
+    circle = stream(through=2)
+    bob = circle.id_of("bob")
+    [end] = ledger(circle, "ann").ends(bob)
+    first = end.segment.sequence + 1
+    false = WireRun(bob, end.segment.boot, first, 1000, bytes(8), end.digest, b"l" * 32)
+
+    for name in ("ann", guard(circle)):
+        tell(circle, guard(circle) if name == "ann" else "ann", name, (false,))
+    for item in range(2, ITEMS):
+        run_item(circle, item)
+    circle.run(60.0)
+
+    assert circle["ann"].job.state.phase is Phase.DONE
+    assert ledger(circle, "ann").fingerprint() == ledger(circle, guard(circle)).fingerprint()
 
 
 def test_nobody_says_what_is_in_the_feed_that_we_write() -> None:
     circle = stream(through=2)
     (last,) = ledger(circle, "ann").ends(circle.id_of("ann"))
-    run = WireRun(last.author, last.segment.boot, last.segment.sequence + 1, 1000, bytes(8), last.digest, bytes(32))
+    after = last.segment.sequence + 1
+    run = WireRun(last.author, last.segment.boot, after, 1000, bytes(8), last.digest, bytes(32))
 
-    circle.say(guard(circle), "ann", Hollow(circle["ann"].job.id, (run,), None))
+    tell(circle, guard(circle), "ann", (run,))
     run_item(circle, 2)
     circle.run(SETTLE_S + 1.0)
 
     assert 2 in circle["ann"].job.state.settlement
 
 
-def test_of_a_job_that_is_not_known_nothing_is_adopted_without_its_specification() -> None:
+def test_who_hears_of_a_stream_for_the_first_time_hears_what_is_hollow() -> None:
     circle = stream("dan", through=4)
     assert not circle["dan"].jobs.desk.jobs
-    job = circle["ann"].job
-    runs = wire(circle, "ann")
 
-    circle.say("ann", "dan", Hollow(job.id, runs, None))
-    assert not circle["dan"].jobs.desk.jobs
-    circle.say("ann", "dan", Hollow(job.id, runs, job.signed))
+    circle.say("ann", "dan", Compare(((circle["ann"].job.id, bytes(8)),)))
 
     assert hollow_count(circle, "dan") == hollow_count(circle, "ann")
+    assert ledger(circle, "dan").fingerprint() == ledger(circle, "ann").fingerprint()
 
 
 def test_a_job_that_is_forgotten_leaves_nothing_in_the_journal() -> None:
@@ -334,13 +400,12 @@ def test_void_segments_that_are_not_hollow_yet_give_way_to_a_run() -> None:
     assert job.ledger.get(late[1].id) is not None
 
     told = WireRun(author, 9, run.first, run.count, run.fingerprint.to_bytes(8, "big"), run.previous, run.last)
-    circle.say(guard(circle), "ann", Hollow(job.id, (told,), None))
+    tell(circle, guard(circle), "ann", (told,), late[3])
 
     assert late[2].id in job.ledger
     assert job.ledger.get(late[1].id) is None
     assert late[1].id not in job.mentions.void
     assert segment_row(job.id, late[1]) not in [key for table, key in circle["ann"].rows if table == "segment"]
-    assert job.ledger.add(late[3])
 
 
 def test_a_journal_that_has_lost_its_last_rows_has_the_segments_still() -> None:

@@ -127,8 +127,8 @@ def test_an_author_goes_on_after_hollow_segments() -> None:
     entry = ledger.write(CRYPTO, CLUSTER, SEEDS[0], 1, (statement(K.DROPPED),))
 
     assert (entry.segment.sequence, entry.segment.previous) == (6, SIX[5].digest)
-    assert ledger.is_last(entry.id)
-    assert not ledger.is_last(SIX[5].id)
+    assert ledger.is_followed(SIX[5].id)
+    assert not ledger.is_followed(entry.id)
 
 
 def test_forks_are_found_beside_a_run() -> None:
@@ -224,12 +224,32 @@ def test_what_is_hollow_takes_no_room_from_what_is_not(monkeypatch: pytest.Monke
         adopted.add(others[6])
 
 
-def test_who_lacks_nothing_of_a_run_is_not_told_it() -> None:
+def test_a_run_is_told_with_the_segment_that_follows_it() -> None:
     ledger = ledger_of(*SIX, hollow=(0, 1, 3))
 
-    assert [each.first for _, each in ledger.runs(((NODES[0], 1, 2),))] == [3]
-    assert [each.first for _, each in ledger.runs(((NODES[0], 1, 1),))] == [0, 3]
+    assert [ledger.run_before(SIX[at].id) for at in (2, 4, 5)] == [run_of(0, 1), run_of(3), None]
+    assert ledger.follower(SIX[0].id) == SIX[2]
+    assert ledger.follower(SIX[2].id) is None
     assert next(each.previous for _, each in ledger.runs()) == FIRST
+
+
+def test_what_follows_a_run_proves_its_length_and_nothing_else_does() -> None:
+    ledger = ledger_of(SIX[3])
+
+    assert ledger.proves(FEED, run_of(0, 1, 2))
+    assert ledger.proves(FEED, run_of(1, 2))
+    assert not ledger.proves(FEED, run_of(0, 1))
+    assert not ledger.proves(FEED, run_of(0, 1, 2, 3))
+    assert not ledger.proves(FEED, replace(run_of(0, 1, 2), last=bytes(32)))
+    assert not ledger.proves((NODES[1], 1), run_of(0, 1, 2))
+
+
+def test_a_run_proves_what_it_follows() -> None:
+    ledger = ledger_of(*SIX[3:], hollow=(3, 4))
+
+    assert ledger.proves(FEED, run_of(0, 1, 2))
+    assert not ledger.proves(FEED, replace(run_of(0, 1, 2), last=bytes(32)))
+    assert not ledger.proves(FEED, run_of(1, 2, 3))
 
 
 @given(st.lists(st.integers(0, 4), max_size=5, unique=True), st.sets(st.integers(0, 5)), st.randoms())
