@@ -70,6 +70,7 @@ class Cluster:
         cores: int = 1,
         seeds: tuple[Address, ...] | None = None,
         clock_offset_s: float = 0.0,
+        is_sampling: bool = True,
     ) -> Host:
         """A further host, switched on: it founds the cluster or joins through `seeds` (the first host)."""
         number = len(self.hosts)
@@ -85,8 +86,9 @@ class Cluster:
         identity = Identity(seed, cluster_id(authority.authority), credential)
         peer = self._peer(identity, facts, rng)
         host = Host(
-            number, address, self.engine, self.network, self, self.run_model, peer, clock_offset_s=clock_offset_s
-        )
+            number, address, self.engine, self.network, self, self.run_model, peer, clock_offset_s=clock_offset_s,
+            is_sampling=is_sampling,
+        )  # fmt: skip
         self.hosts.append(host)
         self._by_node[node] = host
         self._by_address[address] = host

@@ -91,6 +91,10 @@ class Host:
     slowness: float = 1.0
     """How many times longer everything takes here."""
     observer: Observer | None = None
+    is_sampling: bool = True
+    """Whether it looks at its own load; a host that does not has no figures to tell."""
+    on_notice: Callable[["Host", Notify], None] | None = None
+    """Told what the peer wants people to know."""
     disk: Disk = field(init=False)
     """The journal: survives a crash, but for its last rows."""
     sessions: Sessions = field(init=False)
@@ -175,6 +179,12 @@ class Host:
         else:
             self._handle(event)
 
+    def act(self, action: Callable[[Peer, float], list[Effect]]) -> None:
+        """Let the peer do something of its own accord, unless it does not run now."""
+        if self.up and not self.is_stopped:
+            self.perform(action(self.peer, self.now))
+            self._settle()
+
     def _handle(self, event: Event) -> None:
         if type(event) is LoadSampled:
             event = replace(event, lag_s=max(0.0, self.engine.now - self._sample_due_s))
@@ -229,7 +239,7 @@ class Host:
     def _sample(self) -> None:
         busy_percent = min(100.0, 100.0 * len(self.workshop.running))
         self._sample_due_s = self.engine.now
-        if self.is_paused:
+        if self.is_paused or not self.is_sampling:
             return  # the sampler is a part of the process; `resume` takes the sample
         self.deliver(LoadSampled(busy_percent, 20.0, 0.0))
         self.later(SAMPLE_S, self._sample)
@@ -245,8 +255,14 @@ class Host:
         self.up = True
         self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle()
-        self._sample()
+        if self.is_sampling:
+            self._sample()
         self.later(KEEPALIVE_S, self._keep_alive)
+
+    def begin_sampling(self) -> None:
+        """Look at the own load from now on."""
+        self.is_sampling = True
+        self._sample()
 
     def crash(self, *, torn: Random | None = None, silently: bool = False, keep_writes: bool = False) -> None:
         """Switch the node off at once; its sessions break, and the others notice at the end of their pipes, unless it
@@ -274,7 +290,7 @@ class Host:
         if not self.up or not self.is_paused:
             return
         self.is_paused = False
-        has_slept = self._sample_due_s < self.engine.now
+        has_slept = self.is_sampling and self._sample_due_s < self.engine.now
         self._alarm = math.inf
         self._go_on()
         if has_slept:
@@ -319,7 +335,8 @@ class Host:
             case Reply():
                 self.later(self.disk.unsafe_s, self._reply, effect)
             case Notify():
-                pass
+                if self.on_notice is not None:
+                    self.on_notice(self, effect)
 
     def _reply(self, reply: Reply) -> None:
         self.replies[reply.request] = reply

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import cli_chaos, cli_files, cli_replay, cli_sweep
+from . import cli_chaos, cli_files, cli_membership, cli_replay, cli_sweep
 from .options import (
     FAILED,
     FILE,
@@ -202,6 +202,7 @@ for command in (
     cli_sweep.pisa,
     cli_replay.replay,
     cli_chaos.chaos,
+    cli_membership.membership,
     cli_files.validate,
     cli_files.import_command,
     cli_files.export,
