@@ -1,12 +1,13 @@
 """Delay: how long a small message takes to a peer and back.
 
 A sample is the minimum of a burst of three pings, which takes most of the noise away (membership.md 2.2: among 64
-nodes the median error after 100 probes falls from 46 % to 6 %). The estimate is the median of the last few samples:
-two that were caught by a busy peer do not move it, and three after a real change do. The minimum of several bursts
-was not kept: it falls further below what a message takes the more samples there are.
+nodes the median error after 100 probes falls from 46 % to 6 %). The estimate is the median of the last few samples,
+lifted to what a message usually takes (`noise`): two that were caught by a busy peer do not move it, and three after
+a real change do. The minimum of several bursts was not kept: it falls further below what a message takes the more
+samples there are.
 
-This is the direct table, good for as many peers as can be probed every few minutes; for clusters beyond that a
-coordinate system would answer for pairs that were never measured.
+This is the direct table. It is complete where every peer is probed every few minutes; for pairs that nobody has
+measured `positions` answers.
 """
 
 import math
@@ -15,6 +16,7 @@ from statistics import median
 
 from pnode.protocol.ids import NodeId
 
+from .noise import Noise
 from .recent import Recent
 
 PEERS_MAX = 4096
@@ -58,12 +60,20 @@ class Delay:
 
     def __init__(self) -> None:
         self._rows: Recent[NodeId, _Row] = Recent(PEERS_MAX)
+        self._noise = Noise()
+
+    @property
+    def lift(self) -> float:
+        """How many times longer a message usually takes than the quickest of a burst."""
+        return self._noise.lift
 
     def observe(self, peer: NodeId, rtt_s: float, now: float) -> None:
         """Take in the minimum of one burst; what cannot be a round trip is not taken."""
         if not 0.0 <= rtt_s <= RTT_S_MAX:
             return
         row = self._rows.get(peer)
+        if row is not None:
+            self._noise.observe(row.samples[-1], rtt_s)
         samples = (*row.samples, rtt_s)[-SAMPLES_MAX:] if row else (rtt_s,)
         middle_s = median(samples)
         spread_s = median(abs(sample - middle_s) for sample in samples)
@@ -77,7 +87,8 @@ class Delay:
         age_s = max(0.0, now - row.at_s)
         samples = len(row.samples)
         confidence = samples / (samples + 1) * math.exp2(-age_s / HALF_LIFE_S)
-        return RoundTripEstimate(row.rtt_s, row.spread_s, age_s, confidence)
+        lift = self._noise.lift
+        return RoundTripEstimate(lift * row.rtt_s, lift * row.spread_s, age_s, confidence)
 
     def peers(self) -> tuple[NodeId, ...]:
         return tuple(self._rows)
