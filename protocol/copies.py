@@ -12,7 +12,7 @@ from .job import Copying, Job
 from .jobspec import FileRef
 from .jobstate import Attempt, Phase, UnitKey
 from .ledger import Statement, StatementKind
-from .timers import Timers
+from .timers import Timers, growing_s
 
 PAUSE_S = 5.0
 """As for inputs (`guarding`)."""
@@ -84,7 +84,7 @@ class Copies:
             text = f"its output {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
             self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())
         else:
-            self._again.set((job.id, key), now + min(PAUSE_S * 2 ** (tries - 1), PAUSE_S_MAX))
+            self._again.set((job.id, key), now + growing_s(PAUSE_S, tries - 1, PAUSE_S_MAX))
 
     def tick(self, now: float) -> None:
         for job_id, key in self._again.due(now):

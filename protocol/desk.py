@@ -191,6 +191,10 @@ class Desk:
         self.news.append((job, self.me, statement))
         self.unhurried.setdefault(job.id, statement.at_s + UNHURRIED_S)
 
+    def cancel(self, job: Job, text: str, now: float) -> None:
+        """State that a job is over, and why."""
+        self.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
         """Let a node know how an attempt at a unit stands."""
         if node != self.me and node != attempt[1] and not self.is_gone(node):

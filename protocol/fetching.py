@@ -24,7 +24,7 @@ from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef
 from .jobstate import UnitKey
 from .strangers import Strangers
-from .timers import Timers
+from .timers import Timers, growing_s
 
 TRIES = 7
 PAUSE_S = 0.5
@@ -161,7 +161,7 @@ class Fetching:
         wanted.tries += bool(sources)
         if wanted.waiters and wanted.tries < TRIES and not event.ours:
             if sources:
-                self._pauses.set(digest, now + PAUSE_S * 2 ** (wanted.tries - 1))
+                self._pauses.set(digest, now + growing_s(PAUSE_S, wanted.tries - 1, PAUSE_S_MAX))
             self._tell(wanted)
             return absent
         self._forget(digest)

@@ -20,7 +20,7 @@ from .ids import Digest, JobId
 from .job import Collecting, Job
 from .jobspec import FileRef
 from .ledger import Statement, StatementKind, Vector
-from .timers import Timers
+from .timers import Timers, growing_s
 
 PAUSE_S = 5.0
 """After a source has failed us for half a minute (`fetching`); doubled with each time."""
@@ -106,7 +106,7 @@ class Guarding:
         collecting.missing.pop(Digest(file.digest), None)
         collecting.refused = True
         if job.id not in self._again:
-            self._again.set(job.id, now + min(PAUSE_S * 2**collecting.tries, PAUSE_S_MAX))
+            self._again.set(job.id, now + growing_s(PAUSE_S, collecting.tries, PAUSE_S_MAX))
             collecting.tries += 1
 
     def synced(self, number: int, now: float) -> None:

@@ -27,15 +27,12 @@ from .ids import Digest, NodeId, digest_of, job_text
 from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, UnitKey, superseding
-from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Outcome, Statement, StatementKind
+from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Cause, Outcome, Statement, StatementKind
 from .routing import RoutingError, calls_for, check_outputs
 from .workbench import Workbench
 
 SECOND_THOUGHTS_MAX = 3
 """Bids of about three candidates get nearly all there is to gain (scheduling.md 5.7); the next node must take it."""
-
-INPUTS_TRIED_MAX = 3
-"""Attempts that are given back for want of the job's own inputs, before one fails: others may have a better way."""
 
 LONGER_S = 0.25
 """A queue longer by less than this is not worth another round of hand-off."""
@@ -116,8 +113,9 @@ class Holding:
         for parent, maker in makers:
             self.desk.say(job, Statement(StatementKind.LOST, *parent, maker.number, now, maker.node, text), ())
         is_given = None in names or "" in names
-        if makers or (is_given and held.unit.attempt < INPUTS_TRIED_MAX):
-            self._drop(job, key, text, now)
+        attempt = job.state.unit(key).attempts[(held.unit.attempt, self.desk.me)]
+        if makers or (is_given and attempt.cause != Cause.STARVED):
+            self._drop(job, key, text, now, Cause.STARVED if is_given else Cause.ELSEWHERE)
         elif is_given and not any(map(self.desk.is_gone, (job.origin, *job.state.guards))):
             self._fail(job, key, text, now)
         else:  # whoever had it may come back, or what it made is being made anew
@@ -189,7 +187,9 @@ class Holding:
     def _answer(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId, queue_s: float, now: float) -> None:
         unit = self._unit(job, key, attempt)
         void = self._obsolete(job, key, attempt, assigner)
-        refusal = "" if void else self._refusal(job, key) or self._second_thought(job, key, attempt, queue_s, now)
+        refusal = (
+            "" if void else self._refusal(job, key, attempt) or self._second_thought(job, key, attempt, queue_s, now)
+        )
         if void:
             self._say(job, StatementKind.DROPPED, unit, now, (assigner,), void)
         elif refusal:
@@ -209,8 +209,9 @@ class Holding:
         self.desk.show(job, assigner, key, other.key)
         return f"attempt {other.number} has superseded it"
 
-    def _refusal(self, job: Job, key: UnitKey) -> str:
-        """Why this node cannot run a unit; empty when it can."""
+    def _refusal(self, job: Job, key: UnitKey, attempt: Attempt) -> str:
+        """Why this node cannot run a unit; empty when it can. Without the job's mapper it is the worse choice for it,
+        since it places the children by another; but it may be all there is."""
         place, task = self.desk.place, job.task(key)
         if key in job.held:
             return f"it has the task already, as attempt {job.held[key].unit.attempt}"
@@ -218,7 +219,7 @@ class Holding:
             return "it does not compute"
         if not self.desk.near.may_submit(job.origin):
             return f"{self.desk.near.name_of(job.origin)} may not submit jobs"
-        if job.spec.mapper not in self.desk.mappers:
+        if job.spec.mapper not in self.desk.mappers and attempt.number <= SECOND_THOUGHTS_MAX:
             return f"it does not know the mapper {job.spec.mapper}"
         if task.cores > place.cores:
             return f"it has {place.cores} cores, the task needs {task.cores}"
@@ -277,9 +278,9 @@ class Holding:
         if other is not None:
             self._drop(job, key, f"attempt {other.number} has superseded it", now)
 
-    def _drop(self, job: Job, key: UnitKey, why: str, now: float) -> None:
+    def _drop(self, job: Job, key: UnitKey, why: str, now: float, cause: Cause = Cause.ELSEWHERE) -> None:
         held = self._put_away(job, key)
-        self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why)
+        self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why, cause=cause)
 
     def _fail(self, job: Job, key: UnitKey, reason: str, now: float) -> None:
         """A unit cannot be run here, nor, as far as this node can tell, anywhere else."""
@@ -354,9 +355,11 @@ class Holding:
         text: str = "",
         outcome: Outcome | None = None,
         waited_s: float = ANY_QUEUE,
+        cause: Cause = Cause.ELSEWHERE,
     ) -> None:
-        task, item = job.key(unit.task, unit.item)
-        self.desk.say(job, Statement(kind, task, item, unit.attempt, now, b"", text, outcome, waited_s), recipients)
+        key = job.key(unit.task, unit.item)
+        statement = Statement(kind, *key, unit.attempt, now, b"", text, outcome, waited_s, cause=cause)
+        self.desk.say(job, statement, recipients)
 
 
 _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)

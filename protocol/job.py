@@ -28,6 +28,16 @@ class HandOff:
     cause: int = Cause.ELSEWHERE
 
 
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """An assignment that somebody has still to be found for."""
+
+    times: int = 0
+    """How often in a row nobody was eligible."""
+    why: str = ""
+    cause: int = Cause.ELSEWHERE
+
+
 @dataclass(slots=True)
 class Held:
     """A unit that this node has accepted: which of its inputs are known, and which are not here yet.
@@ -116,8 +126,8 @@ class Job:
 
     handoffs: dict[UnitKey, HandOff] = field(default_factory=dict)
     """Placing: what waits for an answer."""
-    unplaced: dict[UnitKey, int] = field(default_factory=dict)
-    """Placing: units for which nobody was eligible, and how often in a row."""
+    unplaced: dict[UnitKey, Unplaced] = field(default_factory=dict)
+    """Placing: units for which nobody was eligible, or is asked just now."""
     excluded: dict[UnitKey, dict[NodeId, str]] = field(default_factory=dict)
     """Placing: who is not asked again for a unit, and why."""
     begun: dict[UnitKey, None] = field(default_factory=dict)

@@ -196,6 +196,7 @@ class Jobs:
         self.fetching.back(peer)
         self.enquiries.back(peer)
         self.keeping.joined(peer)
+        self.placing.joined(now)
         for job in self.desk.jobs.values():
             job.informed.pop(peer, None)
             job.told.pop(peer, None)
@@ -287,8 +288,7 @@ class Jobs:
             error = f"the job has already ended: it is {job.state.phase.value}"
         else:
             error = None
-            text = f"cancelled at {self.desk.place.name}"
-            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+            self.desk.cancel(job, f"cancelled at {self.desk.place.name}", now)
         self.desk.effects.append(Reply(event.request, b"", error))
 
     def _run_ended(self, event: RunEnded, now: float) -> None:

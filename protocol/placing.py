@@ -17,13 +17,13 @@ again, and whether that is all, only a replica knows enough to say (`recovery`).
 
 from .desk import Desk
 from .ids import JobId, NodeId
-from .job import HandOff, Job, program_name
-from .jobstate import Attempt, UnitKey, UnitState
+from .job import HandOff, Job, Unplaced, program_name
+from .jobstate import ATTEMPTS_MAX, Attempt, UnitKey, UnitState
 from .ledger import ANY_QUEUE, Cause, Statement, StatementKind
 from .progress import JobProgress
 from .routing import RoutingError, outputs_for
-from .timers import Timers
-from .view import Parent, Question, View
+from .timers import Timers, growing_s
+from .view import Mapper, Parent, Question, View
 from .workbench import left_s
 
 HANDOFF_S = 3.0
@@ -36,9 +36,12 @@ LOOK_AGAIN_S = 1.0
 LOOK_AGAIN_S_MAX = 16.0
 """The pause is doubled up to here: whoever can run it may have to be switched on first."""
 
-ATTEMPTS_MAX = 64
-"""Hand-offs of one unit before the job fails: by then nodes decline that do not know why they should accept."""
+PROMPT_MAX = 64
+"""Hand-offs of one unit that follow each other at once. By then its controller is cut off from the others, or all of
+them are full: it waits longer and longer; after ATTEMPTS_MAX of them, which takes days, the job comes to nothing."""
 
+SELDOM_S_MAX = 300.0
+"""The pause between such hand-offs is doubled up to here."""
 
 TURN_MAX = 64
 """Units that are placed before the node does something else: a decision takes up to three milliseconds, and a node
@@ -107,9 +110,9 @@ class Placing:
     def tick(self, now: float) -> None:
         for job_id, key in self._timers.due(now, TURN_MAX):
             job = self.desk.jobs[job_id]
-            handoff = job.handoffs.pop(key, None)
+            handoff, waited = job.handoffs.pop(key, None), job.unplaced.get(key, Unplaced())
             if handoff is None:
-                self.place(job, key, now)
+                self.place(job, key, now, waited.why, waited.cause)
             else:
                 why = f"{self._name(handoff.node)} did not answer within {HANDOFF_S:g} s"
                 self._elsewhere(job, key, handoff, why, now)
@@ -121,29 +124,30 @@ class Placing:
                 self._leave(job, key)
                 self._elsewhere(job, key, handoff, f"{self._name(node)} {reason}", now)
 
+    def joined(self, now: float) -> None:
+        """A member is new or back: whoever was waited for may be there now."""
+        for job in self.desk.jobs.values():
+            for key in job.unplaced:
+                self._timers.set((job.id, key), now)
+
     def _place_soon(self, job: Job, key: UnitKey, now: float) -> None:
         """At the next tick, or the one after: there may be thousands."""
-        job.unplaced[key] = 0
+        job.unplaced[key] = Unplaced()
         self._timers.set((job.id, key), now)
 
     def place(self, job: Job, key: UnitKey, now: float, why: str = "", cause: int = Cause.ELSEWHERE) -> None:
         """Choose a node and ask it."""
-        unit = job.state.unit(key)
-        if unit.number - sum(1 for _ in unit.in_phase("failed")) >= ATTEMPTS_MAX:
-            self._give_up(job, key, why, now)
+        number = job.state.unit(key).number + 1
+        if number > ATTEMPTS_MAX:
+            text = f"{job.task(key).name} was handed over {ATTEMPTS_MAX} times without success; last: {why}"
+            self.desk.cancel(job, text, now)
             return
         task = job.task(key)
         view = self.desk.near.view(job, task, now)
-        mapper = self.desk.mappers.get(job.spec.mapper)
-        if mapper is None:
-            text = f"{self.desk.place.name} does not know the mapper {job.spec.mapper}"
-            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
-            return
-        choice = mapper.choose(self._question(job, key, view, now), view, self.desk.rng)
-        number = unit.number + 1
+        choice = self._mapper(job).choose(self._question(job, key, view, now), view, self.desk.rng)
         self.desk.decisions.note(job.id, key, number, now, choice, job.excluded.get(key, {}).items())
         if not choice.ranking:
-            self._wait(job, key, now)
+            self._wait(job, key, why, cause, now)
             return
         node, queue_s = choice.ranking[0].node, choice.ranking[0].queue_s if choice.minds_queue else ANY_QUEUE
         self._await_answer(job, key, HandOff(number, node, cause), now)
@@ -157,6 +161,11 @@ class Placing:
             self._concerned(job, key, node),
         )
         self._show_parents(job, key, node)
+
+    def _mapper(self, job: Job) -> Mapper:
+        """The job's own; or the default, if this node came to the job by others' deaths and does not know that one:
+        a task may rather go to another node than to none."""
+        return self.desk.mappers.get(job.spec.mapper) or next(iter(self.desk.mappers.values()))
 
     def _concerned(self, job: Job, key: UnitKey, node: NodeId) -> tuple[NodeId, ...]:
         """Who is to know that a node was asked to run a unit: the node, whoever had it before, and whoever expects it
@@ -187,13 +196,20 @@ class Placing:
             self._timers.cancel((job.id, key))
 
     def _elsewhere(self, job: Job, key: UnitKey, handoff: HandOff, why: str, now: float) -> None:
-        """A hand-off has come to nothing: make the next, without the node that had it. What was to be a copy still
-        is; of what was lost is told once."""
+        """A hand-off has come to nothing: make the next, without the node that had it. Its cause stays what it was;
+        only of what was lost is told once."""
         unit = job.state.unit(key)
         job.excluded.setdefault(key, {})[handoff.node] = why
         self.desk.bindings.end((job.id, key, unit.number))
-        if not job.state.is_over and not self._is_in_hand(unit, handoff.node):
-            self.place(job, key, now, why, Cause.COPY if handoff.cause == Cause.COPY else Cause.ELSEWHERE)
+        if job.state.is_over or self._is_in_hand(unit, handoff.node):
+            return
+        cause = Cause.ELSEWHERE if handoff.cause == Cause.RAN else handoff.cause
+        if unit.number < PROMPT_MAX:
+            self.place(job, key, now, why, cause)
+        else:
+            job.unplaced[key] = Unplaced(0, why, cause)
+            pause_s = growing_s(LOOK_AGAIN_S_MAX, unit.number - PROMPT_MAX, SELDOM_S_MAX)
+            self._timers.set((job.id, key), now + pause_s)
 
     def _is_in_hand(self, unit: UnitState, node: NodeId) -> bool:
         """Whether somebody other than that node has the unit, or may have it."""
@@ -202,16 +218,12 @@ class Placing:
             return False
         return current.phase in _TAKEN or (current.is_open and current.node != node)
 
-    def _give_up(self, job: Job, key: UnitKey, why: str, now: float) -> None:
-        text = f"{job.task(key).name} was handed over {ATTEMPTS_MAX} times without success; last: {why}"
-        self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
-
-    def _wait(self, job: Job, key: UnitKey, now: float) -> None:
+    def _wait(self, job: Job, key: UnitKey, why: str, cause: int, now: float) -> None:
         """Nobody is eligible: look again later."""
         job.excluded.pop(key, None)  # rather those who failed us before than nobody
-        times = job.unplaced.get(key, 0)
-        job.unplaced[key] = times + 1
-        self._timers.set((job.id, key), now + min(LOOK_AGAIN_S * 2**times, LOOK_AGAIN_S_MAX))
+        times = job.unplaced.get(key, Unplaced()).times
+        job.unplaced[key] = Unplaced(times + 1, why, cause)
+        self._timers.set((job.id, key), now + growing_s(LOOK_AGAIN_S, times, LOOK_AGAIN_S_MAX))
 
     def _await_answer(self, job: Job, key: UnitKey, handoff: HandOff, now: float) -> None:
         job.unplaced.pop(key, None)

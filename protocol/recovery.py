@@ -36,7 +36,7 @@ from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey, UnitState, attempted_by
 from .ledger import Cause, Statement, StatementKind
 from .placing import Placing
-from .retries import abandon, fail_anew, lost_while_it_ran, needs_pause, pause_s, shun, why
+from .retries import abandon, fail_anew, has_starved, lost_while_it_ran, needs_pause, pause_s, shun, why
 from .strangers import Strangers
 from .timers import Timers
 
@@ -200,7 +200,8 @@ class Recovery:
             fail_anew(self.desk, job, key, now)
             return
         shun(self.desk, job, key)
-        self.placing.place(job, key, now, why(self.desk, unit), Cause.RAN if ran else Cause.ELSEWHERE)
+        cause = Cause.RAN if ran else Cause.STARVED if has_starved(unit) else Cause.ELSEWHERE
+        self.placing.place(job, key, now, why(self.desk, unit), cause)
 
     def _give_way(self, job: Job, key: UnitKey, unit: UnitState, now: float) -> bool:
         """The result cannot be had: if there is another that can, though it comes after it (`acceptance`), say that

@@ -69,7 +69,7 @@ class Replica:
         if job.state.phase is Phase.FAILED and not job.state.is_over:
             (key, _), *_ = job.state.failures()
             text = f"{job.task(key).name} failed: {why_failed(job.state.unit(key))}"
-            self.desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+            self.desk.cancel(job, text, now)
 
     def conclude(self, job: Job) -> None:
         """The job is over: see to it that everybody hears of it."""

@@ -14,7 +14,8 @@ from .attempts import VOID, why_failed
 from .desk import Desk
 from .job import Job
 from .jobstate import Attempt, UnitKey, UnitState
-from .ledger import Statement, StatementKind
+from .ledger import Cause, Statement, StatementKind
+from .timers import growing_s
 
 PAUSE_S = 1.0
 """After the first failure: what is out of order for a moment, such as a full disk, is seldom in order at once."""
@@ -25,6 +26,9 @@ PAUSE_S_MAX = 60.0
 GIVEN_BACK_MAX = 4
 """Nodes may give a unit back that cannot have its inputs; after so many it is likely that whoever places it lacks the
 news of why."""
+
+STARVED_MAX = 2
+"""Units that are given back for want of the job's own inputs, before one fails: others may have a better way."""
 
 NAMES_MAX = 8
 """Nodes that a reason names; there is room for some 4,000 bytes."""
@@ -38,7 +42,7 @@ def needs_pause(unit: UnitState) -> bool:
 
 def pause_s(unit: UnitState) -> float:
     """How long to wait after the latest setback of a unit."""
-    return min(PAUSE_S * 2.0 ** min(_setbacks(unit) - 1, 32), PAUSE_S_MAX)
+    return growing_s(PAUSE_S, _setbacks(unit) - 1, PAUSE_S_MAX)
 
 
 def _setbacks(unit: UnitState) -> int:
@@ -50,6 +54,12 @@ def _setbacks(unit: UnitState) -> int:
 def lost_while_it_ran(desk: Desk, unit: UnitState) -> bool:
     """Whether the attempt that is to be followed by another was running on a node that is gone."""
     return unit.current is not None and unit.current.phase == "started" and desk.is_gone(unit.current.node)
+
+
+def has_starved(unit: UnitState) -> bool:
+    """Whether enough nodes have given it back that could not have the job's own inputs: the next need not."""
+    ends = (attempt.end for attempt in unit.in_phase("dropped"))
+    return sum(1 for end in ends if end is not None and end.cause == Cause.STARVED) >= STARVED_MAX
 
 
 def abandon(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
@@ -64,7 +74,7 @@ def abandon(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
         last = unit.current
         desk.say(job, Statement(StatementKind.ABANDONED, *key, last.number, now, last.node, text), ())
     else:
-        desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=f"{name}: {text}"), ())
+        desk.cancel(job, f"{name}: {text}", now)
 
 
 def fail_anew(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
@@ -73,7 +83,7 @@ def fail_anew(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
     assert unit.result is not None, "else the unit itself would have failed"
     maker = desk.near.name_of(unit.result.node)
     text = f"{name}: what {maker} had made was lost, and then it failed: {why_failed(unit)}"
-    desk.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+    desk.cancel(job, text, now)
 
 
 def shun(desk: Desk, job: Job, key: UnitKey) -> None:

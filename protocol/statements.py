@@ -71,6 +71,8 @@ class Cause(IntEnum):
     """The one before is overdue on a node that does not answer: whichever is through first counts."""
     RAN = 2
     """The node of the one before was lost while it ran there."""
+    STARVED = 3
+    """Several have given it back who could not have the job's own inputs; who cannot either is to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Statement:
     """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
     it does not say. SETTLED: for how long all accepted attempts of the item together have run."""
     cause: U8 = 0
-    """ASSIGNED: a Cause."""
+    """ASSIGNED: a Cause. DROPPED: STARVED for want of the job's own inputs."""
 
 
 def fitting(statement: Statement) -> Statement:

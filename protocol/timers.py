@@ -1,4 +1,4 @@
-"""Timers: one deadline per key, the earliest first."""
+"""Timers: one deadline per key, the earliest first; and pauses that grow."""
 
 import heapq
 import math
@@ -6,6 +6,15 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+
+DOUBLINGS_MAX = 64
+"""No pause is so short that this is not for ever; and a number that is doubled on and on cannot be a time one day."""
+
+
+def growing_s(first_s: float, times: int, most_s: float) -> float:
+    """A pause in seconds after something has come to nothing `times` times before: `first_s`, doubled each time, and
+    at most `most_s`."""
+    return min(first_s * 2.0 ** min(times, DOUBLINGS_MAX), most_s)
 
 
 class Timers(Generic[K]):

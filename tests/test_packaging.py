@@ -82,7 +82,7 @@ def run(installed: Path, program: str, *arguments: str) -> subprocess.CompletedP
     """A program of the environment, away from the source tree and without the settings of the environment's user."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(installed)}
     command = [str(installed / "bin" / program), *arguments]
-    return subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def names(wheel: Path) -> list[str]:

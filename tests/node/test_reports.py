@@ -12,7 +12,7 @@ from pnode.node.reports import job_detail, listed_status, role_names, units_call
 from pnode.node.results import Result, check_places, place_results
 from pnode.protocol.dag import Task
 from pnode.protocol.ids import JobId, NodeId, digest_of, job_text
-from pnode.protocol.job import Job
+from pnode.protocol.job import Job, Unplaced
 from pnode.protocol.jobmessages import Summary
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.jobstate import Attempt, JobState
@@ -259,7 +259,7 @@ def test_a_unit_that_nobody_can_run_says_why_it_waits() -> None:
             return f"{task.name} is too large"
 
     made = job()
-    made.unplaced[(0, 0)] = 1
+    made.unplaced[(0, 0)] = Unplaced()
 
     [first, second] = job_detail(made, Small(), 10.0).units  # type: ignore[arg-type]
 

@@ -93,6 +93,15 @@ class Script:
         return Choice(tuple(Score(node, 0.0, 0.0, self.queue_s, 0.0) for node in ranking), minds)
 
 
+class Mute:
+    """A mapper that finds nobody."""
+
+    name = "script"
+
+    def choose(self, question: Question, view: View, rng: Random) -> Choice:
+        return Choice(())
+
+
 @dataclass(slots=True)
 class Notes:
     """A profile that writes down what it is shown and believes what the test says."""

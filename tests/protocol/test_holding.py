@@ -416,6 +416,20 @@ def test_who_cannot_get_the_jobs_input_gives_the_unit_back_and_the_third_fails()
     assert not circle["bob"].held + circle["cid"].held + circle["dan"].held
 
 
+def test_that_others_have_declined_a_unit_does_not_make_it_fail_where_its_input_cannot_be_had() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for name in ("cid", "dan"):
+        desk = circle[name].jobs.desk
+        desk.place = replace(desk.place, computes=False)
+    circle.prefer("only", "cid", "dan", "bob")
+    circle.submit("ann", spec(task("only"), files=(file("a"),)))
+
+    refuse_all(circle, "bob", "a")
+
+    assert attempt(circle, 3, "bob").phase == "dropped"
+    assert circle["ann"].job.state.phase is Phase.RUNNING
+
+
 def test_an_input_is_tried_for_as_long_as_somebody_who_had_it_may_come_back() -> None:
     circle = without_input("bob", "cid", "dan")
     refuse_all(circle, "bob", "a")

@@ -6,12 +6,16 @@ import pytest
 
 from pnode.protocol.codec import encode
 from pnode.protocol.events import Submit
+from pnode.protocol.holding import SECOND_THOUGHTS_MAX
 from pnode.protocol.job import Job
 from pnode.protocol.jobspec import PlannedTask
-from pnode.protocol.ledger import Statement, StatementKind
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.ledger import Cause, Statement, StatementKind
+from pnode.protocol.placing import LOOK_AGAIN_S, PROMPT_MAX, SELDOM_S_MAX
 
-from .partners import START, Circle, spec, task
+from .partners import START, Circle, Mute, spec, task
 
+ONE = spec(task("only"))
 THREE = spec(task("short", expected_s=1.0), task("long", expected_s=9.0), task("middle", expected_s=5.0))
 FAN = spec(task("root", "short", "long", expected_s=1.0), task("short", expected_s=1.0), task("long", expected_s=9.0))
 
@@ -90,3 +94,76 @@ def test_whoever_a_task_was_planned_for_is_told_that_it_went_elsewhere_if_it_kno
     circle.settle()
 
     assert any("ASSIGNED short#2" in line and line.startswith("bob > cid") for line in circle.take())
+
+
+def test_who_can_run_a_unit_may_come_after_hours() -> None:
+    circle = Circle("ann", "bob")
+    script, mappers = circle.mapper, circle["ann"].jobs.desk.mappers
+    mappers["script"] = Mute()
+    circle.submit("ann", ONE)
+
+    circle.run(5 * 3600.0)  # after 1,024 doublings no number could hold the pause
+    mappers["script"] = script
+    circle.meet("bob", "ann")
+
+    assert names(circle["ann"].job) == ["only"]
+
+
+def test_who_is_not_answered_asks_ever_more_seldom_and_the_job_goes_on_when_it_is() -> None:
+    circle = Circle("ann", "bob", "cid")
+    desk = circle["ann"].jobs.desk
+    desk.place = replace(desk.place, computes=False)
+    circle.deaf += [("ann", "bob"), ("ann", "cid")]
+    circle.submit("ann", ONE)
+    circle.run(3600.0)
+
+    asked = len(assignments(circle["ann"].job))
+    circle.deaf.clear()
+    circle.run(SELDOM_S_MAX)
+    circle.end(next(name for name in ("bob", "cid") if circle[name].running), "only")
+
+    assert PROMPT_MAX < asked < PROMPT_MAX + 3600.0 / SELDOM_S_MAX + 8
+    assert circle["ann"].job.state.phase is Phase.DONE
+
+
+def test_a_unit_that_nobody_takes_in_all_the_attempts_there_are_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.placing.ATTEMPTS_MAX", PROMPT_MAX + 6)
+    circle = Circle("ann")
+    desk = circle["ann"].jobs.desk
+    desk.place = replace(desk.place, computes=False)
+
+    circle.submit("ann", ONE)
+    circle.run(6 * SELDOM_S_MAX)
+
+    _, why = circle["ann"].job.state.cancelled  # type: ignore[misc]
+    assert why == "only was handed over 70 times without success; last: ann declined: it does not compute"
+
+
+def test_a_node_that_does_not_know_the_mapper_takes_what_nobody_else_does() -> None:
+    circle = Circle("ann", "bob")
+    for name in ("ann", "bob"):
+        circle[name].jobs.desk.mappers.clear()
+        circle[name].jobs.desk.mappers["another"] = circle.mapper
+
+    circle.submit("ann", ONE)
+    circle.run(LOOK_AGAIN_S)
+
+    attempts = circle["ann"].job.state.unit((0, 0)).attempts.values()
+    assert [each.reason for each in attempts][:-1] == ["it does not know the mapper script"] * SECOND_THOUGHTS_MAX
+    assert [each.phase for each in attempts][-1] == "started"
+
+
+def test_that_a_run_was_lost_is_told_although_nobody_is_there_to_be_asked_at_first() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("only", "bob", "cid")
+    circle.submit("ann", ONE)
+    circle.crash("bob")
+    script, mappers = circle.mapper, circle["ann"].jobs.desk.mappers
+    mappers["script"] = Mute()
+    circle.miss("bob")
+    mappers["script"] = script
+
+    circle.run(LOOK_AGAIN_S)
+
+    last = assignments(circle["ann"].job)[-1]
+    assert (last.node, last.cause, last.text) == (circle.id_of("cid"), Cause.RAN, "bob is gone")

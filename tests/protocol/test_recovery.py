@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from random import Random
 
 import pytest
 
@@ -14,10 +13,9 @@ from pnode.protocol.ledger import Statement, StatementKind
 from pnode.protocol.placing import HANDOFF_S
 from pnode.protocol.recovery import PATIENCE_S
 from pnode.protocol.retries import PAUSE_S
-from pnode.protocol.view import Choice, Question, View
 
 from .ledgers import outcome, statement
-from .partners import Circle, file, spec, task
+from .partners import Circle, Mute, file, spec, task
 
 ASSIGNED, ACCEPTED, STARTED = StatementKind.ASSIGNED, StatementKind.ACCEPTED, StatementKind.STARTED
 FINISHED, FAILED, DROPPED = StatementKind.FINISHED, StatementKind.FAILED, StatementKind.DROPPED
@@ -25,15 +23,6 @@ FINISHED, FAILED, DROPPED = StatementKind.FINISHED, StatementKind.FAILED, Statem
 ALONE = spec(task("only"))
 CHAIN = spec(task("first", "second"), task("second", "third"), task("third"))
 JOIN = spec(task("left", "last"), task("right", "last"), task("last", inputs_per_call=2))
-
-
-class Mute:
-    """A mapper that finds nobody."""
-
-    name = "script"
-
-    def choose(self, question: Question, view: View, rng: Random) -> Choice:
-        return Choice(())
 
 
 def circle_for(job: JobSpec, *, brings: bool = True, **prefer: tuple[str, ...]) -> Circle:

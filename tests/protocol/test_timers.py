@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.protocol.timers import Timers
+from pnode.protocol.timers import Timers, growing_s
 
 
 def test_nothing_is_due_when_nothing_is_set() -> None:
@@ -75,3 +75,8 @@ def test_timers_do_what_a_sorted_list_does(steps: list[tuple[int, int | None]]) 
 
     assert timers.deadline == min(model.values(), default=math.inf)
     assert sorted(timers.due(10)) == sorted(key for key, when in model.items() if when <= 10)
+
+
+def test_a_pause_doubles_up_to_its_bound_however_often() -> None:
+    assert [growing_s(0.5, times, 3.0) for times in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert growing_s(0.5, 10**9, 3.0) == 3.0

@@ -6,6 +6,7 @@ import pytest
 
 from pnode.protocol.effects import SendDatagram
 from pnode.protocol.ids import JobId
+from pnode.protocol.job import Unplaced
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.roster import Happening
 from pnode.sim.chaos.ending import Ending
@@ -178,7 +179,7 @@ def fail_job(run: Run, host: Host, job: JobId) -> None:
 def leave_work(run: Run, host: Host, job: JobId) -> None:
     jobs = host.peer.jobs
     assert jobs is not None
-    jobs.desk.jobs[job].unplaced[(0, 0)] = 1
+    jobs.desk.jobs[job].unplaced[(0, 0)] = Unplaced()
 
 
 @pytest.mark.parametrize(
