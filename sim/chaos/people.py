@@ -177,13 +177,13 @@ def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
 
 def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
     """Whether a host knows a job to be over and has all that it was for. Once a job is concluded nothing else will
-    do: nobody makes its results anew."""
+    do: nobody makes its results anew. Then a host that has heard of a part of them only, since it took part in
+    nothing else, has no whole copy, though it has made all that it knows of."""
     del errand
     known = host.peer.jobs.desk.jobs.get(job) if host.peer.jobs is not None else None
     if known is None or not known.state.is_over:
         return False
-    results = (unit.result for key, unit in known.state.units.items() if known.task(key).final)
-    outcomes = [result.outcome for result in results if result is not None]
-    return all(
-        Digest(file.digest) in host.content for outcome in outcomes if outcome is not None for file in outcome.outputs
-    )
+    results = [known.state.unit(known.final(number)).result for number in range(known.finals)]
+    outcomes = [result.outcome for result in results if result is not None and result.outcome is not None]
+    is_whole = len(outcomes) == known.finals or not known.state.concluded
+    return is_whole and all(Digest(file.digest) in host.content for outcome in outcomes for file in outcome.outputs)
