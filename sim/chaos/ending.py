@@ -20,6 +20,7 @@ from .complaints import Complaints
 from .faults import Kind
 from .people import Errand, People
 from .plan import Plan
+from .views import differences, doubts
 from .watch import Watch
 from .work import Behaviour
 
@@ -54,7 +55,9 @@ class Ending:
         """Run until everything is at rest. Complains of what does not come to rest in time."""
         engine = self.cluster.engine
         if not self._poll(self.cluster.everyone_knows_everyone, VIEWS_S_MAX):
-            self.complaints.add(None, f"{VIEWS_S_MAX:g} s after the last fault views differ: {self._views()}")
+            self.complaints.add(
+                None, f"{VIEWS_S_MAX:g} s after the last fault views differ: {differences(self._up())}"
+            )
             return
         if not self._poll(lambda: not any(self._unfinished()), JOBS_S_MAX, self._is_stuck):
             for text in list(self._unfinished())[:5]:
@@ -72,8 +75,9 @@ class Ending:
             )
         if self.watch.members.deaths > deaths:
             self.complaints.add(None, "somebody was called dead though nothing was wrong any more")
-        if not self.cluster.everyone_knows_everyone():
-            self.complaints.add(None, f"views, which were equal, differ again: {self._views()}")
+        wrong = list(doubts(self._up()))
+        if wrong:
+            self.complaints.add(None, f"views, which were equal, differ again: {'; '.join(wrong)}")
 
     def _poll(self, holds: Callable[[], bool], limit_s: float, is_vain: Callable[[], bool] = lambda: False) -> bool:
         """Wait until something holds, for so long, or until that has become vain."""
@@ -90,17 +94,6 @@ class Ending:
         if segments != self._last_growth[0]:
             self._last_growth = (segments, self.cluster.engine.now)
         return self.cluster.engine.now - self._last_growth[1] > STUCK_S
-
-    def _views(self) -> str:
-        up = self._up()
-        texts = []
-        for host in up:
-            alive = [] if host.peer.membership is None else host.peer.membership.alive()
-            missing = [f"n{other.number}" for other in up if other is not host and other.id not in alive]
-            spare = len(alive) + len(missing) - len(up) + 1
-            if missing or spare:
-                texts.append(f"n{host.number} lacks {' '.join(missing) or 'nobody'} and has {spare} too many")
-        return "; ".join(texts)
 
     def _up(self) -> list[Host]:
         return [host for host in self.cluster.hosts if host.up]
