@@ -8,7 +8,16 @@ Equal ledgers cost eight bytes per job. Fellows compare when one of them has bec
 met anew, and else in turn: every COMPARE_S each job is compared with one other replica, all jobs with the same one in
 one message. A node that keeps no job says nothing. When a job is over, and when a node has stopped being one of its
 replicas, it is compared with all of them at once in LAST_TURNS more turns, and again if they differed; then only with
-who comes back. Ledgers that differ because a feed is forked do so for ever, at the price of three messages a turn.
+who comes back.
+
+If a feed is forked (an author has signed two histories of it) each keeps what it has heard first, and the ledgers
+differ for ever. So two that have asked each other for what they lack, and differ still, are at rest: they ask again
+when either ledger is another than it was then, or after REST_S. What was refused is not sent again even then: whoever
+asks says how far it goes.
+
+    the same       a Compare from each in its turn
+    another        that, and two LedgerWanted; and what is new
+    at rest        a Compare from each in its turn; every REST_S two LedgerWanted
 """
 
 import math
@@ -17,8 +26,9 @@ from .desk import Desk
 from .effects import Send
 from .frames import Frames
 from .ids import JobId, NodeId
-from .job import Job
+from .job import Compared, Job
 from .jobmessages import COMPARED_MAX, FRAMES, Compare, Deliver, LedgerWanted
+from .ledger import FEEDS_MAX, SegmentId
 
 COMPARE_S = 10.0
 """What is lost is nearly always found by other means first; with three others a pair compares every half a minute."""
@@ -28,6 +38,13 @@ LAST_TURNS = 2
 
 ASK_S = 1.0
 """A fellow is not asked for the same ledger again before it can have answered: until then there are gaps."""
+
+ANSWER_S = 5.0
+"""Who asks for something so soon after it was asked has heard that, or the session would be another."""
+
+REST_S = 600.0
+"""What two ledgers have not made of each other they hardly ever will; but what was asked for may be lost on its way,
+and who has heard of a run too early (`hollowing`) may adopt it later."""
 
 
 class Comparing:
@@ -84,19 +101,41 @@ class Comparing:
             elif job is None:
                 self._send(peer, LedgerWanted(name, (), mutual=True))
             elif job.ledger.fingerprint() != fingerprint:
-                self.want(job, peer, now, mutual=True)
+                self._differ(job, peer, fingerprint, now)
 
     def tell_end(self, peer: NodeId, job: JobId) -> None:
         """A node does not know that a job is over that was released here."""
         self._send(peer, Deliver(job, (self.desk.released[job].signed,), None))
 
+    def _differ(self, job: Job, peer: NodeId, fingerprint: bytes, now: float) -> None:
+        compared = job.compared.setdefault(peer, Compared())
+        compared.told = fingerprint
+        if compared.rest != (job.ledger.fingerprint(), fingerprint) or compared.rest_s + REST_S <= now:
+            self.want(job, peer, now, mutual=True)
+
     def want(self, job: Job, peer: NodeId, now: float, *, mutual: bool = False) -> None:
         """Ask a node for what is lacking here, unless it has just been asked."""
-        if job.asked.get(peer, -math.inf) + ASK_S > now:
+        compared = job.compared.setdefault(peer, Compared())
+        if compared.asked_s + ASK_S > now:
             return
-        job.asked[peer] = now
+        compared.asked_s = now
         self.differs(job)
-        self._send(peer, LedgerWanted(job.id, job.ledger.vector(), mutual=mutual))
+        self._send(peer, wanted(job, peer, mutual=mutual))
+
+    def asked(self, job: Job, peer: NodeId, now: float) -> None:
+        """A node has asked for what it lacks. If it was asked, too, there is no more to be done about the
+        difference: what is on its way is sent until it arrives."""
+        self.differs(job)
+        compared = job.compared.get(peer)
+        if compared is not None and compared.told and compared.asked_s + ANSWER_S > now:
+            compared.rest, compared.rest_s = (job.ledger.fingerprint(), compared.told), now
+
+    def refused(self, job: Job, peer: NodeId, segment: SegmentId) -> None:
+        """A node has passed on a segment of a history that is another than ours."""
+        author, boot, sequence = segment
+        refused = job.compared.setdefault(peer, Compared()).refused
+        if (author, boot) in refused or len(refused) < FEEDS_MAX:
+            refused[(author, boot)] = max(sequence + 1, refused.get((author, boot), 0))
 
     def differs(self, job: Job) -> None:
         """Somebody has something that somebody else does not have: the last turns begin anew."""
@@ -125,3 +164,10 @@ class Comparing:
 
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))
+
+
+def wanted(job: Job, peer: NodeId, *, mutual: bool = False, follow: bool = False) -> LedgerWanted:
+    """What a node is asked for."""
+    refused = job.compared[peer].refused if peer in job.compared else {}
+    named = tuple((author, boot, upto) for (author, boot), upto in refused.items())
+    return LedgerWanted(job.id, job.ledger.vector(), follow=follow, mutual=mutual, refused=named)

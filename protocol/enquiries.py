@@ -11,6 +11,7 @@ every WATCH_S, until the job is over and nothing of it is lacking any more.
 import math
 from dataclasses import dataclass, field
 
+from .comparing import wanted
 from .desk import Desk
 from .effects import Effect, Reply, Send
 from .events import FindJobs, WatchJob
@@ -137,13 +138,13 @@ class Enquiries:
         if watch is not None and watch.asked == peer:
             watch.vector, watch.due_s = vector, now + LEDGER_S
             self.check(job, now)
-        elif self._watching.get(job.id) == peer and job.state.is_over and not job.ledger.lacks(vector):
+        elif self._watching.get(job.id) == peer and job.state.is_over and not job.lacks(peer, vector):
             self._again.cancel(job.id)
 
     def check(self, job: Job, now: float) -> None:
         """If the ledger of a job has arrived say so to whoever waits for it."""
         watch = self._watches.get(job.id)
-        if watch is None or watch.asked is None or watch.vector is None or job.ledger.lacks(watch.vector):
+        if watch is None or watch.asked is None or watch.vector is None or job.lacks(watch.asked, watch.vector):
             return
         del self._watches[job.id]
         self._watching[job.id] = watch.asked
@@ -228,8 +229,7 @@ class Enquiries:
 
     def _ask(self, job_id: JobId, node: NodeId) -> None:
         job = self.desk.jobs.get(job_id)
-        vector = () if job is None else job.ledger.vector()
-        self._send(node, LedgerWanted(job_id, vector, follow=True))
+        self._send(node, LedgerWanted(job_id, (), follow=True) if job is None else wanted(job, node, follow=True))
 
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))

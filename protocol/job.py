@@ -10,7 +10,7 @@ from .guardians import Standing
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
 from .jobstate import Attempt, AttemptKey, JobState, UnitKey, UnitState
-from .ledger import Cause, Ledger, SegmentId, Statement, Vector
+from .ledger import Cause, FeedId, Ledger, SegmentId, Statement, Vector
 from .mentions import Mentions
 from .shape import Shape
 from .signed import Signed
@@ -81,6 +81,22 @@ class Collecting:
     """How much of the ledger there is elsewhere; None until somebody has said so."""
     sync: int = 0
     """All is here, and that much will be on the disk when this Sync is through; 0 while something is missing."""
+
+
+@dataclass(slots=True)
+class Compared:
+    """What this node and a fellow have told each other of their ledgers since they met."""
+
+    asked_s: float = -math.inf
+    """When it was last asked for what is lacking here."""
+    told: bytes = b""
+    """The last fingerprint that it has named."""
+    rest: tuple[bytes, bytes] | None = None
+    """Our fingerprint and its, when each had asked the other for what it lacks."""
+    rest_s: float = -math.inf
+    """When that was."""
+    refused: dict[FeedId, int] = field(default_factory=dict)
+    """How far its histories of feeds go that are forked, and of which there are others here."""
 
 
 @dataclass(slots=True)
@@ -171,8 +187,8 @@ class Job:
     """Keeping: this node looks after the job."""
     collecting: Collecting | None = None
     """Guarding: it is to become a guardian."""
-    asked: dict[NodeId, float] = field(default_factory=dict)
-    """Comparing: when each fellow was last asked for what is lacking here."""
+    compared: dict[NodeId, Compared] = field(default_factory=dict)
+    """Comparing: what was exchanged with each fellow since it was met."""
     turns: int | None = None
     """Comparing: how many times more it is compared; None: as long as this node keeps it."""
     turn: int = 0
@@ -230,6 +246,15 @@ class Job:
     @property
     def origin(self) -> NodeId:
         return self.state.origin
+
+    def has_asked(self, node: NodeId) -> bool:
+        """Whether this node wanted to know from that one what is lacking here."""
+        return node in self.compared and self.compared[node].asked_s > -math.inf
+
+    def lacks(self, node: NodeId, vector: Vector) -> bool:
+        """Whether a node with this vector has something that could be taken in here."""
+        refused = self.compared[node].refused if node in self.compared else {}
+        return self.ledger.lacks([each for each in vector if each[2] > refused.get(each[:2], 0)])
 
     def task(self, key: UnitKey) -> Task:
         return self.spec.dag.tasks[key[0]]

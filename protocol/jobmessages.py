@@ -143,6 +143,8 @@ class LedgerWanted:
     """And those to come."""
     mutual: bool = False
     """And ask for those that you lack."""
+    refused: WireVector = ()
+    """Of forked feeds, how far your history has been refused: that need not be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

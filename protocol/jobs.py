@@ -200,7 +200,7 @@ class Jobs:
         for job in self.desk.jobs.values():
             job.informed.pop(peer, None)
             job.told.pop(peer, None)
-            job.asked.pop(peer, None)
+            job.compared.pop(peer, None)
             if job.leading:
                 self.leading.back(job, peer, now)
             job.informed_of_end.pop(peer, None)  # it may have forgotten it

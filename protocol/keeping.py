@@ -138,7 +138,7 @@ class Keeping:
         self._joined.pop(node, None)
         for job in tuple(self.desk.jobs.values()):
             job.watchers.pop(node, None)
-            job.asked.pop(node, None)
+            job.compared.pop(node, None)
             was_leading = job.leading
             if node in job.replicas and not job.released:
                 self.desk.appoint(job)

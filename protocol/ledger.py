@@ -116,6 +116,8 @@ class Ledger:
         """How many segments from the first on are there without a gap."""
         self._tops: dict[FeedId, int] = {}
         """The highest number of a segment."""
+        self._refused: dict[FeedId, tuple[int, bytes]] = {}
+        """Of forked feeds: the place after the last segment that was not taken in, and the digest of that."""
         self._hollows: dict[FeedId, Hollows] = {}
         self._count = 0
         self._hollow_count = 0
@@ -168,24 +170,36 @@ class Ledger:
         segment = entry.segment
         if segment.job != self.job:
             raise RemoteProtocolError("a segment is about another job than the message that brought it")
-        feed = self._feeds.get((entry.author, segment.boot), {})
-        present = feed.get(segment.sequence)
-        if present is not None:
-            if present.digest != entry.digest:
-                raise ForkError(f"two different segments have the number {segment.sequence} in one feed")
-            return False
         id_ = (entry.author, segment.boot)
-        if self._hollow(id_, segment.sequence) is not None:
+        present = self.get(entry.id)
+        if entry.id in self and (present is None or present.digest == entry.digest):
             return False
+        self._check_fork(id_, entry, present)
         if limited:
             self._check_room(id_, 1 - self._hollow_count)
-        self._check_chain(id_, segment.sequence, segment.sequence + 1, segment.previous, entry.digest)
-        self._feeds.setdefault(id_, feed)[segment.sequence] = entry
+        self._feeds.setdefault(id_, {})[segment.sequence] = entry
         self._tops[id_] = max(self._tops.get(id_, 0), segment.sequence)
         self._count += 1
         self._fingerprint ^= entry.fingerprint
         self._measure(id_)
         return True
+
+    def _check_fork(self, id_: FeedId, entry: Entry, present: Entry | None) -> None:
+        """Whether a segment belongs to the history that is here. If not, what continues it does not either."""
+        try:
+            self._check_history(id_, entry, present)
+        except ForkError:
+            if id_ in self._feeds:
+                self._refused[id_] = (entry.segment.sequence + 1, entry.digest)
+            raise
+
+    def _check_history(self, id_: FeedId, entry: Entry, present: Entry | None) -> None:
+        place, previous = entry.segment.sequence, entry.segment.previous
+        if present is not None:
+            raise ForkError(f"two different segments have the number {place} in one feed")
+        if self._refused.get(id_) == (place, previous):
+            raise ForkError(f"segment {place} continues another history of its feed")
+        self._check_chain(id_, place, place + 1, previous, entry.digest)
 
     def _check_room(self, id_: FeedId, count: int) -> None:
         if self._count + count > SEGMENTS_MAX:
@@ -319,13 +333,15 @@ class Ledger:
         """How far each feed goes: what an anti-entropy partner needs to know."""
         return tuple((author, boot, self._whole[(author, boot)]) for author, boot in sorted(self._feeds))
 
-    def lacks(self, vector: Vector) -> bool:
+    def lacks(self, vector: Iterable[tuple[NodeId, int, int]]) -> bool:
         """Whether somebody with this vector has something that is not here."""
         return any(whole > self._whole.get((author, boot), 0) for author, boot, whole in vector)
 
     def beyond(self, vector: Vector) -> list[Entry]:
         """Segments that somebody with this vector lacks, in an order in which each feed is contiguous."""
-        theirs = {(author, boot): whole for author, boot, whole in vector}
+        theirs: dict[FeedId, int] = {}
+        for author, boot, whole in vector:
+            theirs[(author, boot)] = max(whole, theirs.get((author, boot), 0))
         return [
             self._feeds[feed][sequence]
             for feed in sorted(self._feeds)

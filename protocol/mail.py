@@ -169,7 +169,7 @@ class Mail:
             hearsay.hear(job, message.news)
         merged = (self._merge(peer, job, signed) for signed in message.segments)
         names = [name for name in merged if name is not None]
-        if message.runs and (peer in job.replicas or peer in job.asked):
+        if message.runs and (peer in job.replicas or job.has_asked(peer)):
             self.hollowing.adopt(job, message.runs)
         if self.desk.keeps(job):
             names = self._ask_for_gaps(peer, job, names, now)
@@ -208,7 +208,8 @@ class Mail:
 
         One that hears of an end without seeing how it came has lost the last rows of its journal.
         """
-        gaps = {name: None for name in names if not job.ledger.is_whole_up_to(name)}
+        missing = (name for name in names if name in job.ledger and not job.ledger.is_whole_up_to(name))
+        gaps = dict.fromkeys(missing)
         boot = self.desk.near.boot_of(peer)
         whole = [name for name in names if name not in gaps or name[0] != peer or name[1] < boot]
         has_forgotten = job.state.concluded and job.state.phase is Phase.RUNNING
@@ -229,6 +230,7 @@ class Mail:
         try:
             job.ledger.add(entry)
         except ForkError:
+            self.comparing.refused(job, peer, name)
             if name[0] == peer:
                 raise
             return name  # whoever passes it on is not to blame, and what came first counts here
@@ -264,12 +266,12 @@ class Mail:
         vector = _vector(message.vector)
         if not vector:
             job.informed.pop(peer, None)  # it asks for everything
-        for entry in job.ledger.beyond(vector):
+        for entry in job.ledger.beyond(vector + _vector(message.refused)):
             self.desk.offer(job, peer, entry.id)
-        self.comparing.differs(job)
         self.guarding.shown(job, vector)
         if message.mutual:
             self.comparing.want(job, peer, now)
+        self.comparing.asked(job, peer, now)
         if message.follow:
             job.watchers[peer] = None
             self._send(peer, LedgerShown(job.id, job.signed, job.ledger.vector()))

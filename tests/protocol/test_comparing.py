@@ -1,5 +1,7 @@
 """Comparing: whatever was lost between replicas is found, for eight bytes a job, and then there is peace."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,10 +9,10 @@ from hypothesis import strategies as st
 from pnode.protocol.comparing import ASK_S, COMPARE_S, LAST_TURNS
 from pnode.protocol.events import CancelJob
 from pnode.protocol.jobmessages import COMPARED_MAX, Compare, Deliver
-from pnode.protocol.ledger import Ledger, StatementKind
+from pnode.protocol.ledger import Entry, Ledger, StatementKind
 
 from .ledgers import statement
-from .members import CLUSTER
+from .members import CLUSTER, seed_of
 from .partners import Circle, spec, task
 
 ACCEPTED = StatementKind.ACCEPTED
@@ -226,3 +228,116 @@ def test_one_who_has_released_a_job_tells_that_it_is_over() -> None:
 
     assert [type(message) for _, _, message in circle.frames][:1] == [Deliver]
     assert not bob.jobs.desk.jobs
+
+
+# Forks.
+
+
+def keepers(circle: Circle) -> list[str]:
+    return [circle.name_of(node) for node in circle["ann"].job.replicas]
+
+
+def fork(circle: Circle, *lengths: int, author: bytes = seed_of(9)) -> list[list[Entry]]:
+    """Those who keep the job have histories of a feed that have no more than the first segment in common."""
+    job, seed = circle["ann"].job.id, author
+    histories = []
+    for number, (name, length) in enumerate(zip(keepers(circle), lengths, strict=True)):
+        written = Ledger(job)
+        said = [1.0, *(1000.0 * number + at for at in range(1, length))]
+        history = [
+            written.write(circle.crypto, CLUSTER, seed, 700, (statement(StatementKind.GUARDED, at_s=at_s),))
+            for at_s in said
+        ]
+        for entry in history:
+            circle[name].job.ledger.add(entry)
+            circle[name].jobs.desk.keep(circle[name].job, entry)
+        histories.append(history)
+    circle.settle()
+    circle.take()
+    circle.frames.clear()
+    return histories
+
+
+def counts(circle: Circle) -> Counter[str]:
+    """How many messages of each kind were sent since the last time."""
+    frames, circle.frames = circle.frames, []
+    return Counter(type(message).__name__ for _, _, message in frames)
+
+
+@pytest.mark.parametrize("lengths", [(3, 3), (3, 300), (300, 3)])
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_fork_is_exchanged_once_and_then_there_is_peace(lengths: tuple[int, int], *, is_gone: bool) -> None:
+    circle = shared()
+    histories = fork(circle, *lengths)
+    if is_gone:
+        for name in ("ann", "bob"):
+            circle[name].near.gone.append(histories[0][0].author)
+
+    circle.run(4 * COMPARE_S)
+    first = counts(circle)
+    circle.run(30 * COMPARE_S)
+    rest = counts(circle)
+
+    assert not equal(circle, "ann", "bob")
+    assert first["LedgerWanted"] <= 4  # each has compared with the other
+    assert first["Deliver"] <= 4
+    assert set(rest) == {"Compare"}
+    assert rest["Compare"] == 2 * 30
+
+
+def test_with_a_fork_only_what_is_new_is_sent() -> None:
+    circle = shared()
+    fork(circle, 300, 3)
+    circle.run(4 * COMPARE_S)
+    counts(circle)
+
+    note_alone(circle, "bob", 9)
+    circle.run(2 * COMPARE_S)
+
+    delivered = [message for _, _, message in circle.frames if isinstance(message, Deliver)]
+    assert {len(message.segments) for message in delivered} == {1}
+    assert len(delivered) <= 2  # ann has been told what she does not remember, and answers
+    assert counts(circle)["LedgerWanted"] <= 4
+    assert circle["ann"].job.ledger.vector()[-2:] != circle["bob"].job.ledger.vector()[-2:]
+    assert (circle.id_of("ann"), 509, 0) in circle["ann"].job.ledger
+
+
+def test_after_a_while_the_same_two_exchange_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.comparing.REST_S", 5 * COMPARE_S)
+    circle = shared()
+    fork(circle, 3, 4)
+    circle.run(2 * COMPARE_S)
+    counts(circle)
+
+    circle.run(5 * COMPARE_S)
+
+    assert 2 <= counts(circle)["LedgerWanted"] <= 4
+
+
+def test_a_fellow_that_is_back_may_have_another_history_and_is_shown_all() -> None:
+    circle = shared()
+    histories = fork(circle, 300, 3)
+    circle.run(4 * COMPARE_S)
+    bob = circle["bob"]
+    bob.rows = {key: row for key, row in bob.rows.items() if histories[1][0].author not in key[1]}
+    circle.kill("bob")
+    circle.restart("bob")
+    circle.meet("bob")
+
+    circle.run(60.0)
+
+    assert histories[0][-1].id in bob.job.ledger
+    assert equal(circle, "ann", "bob")
+
+
+def test_a_job_that_is_over_is_not_compared_for_ever_because_of_a_fork() -> None:
+    circle = shared("cid")
+    (author,) = (each for name, each in circle.partners.items() if name not in keepers(circle))
+    fork(circle, 3, 30, author=author.jobs.desk.place.seed)
+    circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))
+
+    circle.run(10 * COMPARE_S)
+    counts(circle)
+    circle.run(30 * COMPARE_S)
+
+    assert not counts(circle)

@@ -110,6 +110,21 @@ def test_a_segment_that_its_successor_does_not_follow_is_refused() -> None:
         ledger.add(handmade(0, 0, FIRST))
 
 
+def test_what_continues_another_history_is_refused_like_its_beginning() -> None:
+    ledger, others = Ledger(JOB), feed(0, 5)
+    ours = [*others[:2], handmade(0, 2, others[1].digest)]
+    for entry in ours:
+        ledger.add(entry)
+
+    for _ in range(2):
+        for entry in others[2:]:
+            with pytest.raises(ForkError):
+                ledger.add(entry)
+
+    assert list(ledger) == ours
+    assert ledger.add(handmade(0, 3, ours[2].digest))
+
+
 def test_a_first_segment_has_no_predecessor() -> None:
     with pytest.raises(ForkError, match="names a predecessor"):
         Ledger(JOB).add(handmade(0, 0, b"x" * 32))
