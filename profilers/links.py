@@ -51,6 +51,11 @@ class HeardLinks:
             return None
         return figure, figure.confidence * math.exp2(-max(0.0, now - row.at_s) / HALF_LIFE_S)
 
+    def age_s(self, node: NodeId, now: float) -> float | None:
+        """How long ago a node measured what its row says."""
+        row = self._rows.get(node)
+        return None if row is None else max(0.0, now - row.at_s)
+
     def figures(self, now: float) -> Iterator[LinkFigure]:
         """Everything that counts, row by row, not aged."""
         for row in self._rows.values():

@@ -2,8 +2,9 @@
 
 A link has two figures, looked up separately, each from the best source there is:
 
-    latency     our own round trips, halved, if we are at either end; the target's row; the source's row of the
-                opposite direction (a round trip has no direction); the mean of all known links; the prior
+    latency     half of `delay`: our own round trips, if we are at either end; the target's row; the source's row of
+                the opposite direction (a round trip has no direction); where both stand; the mean of all known links;
+                the prior
     bandwidth   the receiver's estimate (ours, or the target's row); the opposite direction's (in Jupiter's clusters
                 the two differed by 5-10 % at the median, jupiter.md 3.4); the mean of all known links; the prior
 
@@ -14,6 +15,7 @@ what was measured is gossiped, with one exception: the latency of a peer that se
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import Link, LinkFigure
@@ -22,6 +24,7 @@ from .bandwidth import PRIOR_BYTES_PER_S, Bandwidth
 from .delay import Delay
 from .execution import Execution, RunRecord
 from .links import FIGURES_MAX, HeardLinks
+from .positions import Positions
 
 PRIOR_LATENCY_S = 0.0005
 """Half the round trip of a busy switched network through two operating systems."""
@@ -34,6 +37,30 @@ USUAL_PERIOD_S = 1.0
 
 Belief = tuple[float, float]
 """A figure and the confidence in it."""
+
+
+class Basis(Enum):
+    """How a delay is known, the best first."""
+
+    MEASURED = "measured here"
+    HEARD = "measured by one of the two"
+    ESTIMATED = "from where both stand"
+    USUAL = "as between others"
+
+
+@dataclass(frozen=True, slots=True)
+class DelayBelief:
+    """What is believed of the way from one node to another and back."""
+
+    rtt_s: float
+    confidence: float
+    """0 (a guess) to 1 (measured, recent)."""
+    basis: Basis
+    error: float | None
+    """The share of it that it may be off by; None when nobody can tell."""
+    age_s: float | None
+    """Of the measurement, of the row, or of the older of two places; None when there is none."""
+
 
 ITSELF = Link(0.0, math.inf, 1.0)
 
@@ -52,15 +79,23 @@ class Profile:
 
     def __init__(self, me: NodeId) -> None:
         self.me = me
-        self.delay = Delay()
+        self.round_trips = Delay()
         self.bandwidth = Bandwidth()
         self.execution = Execution()
         self.heard = HeardLinks()
+        self.positions = Positions(me)
         self._usual: _Usual | None = None
 
-    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float) -> None:
+    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float, place: bytes = b"") -> None:
         if peer != self.me:
-            self.delay.observe(peer, rtt_s, now)
+            self.round_trips.observe(peer, rtt_s, now)
+            self.positions.measure(peer, place, rtt_s, now)
+
+    def hear_place(self, node: NodeId, place: bytes, now: float) -> None:
+        self.positions.hear(node, place, now)
+
+    def place(self) -> bytes:
+        return self.positions.own
 
     def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
         if source != self.me:
@@ -74,27 +109,33 @@ class Profile:
             self.heard.observe(node, figures, now)
 
     def forget(self, node: NodeId) -> None:
-        self.delay.forget(node)
+        self.round_trips.forget(node)
+        self.positions.forget(node)
         self.bandwidth.forget(node)
         self.execution.forget(node)
         self.heard.forget(node)
 
     def my_figures(self, now: float) -> tuple[LinkFigure, ...]:
-        sources = dict.fromkeys((*self.delay.peers(), *self.bandwidth.peers()))
+        sources = dict.fromkeys((*self.round_trips.peers(), *self.bandwidth.peers()))
         figures = [self._my_figure(source, now) for source in sources]
         figures.sort(key=lambda figure: (-figure.confidence, figure.source))
         return tuple(figures[:FIGURES_MAX])
 
+    def delay(self, one: NodeId, other: NodeId, now: float) -> DelayBelief:
+        """How long a message takes between two different nodes and back, by the best basis there is."""
+        known = self._measured(one, other, now) or self._heard(one, other, now) or self._estimated(one, other, now)
+        if known is None:
+            known = DelayBelief(2 * self._usual_at(now).latency_s, 0.0, Basis.USUAL, None, None)
+        return known
+
     def link(self, source: NodeId, target: NodeId, now: float) -> Link:
         if source == target:
             return ITSELF
-        latency = self._latency(source, target, now)
+        delay = self.delay(source, target, now)
         bandwidth = self._received(source, target, now) or self._received(target, source, now)
-        if latency is None or bandwidth is None:
-            usual = self._usual_at(now)
-            latency = latency or (usual.latency_s, 0.0)
-            bandwidth = bandwidth or (usual.bandwidth_bytes_per_s, 0.0)
-        return Link(latency[0], bandwidth[0], (latency[1] + bandwidth[1]) / 2)
+        if bandwidth is None:
+            bandwidth = (self._usual_at(now).bandwidth_bytes_per_s, 0.0)
+        return Link(delay.rtt_s / 2, bandwidth[0], (delay.confidence + bandwidth[1]) / 2)
 
     def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
         return self.execution.estimate(program, node, speed, expected_s).seconds
@@ -111,17 +152,34 @@ class Profile:
         self.execution.restore(records)
 
     def _my_figure(self, source: NodeId, now: float) -> LinkFigure:
-        latency = self._latency(source, self.me, now) or (self._usual_at(now).latency_s, 0.0)
+        delay = self.delay(source, self.me, now)
         bandwidth = self._received(source, self.me, now) or (0.0, 0.0)
-        return LinkFigure(source, latency[0], bandwidth[0], (latency[1] + bandwidth[1]) / 2)
+        return LinkFigure(source, delay.rtt_s / 2, bandwidth[0], (delay.confidence + bandwidth[1]) / 2)
 
-    def _latency(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
-        if self.me in (source, target):
-            own = self.delay.estimate(target if source == self.me else source, now)
-            if own is not None:
-                return own.rtt_s / 2, own.confidence
-        heard = self.heard.estimate(source, target, now) or self.heard.estimate(target, source, now)
-        return None if heard is None else (heard[0].latency_s, heard[1])
+    def _measured(self, one: NodeId, other: NodeId, now: float) -> DelayBelief | None:
+        if self.me not in (one, other):
+            return None
+        own = self.round_trips.estimate(other if one == self.me else one, now)
+        if own is None:
+            return None
+        error = own.spread_s / own.rtt_s if own.rtt_s else None
+        return DelayBelief(own.rtt_s, own.confidence, Basis.MEASURED, error, own.age_s)
+
+    def _heard(self, one: NodeId, other: NodeId, now: float) -> DelayBelief | None:
+        for source, target in ((one, other), (other, one)):
+            heard = self.heard.estimate(source, target, now)
+            if heard is not None:
+                rtt_s, age_s = 2 * heard[0].latency_s, self.heard.age_s(target, now)
+                return DelayBelief(rtt_s, heard[1], Basis.HEARD, None, age_s)
+        return None
+
+    def _estimated(self, one: NodeId, other: NodeId, now: float) -> DelayBelief | None:
+        """As quick as a burst's quickest, by where both stand, and lifted like our own measurements."""
+        found = self.positions.estimate(one, other, now)
+        if found is None:
+            return None
+        rtt_s = self.round_trips.lift * found.rtt_s
+        return DelayBelief(rtt_s, found.confidence, Basis.ESTIMATED, found.error, found.age_s)
 
     def _received(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
         """The bandwidth as the target measured it."""
@@ -139,7 +197,7 @@ class Profile:
         return self._usual
 
     def _work_out_usual(self, now: float) -> _Usual:
-        round_trips = (self.delay.estimate(peer, now) for peer in self.delay.peers())
+        round_trips = (self.round_trips.estimate(peer, now) for peer in self.round_trips.peers())
         rates = (self.bandwidth.estimate(peer, now) for peer in self.bandwidth.peers())
         heard = tuple(self.heard.figures(now))
         latencies = [one.rtt_s / 2 for one in round_trips if one] + [one.latency_s for one in heard]

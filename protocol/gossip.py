@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from .broadcast import Broadcasts
 from .codec import decode, encode
 from .ids import NodeId
-from .links import LINKS_PERIOD_S, LINKS_REFRESH_S, Links, links_of
+from .links import LINKS_PERIOD_S, LINKS_REFRESH_S, Links, in_a_crowd, links_of
 from .load import Load, load_of, millis
 from .roster import Roster
 from .swim import (
@@ -197,7 +197,9 @@ class Figures:
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> None:
         """Our own row, the most certain figures first; said if it is time to."""
-        links = Links(self._roster.me, self._said_links.version + 1, figures, now)
+        place = self._roster.shown_place
+        said = in_a_crowd(figures) if place else figures
+        links = Links(self._roster.me, self._said_links.version + 1, said, now, place)
         if links.worth_saying(self._said_links):
             self._said_links = links
             held = _Held(self._boot, links.version, links.row(self._boot), now)

@@ -1,10 +1,11 @@
 """Links: what a node measured of the ways towards itself, when that is news, and how it travels as a row."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .codec import encode
+from .coordinate import unpack_coordinate
 from .ids import NodeId
 from .swim import FIGURE_BODY_BYTES_MAX, LINKS_MAX, SHORT_BYTES, LinkCell, LinkRow
 from .view import LinkFigure
@@ -21,6 +22,10 @@ LINKS_ALIKE_S = 0.0005
 """Latencies and bandwidths that differ by less than this share are nearly the same: it is their noise. So are
 latencies that differ by less than half a millisecond, which no task notices."""
 
+CROWD_LINKS_MAX = 16
+"""In a row that says where its node stands: delays follow from that, so it names the sources whose bandwidth is known
+best and nobody else. What every node keeps of the others and passes on grows with their number as it is."""
+
 FIELD_MAX = 2**32 - 1
 """What a LinkCell has room for."""
 
@@ -33,27 +38,37 @@ class Links:
     version: int
     figures: tuple[LinkFigure, ...]
     measured_at: float
+    place: bytes = b""
+    """Where the node stands, if it says so (see `coordinate`)."""
 
     def worth_saying(self, last: "Links") -> bool:
         """Whether a node that said that last should say this now."""
         said_s = self.measured_at - last.measured_at
-        return said_s >= LINKS_REFRESH_S or (said_s >= LINKS_PERIOD_S and not _alike(self.figures, last.figures))
+        if said_s < LINKS_PERIOD_S or said_s >= LINKS_REFRESH_S:
+            return said_s >= LINKS_REFRESH_S
+        return not _alike(self.figures, last.figures) or _moved(self.place, last.place)
 
     def row(self, boot: int) -> bytes:
         """As they travel; the last of them are left out where the row gets too long."""
         cells = [_cell(figure) for figure in self.figures[:LINKS_MAX]]
-        while len(body := encode(LinkRow(self.node[:SHORT_BYTES], boot, self.version, tuple(cells)))) > (
-            FIGURE_BODY_BYTES_MAX
-        ):
+        while len(body := self._spelt(boot, cells)) > FIGURE_BODY_BYTES_MAX:
             del cells[-1]
         return body
+
+    def _spelt(self, boot: int, cells: list[LinkCell]) -> bytes:
+        return encode(LinkRow(self.node[:SHORT_BYTES], boot, self.version, tuple(cells), self.place))
+
+
+def in_a_crowd(figures: Iterable[LinkFigure]) -> tuple[LinkFigure, ...]:
+    """What of a row is said beside a place."""
+    return tuple([figure for figure in figures if figure.bandwidth_bytes_per_s])[:CROWD_LINKS_MAX]
 
 
 def links_of(node: NodeId, row: LinkRow, measured_at: float, by_short: Callable[[bytes], NodeId | None]) -> Links:
     """What a node says. Sources that we do not know yet are left out; the next row names them again."""
     named = [(by_short(cell.source), cell) for cell in row.cells]
     figures = tuple([_figure(source, cell) for source, cell in named if source is not None])
-    return Links(node, row.version, figures, measured_at)
+    return Links(node, row.version, figures, measured_at, row.place)
 
 
 def _cell(figure: LinkFigure) -> LinkCell:
@@ -84,6 +99,15 @@ def _alike(ours: tuple[LinkFigure, ...], said: tuple[LinkFigure, ...]) -> bool:
         and _near(new.bandwidth_bytes_per_s, old.bandwidth_bytes_per_s)
         for new in ours
     )
+
+
+def _moved(place: bytes, said: bytes) -> bool:
+    """Whether a node stands elsewhere than it said, by more than LINKS_ALIKE of its way from the middle of all."""
+    here, there = unpack_coordinate(place), unpack_coordinate(said)
+    if here is None or there is None:
+        return here is not there
+    away_s = math.dist(here.position, there.position) + abs(here.height_s - there.height_s)
+    return away_s > LINKS_ALIKE_S + LINKS_ALIKE * math.hypot(*here.position, here.height_s)
 
 
 def _near(one: float, other: float) -> bool:

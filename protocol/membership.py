@@ -30,7 +30,7 @@ from .gossip import Figures, LinksHeard, Load, LoadHeard
 from .ids import ClusterId, NodeId
 from .membership_settings import MembershipSettings
 from .piggyback import Piggyback, frame
-from .probe import RoundTrip, Tell
+from .probe import Located, RoundTrip, Tell
 from .push_pull import AntiEntropy
 from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, Roster, State
@@ -64,9 +64,9 @@ DATAGRAMS_BURST = 400
 LEAVE_SPREAD = 3
 """A leaver tells so many times more members than gossip would at once, since it may stop before the next turn."""
 
-Output = Effect | MemberChanged | RoundTrip | LoadHeard | LinksHeard
+Output = Effect | MemberChanged | RoundTrip | Located | LoadHeard | LinksHeard
 
-__all__ = ["MemberChanged", "Membership", "Output", "RoundTrip"]
+__all__ = ["Located", "MemberChanged", "Membership", "Output", "RoundTrip"]
 
 
 class Membership:
@@ -185,6 +185,7 @@ class Membership:
             except RemoteProtocolError:
                 self.refused += 1
         if pings:
+            self._output += [Located(peer, ping.place) for ping in pings if ping.place]
             self._output.append(self._piggyback.acks(member, pings, len(payload), now))
         self._heard_of(member, now)
         return self._flush(now)
@@ -268,6 +269,10 @@ class Membership:
         it has changed."""
         self._figures.set_links(figures, now)
         return self._flush(now)
+
+    def set_place(self, place: bytes) -> None:
+        """Where this node stands from now on."""
+        self._roster.place = place
 
     def loop_lag(self, lag_s: float, now: float) -> list[Output]:
         """The event loop ran late by so much."""

@@ -47,7 +47,7 @@ from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
 from .mail import Message as JobMessage
-from .membership import MemberChanged, Membership, Output, RoundTrip
+from .membership import Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
 from .record import Address, NodeRecord, Role
@@ -362,9 +362,13 @@ class Peer:
                 case MemberChanged():
                     effects += self._member_changed(output, now)
                 case RoundTrip():
-                    self.profile.observe_round_trip(output.peer, output.rtt_s, now)
+                    self.profile.observe_round_trip(output.peer, output.rtt_s, now, output.place)
+                    self._as_member().membership.set_place(self.profile.place())
+                case Located():
+                    self.profile.hear_place(output.peer, output.place, now)
                 case LinksHeard():
                     self.profile.hear_links(output.links.node, output.links.figures, now)
+                    self.profile.hear_place(output.links.node, output.links.place, output.links.measured_at)
                 case LoadHeard():
                     pass  # looked up in membership when it is needed
                 case _:

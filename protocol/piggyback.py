@@ -7,6 +7,7 @@ is left.
 
 from .broadcast import retransmit_limit
 from .census import Census
+from .coordinate import COORDINATE_BYTES
 from .effects import Send, SendDatagram
 from .gossip import Figures
 from .ids import NodeId
@@ -83,9 +84,13 @@ class Piggyback:
 
     def acks(self, member: Member, pings: list[Ping], bytes_max: int, now: float) -> SendDatagram:
         """The answer to the pings of one datagram, not longer than that: nobody can use us to amplify."""
-        messages = [spell(Ack(ping.nonce, ping.index)) for ping in pings]
+        messages = [spell(Ack(ping.nonce, ping.index, self._shown_to(ping))) for ping in pings]
         messages = self._with_broadcasts(messages, bytes_max, now)
         return _datagram(member.node, member.address_after(pings[0].index), messages)
+
+    def _shown_to(self, ping: Ping) -> bytes:
+        """Where we stand, to whoever shows it, too."""
+        return self._roster.shown_place if len(ping.place) == COORDINATE_BYTES else b""
 
     def _with_broadcasts(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
         room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)

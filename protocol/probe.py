@@ -74,6 +74,16 @@ class RoundTrip:
 
     peer: NodeId
     rtt_s: float
+    place: bytes = b""
+    """Where the peer says it stands, if it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Somebody who has pinged us said where it stands."""
+
+    peer: NodeId
+    place: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,7 @@ class _Probe:
     acked: list[int] = field(default_factory=list)
     """Indices of the pings of the burst that were answered."""
     rtt_s: float | None = None
+    place: bytes = b""
     answered: bool = False
     asked: list[NodeId] | None = None
     """The others who were asked to try; None before that."""
@@ -171,7 +182,7 @@ class Prober:
             return []
         findings = self._answered(probe)
         if not by_session:
-            self._note_round_trip(probe, ack.index, now)
+            self._note_round_trip(probe, ack, now)
         if len(probe.acked) == probe.sent or probe.asked is not None:
             findings += self._end(probe)
         return findings
@@ -205,10 +216,12 @@ class Prober:
         return probe
 
     def _pings(self, probe: _Probe, first: int, end: int) -> list[Finding]:
+        """The first of a burst shows where we stand."""
         member = probe.member
-        return [
-            Tell(member.node, Ping(probe.nonce, index), member.address_after(index)) for index in range(first, end)
-        ]
+        pings = [Ping(probe.nonce, index) for index in range(first, end)]
+        if first == 0 and probe.measures:
+            pings[0] = Ping(probe.nonce, 0, self._roster.shown_place)
+        return [Tell(member.node, ping, member.address_after(ping.index)) for ping in pings]
 
     def _second_wave(self, probe: _Probe, now: float) -> list[Finding]:
         """The rest of the burst; the time for an answer counts from the first ping."""
@@ -217,11 +230,12 @@ class Prober:
         self._timers.set(probe.nonce, now + (1.0 - SECOND_WAVE_SHARE) * self._settings.probe_timeout_s)
         return findings
 
-    def _note_round_trip(self, probe: _Probe, index: int, now: float) -> None:
+    def _note_round_trip(self, probe: _Probe, ack: Ack, now: float) -> None:
         member = probe.member
         if not member.proven:  # the first answer in came by the best way
-            member.route, member.proven = probe.route + index, True
-        probe.acked.append(index)
+            member.route, member.proven = probe.route + ack.index, True
+        probe.acked.append(ack.index)
+        probe.place = ack.place or probe.place
         if not probe.measures:
             return
         rtt_s = max(0.0, now - probe.sent_at)
@@ -277,7 +291,7 @@ class Prober:
         if probe.rtt_s is None:
             return []
         probe.member.bursts += 1
-        return [RoundTrip(probe.member.node, probe.rtt_s)]
+        return [RoundTrip(probe.member.node, probe.rtt_s, probe.place)]
 
 
 def _takes_burst(member: Member) -> bool:

@@ -23,6 +23,10 @@ from .record import Address, NodeRecord
 from .signed import Signed
 from .swim import SHORT_BYTES
 
+DIRECT_MAX = 64
+"""Up to so many members, this node included, every pair is measured by both; in a larger cluster nodes show each
+other their coordinates (membership.md 2.2 b)."""
+
 MEMBERS_MAX = 4096
 """Certified members only (membership.md 4.8): sixteen times what the protocol is designed for."""
 
@@ -126,6 +130,8 @@ class Roster:
 
     def __init__(self, me: NodeId, rng: Random, gossip_to_dead_s: float) -> None:
         self.me = me
+        self.place = b""
+        """Where this node stands, as it travels (see `coordinate`); empty while nobody has said so."""
         self.members: dict[NodeId, Member] = {}
         self._rng = rng
         self._shorts: dict[bytes, NodeId] = {}
@@ -140,6 +146,11 @@ class Roster:
     def size(self) -> int:
         """Members neither dead nor left, this node included: the N of every formula."""
         return len(self._ring) + 1
+
+    @property
+    def shown_place(self) -> bytes:
+        """What others are told of where this node stands: nothing while the cluster is small."""
+        return self.place if self.size > DIRECT_MAX else b""
 
     @property
     def present(self) -> tuple[Member, ...]:

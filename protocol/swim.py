@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U8, U16, U32, U63, Length, Range, decode, encode
+from .coordinate import COORDINATE_BYTES
 from .frames import Frames
 from .ids import NodeId
 from .signed import Signed
@@ -58,6 +59,9 @@ collision could at worst attach a wrong figure to a node."""
 
 Node = Annotated[NodeId, Length(32, 32)]
 Short = Annotated[bytes, Length(SHORT_BYTES, SHORT_BYTES)]
+Place = Annotated[bytes, Length(0, COORDINATE_BYTES)]
+"""A node's own coordinate (see `coordinate`), or nothing: clusters of which every pair is measured need none."""
+
 Millis = U32
 """A duration in milliseconds, at most 49 days."""
 
@@ -69,6 +73,8 @@ class Ping:
     nonce: U63
     """Drawn anew for every burst; the answer repeats it."""
     index: Annotated[int, Range(0, PINGS - 1)]
+    place: Place = b""
+    """The sender's. Who shows it is shown the other's: the answer may be as long then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class Ack:
 
     nonce: U63
     index: Annotated[int, Range(0, PINGS - 1)]
+    place: Place = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,8 @@ class LinkRow:
     boot: U32
     version: U32
     cells: Annotated[tuple[LinkCell, ...], Length(0, LINKS_MAX)]
+    place: Place = b""
+    """Where the node stands."""
 
 
 @dataclass(frozen=True, slots=True)

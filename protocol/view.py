@@ -179,8 +179,14 @@ class LinkFigure:
 class Profile(Protocol):
     """What a node has learnt about speeds; the estimators behind a View (see `pnode.profilers`)."""
 
-    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float) -> None:
-        """The minimum of a burst of three pings to `peer`."""
+    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float, place: bytes = b"") -> None:
+        """The minimum of a burst of three pings to `peer`, and where it says it stands, if it does."""
+
+    def hear_place(self, node: NodeId, place: bytes, now: float) -> None:
+        """Where another node says it stands (see `coordinate`); anything at all may come."""
+
+    def place(self) -> bytes:
+        """Where this node stands, as it travels."""
 
     def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
         """A real transfer from `source` to us, timed at the receiver from the first byte to the last."""

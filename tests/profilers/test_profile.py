@@ -1,16 +1,21 @@
 import math
 from random import Random
+from statistics import median
 
 import pytest
 
 from pnode.profilers.bandwidth import PRIOR_BYTES_PER_S
 from pnode.profilers.links import FIGURES_MAX
-from pnode.profilers.profile import PRIOR_LATENCY_S, Profile
+from pnode.profilers.positions import AGE_S_MAX, CONFIDENCE_MAX
+from pnode.profilers.positions import HALF_LIFE_S as PLACE_HALF_LIFE_S
+from pnode.profilers.profile import PRIOR_LATENCY_S, Basis, DelayBelief, Profile
 from pnode.protocol import view
+from pnode.protocol.coordinate import Coordinate, pack_coordinate
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import Link, LinkFigure
 
 from .nodes import ME, A, B, C, node
+from .phantom import Truth, burst, noisy_ping, sites
 
 MIB = 1024 * 1024
 
@@ -208,3 +213,109 @@ def test_eight_nodes_that_gossip_their_rows_know_every_link_within_a_half() -> N
                     assert way.latency_s == pytest.approx(true.latency_s, rel=0.5)
                     assert way.bandwidth_bytes_per_s == pytest.approx(true.bandwidth_bytes_per_s, rel=0.15)
                     assert math.isclose(way.confidence, (5 / 6 + 5 / 6) / 2, rel_tol=0.01)
+
+
+def place(*position: float, error: float = 0.1) -> bytes:
+    return pack_coordinate(Coordinate((*position, *[0.0] * (8 - len(position))), 0.0, 0.0, error))
+
+
+def test_of_two_strangers_that_nobody_measured_their_places_tell() -> None:
+    profile = Profile(ME)
+
+    profile.hear_place(A, place(0.030), 0.0)
+    profile.hear_place(B, place(0.0, 0.040), 10.0)
+
+    found = profile.delay(A, B, 10.0)
+    assert found.rtt_s == pytest.approx(0.050)
+    assert (found.basis, found.error, found.age_s) == (Basis.ESTIMATED, pytest.approx(0.1), 10.0)
+    assert profile.delay(B, A, 10.0) == found
+    assert profile.link(A, B, 10.0).latency_s == found.rtt_s / 2
+
+
+def test_confidence_in_a_place_halves_with_age_and_ends_and_is_never_that_of_a_measurement() -> None:
+    profile = Profile(ME)
+    profile.hear_place(A, place(0.030, error=0.0), 0.0)
+    profile.hear_place(B, place(0.060, error=0.0), 0.0)
+
+    beliefs = [profile.delay(A, B, now) for now in (0.0, PLACE_HALF_LIFE_S, AGE_S_MAX + 1.0)]
+
+    assert [belief.confidence for belief in beliefs] == [CONFIDENCE_MAX, CONFIDENCE_MAX / 2, 0.0]
+    assert beliefs[2] == DelayBelief(2 * PRIOR_LATENCY_S, 0.0, Basis.USUAL, None, None)
+
+
+@pytest.mark.parametrize("told", [place(0.03, error=0.51), place(10.5), place(0.03)[:-1], b"", b"x" * 32])
+def test_a_place_that_is_unsure_or_none_tells_nothing(told: bytes) -> None:
+    profile = Profile(ME)
+    profile.hear_place(A, place(0.060), 0.0)
+
+    profile.hear_place(B, told, 0.0)
+
+    assert profile.delay(A, B, 0.0).basis is Basis.USUAL
+
+
+def test_what_was_measured_counts_before_what_was_heard_and_that_before_places() -> None:
+    profile = Profile(ME)
+    profile.hear_place(A, place(0.060), 0.0)
+    profile.hear_place(B, place(0.0), 0.0)
+
+    profile.hear_links(B, (LinkFigure(A, 0.005, 0.0, 0.4),), 0.0)
+    profile.observe_round_trip(A, 0.020, 0.0)
+
+    assert profile.delay(A, B, 0.0) == DelayBelief(0.010, 0.4, Basis.HEARD, None, 0.0)
+    assert profile.delay(B, A, 0.0) == profile.delay(A, B, 0.0)
+    assert profile.delay(ME, A, 0.0) == DelayBelief(0.020, 0.5, Basis.MEASURED, 0.0, 0.0)
+    assert profile.delay(A, ME, 0.0) == profile.delay(ME, A, 0.0)
+
+
+def test_a_forgotten_node_stands_nowhere() -> None:
+    profile = Profile(ME)
+    profile.hear_place(A, place(0.060), 0.0)
+    profile.hear_place(B, place(0.0), 0.0)
+
+    profile.forget(A)
+
+    assert profile.delay(A, B, 0.0).basis is Basis.USUAL
+
+
+def test_nobody_is_told_where_it_stands_itself() -> None:
+    profile, before = Profile(ME), Profile(ME).place()
+
+    profile.hear_place(ME, place(0.060), 0.0)
+    profile.observe_round_trip(ME, 0.1, 0.0, place(0.060))
+
+    assert profile.place() == before
+
+
+def estimated_after(probes: int, truth: Truth, rng: Random) -> list[float]:
+    """Relative errors of the delays that every node estimates, of its own and of others, from places alone. Nodes
+    probe in turn, as members do; what they measure themselves is put aside."""
+    profiles = [Profile(node(number)) for number in range(len(truth))]
+    rings = [rng.sample([other for other in range(len(truth)) if other != number], 63) for number in range(64)]
+    for turn in range(probes):
+        for number, profile in enumerate(profiles):
+            other = rings[number][turn % 63]
+            rtt_s = burst(truth[number][other], rng)
+            profile.observe_round_trip(node(other), rtt_s, float(turn), profiles[other].place())
+    usual = median(noisy_ping(1.0, rng) for _ in range(2001))
+    errors = []
+    for one, profile in enumerate(profiles):
+        for other, told in enumerate(profiles):
+            if one != other:
+                profile.hear_place(node(other), told.place(), float(probes))
+                found = profile.positions.estimate(node(one), node(other), float(probes))
+                if found is not None:
+                    rtt_s = profile.round_trips.lift * found.rtt_s
+                    errors.append(abs(rtt_s / (usual * truth[one][other]) - 1.0))
+    return errors
+
+
+def test_after_a_hundred_noisy_probes_delays_between_three_sites_are_estimated_to_a_fifth() -> None:
+    medians = []
+    for seed in range(3):
+        rng = Random(seed)
+        errors = estimated_after(100, sites(64, rng), rng)
+        assert len(errors) > 0.9 * 64 * 63
+        medians.append(median(errors))
+
+    assert median(medians) <= 0.20
+    print(f"median relative error of estimated delays: {median(medians):.3f}")

@@ -14,7 +14,7 @@ from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.gossip import LinksHeard, LoadHeard
 from pnode.protocol.ids import ClusterId, NodeId
-from pnode.protocol.membership import MemberChanged, Membership, Output, RoundTrip
+from pnode.protocol.membership import Located, MemberChanged, Membership, Output, RoundTrip
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.record import Address, NodeRecord
 from pnode.protocol.roster import State
@@ -112,6 +112,7 @@ class Host:
         self.changes: list[tuple[float, MemberChanged]] = []
         self.round_trips: list[tuple[float, RoundTrip]] = []
         self.heard: list[tuple[float, LoadHeard | LinksHeard]] = []
+        self.located: list[tuple[float, Located]] = []
 
     def sees(self, other: "Host") -> State | None:
         return self.membership.state_of(other.node)
@@ -237,6 +238,8 @@ class Network:
                     host.changes.append((self.now, output))
                 case RoundTrip():
                     host.round_trips.append((self.now, output))
+                case Located():
+                    host.located.append((self.now, output))
                 case LoadHeard() | LinksHeard():
                     host.heard.append((self.now, output))
                 case _:

@@ -111,8 +111,14 @@ class Notes:
     transfers: list[tuple[NodeId, int, float]] = field(default_factory=list)
     runs: list[tuple[str, NodeId, float]] = field(default_factory=list)
 
-    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float) -> None:
+    def observe_round_trip(self, peer: NodeId, rtt_s: float, now: float, place: bytes = b"") -> None:
         raise AssertionError("jobs measure no round trips")
+
+    def hear_place(self, node: NodeId, place: bytes, now: float) -> None:
+        raise AssertionError("jobs hear of nobody's place")
+
+    def place(self) -> bytes:
+        raise AssertionError("jobs do not ask where they are")
 
     def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
         self.transfers.append((source, size_bytes, seconds))

@@ -19,7 +19,7 @@ from pnode.protocol.probe import (
     Tell,
     Unanswered,
 )
-from pnode.protocol.roster import Member, Roster
+from pnode.protocol.roster import DIRECT_MAX, Member, Roster
 from pnode.protocol.signed import Signed
 from pnode.protocol.swim import Ack, IndirectAck, Nack, Ping, PingRequest
 
@@ -303,3 +303,33 @@ def test_time_in_which_we_did_not_listen_does_not_count() -> None:
     assert Answered(member, Purpose.CHECK) in bench.prober.ack(
         member.node, Ack(nonce, 0), NOW + 5.4, by_session=False
     )
+
+
+PLACE, OTHER = b"p" * 32, b"q" * 32
+
+
+def test_the_first_ping_of_a_burst_shows_where_we_stand_in_a_large_cluster_and_the_answer_is_passed_on() -> None:
+    bench = Bench(DIRECT_MAX + 1)
+    bench.roster.place = PLACE
+    member = bench.members[0]
+    findings = bench.prober.start(member, Purpose.CHECK, NOW)
+    nonce = nonce_of(findings)
+    messages = [finding.message for finding in findings if isinstance(finding, Tell)]
+    assert messages == [Ping(nonce, 0, PLACE), Ping(nonce, 1), Ping(nonce, 2)]
+
+    bench.prober.ack(member.node, Ack(nonce, 0, OTHER), NOW + 0.004, by_session=False)
+    bench.prober.ack(member.node, Ack(nonce, 2), NOW + 0.003, by_session=False)
+
+    [found] = bench.prober.ack(member.node, Ack(nonce, 1), NOW + 0.005, by_session=False)
+    assert isinstance(found, RoundTrip)
+    assert found.place == OTHER
+
+
+def test_a_small_cluster_and_a_single_ping_show_no_place() -> None:
+    small, large = Bench(DIRECT_MAX), Bench(DIRECT_MAX + 1)
+    small.roster.place = large.roster.place = PLACE
+    first = small.prober.start(small.members[0], Purpose.CHECK, NOW)
+    single = large.prober.start(well_known(large), Purpose.CHECK, NOW)
+
+    shown = [finding.message for finding in (*first, *single) if isinstance(finding, Tell)]
+    assert [message.place for message in shown if isinstance(message, Ping)] == [b""] * 4
