@@ -248,7 +248,7 @@ class Office:
 
     def _peer(self, node: NodeId, record: NodeRecord) -> PeerStatus:
         now = self.node.clock()
-        estimate = self.node.profile.delay.estimate(node, now)
+        estimate = self.node.profile.round_trips.estimate(node, now)
         delay = None if estimate is None else (estimate.rtt_s, estimate.age_s)
         return peer_status(self._neighbours(), node, record, delay, now)
 
