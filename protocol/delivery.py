@@ -7,14 +7,19 @@ does no harm.
     on its way --Delivered--> forgotten
     on its way --no answer for RESEND_S, then for twice as long, and so on--> sent again
     on its way --the peer is gone--> forgotten (see `desk`)
+
+A whole ledger is *shown*: a part of it is on its way, and the next follows when the peer has that, twice as large, up
+to SHOWN_MAX segments or SHOWN_BYTES. So whoever asks for it, and never says that it has anything, is sent a small
+beginning again now and then, however often it asks.
 """
 
 import heapq
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .ids import JobId, NodeId
-from .ledger import SegmentId
+from .ledger import Entry, SegmentId
 
 RESEND_S = 2.0
 """Several round trips on any network worth placing tasks on; doubled with each try."""
@@ -22,6 +27,15 @@ RESEND_S = 2.0
 RESEND_S_MAX = 30.0
 """After 2 + 4 + 8 + 16 seconds membership has long declared the peer dead, or it answers. If it does neither, we go
 on asking."""
+
+SHOWN_FIRST = 256
+"""Of most ledgers that is all."""
+
+SHOWN_MAX = 4096
+"""Segments of a few hundred bytes: 40,000 a second where an answer takes a tenth of that."""
+
+SHOWN_BYTES = 4 * 1024 * 1024
+"""What a session carries in one message: 40 MB/s there."""
 
 BATCH_MAX = 256
 """Segments in one message; with the usual few hundred bytes each well under the message limit."""
@@ -36,12 +50,25 @@ class _Parcel:
 
 
 @dataclass(slots=True)
+class _Show:
+    """What a peer lacks of a ledger."""
+
+    rest: Iterator[Entry]
+    """Not put on the way yet."""
+    open: dict[SegmentId, None] = field(default_factory=dict)
+    """What has to arrive before more of it is."""
+    most: int = SHOWN_FIRST
+    """Segments that are put on the way together."""
+
+
+@dataclass(slots=True)
 class _Way:
     """All that is on its way to one peer."""
 
     parcels: dict[JobId, dict[SegmentId, _Parcel]] = field(default_factory=dict)
     fresh: dict[JobId, list[SegmentId]] = field(default_factory=dict)
     """Not sent yet, or to be sent at once again."""
+    shows: dict[JobId, _Show] = field(default_factory=dict)
     turns: list[tuple[float, JobId, SegmentId]] = field(default_factory=list)
     """A heap of what was sent; void where the parcel has arrived or has another due time."""
 
@@ -97,14 +124,48 @@ class Delivery:
             parcels[segment] = _Parcel()
             way.fresh.setdefault(job, []).append(segment)
 
+    def show(self, peer: NodeId, job: JobId, segments: Iterator[Entry]) -> None:
+        """Put all these on the way, little by little. They take the place of what was to be shown before; what is on
+        the way of that has to arrive first."""
+        way = self._ways.setdefault(peer, _Way())
+        if job in way.shows:
+            way.shows[job].rest = segments
+        else:
+            way.shows[job] = _Show(segments)
+            self._show_more(peer, way, job)
+
+    def is_showing(self, peer: NodeId, job: JobId) -> bool:
+        """Whether a peer has still to confirm something of what it is shown of a job."""
+        return peer in self._ways and job in self._ways[peer].shows
+
+    def _show_more(self, peer: NodeId, way: _Way, job: JobId) -> None:
+        show, size = way.shows[job], 0
+        most = min(show.most, SHOWN_MAX)
+        for entry in show.rest:
+            self.offer(peer, job, entry.id)
+            show.open[entry.id] = None
+            size += len(entry.signed.body)
+            if len(show.open) >= most or size >= SHOWN_BYTES * most // SHOWN_MAX:
+                break
+        show.most = 2 * most
+        if not show.open:
+            del way.shows[job]
+            if not way.parcels.get(job):
+                self._forget(peer, way, job)
+
     def arrived(self, peer: NodeId, job: JobId, segments: tuple[SegmentId, ...]) -> None:
         """The peer has these."""
         way = self._ways.get(peer)
         if way is None or job not in way.parcels:
             return
+        show = way.shows.get(job)
         for segment in segments:
             way.parcels[job].pop(segment, None)
-        if not way.parcels[job]:
+            if show is not None:
+                show.open.pop(segment, None)
+        if show is not None and not show.open:
+            self._show_more(peer, way, job)
+        elif not way.parcels[job]:
             self._forget(peer, way, job)
 
     def reconnected(self, peer: NodeId) -> None:
@@ -146,5 +207,6 @@ class Delivery:
     def _forget(self, peer: NodeId, way: _Way, job: JobId) -> None:
         way.parcels.pop(job, None)
         way.fresh.pop(job, None)
+        way.shows.pop(job, None)
         if not way.parcels:
             del self._ways[peer]

@@ -112,6 +112,10 @@ class Ledger:
     def __init__(self, job: JobId) -> None:
         self.job = job
         self._feeds: dict[FeedId, dict[int, Entry]] = {}
+        self._boots: dict[NodeId, dict[int, None]] = {}
+        """Of whom there are which feeds."""
+        self._ahead: dict[FeedId, dict[int, None]] = {}
+        """The numbers of segments that stand after a gap."""
         self._whole: dict[FeedId, int] = {}
         """How many segments from the first on are there without a gap."""
         self._tops: dict[FeedId, int] = {}
@@ -177,7 +181,9 @@ class Ledger:
         self._check_fork(id_, entry, present)
         if limited:
             self._check_room(id_, 1 - self._hollow_count)
-        self._feeds.setdefault(id_, {})[segment.sequence] = entry
+        self._open(id_)[segment.sequence] = entry
+        if segment.sequence > self._whole.get(id_, 0):
+            self._ahead.setdefault(id_, {})[segment.sequence] = None
         self._tops[id_] = max(self._tops.get(id_, 0), segment.sequence)
         self._count += 1
         self._fingerprint ^= entry.fingerprint
@@ -236,7 +242,7 @@ class Ledger:
         changes: dict[FeedId, Changes] = {}
         for author, boot, sequence in segments:
             id_ = (author, boot)
-            entry = self._feeds[id_].pop(sequence)
+            entry = self._take_out(id_, sequence)
             run = Run(sequence, 1, entry.fingerprint, entry.segment.previous, entry.digest)
             self._hollow_count += 1
             self._hollows.setdefault(id_, Hollows()).put(run, changes.setdefault(id_, {}))
@@ -271,10 +277,11 @@ class Ledger:
         self._count += run.count - count
         self._hollow_count += run.count - count + len(entries)
         for entry in entries:
-            del feed[entry.segment.sequence]
+            self._take_out(id_, entry.segment.sequence)
         changes: Changes = {}
         hollows.put(run, changes)
-        self._feeds[id_], self._hollows[id_] = feed, hollows
+        self._open(id_)
+        self._hollows[id_] = hollows
         self._measure(id_)
         return changes, entries
 
@@ -284,18 +291,31 @@ class Ledger:
             for run in self._hollows[id_]:
                 yield id_, run
 
+    def _open(self, id_: FeedId) -> dict[int, Entry]:
+        """The segments of a feed, from which some may be taken in."""
+        author, boot = id_
+        if id_ not in self._feeds:
+            self._feeds[id_] = {}
+            self._boots.setdefault(author, {})[boot] = None
+        return self._feeds[id_]
+
+    def _take_out(self, id_: FeedId, sequence: int) -> Entry:
+        self._ahead.get(id_, {}).pop(sequence, None)
+        return self._feeds[id_].pop(sequence)
+
     def _hollow(self, id_: FeedId, sequence: int) -> Run | None:
         hollows = self._hollows.get(id_)
         return None if hollows is None else hollows.find(sequence)
 
     def _measure(self, id_: FeedId) -> None:
         """Count on up to the first gap."""
-        feed, whole = self._feeds[id_], self._whole.get(id_, 0)
+        feed, ahead, whole = self._feeds[id_], self._ahead.get(id_, {}), self._whole.get(id_, 0)
         while True:
             run = None if whole in feed else self._hollow(id_, whole)
             if run is not None:
                 whole = run.end
             elif whole in feed:
+                ahead.pop(whole, None)
                 whole += 1
             else:
                 break
@@ -322,8 +342,9 @@ class Ledger:
 
     def ends(self, author: NodeId) -> list[Entry]:
         """The last segment of each feed of an author."""
-        feeds = (self._feeds[feed] for feed in sorted(self._feeds) if feed[0] == author)
-        return [feed[max(feed)] for feed in feeds if feed]
+        feeds = ((author, boot) for boot in sorted(self._boots.get(author, ())))
+        ends = (self._feeds[id_].get(self._tops.get(id_, 0)) for id_ in feeds)
+        return [entry for entry in ends if entry is not None]
 
     def fingerprint(self) -> bytes:
         """Eight bytes that are the same for the same set of segments, in whatever order they came."""
@@ -337,17 +358,28 @@ class Ledger:
         """Whether somebody with this vector has something that is not here."""
         return any(whole > self._whole.get((author, boot), 0) for author, boot, whole in vector)
 
-    def beyond(self, vector: Vector) -> list[Entry]:
-        """Segments that somebody with this vector lacks, in an order in which each feed is contiguous."""
+    def beyond(self, vector: Vector) -> Iterator[Entry]:
+        """Segments that somebody with this vector lacks, in an order in which each feed is contiguous. Each is looked
+        up when it is taken; what has come since the first was taken need not be among them."""
         theirs: dict[FeedId, int] = {}
         for author, boot, whole in vector:
             theirs[(author, boot)] = max(whole, theirs.get((author, boot), 0))
-        return [
-            self._feeds[feed][sequence]
-            for feed in sorted(self._feeds)
-            for sequence in sorted(self._feeds[feed])
-            if sequence >= theirs.get(feed, 0)
-        ]
+        for id_, whole in [(id_, self._whole[id_]) for id_ in sorted(self._feeds)]:
+            first = theirs.get(id_, 0)
+            yield from self._between(id_, first, whole)
+            ahead = (self._feeds[id_].get(place) for place in sorted(self._ahead.get(id_, ())) if place >= first)
+            yield from (entry for entry in ahead if entry is not None)
+
+    def _between(self, id_: FeedId, first: int, whole: int) -> Iterator[Entry]:
+        """The segments from one place on to the gap, and at least the one that follows a run."""
+        place = first
+        while place < whole:
+            run = self._hollow(id_, place)
+            place = place if run is None else run.end
+            entry = self._feeds[id_].get(place)
+            if entry is not None:  # the journal of an earlier version may hold runs that nothing follows
+                yield entry
+            place += 1
 
 
 __all__ = [

@@ -264,10 +264,10 @@ class Mail:
                 self.comparing.tell_end(peer, JobId(message.job))
             return
         vector = _vector(message.vector)
-        if not vector:
+        if not vector and not self.desk.delivery.is_showing(peer, job.id):
             job.informed.pop(peer, None)  # it asks for everything
-        for entry in job.ledger.beyond(vector + _vector(message.refused)):
-            self.desk.offer(job, peer, entry.id)
+        if not self.desk.is_gone(peer):
+            self.desk.delivery.show(peer, job.id, job.ledger.beyond(vector + _vector(message.refused)))
         self.guarding.shown(job, vector)
         if message.mutual:
             self.comparing.want(job, peer, now)

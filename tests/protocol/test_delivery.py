@@ -2,8 +2,13 @@
 
 import math
 
-from pnode.protocol.delivery import BATCH_MAX, RESEND_S, RESEND_S_MAX, Delivery
+import pytest
+
+from pnode.protocol.delivery import BATCH_MAX, RESEND_S, RESEND_S_MAX, SHOWN_FIRST, Delivery
 from pnode.protocol.ids import JobId, NodeId
+from pnode.protocol.ledger import Entry, Ledger, SegmentId, StatementKind
+
+from .ledgers import CLUSTER, CRYPTO, SEEDS, statement
 
 A, B = NodeId(b"a" * 32), NodeId(b"b" * 32)
 JOB, OTHER = JobId(b"j" * 16), JobId(b"o" * 16)
@@ -142,3 +147,128 @@ def test_arrivals_nobody_waits_for_are_ignored() -> None:
     delivery.again(A)
 
     assert delivery.collect(0.0) == [(B, JOB, [name(0)])]
+
+
+# Whole ledgers.
+
+
+@pytest.fixture
+def little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.delivery.SHOWN_MAX", 3)
+
+
+def segments(count: int) -> list[Entry]:
+    ledger = Ledger(JOB)
+    return [ledger.write(CRYPTO, CLUSTER, SEEDS[0], 1, (statement(StatementKind.STARTED),)) for _ in range(count)]
+
+
+EIGHT = segments(8)
+
+
+def sent(delivery: Delivery, now: float) -> list[int]:
+    return [sequence for _, _, batch in delivery.collect(now) for _, _, sequence in batch]
+
+
+def names(*numbers: int) -> tuple[SegmentId, ...]:
+    return tuple(EIGHT[number].id for number in numbers)
+
+
+@pytest.mark.usefixtures("little_by_little")
+def test_more_of_a_ledger_follows_when_the_peer_has_what_was_sent() -> None:
+    delivery = Delivery()
+    delivery.show(B, JOB, iter(EIGHT))
+
+    assert sent(delivery, 0.0) == [0, 1, 2]
+    delivery.arrived(B, JOB, names(0, 2))
+    assert sent(delivery, 0.1) == []
+    delivery.arrived(B, JOB, names(1))
+    assert sent(delivery, 0.2) == [3, 4, 5]
+    assert delivery.is_showing(B, JOB)
+    delivery.arrived(B, JOB, names(3, 4, 5))
+    assert sent(delivery, 0.3) == [6, 7]
+    delivery.arrived(B, JOB, names(6, 7))
+
+    assert not delivery.is_showing(B, JOB)
+    assert delivery.deadline == math.inf
+
+
+def test_large_segments_follow_each_other_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.delivery.SHOWN_MAX", SHOWN_FIRST)
+    monkeypatch.setattr("pnode.protocol.delivery.SHOWN_BYTES", len(EIGHT[0].signed.body) + 1)
+    delivery = Delivery()
+
+    delivery.show(B, JOB, iter(EIGHT))
+
+    assert sent(delivery, 0.0) == [0, 1]
+
+
+def test_whoever_keeps_up_is_shown_more_at_a_time() -> None:
+    delivery, entries = Delivery(), segments(8 * SHOWN_FIRST)
+    delivery.show(B, JOB, iter(entries))
+    counts = []
+    for now in range(4):
+        arriving = [segment for _, _, batch in delivery.collect(float(now)) for segment in batch]
+        counts.append(len(arriving))
+        delivery.arrived(B, JOB, tuple(arriving))
+
+    assert counts == [SHOWN_FIRST, 2 * SHOWN_FIRST, 4 * SHOWN_FIRST, SHOWN_FIRST]
+
+
+@pytest.mark.usefixtures("little_by_little")
+def test_whoever_asks_again_and_has_confirmed_nothing_gets_the_beginning_when_that_is_due() -> None:
+    delivery = Delivery()
+    for now in (0.0, 0.1, 0.2):
+        delivery.show(B, JOB, iter(EIGHT))
+        assert sent(delivery, now) == ([0, 1, 2] if now == 0.0 else [])
+
+    assert sent(delivery, RESEND_S) == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("little_by_little")
+def test_what_it_lacks_then_takes_the_place_of_what_it_lacked_before() -> None:
+    delivery = Delivery()
+    delivery.show(B, JOB, iter(EIGHT))
+    delivery.collect(0.0)
+
+    delivery.show(B, JOB, iter(EIGHT[6:]))
+    delivery.arrived(B, JOB, names(0, 1, 2))
+
+    assert sent(delivery, 0.1) == [6, 7]
+
+
+@pytest.mark.usefixtures("little_by_little")
+def test_what_is_offered_does_not_wait_for_what_is_shown() -> None:
+    delivery = Delivery()
+    delivery.show(B, JOB, iter(EIGHT))
+    delivery.collect(0.0)
+
+    delivery.offer(B, JOB, EIGHT[7].id)
+
+    assert sent(delivery, 0.1) == [7]
+    delivery.arrived(B, JOB, names(7))
+    assert sent(delivery, 0.2) == []
+
+
+def test_nobody_is_shown_nothing() -> None:
+    delivery = offered(0)
+
+    delivery.show(A, JOB, iter(()))
+    delivery.show(B, JOB, iter(()))
+
+    assert not delivery.is_showing(A, JOB)
+    assert delivery.collect(0.0) == [(B, JOB, [name(0)])]
+
+
+@pytest.mark.parametrize("forget", ["peer", "job"])
+def test_of_what_is_forgotten_nothing_more_is_shown(forget: str) -> None:
+    delivery = Delivery()
+    delivery.show(B, JOB, iter(EIGHT))
+    delivery.collect(0.0)
+
+    if forget == "peer":
+        delivery.forget_peer(B)
+    else:
+        delivery.forget_job(JOB)
+    delivery.arrived(B, JOB, names(*range(8)))
+
+    assert delivery.deadline == math.inf

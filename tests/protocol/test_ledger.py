@@ -1,7 +1,9 @@
 """Ledgers: feeds are chains, merging is a union."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -190,6 +192,53 @@ def test_beyond_a_vector_is_exactly_what_its_owner_lacks() -> None:
 
     assert part.vector() == whole.vector()
     assert [entry.id for entry in part] == [entry.id for entry in whole]
+
+
+class Counted(dict[int, Entry]):
+    """A feed that counts how often something is looked up in it, and may not be gone through."""
+
+    looked_up = 0
+
+    def get(self, key: int, default: object = None) -> Entry | None:  # type: ignore[override]
+        self.looked_up += 1
+        return super().get(key)
+
+    def __iter__(self) -> Iterator[int]:
+        raise AssertionError("gone through")
+
+
+def test_a_part_of_a_ledger_costs_no_more_than_the_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(JOB)
+    entries = feed(0, 200)
+    for entry in entries:
+        ledger.add(entry)
+    counted = Counted(ledger._feeds[(NODES[0], 1)])
+    monkeypatch.setitem(ledger._feeds, (NODES[0], 1), counted)
+
+    part = list(islice(ledger.beyond(((NODES[0], 1, 100),)), 5))
+    ends = ledger.ends(NODES[0])
+
+    assert part == entries[100:105]
+    assert ends == entries[-1:]
+    assert counted.looked_up <= 10
+
+
+@given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True), st.integers(0, 10))
+def test_beyond_a_vector_is_all_from_there_on_whatever_is_missing_or_hollow(
+    present: list[int], hollow: list[int], first: int
+) -> None:
+    ledger, ten = Ledger(JOB), feed(0, 10)
+    for at in present:
+        ledger.add(ten[at])
+    for at in sorted(hollow):
+        if at in present and ledger.is_followed(ten[at].id):
+            ledger.hollow([ten[at].id])
+
+    beyond = {entry.id for entry in ledger.beyond(((NODES[0], 1, first),))}
+
+    assert beyond >= {entry.id for entry in ledger if entry.id[2] >= first}
+    followers = (ledger.follower(entry.id) for entry in ten[first:])
+    assert beyond >= {entry.id for entry in followers if entry is not None}
 
 
 def test_a_ledger_knows_what_it_holds() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pnode.protocol.delivery import RESEND_S
+from pnode.protocol.delivery import RESEND_S, RESEND_S_MAX
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import JobId
 from pnode.protocol.job import Job
@@ -318,6 +318,32 @@ def test_much_goes_in_several_messages(bytes_max: int, messages: int, monkeypatc
     assert len(deliveries) == messages
     assert circle["cid"].job.ledger.vector() == circle["ann"].job.ledger.vector()
     assert circle.deadline == math.inf
+
+
+def test_whoever_asks_for_all_and_confirms_nothing_is_not_sent_it_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pnode.protocol.delivery.SHOWN_MAX", 10)
+    circle = alone("cid")
+    job = circle["ann"].job
+    for signed in feed(circle, "bob", *((statement(StatementKind.GUARDED, at_s=float(at)),) for at in range(100))):
+        circle.say("bob", "ann", Deliver(job.id, (signed,), None))
+    circle.frames.clear()
+    circle.deaf.append(("ann", "cid"))
+
+    for _ in range(50):
+        circle.say("cid", "ann", LedgerWanted(job.id, ()))
+    at_once = told(circle, "ann", "cid", Deliver)
+    circle.run(300.0)
+    later = told(circle, "ann", "cid", Deliver)
+
+    assert [len(message.segments) for message in at_once] == [10]
+    assert all(len(message.segments) <= 10 for message in later)
+    assert sum(message.spec is not None for message in (*at_once, *later)) == 1
+    assert len(later) <= 4 + 300 / RESEND_S_MAX
+    circle.deaf.clear()
+    circle.run(RESEND_S_MAX)
+    assert circle["cid"].job.ledger.vector() == job.ledger.vector()
 
 
 def test_only_what_is_lacking_is_sent() -> None:
