@@ -1,16 +1,14 @@
 """Bandwidth: how many bytes a second arrive from a peer.
 
-Samples are real transfers, timed at the receiver from the first byte to the last, which is within a few per cent of
-the truth from 256 KiB on, at 0 to 20 ms of delay (membership.md 2.3: 0.93-0.96 at 1 MiB). Shorter transfers may lie
-inside a shaper's burst, 19 times too fast, or in TCP's slow start, 4 times too slow; they count with the square of
-their share of 256 KiB, so that 64 KiB weighs a sixteenth.
+Samples are real transfers, timed at the receiver. Best is a rate that follows from its reads (`arrivals`), which is
+right to a tenth from 1 MiB on. Where only the duration is known, from the first byte to the last, it is within a few
+per cent of the truth from 256 KiB on, at 0 to 20 ms of delay (membership.md 2.3: 0.93-0.96 at 1 MiB). Shorter
+transfers may lie inside a shaper's burst, 19 times too fast, or in TCP's slow start, 4 times too slow; they count
+with the square of their share of 256 KiB, so that 64 KiB weighs a sixteenth.
 
 The estimate is the weighted median of the samples that weigh most, in which a transfer that stalled on a busy disk
 has no say. As long as all of them together weigh less than one good transfer, because they are small or old, it lies
 between the prior and that median on a logarithmic scale: little evidence moves the belief a little.
-
-The link model is latency + size / bandwidth with the latency from `delay`. A joint fit of both to (size, seconds) can
-take the place of the median: the samples hold what it needs.
 """
 
 import math
@@ -29,6 +27,9 @@ SAMPLES_MAX = 16
 
 FULL_WEIGHT_BYTES = 256 * 1024
 """From this size on a transfer tells the bandwidth by itself (membership.md 2.3)."""
+
+RATE_WEIGHT = 4.0
+"""Of a rate that was read off: the duration of the same transfer, which comes beside it, must not outvote it."""
 
 PRIOR_BYTES_PER_S = 117e6
 """1 Gbit/s of wire less framing, the commonest wired network. Rather too high than too low: an overestimate draws a
@@ -88,10 +89,12 @@ class Bandwidth:
         if size_bytes <= 0 or not 0.0 <= seconds < math.inf:
             return
         rate = size_bytes / seconds if seconds else BYTES_PER_S_MAX
-        weight = min(1.0, size_bytes / FULL_WEIGHT_BYTES) ** 2
-        sample = _Sample(math.log(min(max(rate, BYTES_PER_S_MIN), BYTES_PER_S_MAX)), weight, now)
-        row = self._rows.get(source)
-        self._rows.put(source, _row(((*row.samples, sample) if row else (sample,)), now))
+        self._add(source, rate, min(1.0, size_bytes / FULL_WEIGHT_BYTES) ** 2, now)
+
+    def observe_rate(self, source: NodeId, bytes_per_s: float, now: float) -> None:
+        """Take in what the reads of a transfer say (`arrivals`)."""
+        if bytes_per_s > 0.0:
+            self._add(source, bytes_per_s, RATE_WEIGHT, now)
 
     def estimate(self, source: NodeId, now: float) -> BandwidthEstimate | None:
         """None when nothing was ever received from there."""
@@ -108,6 +111,11 @@ class Bandwidth:
 
     def forget(self, peer: NodeId) -> None:
         self._rows.drop(peer)
+
+    def _add(self, source: NodeId, rate: float, weight: float, now: float) -> None:
+        sample = _Sample(math.log(min(max(rate, BYTES_PER_S_MIN), BYTES_PER_S_MAX)), weight, now)
+        row = self._rows.get(source)
+        self._rows.put(source, _row(((*row.samples, sample) if row else (sample,)), now))
 
 
 def _aged(age_s: float) -> float:

@@ -5,8 +5,10 @@ A link has two figures, looked up separately, each from the best source there is
     latency     half of `delay`: our own round trips, if we are at either end; the target's row; the source's row of
                 the opposite direction (a round trip has no direction); where both stand; the mean of all known links;
                 the prior
-    bandwidth   the receiver's estimate (ours, or the target's row); the opposite direction's (in Jupiter's clusters
-                the two differed by 5-10 % at the median, jupiter.md 3.4); the mean of all known links; the prior
+    bandwidth   the line that transfers from there to us follow (`transfers`), whose latency counts, too, where it is
+                the larger one; the receiver's estimate (ours, or the target's row); the opposite direction's (in
+                Jupiter's clusters the two differed by 5-10 % at the median, jupiter.md 3.4); the mean of all known
+                links; the prior
 
 Its confidence is the mean of the two figures' confidences; what is a mean of other links, or a prior, has none. Only
 what was measured is gossiped, with one exception: the latency of a peer that sent us data but was never probed.
@@ -25,6 +27,7 @@ from .delay import Delay
 from .execution import Execution, RunRecord
 from .links import FIGURES_MAX, HeardLinks
 from .positions import Positions
+from .transfers import TransferEstimate, Transfers
 
 PRIOR_LATENCY_S = 0.0005
 """Half the round trip of a busy switched network through two operating systems."""
@@ -34,6 +37,9 @@ LATENCY_S_MIN = 1e-6
 
 USUAL_PERIOD_S = 1.0
 """How often the mean of all known links is worked out again at most: with thousands of them it takes milliseconds."""
+
+LINE_CONFIDENCE_MIN = 0.5
+"""A line that half of the transfers miss by more, or that is old, says less than the rate of the last few."""
 
 Belief = tuple[float, float]
 """A figure and the confidence in it."""
@@ -81,6 +87,7 @@ class Profile:
         self.me = me
         self.round_trips = Delay()
         self.bandwidth = Bandwidth()
+        self.transfers = Transfers()
         self.execution = Execution()
         self.heard = HeardLinks()
         self.positions = Positions(me)
@@ -100,6 +107,12 @@ class Profile:
     def observe_transfer(self, source: NodeId, size_bytes: int, seconds: float, now: float) -> None:
         if source != self.me:
             self.bandwidth.observe(source, size_bytes, seconds, now)
+            self.transfers.observe(source, size_bytes, seconds, now)
+
+    def observe_rate(self, source: NodeId, bytes_per_s: float, now: float) -> None:
+        """How fast content came from there by its reads (`arrivals`)."""
+        if source != self.me:
+            self.bandwidth.observe_rate(source, bytes_per_s, now)
 
     def observe_run(self, program: str, node: NodeId, speed: float, seconds: float, now: float) -> None:
         self.execution.observe(program, node, speed, seconds, now)
@@ -112,6 +125,7 @@ class Profile:
         self.round_trips.forget(node)
         self.positions.forget(node)
         self.bandwidth.forget(node)
+        self.transfers.forget(node)
         self.execution.forget(node)
         self.heard.forget(node)
 
@@ -132,10 +146,12 @@ class Profile:
         if source == target:
             return ITSELF
         delay = self.delay(source, target, now)
-        bandwidth = self._received(source, target, now) or self._received(target, source, now)
+        bandwidth = self.received(source, target, now) or self.received(target, source, now)
         if bandwidth is None:
             bandwidth = (self._usual_at(now).bandwidth_bytes_per_s, 0.0)
-        return Link(delay.rtt_s / 2, bandwidth[0], (delay.confidence + bandwidth[1]) / 2)
+        line = self._line(source, now) if target == self.me else None
+        latency_s = delay.rtt_s / 2 if line is None else max(delay.rtt_s / 2, line.latency_s)
+        return Link(latency_s, bandwidth[0], (delay.confidence + bandwidth[1]) / 2)
 
     def run_s(self, program: str, node: NodeId, speed: float, expected_s: float) -> float:
         return self.execution.estimate(program, node, speed, expected_s).seconds
@@ -153,7 +169,7 @@ class Profile:
 
     def _my_figure(self, source: NodeId, now: float) -> LinkFigure:
         delay = self.delay(source, self.me, now)
-        bandwidth = self._received(source, self.me, now) or (0.0, 0.0)
+        bandwidth = self.received(source, self.me, now) or (0.0, 0.0)
         return LinkFigure(source, delay.rtt_s / 2, bandwidth[0], (delay.confidence + bandwidth[1]) / 2)
 
     def _measured(self, one: NodeId, other: NodeId, now: float) -> DelayBelief | None:
@@ -181,15 +197,21 @@ class Profile:
         rtt_s = self.round_trips.lift * found.rtt_s
         return DelayBelief(rtt_s, found.confidence, Basis.ESTIMATED, found.error, found.age_s)
 
-    def _received(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
-        """The bandwidth as the target measured it."""
+    def received(self, source: NodeId, target: NodeId, now: float) -> Belief | None:
+        """Bytes per second of one direction as the target measured it; None when it never did."""
         if target == self.me:
-            own = self.bandwidth.estimate(source, now)
+            line, own = self._line(source, now), self.bandwidth.estimate(source, now)
+            if line is not None:
+                return line.bytes_per_s, line.confidence
             return None if own is None else (own.bytes_per_s, own.confidence)
         heard = self.heard.estimate(source, target, now)
         if heard is None or not heard[0].bandwidth_bytes_per_s:
             return None
         return heard[0].bandwidth_bytes_per_s, heard[1]
+
+    def _line(self, source: NodeId, now: float) -> TransferEstimate | None:
+        line = self.transfers.estimate(source, now)
+        return line if line is not None and line.confidence >= LINE_CONFIDENCE_MIN else None
 
     def _usual_at(self, now: float) -> _Usual:
         if self._usual is None or now - self._usual.at_s >= USUAL_PERIOD_S:

@@ -148,3 +148,22 @@ def test_a_forgotten_peer_is_unknown() -> None:
     bandwidth.forget(A)
 
     assert bandwidth.estimate(A, 0.0) is None
+
+
+def test_a_rate_that_was_read_off_is_not_outvoted_by_the_duration_of_the_same_transfer() -> None:
+    bandwidth = Bandwidth()
+
+    for second in range(3):
+        bandwidth.observe(A, MIB, MIB / 3e6, float(second))
+        bandwidth.observe_rate(A, 125e6, float(second))
+
+    assert estimate(bandwidth, 3.0).bytes_per_s == pytest.approx(125e6)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.nan])
+def test_what_is_no_rate_is_not_taken(rate: float) -> None:
+    bandwidth = Bandwidth()
+
+    bandwidth.observe_rate(A, rate, 0.0)
+
+    assert bandwidth.estimate(A, 0.0) is None

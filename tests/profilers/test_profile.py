@@ -319,3 +319,30 @@ def test_after_a_hundred_noisy_probes_delays_between_three_sites_are_estimated_t
 
     assert median(medians) <= 0.20
     print(f"median relative error of estimated delays: {median(medians):.3f}")
+
+
+def test_transfers_of_three_sizes_tell_what_the_next_one_takes() -> None:
+    profile = Profile(ME)
+    profile.observe_round_trip(A, 0.010, 0.0)
+    for size in (64 * 1024, MIB, 16 * MIB):
+        profile.observe_transfer(A, size, 0.050 + size / 5e6, 0.0)
+
+    way = profile.link(A, ME, 0.0)
+
+    assert (way.latency_s, way.bandwidth_bytes_per_s) == pytest.approx((0.050, 5e6))
+    assert way.transfer_s(4 * MIB) == pytest.approx(0.050 + 4 * MIB / 5e6)
+    assert profile.link(ME, A, 0.0).latency_s == 0.005
+    assert profile.my_figures(0.0)[0].latency_s == 0.005
+
+
+def test_a_rate_that_was_read_off_is_the_bandwidth_until_sizes_differ() -> None:
+    profile = Profile(ME)
+    profile.observe_transfer(A, MIB, 0.35, 0.0)
+    profile.observe_rate(A, 125e6, 0.0)
+    profile.observe_rate(ME, 1e3, 0.0)
+
+    found = profile.received(A, ME, 0.0)
+
+    assert found is not None
+    assert found[0] == pytest.approx(125e6)
+    assert profile.received(ME, A, 0.0) is None
