@@ -112,6 +112,8 @@ class PeerStatus:
     load: LoadStatus | None
     """None when never heard."""
     software: str
+    clock_offset_s: float | None = None
+    """Its wall clock minus this node's, when their session began; None when they have none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,6 +285,32 @@ def peers(home: Path) -> Answer:
 
 @cli.command()
 @click.option(
+    "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT",
+    help="See whether somebody can be reached there, too.",
+)  # fmt: skip
+@home_option
+@json_option
+def doctor(seeds: tuple[str, ...], home: Path) -> Answer:
+    """Look this machine, its node and the network over, and advise.
+
+    It opens a connection to each node's addresses and announces something on the local network; it changes nothing.
+    Exit status 1 if there is trouble; notes are for your information.
+
+    \b
+    Example:
+      pnode doctor
+      pnode doctor --seed 192.0.2.5:4747
+    """
+    from .checkup import Finding
+    from .doctor import examine, write_findings
+
+    found = tuple(examine(home, seeds))
+    status = FAILED if any(each.verdict == "trouble" for each in found) else 0
+    return Answer(tuple[Finding, ...], found, lambda out: write_findings(found, out), status)
+
+
+@cli.command()
+@click.option(
     "--hours", type=click.FloatRange(0, 8760, min_open=True), default=24, show_default=True, metavar="N",
     help="How long it can be used.",
 )  # fmt: skip

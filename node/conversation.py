@@ -43,6 +43,7 @@ class Conversation:
         self.peer = connection.peer
         self.initiated = initiated
         """Whether we dialled."""
+        self.clock_offset_s = connection.clock_offset_s
         self.opened_at = trio.current_time()
         self._connection = connection
         self._outbox = outbox

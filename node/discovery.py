@@ -11,6 +11,8 @@ it hears comes back through the trio token, so a slow network never holds up the
 import hashlib
 import ipaddress
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -34,6 +36,9 @@ LOOKUP_MS = 2000
 
 HEARD_MAX = 256
 """Announcements that may wait for the node; more are dropped, since they are repeated anyway."""
+
+
+SELF_TEST_TYPE = "_pnode-doctor._tcp.local."
 
 
 class DiscoveryError(Exception):
@@ -163,3 +168,40 @@ def _interfaces(hosts: Iterable[str]) -> list[str]:
     if not found:
         raise DiscoveryError("this node listens at no IPv4 address, and only those are announced to")
     return found
+
+
+class _Ear:
+    """Waits for one name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.heard = threading.Event()
+
+    def add_service(self, _zeroconf: "Zeroconf", _type: str, name: str) -> None:
+        if name == self.name:
+            self.heard.set()
+
+    update_service = add_service
+
+    def remove_service(self, _zeroconf: "Zeroconf", _type: str, _name: str) -> None:
+        """A goodbye is no news."""
+
+
+def hears_itself(hosts: list[str], wait_s: float) -> bool:
+    """Whether something announced at addresses of ours with one socket is heard with another. Blocking, for at most
+    `wait_s` and what saying it takes. Raises DiscoveryError."""
+    import zeroconf  # late, as above
+
+    name = f"{os.getpid()}.{SELF_TEST_TYPE}"
+    ear = _Ear(name)
+    try:
+        with (
+            zeroconf.Zeroconf(interfaces=hosts, use_asyncio=False) as speaker,
+            zeroconf.Zeroconf(interfaces=hosts, use_asyncio=False) as listener,
+        ):
+            zeroconf.ServiceBrowser(listener, SELF_TEST_TYPE, listener=cast("ServiceListener", ear))
+            info = zeroconf.ServiceInfo(SELF_TEST_TYPE, name, port=9, parsed_addresses=hosts, server=name)
+            speaker.register_service(info, cooperating_responders=True)
+            return ear.heard.wait(wait_s)
+    except (OSError, zeroconf.Error) as error:
+        raise DiscoveryError(f"{type(error).__name__} {error}".strip()) from None

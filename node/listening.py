@@ -27,6 +27,9 @@ NO_SUCH_FAMILY = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT
 VIRTUAL = ("docker", "br-", "veth", "virbr", "cni", "flannel", "lxc", "lxd", "podman", "vmnet")
 """Interfaces that lead to containers or virtual machines of this host; told last, since they rarely help others."""
 
+VPN = ("tun", "tap", "wg", "ppp", "utun", "tailscale", "zt", "ipsec", "nebula")
+"""How interfaces of virtual private networks are called."""
+
 
 class CannotListenError(Exception):
     """No port to listen at; the text says what to do."""
@@ -56,6 +59,22 @@ class Doors:
         loopback = [host for host in hosts if ipaddress.ip_address(host).is_loopback]
         elsewhere = [host for host in hosts if host not in loopback]
         return tuple(Address(host, self.port) for host in (elsewhere or loopback)[:ADDRESSES_MAX])
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface that is up, with the addresses by which others can reach it."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+    @property
+    def is_vpn(self) -> bool:
+        return self.name.startswith(VPN)
+
+    @property
+    def is_virtual(self) -> bool:
+        return self.name.startswith(VIRTUAL)
 
 
 def listen(host: str, port: int) -> Doors:
@@ -149,3 +168,24 @@ def _reachable(bound: str) -> Iterator[str]:
                 # A link-local address means nothing without an interface, which others cannot know.
                 if entry.family == family and not ipaddress.ip_address(entry.address.partition("%")[0]).is_link_local:
                     yield entry.address
+
+
+def interfaces() -> tuple[Interface, ...]:
+    """Those that are up and lead to other machines."""
+    states = psutil.net_if_stats()
+    found = []
+    for name, entries in psutil.net_if_addrs().items():
+        if name not in states or not states[name].isup:
+            continue
+        hosts = (
+            entry.address.partition("%")[0] for entry in entries if entry.family in (socket.AF_INET, socket.AF_INET6)
+        )
+        reachable = tuple(host for host in hosts if _leads_elsewhere(host))
+        if reachable:
+            found.append(Interface(name, reachable))
+    return tuple(found)
+
+
+def _leads_elsewhere(host: str) -> bool:
+    address = ipaddress.ip_address(host)
+    return not address.is_loopback and not address.is_link_local

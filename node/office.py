@@ -250,7 +250,8 @@ class Office:
         now = self.node.clock()
         estimate = self.node.profile.round_trips.estimate(node, now)
         delay = None if estimate is None else (estimate.rtt_s, estimate.age_s)
-        return peer_status(self._neighbours(), node, record, delay, now)
+        clock_offset_s = self.node.transport.clock_offset_s(node)
+        return peer_status(self._neighbours(), node, record, delay, clock_offset_s, now)
 
     def _detail(self, job: Job) -> JobDetail:
         return job_detail(job, self._directory(), self.node.clock())

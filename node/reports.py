@@ -61,7 +61,12 @@ def role_names(roles: int) -> tuple[str, ...]:
 
 
 def peer_status(
-    neighbours: Neighbours, node: NodeId, record: NodeRecord, delay: tuple[float, float] | None, now: float
+    neighbours: Neighbours,
+    node: NodeId,
+    record: NodeRecord,
+    delay: tuple[float, float] | None,
+    clock_offset_s: float | None,
+    now: float,
 ) -> PeerStatus:
     """A node as this node knows it; `delay` is (round trip in seconds, its age)."""
     membership = neighbours.membership
@@ -83,6 +88,7 @@ def peer_status(
         delay_age_s=None if delay is None else delay[1],
         load=load_status(membership.load_of(node), now),
         software=record.software,
+        clock_offset_s=clock_offset_s,
     )
 
 

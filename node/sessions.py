@@ -99,6 +99,11 @@ class Sessions:
         """With whom there is a session."""
         return tuple(peer for peer, line in self._lines.items() if line.conversation is not None)
 
+    def clock_offset_s(self, peer: NodeId) -> float | None:
+        """By how much a peer's wall clock was ahead of ours when its session began; None if there is no session."""
+        conversation = self._conversation(peer)
+        return None if conversation is None else conversation.clock_offset_s
+
     # -- what the core asks for ------------------------------------------------------------------------------------
 
     def send(self, peer: NodeId, payload: bytes) -> None:

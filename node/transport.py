@@ -102,6 +102,10 @@ class Transport:
         """With whom there is a session."""
         return self._sessions.peers
 
+    def clock_offset_s(self, peer: NodeId) -> float | None:
+        """By how much a peer's wall clock was ahead of ours when its session began; None if there is no session."""
+        return self._sessions.clock_offset_s(peer)
+
     def perform(self, effect: Dial | Send | SendDatagram | Disconnect) -> None:
         """Carry out what the core asks for. Never blocks; what comes of it is delivered as events."""
         match effect:

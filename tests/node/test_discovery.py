@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from pnode.node.discovery import serve_discovery, service_type
+from pnode.node.discovery import DiscoveryError, hears_itself, serve_discovery, service_type
 from pnode.protocol.events import Discovered
 from pnode.protocol.ids import ClusterId, NodeId
 from pnode.protocol.record import Address
@@ -79,3 +79,17 @@ def test_a_node_without_an_ipv4_address_goes_without_mdns(caplog: pytest.LogCapt
     run(scenario)
 
     assert "mDNS cannot be used here, only seeds and tokens lead to other nodes" in caplog.text
+
+
+def test_a_machine_hears_itself_where_there_is_multicast() -> None:
+    assert hears_itself(["127.0.0.1"], HEARD_S_MAX)
+
+
+def test_why_a_machine_cannot_announce_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(**_options: object) -> None:
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr("zeroconf.Zeroconf", refuses)
+
+    with pytest.raises(DiscoveryError, match="not permitted"):
+        hears_itself(["127.0.0.1"], HEARD_S_MAX)

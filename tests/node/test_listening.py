@@ -13,7 +13,7 @@ import trio
 
 from pnode.node import listening
 from pnode.node.limits import TransportSettings
-from pnode.node.listening import CannotListenError, Doors, PortInUseError, listen
+from pnode.node.listening import CannotListenError, Doors, PortInUseError, interfaces, listen
 from pnode.protocol.record import ADDRESSES_MAX, Address
 
 from .network import Node, in_trio
@@ -201,3 +201,11 @@ def test_the_addresses_of_this_machine_are_addresses() -> None:
         for address in opened.addresses():
             assert not ipaddress.ip_address(address.host).is_link_local
             assert address.port == opened.port
+
+
+def test_interfaces_are_those_that_lead_to_other_machines() -> None:
+    assert all(
+        not host.startswith(("127.", "fe80", "169.254.")) and host != "::1"
+        for each in interfaces()
+        for host in each.addresses
+    )
