@@ -40,7 +40,7 @@ def test_a_suspicion_that_nobody_refutes_is_caught(cluster: Cluster) -> None:
     turn(cluster, 0, 2, Happening.ACCUSED)
     seen(cluster, 0, 2).since -= REFUTED_S_MAX + 1.0
 
-    assert list(doubts(cluster.hosts)) == ["n0 suspects n2 for 16 s"]
+    assert list(doubts(cluster.hosts)) == ["n0 suspects n2 for 46 s"]
 
 
 def test_a_death_is_caught(cluster: Cluster) -> None:
