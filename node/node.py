@@ -254,7 +254,8 @@ class Node:
         records = [(NodeId(node), decode(NodeRecord, value)) for node, value in self.journal.rows("peer")]
         known = tuple(address for _, record in records for address in record.addresses)
         seeds = (*map(_address, self.options.seeds), *self.enrolment.seeds, *known)
-        remembered = tuple((node, record.credential) for node, record in records)
+        heard_of = [(NodeId(node), credential) for node, credential in self.journal.rows("credential")]
+        remembered = (*((node, record.credential) for node, record in records), *heard_of)
         return self.peer.start(tuple(dict.fromkeys(seeds)), self.clock(), remembered)
 
     def _credential(self) -> bytes:

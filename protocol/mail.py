@@ -13,7 +13,7 @@ from . import hearsay
 from .codec import decode
 from .comparing import Comparing
 from .desk import Desk
-from .effects import Send
+from .effects import Save, Send
 from .enquiries import Enquiries
 from .frames import Frames
 from .guarding import Guarding
@@ -69,6 +69,8 @@ class Mail:
         self._frames = Frames(FRAMES)
         self._arrived: dict[tuple[NodeId, JobId], dict[SegmentId, None]] = {}
         """What is still to be confirmed."""
+        self._remembered: dict[NodeId, None] = {}
+        """Authors of whom the journal says what they are certified by; as many at most as there are members."""
 
     @property
     def deadline(self) -> float:
@@ -142,11 +144,16 @@ class Mail:
         self._send(peer, Deliver(job.id, segments, spec, news, self._credentials(segments), runs))
 
     def _credentials(self, batch: tuple[Signed, ...]) -> tuple[ShownCredential, ...]:
-        """What authors that are gone were certified by: newcomers are told of nobody who is dead (`push_pull`)."""
+        """What authors that are gone were certified by: newcomers are told of nobody who is dead (`push_pull`). Nor
+        is whoever was restarted since; it remembers the certificate all the same."""
         authors = (NodeId(author) for author in dict.fromkeys(signed.author for signed in batch))
-        gone = (author for author in authors if author != self.desk.me and self.desk.is_gone(author))
+        gone = (author for author in authors if author != self.desk.me and not self._is_there(author))
         shown = (each for author in gone for each in self.desk.near.credentials_of(author))
         return tuple(dict.fromkeys(shown))[:CREDENTIALS_MAX]
+
+    def _is_there(self, node: NodeId) -> bool:
+        """Whether everybody has met it, or is about to."""
+        return self.desk.near.is_known(node) and not self.desk.is_gone(node)
 
     def _send(self, peer: NodeId, message: object) -> None:
         self.desk.effects.append(Send(peer, self._frames.encode(message)))
@@ -236,8 +243,18 @@ class Mail:
             return name  # whoever passes it on is not to blame, and what came first counts here
         except FullLedgerError:
             return None
+        self._remember(name[0])
         self.desk.heard(job, entry)
         return name
+
+    def _remember(self, author: NodeId) -> None:
+        """Journal what an author is certified by whom this node has never met: after a restart it could not show it.
+        The others are remembered as members."""
+        if author not in self._remembered:
+            self._remembered[author] = None
+            if not self.desk.near.is_known(author):
+                shown = self.desk.near.credentials_of(author)
+                self.desk.effects += [Save("credential", *each) for each in shown]
 
     def _delivered(self, peer: NodeId, message: Delivered) -> None:
         names = tuple((NodeId(author), boot, sequence) for author, boot, sequence in message.segments)

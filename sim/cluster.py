@@ -110,7 +110,8 @@ class Cluster:
         hollows = [decode(Hollow, value) for _, value in host.disk.rows("hollow")]
         host.peer.restore(_signed(host.disk, "job"), _signed(host.disk, "segment"), hollows)
         records = [(NodeId(key), decode(NodeRecord, row)) for key, row in host.disk.rows("peer")]
-        remembered = tuple((node, record.credential) for node, record in records)
+        heard_of = [(NodeId(key), row) for key, row in host.disk.rows("credential")]
+        remembered = (*((node, record.credential) for node, record in records), *heard_of)
         host.begin(tuple(other.address for other in self.hosts if other is not host), remembered)
         return host
 

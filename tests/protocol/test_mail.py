@@ -220,6 +220,33 @@ def test_the_words_of_somebody_who_is_gone_come_with_what_it_was_certified_by() 
     assert circle["dan"].job.ledger.ends(gone)
 
 
+def test_so_do_the_words_of_somebody_who_was_not_met_since_a_restart() -> None:
+    """Whoever dies while a node is off is never known to it again."""
+    circle = alone("dan")
+    job, gone = circle["ann"].job, circle.id_of("bob")
+    circle.crash("bob")
+    circle["ann"].near.unknown.append(gone)
+    circle["dan"].near.uncertified.append(gone)
+
+    circle.say("dan", "ann", LedgerWanted(job.id, ()))
+
+    assert circle["dan"].job.ledger.ends(gone)
+
+
+def test_what_shows_whose_words_a_node_keeps_is_journaled_unless_it_has_met_the_author() -> None:
+    circle = alone("dan")
+    job, gone = circle["ann"].job, circle.id_of("bob")
+    circle.crash("bob")
+    circle.miss("bob")
+    circle["dan"].near.uncertified.append(gone)
+    circle["dan"].near.unknown.append(gone)
+
+    circle.say("dan", "ann", LedgerWanted(job.id, ()))
+
+    assert circle["dan"].rows[("credential", gone)] == b"credential"
+    assert ("credential", gone) not in circle["ann"].rows
+
+
 def test_a_gap_in_what_was_said_before_a_restart_is_asked_for_once_and_may_stay() -> None:
     circle = alone()
     job = circle["ann"].job

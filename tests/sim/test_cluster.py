@@ -1,5 +1,7 @@
 """The whole core on a virtual clock: nodes find each other, place a job, survive what the network does."""
 
+from dataclasses import replace
+
 import pytest
 
 from pnode.protocol.certificate import NotYetValidError
@@ -244,3 +246,22 @@ def test_a_node_that_left_in_order_and_comes_back_is_seen_by_all_again() -> None
     cluster.restart(leaver)
 
     assert cluster.engine.run_until(cluster.everyone_knows_everyone, 10.0)
+
+
+def test_a_node_remembers_who_they_were_of_whom_it_has_only_heard_from_others() -> None:
+    cluster = make_cluster(4, 1)
+    author, newcomer = cluster.hosts[3], cluster.hosts[2]
+    finish(cluster, author, cluster.submit(author, replace(spec(fork_join(3)), replicas=3)))
+    newcomer.crash()
+    author.crash()
+    cluster.engine.run_for(30.0)
+    cluster.restart(newcomer, keep_disk=False)
+    cluster.engine.run_for(60.0)
+    assert newcomer.peer.trust.standing(author.id) is not None
+
+    newcomer.crash(keep_writes=True)
+    cluster.restart(newcomer)
+
+    assert newcomer.peer.membership is not None
+    assert newcomer.peer.membership.state_of(author.id) is None
+    assert [node for node, _ in newcomer.peer.trust.path(author.id)] == [cluster.hosts[0].id, author.id]
