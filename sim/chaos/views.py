@@ -11,7 +11,7 @@ from pnode.protocol.roster import State
 from pnode.sim.host import Host
 
 REFUTED_S_MAX = 45.0
-"""With every fourth datagram lost, 160 ms of delay and 16 nodes somebody is suspected every three seconds: for at most
+"""With every fourth datagram lost, 160 ms of delay and 16 nodes somebody is suspected every three seconds: for up to
 1.1 s in nine cases out of ten, but for 16 s if somebody misses the refutation. Then it takes until it probes whom it
 suspects, twice the number of members at the worst, or until the case has run out, 36 s with 32 members."""
 
