@@ -61,6 +61,10 @@ class BulkStream:
             raise BulkEndedError(self._connection.end_reason or "the other side has ended the stream")
         return self._ready.pop()
 
+    def take_reads(self) -> list[tuple[float, int]]:
+        """When how many bytes came, since this was last asked."""
+        return self._connection.take_reads()
+
     async def aclose(self) -> None:
         """Say that this was all, if that can still be said, and close."""
         try:

@@ -6,6 +6,7 @@ deadlines. One task may read while another writes.
 
 import errno
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 
 import trio
@@ -19,6 +20,10 @@ Clock = Callable[[], float]
 
 RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 256 * 1024}
 """Per read; more does not make bulk faster (performance.md 2), and a read buffer is allocated for each."""
+
+READS_MAX = 2048
+"""Of the latest that are remembered for whoever wants to know how fast they came: 150 kB, and 3 MB of what comes in
+packets of 1,500 bytes."""
 
 HANDSHAKE_RECEIVE_BYTES = 4096
 
@@ -74,6 +79,7 @@ class Connection:
         self._clock = clock
         self._stall_s = stall_s
         self._torn = False
+        self._reads: deque[tuple[float, int]] = deque(maxlen=READS_MAX)
 
     @property
     def message_bytes_max(self) -> int:
@@ -99,12 +105,20 @@ class Connection:
                 if self._session.ended:
                     return []
                 data = bytes(await self._stream.receive_some(self._receive_bytes))
+                if self.purpose is Purpose.BULK:
+                    self._reads.append((trio.current_time(), len(data)))
                 if not data:
                     self._session.receive_eof()
         except SessionError as error:
             raise ConnectionLostError(str(error)) from None
         except trio.BrokenResourceError as error:
             raise ConnectionLostError(_explain(error)) from None
+
+    def take_reads(self) -> list[tuple[float, int]]:
+        """When how many bytes came, since this was last asked; of bulk only."""
+        reads = list(self._reads)
+        self._reads.clear()
+        return reads
 
     async def end(self, reason: str) -> None:
         """Say that we are finished, and why; nothing can be sent afterwards. Raises ConnectionLostError."""

@@ -32,6 +32,10 @@ class BulkStream(Protocol):
     async def receive(self) -> bytes:
         """The next message. Raises EndOfStreamError after the last, StreamError if the stream breaks."""
 
+    def take_reads(self) -> list[tuple[float, int]]:
+        """(when, bytes) of what was read from the network since this was last asked, for finding out its rate; the
+        latest only where there were many."""
+
     async def aclose(self) -> None:
         """End the stream in order, or drop it if that cannot be; never raises a StreamError."""
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, NoReturn, assert_never
 
 import trio
 
+from pnode.profilers.arrivals import arrival_rate
 from pnode.protocol.codec import MalformedError
 from pnode.protocol.content import FRAMES, Listing, Refusal, Want, listings
 from pnode.protocol.errors import RemoteProtocolError
@@ -19,6 +20,7 @@ from pnode.protocol.frames import Frames
 from pnode.protocol.ids import CHUNK_BYTES, NodeId, node_text
 from pnode.protocol.jobspec import FileRef
 
+from .blank import Discard, blank, open_blank
 from .download import Download, WrongContentError
 from .store import DIGEST_BYTES, MissingContentError, Store, StoreFullError
 from .streams import BulkStream, EndOfStreamError, IdleStreams, OpenStream, StreamError, close
@@ -70,6 +72,8 @@ class Arrival:
     """From the first byte to the last that this source sent."""
     received_bytes: int = 0
     """What this source sent: less than the file if an earlier attempt had left something."""
+    rate_bytes_per_s: float | None = None
+    """Of the narrowest link on its way, by when its bytes were read; None if they were too few to tell."""
 
 
 @dataclass(slots=True)
@@ -111,6 +115,14 @@ class Transfer:
                 raise type(other.error)(str(other.error))
         return Arrival(None)
 
+    async def measure(self, source: NodeId, open_stream: OpenStream) -> Arrival:
+        """Have a blank sent, to see how fast it comes. Raises FetchError."""
+        try:
+            async with self._in:
+                return await self._pull_from(source, Discard(), blank(), open_stream)
+        except (_RefusedError, StreamError, RemoteProtocolError, OSError) as error:
+            raise FetchError(str(error)) from None
+
     async def _lead(self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream) -> Arrival:
         """Fetch, and tell those who wait for the same content how it ended."""
         this = self._under_way[file.digest] = _UnderWay(frozenset(sources))
@@ -144,7 +156,9 @@ class Transfer:
             await trio.to_thread.run_sync(download.finish)
         return arrival
 
-    async def _pull_from(self, source: NodeId, download: Download, file: FileRef, open_stream: OpenStream) -> Arrival:
+    async def _pull_from(
+        self, source: NodeId, download: Download | Discard, file: FileRef, open_stream: OpenStream
+    ) -> Arrival:
         """Get what is missing from one source; first by a kept stream, which may have ended without our noticing."""
         kept = self._idle.take(source)
         if kept is not None:
@@ -159,7 +173,9 @@ class Transfer:
             raise StreamError(f"no stream within {self._settings.open_s:g} s") from None
         return await self._exchange(stream, source, download, file)
 
-    async def _exchange(self, stream: BulkStream, source: NodeId, download: Download, file: FileRef) -> Arrival:
+    async def _exchange(
+        self, stream: BulkStream, source: NodeId, download: Download | Discard, file: FileRef
+    ) -> Arrival:
         """Ask for a file and take in the answer; keep the stream if it is fit for another question."""
         try:
             arrival = await self._ask(stream, source, download, file)
@@ -172,19 +188,20 @@ class Transfer:
         await self._idle.put(source, stream)
         return arrival
 
-    async def _ask(self, stream: BulkStream, source: NodeId, download: Download, file: FileRef) -> Arrival:
+    async def _ask(self, stream: BulkStream, source: NodeId, download: Download | Discard, file: FileRef) -> Arrival:
         had_bytes = min(download.verified * CHUNK_BYTES, file.size_bytes)
         await self._send(stream, self._frames.encode(Want(file.digest, download.verified)))
         answer = await self._receive(stream, self._settings.answer_s)
-        started = trio.current_time()
+        started, _ = trio.current_time(), stream.take_reads()
         await self._take_list(stream, self._frames.decode(answer), download, file)
         while not download.complete:
             download.take_chunk(await self._receive(stream, self._settings.stall_s))
             await trio.lowlevel.checkpoint()  # a source that is always ahead of us must not hold the loop
-        return Arrival(source, trio.current_time() - started, file.size_bytes - had_bytes)
+        rate = arrival_rate(stream.take_reads())
+        return Arrival(source, trio.current_time() - started, file.size_bytes - had_bytes, rate)
 
     async def _take_list(
-        self, stream: BulkStream, answer: Want | Refusal | Listing, download: Download, file: FileRef
+        self, stream: BulkStream, answer: Want | Refusal | Listing, download: Download | Discard, file: FileRef
     ) -> None:
         """The list of chunks, which begins with `answer`, checked before anything else."""
         pieces: list[bytes] = []
@@ -245,8 +262,11 @@ class Transfer:
 
     async def _give(self, stream: BulkStream, want: Want) -> None:
         """Raises MissingContentError and _UnreadableError before anything was sent, and OSError after that."""
-        size = self._store.size_bytes(want.digest)
-        content, chunks = await trio.to_thread.run_sync(self._open, want.digest)
+        if want.digest == blank().digest:
+            size, content, chunks = open_blank()
+        else:
+            size = self._store.size_bytes(want.digest)
+            content, chunks = await trio.to_thread.run_sync(self._open, want.digest)
         with content:
             for listing in listings(size, chunks):
                 await self._send(stream, self._frames.encode(listing))

@@ -34,6 +34,7 @@ class MemoryStream:
         self._fault = fault
         self._sent = 0
         self.closed = False
+        self.reads: list[tuple[float, int]] = []
 
     async def send(self, payload: bytes) -> None:
         assert len(payload) <= CHUNK_BYTES
@@ -51,9 +52,15 @@ class MemoryStream:
 
     async def receive(self) -> bytes:
         try:
-            return await self._into.receive()
+            message = await self._into.receive()
         except (trio.EndOfChannel, trio.ClosedResourceError):
             raise EndOfStreamError("it has ended") from None
+        self.reads.append((trio.current_time(), len(message)))
+        return message
+
+    def take_reads(self) -> list[tuple[float, int]]:
+        reads, self.reads = self.reads, []
+        return reads
 
     async def aclose(self) -> None:
         self.closed = True
@@ -607,3 +614,59 @@ def test_a_disk_that_fails_in_the_middle_ends_the_stream(tmp_path: Path, monkeyp
         assert network.streams[0][1].closed
 
     run(tmp_path, scenario)
+
+
+def test_every_node_gives_a_blank_and_keeps_none(tmp_path: Path) -> None:
+    async def scenario(network: Network) -> None:
+        theirs = network.add_peer(BERT)
+
+        arrival = await network.transfer.measure(BERT, network.open_stream)
+        again = await network.transfer.measure(BERT, network.open_stream)
+
+        assert (arrival.source, arrival.received_bytes, again.received_bytes) == (BERT, CHUNK_BYTES, CHUNK_BYTES)
+        assert theirs.used_bytes == network.store.used_bytes == 0
+        assert network.opened == [BERT]
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ([Refusal("it does not have it")], "does not have it"),
+        ([Listing(CHUNK_BYTES, chunk_digest(bytes(CHUNK_BYTES)), more=False), b"short"], "5 bytes"),
+        ([Listing(CHUNK_BYTES, b"x" * 32, more=False)], "does not belong"),
+    ],
+)
+def test_who_gives_no_blank_is_not_measured(tmp_path: Path, said: list[object], reason: str) -> None:
+    async def speak(_: NodeId, stream: BulkStream) -> None:
+        await stream.receive()
+        for message in said:
+            await stream.send(message if isinstance(message, bytes) else Frames(FRAMES).encode(message))
+
+    async def scenario(network: Network) -> None:
+        network.add_speaker(BERT, speak)
+
+        with pytest.raises(FetchError, match=reason):
+            await network.transfer.measure(BERT, network.open_stream)
+
+    run(tmp_path, scenario)
+
+
+def test_the_rate_of_a_transfer_is_read_off_its_arrivals(tmp_path: Path) -> None:
+    async def speak(_: NodeId, stream: BulkStream) -> None:
+        await stream.receive()
+        chunks = b"".join(chunk_digest(large()[at : at + CHUNK_BYTES]) for at in range(0, len(large()), CHUNK_BYTES))
+        await stream.send(Frames(FRAMES).encode(Listing(len(large()), chunks, False)))
+        for at in range(0, len(large()), CHUNK_BYTES):
+            await trio.sleep(0.1)
+            await stream.send(large()[at : at + CHUNK_BYTES])
+
+    async def scenario(network: Network) -> None:
+        network.add_speaker(BERT, speak)
+
+        arrival = await network.fetch(large(), BERT)
+
+        assert arrival.rate_bytes_per_s == pytest.approx(CHUNK_BYTES / 0.1)
+
+    run(tmp_path, scenario, virtual=True)
