@@ -87,6 +87,11 @@ class Detector:
         if not self._roster.members[node].measured:
             self._newcomers.add(node)
 
+    def measure_again(self) -> None:
+        """Somebody wants to know the distances as they are now."""
+        for member in self._roster.present:
+            self._newcomers.add_again(member.node)
+
     @property
     def has_newcomers(self) -> bool:
         """Whether `measure` has somebody to measure, now or soon."""

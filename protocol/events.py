@@ -71,6 +71,11 @@ class LoadSampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """Somebody at this node wants to know now how far away the others are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Content is in the store."""
 
@@ -178,6 +183,7 @@ Event = (
     | DatagramReceived
     | Discovered
     | LoadSampled
+    | Measure
     | Fetched
     | FetchFailed
     | RunEnded
@@ -192,6 +198,6 @@ Event = (
 
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
-    "FindJobs", "Leave", "LoadSampled", "Received", "ResultsPulled", "RunEnded", "SessionClosed", "SessionOpened",
-    "Submit", "Synced", "WatchJob",
+    "FindJobs", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded", "SessionClosed",
+    "SessionOpened", "Submit", "Synced", "WatchJob",
 ]  # fmt: skip

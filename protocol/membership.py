@@ -270,6 +270,11 @@ class Membership:
         self._figures.set_links(figures, now)
         return self._flush(now)
 
+    def measure_all(self, now: float) -> list[Output]:
+        """Measure everybody's delay once more, a few at a time."""
+        self._detector.measure_again()
+        return self._flush(now)
+
     def set_place(self, place: bytes) -> None:
         """Where this node stands from now on."""
         self._roster.place = place

@@ -1,7 +1,7 @@
 """Newcomers: members whose distance has never been measured, and how often it was tried.
 
 The regular checks reach each member once in N seconds. So that delays are known within 5 s of joining, newcomers get
-extra bursts of pings until one of them is answered.
+extra bursts of pings until one of them is answered; others get one when somebody asks for it.
 """
 
 from .ids import NodeId
@@ -23,6 +23,8 @@ class Newcomers:
         self._roster = roster
         self._prober = prober
         self._tries: dict[NodeId, int] = {}
+        self._again: dict[NodeId, None] = {}
+        """Those who were measured before, and have not been tried since somebody asked."""
 
     def __bool__(self) -> bool:
         """Whether anybody waits."""
@@ -30,6 +32,11 @@ class Newcomers:
 
     def add(self, node: NodeId) -> None:
         self._tries.setdefault(node, 0)
+
+    def add_again(self, node: NodeId) -> None:
+        """The same for whoever was measured before: one burst."""
+        self._tries[node] = 0
+        self._again[node] = None
 
     def measure(self, now: float) -> list[Finding]:
         """Probe the next few."""
@@ -40,9 +47,13 @@ class Newcomers:
                 break
             del self._tries[node]
             member = self._roster.members.get(node)
-            if member is None or not member.present or member.measured or tries == TRIES_MAX:
+            known = member is None or not member.present or (member.measured and node not in self._again)
+            if member is None or known or tries == TRIES_MAX:
+                self._again.pop(node, None)
                 continue
             burst = self._prober.start(member, Purpose.MEASURE, now)
+            if burst:
+                self._again.pop(node, None)
             self._tries[node] = tries + bool(burst)  # none: the last one is still waited for
             started += bool(burst)
             findings += burst

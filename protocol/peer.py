@@ -31,15 +31,17 @@ from .events import (
     FindJobs,
     Leave,
     LoadSampled,
+    Measure,
     Received,
     SessionClosed,
     SessionOpened,
     Submit,
     WatchJob,
 )
+from .facts import Facts, Identity
 from .frames import Frames, UnknownKindError
 from .gossip import LinksHeard, LoadHeard
-from .ids import ClusterId, NodeId
+from .ids import NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
 from .jobmessages import Hollow
 from .jobs import JobEvent, Jobs
@@ -62,29 +64,7 @@ UPKEEP_S = 3600.0
 """How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every second anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a node is, as its shell found it: the basis of its record."""
-
-    name: str
-    addresses: tuple[Address, ...]
-    cores: int
-    memory_bytes: int
-    disk_bytes: int
-    speed: float
-    software: str
-    boot: int
-    gpus: int = 0
-    computes: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a node is and which cluster it belongs, or was invited, to."""
-
-    seed: bytes
-    cluster: ClusterId
-    credential: bytes
+__all__ = ["Facts", "Identity", "Peer"]
 
 
 @dataclass(slots=True)
@@ -200,6 +180,8 @@ class Peer:
                 return [Reply(event.request, b"", "this node is not a member of a cluster yet")]
             case DatagramReceived() if self._member is not None:
                 return self._outputs(self._member.membership.datagram(event.peer, event.payload, now), now)
+            case Measure() if self._member is not None:
+                return self._outputs(self._member.membership.measure_all(now), now)
             case LoadSampled():
                 return self._sampled(event, now)
             case FindJobs() if self._member is not None:
