@@ -26,7 +26,7 @@ PHASES = ("assigned", "started", "finished")
 
 def changed(job: Job, key: UnitKey) -> None:
     """Something has become of a unit."""
-    if job.minds_progress:
+    if job.minds_progress and key[1] not in job.state.settlement:
         job.changes.pop(key, None)
         job.changes_count += 1
         job.changes[key] = job.changes_count
@@ -47,9 +47,9 @@ def news_for(job: Job, node: NodeId) -> tuple[News, ...]:
 
 
 def hear(job: Job, news: Iterable[News]) -> None:
-    """A replica has told how far units are."""
+    """A replica has told how far units are. What is settled has been forgotten, and stays so."""
     for each in news:
-        if each.task < len(job.spec.dag.tasks) and each.item < len(job.spec.items) and each.phase < len(PHASES):
+        if _fits(job, each) and each.item not in job.state.settlement:
             phase, at_s = PHASES[each.phase], each.at_s
             job.hearsay[(each.task, each.item)] = Attempt(
                 0,
@@ -59,6 +59,10 @@ def hear(job: Job, news: Iterable[News]) -> None:
                 started_s=at_s if phase == "started" else None,
                 ended_s=at_s if phase == "finished" else None,
             )
+
+
+def _fits(job: Job, news: News) -> bool:
+    return news.task < len(job.spec.dag.tasks) and news.item < len(job.spec.items) and news.phase < len(PHASES)
 
 
 def _news(job: Job, key: UnitKey) -> News | None:

@@ -10,6 +10,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Deliver, News
 from pnode.protocol.jobspec import PlannedTask
 from pnode.protocol.ledger import StatementKind
+from pnode.protocol.settling import SETTLE_S
 from pnode.protocol.view import Phase
 
 from .ledgers import NODES
@@ -153,3 +154,21 @@ def test_a_restarted_replica_tells_from_the_beginning() -> None:
     circle.restart("ann")
 
     assert {news.task for news in news_for(circle["ann"].job, circle.id_of("dan"))} >= {0, 1, 3}
+
+
+def test_of_what_is_settled_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.settlement.SETTLE_ITEMS_MIN", 2)
+    circle = Circle("ann", "bob", cores=4)
+    circle.prefer("only", "bob")
+    circle.submit("ann", spec(task("only"), items=3))
+    circle.end("bob", "only")
+    circle.run(SETTLE_S + 1.0)
+    job = circle["bob"].job
+    assert list(job.state.settlement) == [0]
+    job.minds_progress = True
+
+    for item in range(2):
+        changed(job, (0, item))
+        hear(job, (News(0, item, NODES[1], 1, 4.0),))
+
+    assert list(job.changes) == list(job.hearsay) == [(0, 1)]
