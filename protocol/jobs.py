@@ -259,7 +259,7 @@ class Jobs:
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
                 job.begin(key)
         if job.closed:
-            self.retention.look(job)
+            self.retention.look(job, now)
         else:
             self.doubts.begin(job, now)
             self.holding.resume(job, now)
@@ -351,7 +351,7 @@ class Jobs:
             if statement.kind == StatementKind.GUARDED:
                 self.keeping.guarded(job, now)
             elif statement.kind == StatementKind.PULLED:
-                self.retention.look(job)
+                self.retention.look(job, now)
         elif statement.kind == StatementKind.SETTLED or job.state.is_void(statement):
             self.forgetting.heard(job, author, statement, now)
             if job.leading and statement.kind == StatementKind.SETTLED:
@@ -388,7 +388,7 @@ class Jobs:
         self.keeping.stop(job)
         self.fetching.over(job.id)
         self.keeping.over(job, now)
-        self.retention.look(job)
+        self.retention.look(job, now)
         if job.leading:
             self.leading.over(job)
 

@@ -10,6 +10,8 @@ A node that was away all the time may still take the job for open, and must not 
 a job keeps one segment of it that says how it ended, and answers by that whatever it is told about the job.
 """
 
+import math
+
 from .comparing import Comparing
 from .copies import Copies
 from .desk import Desk, hollow_row, segment_row
@@ -44,15 +46,18 @@ class Retention:
         self.copies = copies
         self.comparing = comparing
         self._timers: Timers[JobId] = Timers()
+        self._ended_s: dict[JobId, float] = {}
+        """When this node has learned that a job is over."""
 
     @property
     def deadline(self) -> float:
         return self._timers.deadline
 
-    def look(self, job: Job) -> None:
+    def look(self, job: Job, now: float) -> None:
         """A job is over, or its results were fetched."""
         if job.state.is_over and not job.released:
-            self._timers.set(job.id, _until_s(job))
+            ended_s = self._ended_s.setdefault(job.id, _ended_s(job, now))
+            self._timers.set(job.id, _until_s(ended_s, job.state.pulled_s))
 
     def pulled(self, job: Job, now: float) -> None:
         """Somebody at this node has fetched the results: the others may know it, too."""
@@ -96,6 +101,7 @@ class Retention:
             self.desk.effects.append(Erase("segment", segment_row(oldest, gone)))
 
     def _put_away(self, job: Job) -> None:
+        self._ended_s.pop(job.id, None)
         self.guarding.stop(job)
         self.copies.stop(job)
         self.comparing.leave(job)
@@ -103,10 +109,17 @@ class Retention:
         self.desk.effects.append(Release(job.id))
 
 
-def _until_s(job: Job) -> float:
-    """Until when a job that is over is kept. Others' clocks may be wrong: nothing is released that has just ended."""
+def _ended_s(job: Job, now: float) -> float:
+    """When this node has learned that a job is over: others' clocks may be wrong by years. If that was in an earlier
+    run nothing but their word is left of it."""
+    if job.ended_here_s > -math.inf:
+        return job.ended_here_s
     said = [job.state.cancelled, job.state.conclusion]
-    ended_s = max(min(at_s for at_s, _ in filter(None, said)), job.ended_here_s)
-    if job.state.pulled_s is None:
+    return min(now, *(at_s for at_s, _ in filter(None, said)))
+
+
+def _until_s(ended_s: float, pulled_s: float | None) -> float:
+    """Until when a job that is over is kept."""
+    if pulled_s is None:
         return ended_s + RETENTION_S
-    return min(max(job.state.pulled_s, ended_s) + GRACE_S, ended_s + RETENTION_S)
+    return min(max(pulled_s, ended_s) + GRACE_S, ended_s + RETENTION_S)

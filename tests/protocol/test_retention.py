@@ -99,6 +99,34 @@ def test_a_clock_that_is_a_year_behind_releases_nothing_that_has_just_ended() ->
     assert not circle["ann"].job.released
 
 
+def test_a_clock_that_is_years_ahead_postpones_no_release() -> None:
+    circle = Circle("ann", "bob")
+    circle.submit("ann", spec(task("only"), replicas=1))
+    for author, hearer in (("ann", "bob"), ("bob", "ann")):
+        circle.utter(author, hearer, statement(StatementKind.CANCELLED, at_s=circle.now + 1e9))
+        circle.utter(author, hearer, statement(PULLED, at_s=circle.now + 1e9))
+    circle.run(60.0)
+
+    circle.run(RETENTION_S)
+
+    assert not knows(circle, "bob")
+    assert circle["ann"].job.released
+
+
+def test_nor_does_it_after_a_restart() -> None:
+    circle = Circle("ann", "bob")
+    circle.submit("ann", spec(task("only"), replicas=1))
+    circle.utter("ann", "bob", statement(StatementKind.CANCELLED, at_s=circle.now + 1e9))
+    circle.run(60.0)
+    circle.crash("bob")
+    circle.restart("bob")
+    circle.utter("ann", "bob", statement(PULLED, at_s=circle.now + 1e9))
+
+    circle.run(RETENTION_S)
+
+    assert not knows(circle, "bob")
+
+
 def test_a_release_that_is_due_before_the_end_is_known_waits_for_it() -> None:
     circle = Circle("ann", "bob")
     circle.prefer("only", "bob")
