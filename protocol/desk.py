@@ -125,7 +125,7 @@ class Desk:
     voided: dict[JobId, None] = field(default_factory=dict)
     """Jobs with segments that may be hollowed."""
     vanished: dict[NodeId, None] = field(default_factory=dict)
-    """Nodes with a part in a job that membership does not know, and that have had time to show up."""
+    """Nodes that membership does not know, and that have had time to show up: those with a part in a job here."""
 
     @property
     def me(self) -> NodeId:
@@ -254,9 +254,20 @@ class Desk:
         job.to_pass_on[(node, segment)] = None
         self.dirty[job.id] = None
 
+    def vanish(self, node: NodeId) -> None:
+        """Membership does not know a node, and it will not show up any more. Nobody asks after one that has no part
+        in any job; should it get one it is waited for anew (`strangers`)."""
+        if self._has_part(node):
+            self.vanished[node] = None
+
+    def _has_part(self, node: NodeId) -> bool:
+        return any(job.involves(node) for job in self.jobs.values())
+
     def forget(self, job: Job) -> None:
         """Drop a job altogether."""
         del self.jobs[job.id]
+        for node in [node for node in self.vanished if job.involves(node) and not self._has_part(node)]:
+            del self.vanished[node]
         self.news = deque(each for each in self.news if each[0] is not job)
         self.dirty.pop(job.id, None)
         self.unhurried.pop(job.id, None)

@@ -247,6 +247,11 @@ class Job:
     def origin(self) -> NodeId:
         return self.state.origin
 
+    def involves(self, node: NodeId) -> bool:
+        """Whether a node has, or has had, anything to do with the job."""
+        is_named = node == self.origin or node in self.state.places or node in self.watchers
+        return is_named or node in self.replicas or self.ledger.has_feed_of(node)
+
     def has_asked(self, node: NodeId) -> bool:
         """Whether this node wanted to know from that one what is lacking here."""
         return node in self.compared and self.compared[node].asked_s > -math.inf

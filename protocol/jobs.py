@@ -216,7 +216,7 @@ class Jobs:
     def member_gone(self, peer: NodeId, now: float) -> list[Effect]:
         """A member has died, has left or was forgotten."""
         if not self.desk.near.is_known(peer):
-            self.desk.vanished[peer] = None
+            self.desk.vanish(peer)
         self._gone(peer, now)
         return self._settle(now)
 

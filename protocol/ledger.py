@@ -340,6 +340,10 @@ class Ledger:
         author, boot, sequence = segment
         return sequence < self._whole.get((author, boot), 0)
 
+    def has_feed_of(self, author: NodeId) -> bool:
+        """Whether anything that this author has said is, or was, here."""
+        return author in self._boots
+
     def ends(self, author: NodeId) -> list[Entry]:
         """The last segment of each feed of an author."""
         feeds = ((author, boot) for boot in sorted(self._boots.get(author, ())))

@@ -33,5 +33,6 @@ class Strangers:
     def due(self, now: float) -> list[NodeId]:
         """Those who should have shown up by now and have not: from here on they are gone."""
         missing = [node for node in self._patience.due(now) if not self.desk.near.is_known(node)]
-        self.desk.vanished.update(dict.fromkeys(missing))
+        for node in missing:
+            self.desk.vanish(node)
         return missing

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from pnode.protocol.events import CancelJob
+from pnode.protocol.ids import NodeId
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.strangers import STRANGER_S, Strangers
 
@@ -33,8 +34,7 @@ def test_whoever_is_known_is_not_waited_for() -> None:
     assert strangers.due(1e9) == []
 
 
-def test_time_runs_from_the_first_meeting() -> None:
-    circle = Circle("ann", "bob")
+def test_time_runs_from_the_first_meeting(circle: Circle) -> None:
     circle["ann"].near.unknown.append(circle.id_of("bob"))
     strangers = Strangers(circle["ann"].jobs.desk)
 
@@ -131,3 +131,32 @@ def test_a_member_that_is_forgotten_altogether_is_gone(circle: Circle) -> None:
     circle.settle()
 
     assert circle.take() == ["ann runs only#2"]
+
+
+def test_who_has_vanished_is_remembered_as_long_as_a_job_involves_it(circle: Circle) -> None:
+    ann, bob = circle["ann"], circle.id_of("bob")
+    circle.prefer("only", "ann")
+    circle.submit("ann", spec(task("only"), nonce=b"o" * 16))
+    first, second = ann.jobs.desk.jobs.values()
+    assert [job.involves(bob) for job in (first, second)] == [True, False]
+    circle.crash("bob")
+    ann.near.unknown.append(bob)
+    circle.do(ann, ann.jobs.member_gone(bob, circle.now))
+    circle.settle()
+    circle.ask("ann", lambda request: CancelJob(request, first.id))
+    circle.ask("ann", lambda request: CancelJob(request, second.id))
+
+    ann.jobs.retention.forget(second)
+    assert list(ann.jobs.desk.vanished) == [bob]
+    ann.jobs.retention.forget(first)
+    assert not ann.jobs.desk.vanished
+
+
+def test_who_has_no_part_in_anything_is_forgotten_at_once(circle: Circle) -> None:
+    ann = circle["ann"]
+    stranger = NodeId(b"s" * 32)
+    ann.near.unknown.append(stranger)
+
+    circle.do(ann, ann.jobs.member_gone(stranger, circle.now))
+
+    assert not ann.jobs.desk.vanished
