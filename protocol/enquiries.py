@@ -5,7 +5,8 @@ kept elsewhere (WatchJob), this node asks one of its replicas for the whole ledg
 not answer, or dies, or stops being a replica, the next. So a job can be followed wherever it is, whoever is lost.
 
 Whoever tells us what follows forgets us when it takes us for dead, which we need not notice. So it is asked again
-every WATCH_S, until the job is over and nothing of it is lacking any more.
+every WATCH_S, until the job is over and nothing of it is lacking any more; or until it has been asked UNANSWERED_MAX
+times after the end and has not shown it: who has released a job says no more than that it is over (`retention`).
 """
 
 import math
@@ -35,6 +36,10 @@ at 100 MB/s a full one, and less than a driver waits for a reply."""
 
 WATCH_S = 10.0
 """Somebody who looks on sees nothing new for so long after a cut that only the others have noticed."""
+
+
+UNANSWERED_MAX = 3
+"""One question, or its answer, may be lost with a session."""
 
 
 @dataclass(slots=True)
@@ -69,10 +74,8 @@ class Enquiries:
         self._watches: dict[JobId, _Watch] = {}
         self._keepers: dict[JobId, dict[NodeId, None]] = {}
         """Who has answered for a job that is listed."""
-        self._watching: dict[JobId, NodeId] = {}
-        """By whom we are told what follows."""
         self._again: Timers[JobId] = Timers()
-        """When to ask it again."""
+        """When to ask again for what follows."""
         self._counter = 0
 
     @property
@@ -138,8 +141,10 @@ class Enquiries:
         if watch is not None and watch.asked == peer:
             watch.vector, watch.due_s = vector, now + LEDGER_S
             self.check(job, now)
-        elif self._watching.get(job.id) == peer and job.state.is_over and not job.lacks(peer, vector):
-            self._again.cancel(job.id)
+        elif job.told_by == peer:
+            job.unanswered = 0
+            if job.state.is_over and not job.lacks(peer, vector):
+                self._again.cancel(job.id)
 
     def check(self, job: Job, now: float) -> None:
         """If the ledger of a job has arrived say so to whoever waits for it."""
@@ -147,28 +152,27 @@ class Enquiries:
         if watch is None or watch.asked is None or watch.vector is None or job.lacks(watch.asked, watch.vector):
             return
         del self._watches[job.id]
-        self._watching[job.id] = watch.asked
+        job.told_by = watch.asked
         if not job.state.is_over:
             self._again.set(job.id, now + WATCH_S)
         self.desk.effects += [Reply(request, job.id, None) for request in watch.requests]
 
     def is_watching(self, job: JobId) -> bool:
         """Whether the whole ledger of somebody else's job is kept up to date here."""
-        return job in self._watching
+        return job in self.desk.jobs and self.desk.jobs[job].told_by is not None
 
     def back(self, peer: NodeId) -> None:
         """A member has come back and may have forgotten who watches its jobs."""
-        for job_id, told_by in self._watching.items():
-            job = self.desk.jobs.get(job_id)
-            if job is not None and told_by == peer:
+        for job in self.desk.jobs.values():
+            if job.told_by == peer:
                 self._follow(job, peer)
 
     def changed(self, job: Job) -> None:
         """Others keep a job now: who does not keep it any more does not hear of it any more."""
-        told_by = self._watching.get(job.id)
-        if told_by is not None and self.desk.keeps(job):
-            self._leave(job.id)
-        elif told_by is not None and told_by not in job.replicas and job.replicas:
+        if job.told_by is not None and self.desk.keeps(job):
+            job.told_by = None
+            self._again.cancel(job.id)
+        elif job.told_by is not None and job.told_by not in job.replicas and job.replicas:
             self._follow(job, job.replicas[0])
 
     def gone(self, peer: NodeId, now: float) -> None:
@@ -184,11 +188,9 @@ class Enquiries:
         for job_id, watch in [(job, watch) for job, watch in self._watches.items() if watch.due_s <= now]:
             self._ask_next(job_id, watch, now)
         for job_id in self._again.due(now):
-            if job_id in self.desk.jobs:
-                self._ask(job_id, self._watching[job_id])
-                self._again.set(job_id, now + WATCH_S)
-            else:
-                self._leave(job_id)
+            job = self.desk.jobs.get(job_id)
+            if job is not None and job.told_by is not None:
+                self._ask_again(job, job.told_by, now)
 
     def summaries(self) -> list[Summary]:
         """The jobs that are kept here, oldest first."""
@@ -218,14 +220,16 @@ class Enquiries:
 
     def _follow(self, job: Job, node: NodeId) -> None:
         """From now on be told by this one."""
-        self._watching[job.id] = node
+        job.told_by, job.unanswered = node, 0
         if job.id in self._again:
             self._ask(job.id, node)
 
-    def _leave(self, job_id: JobId) -> None:
-        """It is kept here itself, or is forgotten."""
-        del self._watching[job_id]
-        self._again.cancel(job_id)
+    def _ask_again(self, job: Job, told_by: NodeId, now: float) -> None:
+        if job.state.is_over:
+            job.unanswered += 1
+        if job.unanswered <= UNANSWERED_MAX:
+            self._ask(job.id, told_by)
+            self._again.set(job.id, now + WATCH_S)
 
     def _ask(self, job_id: JobId, node: NodeId) -> None:
         job = self.desk.jobs.get(job_id)

@@ -211,6 +211,10 @@ class Job:
     """Hollowing: which segments speak of which items."""
     ended_here_s: float = -math.inf
     """Replica: when this run of our process saw it end."""
+    told_by: NodeId | None = None
+    """Enquiries: who tells this node, which does not keep the job, what follows."""
+    unanswered: int = 0
+    """Enquiries: how often it was asked for that since the job is over, and did not show its ledger."""
     watchers: dict[NodeId, None] = field(default_factory=dict)
     """Nodes beyond the replicas that asked to see everything."""
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from pnode.protocol.delivery import RESEND_S
-from pnode.protocol.enquiries import ANSWER_S, LEDGER_S, WATCH_S, summary_of
+from pnode.protocol.enquiries import ANSWER_S, LEDGER_S, UNANSWERED_MAX, WATCH_S, summary_of
 from pnode.protocol.events import FindJobs, WatchJob
 from pnode.protocol.ids import JobId
-from pnode.protocol.jobmessages import Deliver, JobsAnswer, LedgerShown, Summary
+from pnode.protocol.jobmessages import Deliver, JobsAnswer, LedgerShown, LedgerWanted, Summary
 from pnode.protocol.jobstate import Phase
 
 from .partners import Circle, spec, task
@@ -343,6 +343,52 @@ def test_of_a_job_that_is_over_nothing_more_is_wanted(forgotten: bool) -> None:
 
     assert circle.take() == []
     assert circle.is_quiet()
+
+
+def test_who_has_released_a_job_is_not_asked_for_what_follows_for_ever() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle.deaf.append(("ann", "cid"))
+    circle.end("bob", "first")
+    circle.end("ann", "second")
+    circle["ann"].jobs.retention.forget(circle["ann"].job)  # as another replica would: an origin keeps the ledger
+    circle.deaf.clear()
+    circle.frames.clear()
+
+    circle.run(100 * WATCH_S)
+
+    asked = [message for one, _, message in circle.frames if one == "cid" and isinstance(message, LedgerWanted)]
+    assert 1 <= len(asked) <= 1 + UNANSWERED_MAX
+    assert circle["cid"].job.state.is_over
+    assert circle.deadline == math.inf
+
+
+def test_who_answers_late_is_asked_until_nothing_is_lacking() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle.end("bob", "first")
+    circle.end("ann", "second")
+    lacking = (*circle["ann"].job.ledger.vector(), (circle.id_of("bob"), 99, 1))
+
+    for _ in range(3 * UNANSWERED_MAX):
+        circle.deaf = [("cid", "ann")]
+        circle.run(WATCH_S)
+        circle.say("ann", "cid", LedgerShown(job, circle["ann"].job.signed, lacking))
+    circle.take()
+    circle.run(WATCH_S)
+
+    assert "cid > ann: LedgerWanted" in circle.take()
+
+
+def test_a_job_that_was_forgotten_and_is_heard_of_again_is_not_watched() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    signed = circle["ann"].job.signed
+    circle["cid"].jobs.desk.forget(circle["cid"].job)
+
+    circle.say("bob", "cid", Deliver(job, (), signed))
+
+    assert not circle["cid"].jobs.is_watching(job)
 
 
 def test_a_watcher_that_is_gone_is_not_written_to() -> None:
