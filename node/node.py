@@ -21,7 +21,7 @@ import trio
 
 from pnode.mappers.catalogue import EVERY
 from pnode.profilers.profile import Profile
-from pnode.profilers.resources import machine_facts, speed_index
+from pnode.profilers.resources import machine_facts
 from pnode.protocol.certificate import TrustError
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.crypto import Sodium
@@ -55,6 +55,7 @@ from .launch import NodeOptions, report_ready
 from .limits import TransportSettings
 from .listening import PortInUseError
 from .office import Office
+from .pace import best_speed
 from .store import Store
 from .streams import StreamError
 from .transfer import NoRoomError, Transfer
@@ -215,7 +216,7 @@ class Node:
     async def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
         measured = self.options.machine_speed
-        machine_speed = await trio.to_thread.run_sync(speed_index) if measured is None else measured
+        machine_speed = await best_speed(self.journal) if measured is None else measured
         credential = self._admission or self.enrolment.cluster.credential
         peer = Peer(
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),

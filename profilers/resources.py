@@ -18,12 +18,12 @@ import psutil
 SAMPLE_PERIOD_S_MIN = 0.1
 """The kernel counts processor time in ticks of 10 ms; a percentage of less than ten of them is noise."""
 
-REFERENCE_ROUND_S = 0.001
+REFERENCE_ROUND_S = 0.00169
 """One round of the speed index on the reference core, which has speed 1 by definition. A virtual core of an AMD EPYC
-at 2.4 GHz under CPython 3.11 takes 0.92 ms, so its speed is 1.09."""
+at 2.4 GHz under CPython 3.11 takes 1.55 ms, so its speed is 1.09."""
 
-ROUNDS_MIN = 3
-"""However little time there is: the first round finds cold caches."""
+ROUNDS_MIN = 30
+"""However long they take: of three, on a machine with six times as much to do as it can, none may run undisturbed."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -107,10 +107,12 @@ def speed_index(budget_s: float = 0.05) -> float:
 
 
 _BLOCK = bytes(range(256)) * 1024
+_AREA = bytearray(4 << 20)
 
 
 def _round() -> bytes:
-    """What tasks are made of, in small: interpreted arithmetic, a table, a sort, text, and compiled code over memory.
+    """What tasks are made of, in small: integers, a table, a sort, text, floating-point numbers, memory that is too
+    large for a core's own cache, and compiled code.
 
     Changing this changes what every speed in a cluster means.
     """
@@ -120,6 +122,11 @@ def _round() -> bytes:
         total = (total * 31 + number) & 0xFFFFFF
         table[total % 509] = number
     names = sorted(str(total ^ key) for key in table)
+    x, y = 1.0, 0.5
+    for _ in range(2000):
+        x = x * 0.75 + y / (1.0 + x * x)
+        y = math.sqrt(y * y + x) * 0.5
+    names.append(f"{x + y}{len(bytes(_AREA))}")
     return hashlib.blake2b("".join(names).encode() + _BLOCK).digest()
 
 

@@ -171,6 +171,7 @@ def test_the_speed_index_is_that_of_the_best_round(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(time, "perf_counter", clock.monotonic)
     monkeypatch.setattr(resources, "_round", play)
+    monkeypatch.setattr(resources, "ROUNDS_MIN", 3)
 
     assert speed_index(0.045) == pytest.approx(resources.REFERENCE_ROUND_S / 0.002)
     assert list(rounds_s) == [0.001]
