@@ -1,0 +1,123 @@
+"""Probing: measuring the network because a figure is missing, or because somebody asks.
+
+Round trips are measured by the core anyway. How fast content comes is known from the transfers that tasks need; of a
+node that has never sent any, one blank (`blank`) is asked for, seldom, the nearest nodes first.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from typing import NoReturn
+
+import trio
+
+from pnode.profilers.profile import Profile
+from pnode.protocol.events import Measure
+from pnode.protocol.ids import NodeId, node_text
+from pnode.protocol.neighbours import Neighbours
+
+from .api_links import Probed
+from .linkreport import nearest
+from .streams import OpenStream
+from .transfer import Arrival, FetchError, Transfer
+
+log = logging.getLogger(__name__)
+
+START_S = 30.0
+"""A node that has just been started has more important things to fetch."""
+
+PERIOD_S = 10.0
+"""Between two blanks: 105 kB/s at most (membership.md 2.3: 110), for ten minutes among 64 nodes, then hardly ever."""
+
+AGAIN_S = 600.0
+"""After an attempt with the same node, whatever came of it."""
+
+CONFIDENCE_MIN = 0.05
+"""A bandwidth in which there is less is as good as unknown: it was measured hours ago, or by a few kilobytes."""
+
+BLANK_S_MAX = 20.0
+"""A mebibyte takes longer at less than half a megabit per second; that it does is not worth the wait."""
+
+DELAYS_S_MAX = 8.0
+"""For the round trips to all: 64 take 4.3 s (`newcomers.BURSTS_PER_TURN`)."""
+
+LOOK_S = 0.05
+
+
+class Probing:
+    """Fetches blanks, and shows the profile how they came."""
+
+    def __init__(
+        self, transfer: Transfer, profile: Profile, clock: Callable[[], float], open_stream: OpenStream
+    ) -> None:
+        self._transfer = transfer
+        self._profile = profile
+        self._clock = clock
+        self._open_stream = open_stream
+        self._tried: dict[NodeId, float] = {}
+
+    def heed(self, arrival: Arrival) -> None:
+        """Content has come: what its reads say of the way."""
+        if arrival.source is not None and arrival.rate_bytes_per_s is not None:
+            self._profile.observe_rate(arrival.source, arrival.rate_bytes_per_s, self._clock())
+
+    async def serve(self, neighbours: Callable[[], Neighbours | None]) -> NoReturn:
+        """Measure one node after the other whose bandwidth is not known, until cancelled. What goes wrong is no more
+        than a figure that stays unknown."""
+        await trio.sleep(START_S)
+        while True:
+            here = neighbours()
+            wanted = None if here is None else self._next(here)
+            if wanted is not None:
+                reason = await self._blank(wanted)
+                log.debug("peer=%s probed: %s", node_text(wanted), reason or "done")
+            await trio.sleep(PERIOD_S)
+
+    async def probe_all(
+        self, neighbours: Neighbours, deliver: Callable[[Measure], None]
+    ) -> AsyncGenerator[Probed, None]:
+        """Measure the nearest nodes now: all round trips first, then bandwidths one by one, which would disturb them
+        and each other."""
+        began = self._clock()
+        nodes = nearest(neighbours, self._profile, began)
+        deliver(Measure())
+        with trio.move_on_after(DELAYS_S_MAX):
+            while not all(self._delay_since(node, began) for node in nodes):
+                await trio.sleep(LOOK_S)
+        delays = {node: self._delay_since(node, began) for node in nodes}
+        for node in nodes:
+            reason = await self._blank(node)
+            bandwidth = None if reason else self._profile.received(node, neighbours.me, self._clock())
+            if delays[node] is None:
+                reason = f"no ping was answered{'; ' if reason else ''}{reason}"
+            yield Probed(neighbours.name_of(node), node_text(node), delays[node], bandwidth and bandwidth[0], reason)
+
+    def _delay_since(self, node: NodeId, began: float) -> float | None:
+        """The round trip, if it was measured since then."""
+        now = self._clock()
+        found = self._profile.round_trips.estimate(node, now)
+        return found.rtt_s if found is not None and found.age_s < now - began else None
+
+    def _next(self, neighbours: Neighbours) -> NodeId | None:
+        """The nearest node whose bandwidth is unknown and that has not been tried lately."""
+        now = self._clock()
+        self._tried = {node: at for node, at in self._tried.items() if now - at < AGAIN_S}
+        for node in nearest(neighbours, self._profile, now):
+            known = self._profile.received(node, neighbours.me, now)
+            unknown = known is None or known[1] < CONFIDENCE_MIN
+            if unknown and node not in self._tried and not neighbours.is_suspect(node):
+                return node
+        return None
+
+    async def _blank(self, node: NodeId) -> str:
+        """Have one sent; why that did not go well, or nothing."""
+        self._tried[node] = self._clock()
+        try:
+            with trio.fail_after(BLANK_S_MAX):
+                arrival = await self._transfer.measure(node, self._open_stream)
+        except FetchError as error:
+            return str(error)
+        except trio.TooSlowError:
+            return f"a mebibyte did not come within {BLANK_S_MAX:.0f} s"
+        self._profile.observe_transfer(node, arrival.received_bytes, arrival.seconds, self._clock())
+        self.heed(arrival)
+        return ""
