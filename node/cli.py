@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import cli_jobs
+from . import cli_jobs, cli_profile
 from .cli_answer import Answer, print_answer
 from .cli_options import (
     DagPath,
@@ -256,9 +256,10 @@ def status(home: Path) -> Answer:
 
 
 @cli.command()
+@click.option("--links", is_flag=True, help="Show the delays and bandwidths between them instead.")
 @home_option
 @json_option
-def peers(home: Path) -> Answer:
+def peers(home: Path, links: bool) -> Answer:
     """List the nodes of the cluster and how loaded they are.
 
     A narrow terminal gets the most important columns, a pipe all of them.
@@ -279,6 +280,8 @@ def peers(home: Path) -> Answer:
     from .api import PeerStatus
     from .client import NodeClient
 
+    if links:
+        return cli_profile.links_between(home)
     found = NodeClient(home).peers()
     return Answer(tuple[PeerStatus, ...], found, lambda out: write_peers(found, out))
 
@@ -342,6 +345,7 @@ for command in (
     cli_jobs.pull,
     cli_jobs.cancel,
     cli_jobs.map_command,
+    cli_profile.profile,
 ):
     cli.add_command(command)
 

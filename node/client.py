@@ -31,6 +31,7 @@ from .api import (
     Submitted,
     UnitStatus,
 )
+from .api_links import LinkStatus, Probed
 from .home import control_socket, last_failure
 from .plain import Plain, PlainError, from_plain, to_plain
 
@@ -102,6 +103,13 @@ class NodeClient:
 
     def peers(self) -> tuple[PeerStatus, ...]:
         return self._call(tuple[PeerStatus, ...], "peers", {})
+
+    def links(self) -> tuple[LinkStatus, ...]:
+        return self._call(tuple[LinkStatus, ...], "links", {})
+
+    def profile_network(self) -> tuple[Probed, ...]:
+        """All of them; it takes a while."""
+        return tuple(self._stream(Probed, "profile_network", {}, WORK_S_MAX))
 
     def submit(
         self,

@@ -21,6 +21,7 @@ from .api import (
     Recorded,
     Submitted,
 )
+from .api_links import LinkStatus, Probed
 
 
 class NodeApi(Protocol):
@@ -36,6 +37,12 @@ class NodeApi(Protocol):
 
     async def peers(self) -> tuple[PeerStatus, ...]:
         """This node first, then the others by name."""
+
+    async def links(self) -> tuple[LinkStatus, ...]:
+        """Every direction between this node and the 63 nearest, by name of source and target."""
+
+    def profile_network(self) -> AsyncGenerator[Probed, None]:
+        """Measure delays and bandwidths of the ways from the nearest 63 nodes to this one now, the nearest first."""
 
     def submit(
         self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None

@@ -56,6 +56,7 @@ from .limits import TransportSettings
 from .listening import PortInUseError
 from .office import Office
 from .pace import best_speed
+from .probing import Probing
 from .store import Store
 from .streams import StreamError
 from .transfer import NoRoomError, Transfer
@@ -121,6 +122,7 @@ class Node:
         self.transfer = Transfer(self.store)
         self.executor = Executor(options.home, self.store)
         self.profile = Profile(self.me)
+        self.probing = Probing(self.transfer, self.profile, self.clock, self.open_stream)
         self.trust = Trust(self.crypto, self.enrolment.cluster.authority_key)
         self.peer: Peer | None = None
         self.driver: Driver | None = None
@@ -153,6 +155,7 @@ class Node:
             nursery.start_soon(self._watch_journal, driver)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(self.pins.serve, self._known_jobs)
+            nursery.start_soon(self.probing.serve, lambda: peer.neighbours)
             if self.habits.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
@@ -294,6 +297,7 @@ class Node:
                 self.shortages[fetch.owner] = str(error)
                 logger.warning("job=%s %s", job_text(fetch.owner), error)
             raise
+        self.probing.heed(arrival)
         return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
 
     async def _serve_bulk(self, peer: NodeId, stream: BulkStream) -> None:

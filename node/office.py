@@ -5,7 +5,7 @@ changes something goes through the driver as an event, like what comes from the 
 """
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
@@ -47,11 +47,13 @@ from .api import (
     Submitted,
     match_job,
 )
+from .api_links import LinkStatus, Probed
 from .directory import Directory
 from .driver import Driver, either
 from .enrolment import EnrolmentError, invite
 from .explanations import explanations
 from .keepers import holders_of, why_nowhere
+from .linkreport import link_statuses
 from .plain import Instant
 from .recording import recording, write_recording
 from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
@@ -110,6 +112,12 @@ class Office:
         known = [(member.node, member.record) for member in membership.members.values()]
         known.sort(key=lambda pair: (pair[1].name, pair[0]))
         return tuple(self._peer(node, record) for node, record in [(self.node.me, membership.record), *known])
+
+    async def links(self) -> tuple[LinkStatus, ...]:
+        return link_statuses(self._neighbours(), self.node.profile, self.node.clock())
+
+    def profile_network(self) -> AsyncGenerator[Probed, None]:
+        return self.node.probing.probe_all(self._neighbours(), self._driver().deliver)
 
     def submit(
         self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
