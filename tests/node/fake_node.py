@@ -30,6 +30,7 @@ from pnode.node.api import (
     UnitStatus,
     match_job,
 )
+from pnode.node.api_links import LinkStatus, Probed
 from pnode.node.control import serve_control
 from pnode.node.home import control_socket
 from pnode.node.plain import Instant
@@ -62,6 +63,13 @@ NOBODY_YET = replace(ASK_THERE, attempt=0, state="waiting", node=None, decider=N
 FAILED_JOB = replace(JOB, state="failed", reason="split failed on beta: exit status 3", units=(FAILED, JOB.units[1]))
 
 
+LINKS = (
+    LinkStatus("alpha", "k3vq7x2m-4f", "beta", "zzzzyyyy-ab", False, 0.020, "reported", None, 12.0, 0.61, None, 0.0),
+    LinkStatus("beta", "zzzzyyyy-ab", "alpha", "k3vq7x2m-4f", True, 0.00123, "direct", 0.08, 7.0, 0.83, 1.17e8, 0.8),
+)
+PROBED = Probed("beta", "zzzzyyyy-ab", 0.00123, 1.17e8, "")
+
+
 @dataclass
 class FakeNode:
     """Answers from its fields and notes what it was asked."""
@@ -85,6 +93,7 @@ class FakeNode:
     unsettled: int = 1
     """How often a submitter is told that its job is taken in."""
     settles: bool = True
+    probed: tuple[Probed, ...] = (PROBED,)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     stopped: trio.Event = field(default_factory=trio.Event)
     left: trio.Event = field(default_factory=trio.Event)
@@ -107,6 +116,13 @@ class FakeNode:
             load=None,
         )  # fmt: skip
         return (alpha, beta)
+
+    async def links(self) -> tuple[LinkStatus, ...]:
+        return LINKS
+
+    async def profile_network(self) -> AsyncGenerator[Probed, None]:
+        for probed in self.probed:
+            yield probed
 
     async def submit(
         self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
