@@ -27,7 +27,7 @@ def trio_of_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ho
 
 
 def links(host: Host) -> dict[tuple[str, str], LinkStatus]:
-    found = host.ask(tuple[LinkStatus, ...], "peers", "--links")  # type: ignore[arg-type]
+    found = host.ask(tuple[LinkStatus, ...], "peers", "--links")
     return {(link.source, link.target): link for link in found}
 
 
@@ -36,7 +36,7 @@ def test_the_network_is_measured_when_somebody_asks_and_everybody_hears_of_it(
 ) -> None:
     anna, bert, _ = trio_of_hosts
 
-    probed = {each.name: each for each in anna.ask(tuple[Probed, ...], "profile", "network")}  # type: ignore[arg-type]
+    probed = {each.name: each for each in anna.ask(tuple[Probed, ...], "profile", "network")}
 
     assert list(probed) == ["bert", "carl"] or list(probed) == ["carl", "bert"]
     for each in probed.values():

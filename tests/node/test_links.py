@@ -50,7 +50,7 @@ def test_links_in_json_are_one_value_that_can_be_read_back(
 ) -> None:
     _, out = run(node, capsys, "peers", "--links", "--json")
 
-    assert from_plain(tuple[LinkStatus, ...], json.loads(out)) == LINKS  # type: ignore[arg-type]
+    assert from_plain(tuple[LinkStatus, ...], json.loads(out)) == LINKS
 
 
 def test_what_has_been_measured_is_listed_and_what_could_not_be_fails_the_command(
@@ -68,7 +68,7 @@ def test_what_has_been_measured_is_listed_and_what_could_not_be_fails_the_comman
         ["gamma", "-", "-", "gone"],
     ]
     _, out = run(node, capsys, "profile", "network", "--json")
-    assert from_plain(tuple[Probed, ...], json.loads(out)) == node.probed  # type: ignore[arg-type]
+    assert from_plain(tuple[Probed, ...], json.loads(out)) == node.probed
 
 
 def test_alone_there_is_nothing_to_measure(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
