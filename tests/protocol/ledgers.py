@@ -4,7 +4,7 @@ from pnode.protocol.crypto import Sodium
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
 from pnode.protocol.ids import ClusterId, JobId, NodeId, digest_of
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
-from pnode.protocol.ledger import Outcome, Statement, StatementKind
+from pnode.protocol.ledger import Entry, Ledger, Outcome, Statement, StatementKind
 
 CRYPTO = Sodium()
 CLUSTER = ClusterId(b"c" * 16)
@@ -37,3 +37,11 @@ def statement(
     if kind in (StatementKind.FINISHED, StatementKind.FAILED):
         fields.setdefault("outcome", outcome())
     return Statement(kind, *unit, attempt, at_s, **fields)  # type: ignore[arg-type]
+
+
+def chain(length: int, *, forks_at: int | None = None) -> list[Entry]:
+    """A feed of the first author; if it forks, it is another one from there on."""
+    ledger = Ledger(JOB)
+    instants = [at + (1000.0 if forks_at is not None and at >= forks_at else 0.0) for at in range(length)]
+    said = (statement(StatementKind.STARTED, at_s=at_s) for at_s in instants)
+    return [ledger.write(CRYPTO, CLUSTER, SEEDS[0], 1, (each,)) for each in said]

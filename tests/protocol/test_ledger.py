@@ -1,15 +1,13 @@
 """Ledgers: feeds are chains, merging is a union."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.protocol.codec import MalformedError, encode
+from pnode.protocol.codec import encode
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.ledger import (
@@ -20,10 +18,9 @@ from pnode.protocol.ledger import (
     Ledger,
     Segment,
     StatementKind,
-    open_segment,
     segment_digest,
 )
-from pnode.protocol.signed import BadSignatureError, Kind, Signed, sign
+from pnode.protocol.signed import Kind, sign
 
 from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, statement
 
@@ -41,29 +38,6 @@ def handmade(author: int, sequence: int, previous: bytes, job: JobId = JOB) -> E
     segment = Segment(job, 1, sequence, previous, (STARTED,))
     signed = sign(CRYPTO, SEEDS[author], Kind.SEGMENT, CLUSTER, segment)
     return Entry(signed, segment, segment_digest(signed))
-
-
-def test_a_segment_survives_the_way_to_another_node() -> None:
-    [entry] = feed(0, 1)
-
-    opened = open_segment(CRYPTO, CLUSTER, Signed(entry.signed.author, entry.signed.signature, entry.signed.body))
-
-    assert opened == entry
-
-
-def test_a_segment_signed_by_somebody_else_is_refused() -> None:
-    [entry] = feed(0, 1)
-    forged = replace(entry.signed, author=NODES[1])
-
-    with pytest.raises(BadSignatureError):
-        open_segment(CRYPTO, CLUSTER, forged)
-
-
-def test_a_signed_body_that_is_no_segment_is_refused() -> None:
-    signed = sign(CRYPTO, SEEDS[0], Kind.SEGMENT, CLUSTER, b"\x93\x01\x02\x03")
-
-    with pytest.raises(MalformedError):
-        open_segment(CRYPTO, CLUSTER, signed)
 
 
 def test_merging_twice_changes_nothing() -> None:
@@ -110,21 +84,6 @@ def test_a_segment_that_its_successor_does_not_follow_is_refused() -> None:
 
     with pytest.raises(ForkError, match="segment 1 does not follow"):
         ledger.add(handmade(0, 0, FIRST))
-
-
-def test_what_continues_another_history_is_refused_like_its_beginning() -> None:
-    ledger, others = Ledger(JOB), feed(0, 5)
-    ours = [*others[:2], handmade(0, 2, others[1].digest)]
-    for entry in ours:
-        ledger.add(entry)
-
-    for _ in range(2):
-        for entry in others[2:]:
-            with pytest.raises(ForkError):
-                ledger.add(entry)
-
-    assert list(ledger) == ours
-    assert ledger.add(handmade(0, 3, ours[2].digest))
 
 
 def test_a_first_segment_has_no_predecessor() -> None:
@@ -192,53 +151,6 @@ def test_beyond_a_vector_is_exactly_what_its_owner_lacks() -> None:
 
     assert part.vector() == whole.vector()
     assert [entry.id for entry in part] == [entry.id for entry in whole]
-
-
-class Counted(dict[int, Entry]):
-    """A feed that counts how often something is looked up in it, and may not be gone through."""
-
-    looked_up = 0
-
-    def get(self, key: int, default: object = None) -> Entry | None:  # type: ignore[override]
-        self.looked_up += 1
-        return super().get(key)
-
-    def __iter__(self) -> Iterator[int]:
-        raise AssertionError("gone through")
-
-
-def test_a_part_of_a_ledger_costs_no_more_than_the_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(JOB)
-    entries = feed(0, 200)
-    for entry in entries:
-        ledger.add(entry)
-    counted = Counted(ledger._feeds[(NODES[0], 1)])
-    monkeypatch.setitem(ledger._feeds, (NODES[0], 1), counted)
-
-    part = list(islice(ledger.beyond(((NODES[0], 1, 100),)), 5))
-    ends = ledger.ends(NODES[0])
-
-    assert part == entries[100:105]
-    assert ends == entries[-1:]
-    assert counted.looked_up <= 10
-
-
-@given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True), st.integers(0, 10))
-def test_beyond_a_vector_is_all_from_there_on_whatever_is_missing_or_hollow(
-    present: list[int], hollow: list[int], first: int
-) -> None:
-    ledger, ten = Ledger(JOB), feed(0, 10)
-    for at in present:
-        ledger.add(ten[at])
-    for at in sorted(hollow):
-        if at in present and ledger.is_followed(ten[at].id):
-            ledger.hollow([ten[at].id])
-
-    beyond = {entry.id for entry in ledger.beyond(((NODES[0], 1, first),))}
-
-    assert beyond >= {entry.id for entry in ledger if entry.id[2] >= first}
-    followers = (ledger.follower(entry.id) for entry in ten[first:])
-    assert beyond >= {entry.id for entry in followers if entry is not None}
 
 
 def test_a_ledger_knows_what_it_holds() -> None:
