@@ -152,7 +152,8 @@ class LedgerShown:
     """Here is the job that you want to follow; its segments are on their way, one by one confirmed."""
 
     job: Bytes16
-    spec: Signed
+    spec: Signed | None
+    """The specification, for who has nothing of the ledger."""
     vector: WireVector
     """What the sender has."""
 

@@ -92,9 +92,7 @@ class Mail:
             case LedgerWanted():
                 self._show_ledger(peer, message, now)
             case LedgerShown():
-                job = self._known(peer, message.job, message.spec)
-                if job is not None:
-                    self.enquiries.shown(peer, job, _vector(message.vector), now)
+                self._shown(peer, message, now)
             case Compare():
                 self.comparing.read(peer, message, now)
             case _:
@@ -291,7 +289,14 @@ class Mail:
         self.comparing.asked(job, peer, now)
         if message.follow:
             job.watchers[peer] = None
-            self._send(peer, LedgerShown(job.id, job.signed, job.ledger.vector()))
+            self._send(peer, LedgerShown(job.id, None if vector else job.signed, job.ledger.vector()))
+
+    def _shown(self, peer: NodeId, message: LedgerShown, now: float) -> None:
+        spec, job = message.spec, self.desk.jobs.get(JobId(message.job))
+        if job is None and spec is not None:
+            job = self._known(peer, message.job, spec)
+        if job is not None:
+            self.enquiries.shown(peer, job, _vector(message.vector), now)
 
 
 def _vector(wire: tuple[tuple[bytes, int, int], ...]) -> Vector:

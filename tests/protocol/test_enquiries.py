@@ -345,6 +345,24 @@ def test_of_a_job_that_is_over_nothing_more_is_wanted(forgotten: bool) -> None:
     assert circle.is_quiet()
 
 
+def test_the_specification_is_shown_to_whoever_has_nothing_of_the_job_and_not_each_time_it_asks_again() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+
+    circle.run(5 * WATCH_S)
+
+    shown = [message.spec is not None for _, _, message in circle.frames if isinstance(message, LedgerShown)]
+    assert shown == [True] + [False] * 5
+
+
+def test_a_ledger_of_a_job_that_is_not_known_is_not_shown_without_its_specification() -> None:
+    circle, job = listed()
+
+    circle.say("ann", "cid", LedgerShown(job, None, ()))
+
+    assert not circle["cid"].jobs.desk.jobs
+
+
 def test_who_has_released_a_job_is_not_asked_for_what_follows_for_ever() -> None:
     circle, job = listed()
     watch(circle, "cid", job)
