@@ -180,10 +180,10 @@ class Ledger:
         if run.end > SEGMENTS_MAX or not run.count:
             raise RemoteProtocolError(f"a run of {run.count} hollow segments ends at {run.end} of {SEGMENTS_MAX}")
         feed = self._feeds.get(id_) or Feed()
-        replaced = feed.replaceable(run, is_void)
-        if replaced is None:
+        there = feed.replaceable(run, is_void)
+        if there is None:
             return {}, []
-        entries, runs = replaced
+        entries, runs = there
         fresh = run.count - len(entries) - sum(each.count for each in runs)
         if not fresh:
             return {}, []
@@ -192,8 +192,9 @@ class Ledger:
         self._enter(id_, feed)
         self._count += fresh
         self._hollow_count += fresh + len(entries)
-        for each in (run, *runs, *entries):
-            self._fingerprint ^= each.fingerprint
+        replaced = [*(each.fingerprint for each in runs), *(entry.fingerprint for entry in entries)]
+        for fingerprint in (run.fingerprint, *replaced):
+            self._fingerprint ^= fingerprint
         return changes, entries
 
     def runs(self) -> Iterator[tuple[FeedId, Run]]:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from random import Random
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,8 @@ from pnode.protocol.signed import BadSignatureError, Signed
 from .ledgers import statement
 from .members import CLUSTER
 from .partners import Circle, file, spec, task
+
+M = TypeVar("M")
 
 ACCEPTED, STARTED, ASSIGNED = StatementKind.ACCEPTED, StatementKind.STARTED, StatementKind.ASSIGNED
 
@@ -43,10 +46,11 @@ def feed(circle: Circle, name: str, *batches: tuple[Statement, ...], boot: int =
     return [ledger.write(circle.crypto, CLUSTER, seed, boot, batch).signed for batch in batches]
 
 
-def told(circle: Circle, sender: str, receiver: str, kind: type) -> list[object]:
+def told(circle: Circle, sender: str, receiver: str, kind: type[M]) -> list[M]:
     """The messages of one kind that went one way since the last time; forgets the rest."""
     frames, circle.frames = circle.frames, []
-    return [message for one, other, message in frames if (one, other) == (sender, receiver) and type(message) is kind]
+    between = [message for one, other, message in frames if (one, other) == (sender, receiver)]
+    return [message for message in between if isinstance(message, kind)]
 
 
 def facts(job: Job) -> object:
