@@ -5,6 +5,7 @@ Then nothing is said about jobs any more for as long as the longest pause betwee
 replicas of a job have the same ledger, it has ended as it should, and its results are there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,10 @@ STUCK_S = 150.0
 QUIET_S = 35.0
 """Longer than the longest pause before something is sent again (`delivery.RESEND_S_MAX`)."""
 
+REST_S_MAX = 140.0
+"""Until nothing is said for QUIET_S. Whoever lost its disk at the very end hears in turns of 10 s what those said who
+are lost for good, and writes to them as long as they may still show up (`strangers.STRANGER_S`)."""
+
 
 @dataclass(slots=True)
 class Ending:
@@ -53,7 +58,6 @@ class Ending:
 
     def await_rest(self) -> None:
         """Run until everything is at rest. Complains of what does not come to rest in time."""
-        engine = self.cluster.engine
         if not self._poll(self.cluster.everyone_knows_everyone, VIEWS_S_MAX):
             self.complaints.add(
                 None, f"{VIEWS_S_MAX:g} s after the last fault views differ: {differences(self._up())}"
@@ -63,21 +67,24 @@ class Ending:
             for text in list(self._unfinished())[:5]:
                 self.complaints.add(None, text)
             return
-        engine.run_for(QUIET_S)
-        spoken = dict(self.watch.spoken)
-        deaths = self.watch.members.deaths
-        engine.run_for(QUIET_S)
-        said = {kind: count - spoken.get(kind, 0) for kind, count in self.watch.spoken.items()}
-        said = {kind: count for kind, count in said.items() if count}
-        if said:
-            self.complaints.add(
-                None, f"{QUIET_S:g} s after all jobs are over {said} are still sent within {QUIET_S:g} s"
-            )
-        if self.watch.members.deaths > deaths:
-            self.complaints.add(None, "somebody was called dead though nothing was wrong any more")
+        self._await_silence()
         wrong = list(doubts(self._up()))
         if wrong:
             self.complaints.add(None, f"views, which were equal, differ again: {'; '.join(wrong)}")
+
+    def _await_silence(self) -> None:
+        """Run until nothing is said about jobs for QUIET_S, and nobody called dead."""
+        engine, said = self.cluster.engine, Counter[str]()
+        end_s = engine.now + REST_S_MAX
+        engine.run_for(QUIET_S)
+        while engine.now < end_s:
+            spoken, deaths = Counter(self.watch.spoken), self.watch.members.deaths
+            engine.run_for(QUIET_S)
+            said = self.watch.spoken - spoken
+            if not said and self.watch.members.deaths == deaths:
+                return
+        what = f"{dict(said)} are still sent" if said else "somebody is still called dead"
+        self.complaints.add(None, f"{REST_S_MAX:g} s after all jobs are over {what} within {QUIET_S:g} s")
 
     def _poll(self, holds: Callable[[], bool], limit_s: float, is_vain: Callable[[], bool] = lambda: False) -> bool:
         """Wait until something holds, for so long, or until that has become vain."""
