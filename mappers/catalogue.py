@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pnode.protocol.view import Mapper
 
 from .followed import Followed
+from .pinned import NAME, Pinned
 from .planners import YARDSTICKS
 from .wave_classic import WaveGreedyClassic, WaveRandomClassic
 from .wave_greedy import WaveGreedy
@@ -32,6 +33,9 @@ FOLLOWED: Mapping[str, Mapper] = {name: Followed(name, plan) for name, plan in Y
 optimum, which would keep an origin busy for too long."""
 
 EVERY: Mapping[str, Mapper] = {**MAPPERS, **FOLLOWED}
+
+KNOWN: Mapping[str, Mapper] = {**EVERY, NAME: Pinned()}
+"""What a node decides by when a job says so; the last is for profiles (`pnode profile`), and no person's choice."""
 
 
 class UnknownMapperError(ValueError):

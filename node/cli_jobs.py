@@ -65,7 +65,7 @@ def submit(
     from .jobtext import kept_text, write_submitted
 
     _check_output(output, follow=follow)
-    node = _checked_node(home, dag, inputs)
+    node = checked_node(home, dag, inputs)
     taken_in: list[Submitted] = []
 
     def told(submitted: Submitted) -> None:
@@ -103,7 +103,7 @@ def map_command(dag: Path, inputs: tuple[Path, ...], mapper: str, home: Path) ->
     from .answers import write_mapping
     from .api import Mapped
 
-    mapped = _checked_node(home, dag, inputs).map(dag, inputs, mapper)
+    mapped = checked_node(home, dag, inputs).map(dag, inputs, mapper)
     notices(mapped.notices)
     return Answer(Mapped, mapped, lambda out: write_mapping(mapped, out))
 
@@ -283,7 +283,7 @@ def _write_cancelled(job: "JobStatus", out: TextIO) -> None:
     out.write(f"job {job.id} {outcome}: {job.units_done}/{job.units_total} tasks were done\n")
 
 
-def _checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClient":
+def checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClient":
     """The node, once the application is known to be sound: what is wrong with a DAG is told before the node."""
     from .application import load_application
     from .client import NodeClient

@@ -32,6 +32,7 @@ from .api import (
     UnitStatus,
 )
 from .api_links import LinkStatus, Probed
+from .api_trials import Profiled
 from .home import control_socket, last_failure
 from .plain import Plain, PlainError, from_plain, to_plain
 
@@ -130,6 +131,13 @@ class NodeClient:
 
     def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         return self._call(Mapped, "map", _application(dag, inputs, mapper), WORK_S_MAX)
+
+    def profile(
+        self, dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int
+    ) -> Iterator[Profiled]:
+        """Waits as long as the nodes take."""
+        arguments: dict[str, Plain] = {"dag": str(dag), "inputs": to_plain(tuple[Path, ...], inputs)}
+        return self._stream(Profiled, "profile", {**arguments, "nodes": [*nodes], "rounds": rounds}, None)
 
     def jobs(self) -> tuple[JobStatus, ...]:
         return self._call(tuple[JobStatus, ...], "jobs", {})

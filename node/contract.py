@@ -22,6 +22,7 @@ from .api import (
     Submitted,
 )
 from .api_links import LinkStatus, Probed
+from .api_trials import Profiled
 
 
 class NodeApi(Protocol):
@@ -56,6 +57,12 @@ class NodeApi(Protocol):
 
     async def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         """Where the tasks would go now, without running them."""
+
+    def profile(
+        self, dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int
+    ) -> AsyncGenerator[Profiled, None]:
+        """Run a graph `rounds` times on every node that computes, or on those `nodes` (names or ids), each time
+        wholly on the one, and only when it has nothing else to do. Comes again whenever a node has ended a round."""
 
     async def jobs(self) -> tuple[JobStatus, ...]:
         """All jobs of the cluster that can be found, the latest submission last."""

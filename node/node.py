@@ -19,7 +19,7 @@ from random import Random
 
 import trio
 
-from pnode.mappers.catalogue import EVERY
+from pnode.mappers.catalogue import KNOWN
 from pnode.profilers.profile import Profile
 from pnode.profilers.resources import machine_facts
 from pnode.protocol.certificate import TrustError
@@ -236,7 +236,7 @@ class Node:
             self.crypto,
             self.trust,
             self.profile,
-            EVERY,
+            KNOWN,
             Random(int.from_bytes(os.urandom(16), "big")),  # noqa: S311  # for spreading load, not for secrets
             _TIMINGS.get(self.habits.timing, MembershipSettings.lan)(),
         )

@@ -48,6 +48,7 @@ from .api import (
     match_job,
 )
 from .api_links import LinkStatus, Probed
+from .api_trials import Profiled
 from .directory import Directory
 from .driver import Driver, either
 from .enrolment import EnrolmentError, invite
@@ -61,6 +62,7 @@ from .results import Result, check_places, place_results
 from .store import MissingContentError
 from .submission import Submission, load, mapper_called
 from .transfer import FetchError
+from .trials import Trials
 
 if TYPE_CHECKING:
     from .node import Node
@@ -121,7 +123,7 @@ class Office:
 
     def submit(
         self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
-    ) -> AsyncIterator[Submitted]:
+    ) -> AsyncGenerator[Submitted, None]:
         submission = Submission(self.node, self._driver(), self._jobs(), self._neighbours())
         return submission.submit(dag, inputs, mapper, name, REPLICAS if replicas is None else replicas)
 
@@ -150,6 +152,11 @@ class Office:
             for task, place in placed.items()
         )
         return Mapped(mapper, placements, application.notices)
+
+    def profile(
+        self, dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int
+    ) -> AsyncGenerator[Profiled, None]:
+        return Trials(self.node, self._driver(), self._jobs(), self._neighbours()).run(dag, inputs, nodes, rounds)
 
     async def jobs(self) -> tuple[JobStatus, ...]:
         await self._driver().ask(FindJobs)

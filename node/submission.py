@@ -8,7 +8,8 @@ From the moment it is taken in the job runs by itself. Whoever goes away before 
 
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -55,12 +56,20 @@ class Submission:
 
     async def submit(
         self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int
-    ) -> AsyncIterator[Submitted]:
-        """As `api.NodeApi.submit`. Raises RefusedError."""
+    ) -> AsyncGenerator[Submitted, None]:
+        """As `contract.NodeApi.submit`. Raises RefusedError."""
+        application = await load(dag, inputs)
+        async with aclosing(self.hand_in(application, mapper_called(mapper), name, replicas)) as steps:
+            async for submitted in steps:
+                yield submitted
+
+    async def hand_in(
+        self, application: Application, mapper: Mapper, name: str | None, replicas: int
+    ) -> AsyncGenerator[Submitted, None]:
+        """The same for an application that has been read. Raises RefusedError."""
         try:
-            application = await load(dag, inputs)
             await self._node.pins.restored.wait()
-            encoded = await self._specification(application, mapper_called(mapper), name, replicas)
+            encoded = await self._specification(application, mapper, name, replicas)
             with self._driver.request(lambda number: Submit(number, encoded)) as request:
                 job = await self._taken_in(request)
                 self._node.pins.pin(job.id, content_of(job, self._node.me))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from pnode.mappers.catalogue import EVERY
+from pnode.mappers.catalogue import KNOWN
 from pnode.profilers.profile import Profile
 from pnode.protocol.certificate import Issuer, certify, found, invite
 from pnode.protocol.codec import decode, encode
@@ -161,7 +161,7 @@ class Cluster:
     def _peer(self, identity: Identity, facts: Facts, rng: Random) -> Peer:
         trust = Trust(self.crypto, self._issuer().authority)
         profile = Profile(NodeId(self.crypto.public_key(identity.seed)))
-        return Peer(identity, facts, self.crypto, trust, profile, EVERY, rng, self.settings)
+        return Peer(identity, facts, self.crypto, trust, profile, KNOWN, rng, self.settings)
 
     def _issuer(self) -> Issuer:
         if self._authority is None:

@@ -31,6 +31,7 @@ from pnode.node.api import (
     match_job,
 )
 from pnode.node.api_links import LinkStatus, Probed
+from pnode.node.api_trials import Profiled, TaskProfile
 from pnode.node.control import serve_control
 from pnode.node.home import control_socket
 from pnode.node.plain import Instant
@@ -96,6 +97,8 @@ class FakeNode:
     probed: tuple[Probed, ...] = (PROBED,)
     asked: list[tuple[object, ...]] = field(default_factory=list)
     stopped: trio.Event = field(default_factory=trio.Event)
+    trial_trouble: str = ""
+    """Why a trial has failed."""
     left: trio.Event = field(default_factory=trio.Event)
     """Set when a follower's generator was closed."""
 
@@ -123,6 +126,17 @@ class FakeNode:
     async def profile_network(self) -> AsyncGenerator[Probed, None]:
         for probed in self.probed:
             yield probed
+
+    async def profile(
+        self, dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int
+    ) -> AsyncGenerator[Profiled, None]:
+        self.asked.append(("profile", dag, inputs, nodes, rounds))
+        waiting = TaskProfile("split", "alpha", 0, None, 0.0, 0, "")
+        yield Profiled("demo", (waiting,), 1, rounds, False)
+        known = replace(
+            waiting, runs=rounds, seconds=1.5, spread_s=0.25, output_bytes=2048, trouble=self.trial_trouble
+        )
+        yield Profiled("demo", (known,), rounds, rounds, self.settles)
 
     async def submit(
         self, dag: Path, inputs: tuple[Path, ...], mapper: str, name: str | None, replicas: int | None
