@@ -176,7 +176,8 @@ def units_called(job: Job, name: str | None) -> dict[UnitKey, None]:
     if task in job.state.index and (item is None or int(item) in items):
         return {job.key(task, number): None for number in (items if item is None else [int(item)])}
     known = ", ".join(list(job.state.index)[:10])
-    raise RefusedError(f"job {job_text(job.id)} has no task {name!r}; it has {known}, items 0 to {len(items) - 1}")
+    numbers = f", items 0 to {len(items) - 1}" if len(items) > 1 else ""
+    raise RefusedError(f"job {job_text(job.id)} has no task {name!r}; it has {known}{numbers}")
 
 
 def job_detail(job: Job, directory: Directory, now: float) -> JobDetail:

@@ -222,7 +222,7 @@ class Holding:
         if job.spec.mapper not in self.desk.mappers and attempt.number <= SECOND_THOUGHTS_MAX:
             return f"it does not know the mapper {job.spec.mapper}"
         if task.cores > place.cores:
-            return f"it has {place.cores} cores, the task needs {task.cores}"
+            return f"the task needs {task.cores} cores, it has {place.cores}"
         if task.memory_bytes > place.memory_bytes:
             return f"it has {place.memory_bytes >> 20} MiB of memory, the task needs {task.memory_bytes >> 20}"
         return "its queue is full" if self.bench.full else ""

@@ -169,7 +169,7 @@ class Neighbours:
         if not record.roles & Role.COMPUTE:
             return "it does not compute"
         if record.cores < task.cores:
-            return f"it has {record.cores} cores, the task needs {task.cores}"
+            return f"the task needs {task.cores} cores, it has {record.cores}"
         if record.memory_bytes < task.memory_bytes:
             return f"it has {record.memory_bytes >> 20} MiB of memory, the task needs {task.memory_bytes >> 20}"
         return ""

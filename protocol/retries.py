@@ -69,7 +69,8 @@ def abandon(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
     assert unit.current is not None, "it has run"
     ran = [each for each in unit.attempts.values() if each.started_s is not None and each.outcome is None]
     nodes = dict.fromkeys(desk.near.name_of(each.node) for each in sorted(ran, key=lambda each: each.key))
-    text = f"the node that ran it was lost {len(ran)} times: {', '.join([*nodes][:NAMES_MAX])}"
+    how = "node that ran it was lost" if len(ran) == 1 else f"nodes that ran it were lost {len(ran)} times"
+    text = f"the {how}: {', '.join([*nodes][:NAMES_MAX])}"
     if unit.result is None:
         last = unit.current
         desk.say(job, Statement(StatementKind.ABANDONED, *key, last.number, now, last.node, text), ())

@@ -3,7 +3,7 @@
     make chaos-real                                        all suites, as docs/losses.md tells them
     python -m tests.chaos kill --rounds 30 --timing lan    one of them; `python -m tests.chaos --help` names all
 
-`sim/chaos.py` does the same to simulated hosts, thousands of times; this is the sample that says whether the
+`sim/chaos/` does the same to simulated hosts, thousands of times; this is the sample that says whether the
 simulation can be believed. Every suite prints one line per round (what was done to whom, what came of it, the
 machine's load), then its figures as medians, and ends with status 1 if anything did not hold. `--trace FILE` keeps
 the rounds as lines of JSON, `--keep` the homes of the nodes with their logs.

@@ -117,7 +117,7 @@ def test_a_task_that_nobody_can_run_is_told_with_what_is_missing_everywhere() ->
 
     assert (told.attempt, told.state, told.node, told.decider) == (0, "waiting", None, None)
     assert told.note == "it needs 9 cores, and no node offers more than 1"
-    assert {passed.why for passed in told.passed} == {"it has 1 cores, the task needs 9"}
+    assert {passed.why for passed in told.passed} == {"the task needs 9 cores, it has 1"}
     assert len(told.passed) == 2
 
 

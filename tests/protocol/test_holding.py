@@ -154,7 +154,7 @@ def test_run_times_are_learnt_from_successes_alone() -> None:
 @pytest.mark.parametrize(
     ("wanted", "computes", "reason"),
     [
-        ({"cores": 2}, True, "it has 1 cores, the task needs 2"),
+        ({"cores": 2}, True, "the task needs 2 cores, it has 1"),
         ({"memory_bytes": 2 * MEMORY_BYTES}, True, "it has 1024 MiB of memory, the task needs 2048"),
         ({}, False, "it does not compute"),
     ],

@@ -678,7 +678,7 @@ def test_a_task_whose_nodes_are_lost_while_it_runs_is_abandoned_after_so_many() 
     state = circle["ann"].job.state
     assert state.phase is Phase.FAILED
     assert state.cancelled is not None
-    assert state.cancelled[1] == "only failed: the node that ran it was lost 2 times: bob, cid"
+    assert state.cancelled[1] == "only failed: the nodes that ran it were lost 2 times: bob, cid"
 
 
 def test_a_node_that_is_lost_before_it_has_begun_does_not_count() -> None:
@@ -700,7 +700,7 @@ def test_a_result_that_is_lost_and_cannot_be_made_again_ends_the_job() -> None:
 
     state = circle["ann"].job.state
     assert state.cancelled is not None
-    assert state.cancelled[1] == "only: the node that ran it was lost 1 times: cid"
+    assert state.cancelled[1] == "only: the node that ran it was lost: cid"
 
 
 def test_a_result_that_is_lost_and_fails_when_it_is_made_again_ends_the_job_as_any_failure_does() -> None:
