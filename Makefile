@@ -39,8 +39,8 @@ types: $(TYPES)  ## Check types
 	@.venv-types/bin/mypy $(PACKAGES:%=-p pnode.%) -p tests
 
 unit: $(DEV)  ## Run the tests of parts: architecture, packaging, protocol, simulated clusters
-	@echo "testing parts"
-	@$(BIN)/python -m pytest -q -m "not processes"
+	@echo "testing parts, a directory beside another"
+	@$(BIN)/python -m tests -m "not processes"
 
 processes: $(DEV)  ## Run the tests of the whole: real node processes through the command line
 	@echo "testing the whole, with real processes"
