@@ -39,6 +39,6 @@ class Probed:
     delay_s: float | None
     """Round trip; None when there was no answer."""
     bandwidth_bytes_per_s: float | None
-    """None when no content came, or too irregularly to tell."""
+    """By this measurement alone; None when no content came."""
     reason: str
     """Why there is no figure; empty when there are both."""

@@ -6,7 +6,7 @@ import trio.testing
 
 from pnode.node.api_links import Probed
 from pnode.node.linkreport import link_statuses
-from pnode.node.probing import AGAIN_S, BLANK_S_MAX, DELAYS_S_MAX, PERIOD_S, START_S, Probing
+from pnode.node.probing import AGAIN_S, BLANK_S_MAX, DELAYS_S_MAX, PERIOD_S, QUICK_BLANKS, QUICK_S, START_S, Probing
 from pnode.node.streams import BulkStream, OpenStream
 from pnode.node.transfer import Arrival, FetchError
 from pnode.profilers.profile import Profile
@@ -124,9 +124,34 @@ def test_on_demand_everybody_is_measured_delays_first() -> None:
         anna, bert = await bench.probe_all(bench.answer)
 
         assert (anna.name, anna.id, anna.delay_s, anna.reason) == ("a", node_text(ANNA), 0.01, "")
-        assert anna.bandwidth_bytes_per_s is not None
+        assert anna.bandwidth_bytes_per_s == 2 * CHUNK_BYTES / 0.1
         assert bert.delay_s == 0.01
         assert [node for _, node in bench.asked] == [ANNA, BERT]
+
+    run(scenario)
+
+
+def test_what_is_told_is_what_was_measured_now_and_not_what_is_believed() -> None:
+    async def scenario() -> None:
+        bench = Bench(near=Near(others=(ANNA,)))
+        for _ in range(9):
+            bench.profile.observe_rate(ANNA, 1e6, trio.current_time())
+
+        [anna] = await bench.probe_all(bench.answer)
+
+        assert anna.bandwidth_bytes_per_s == 2 * CHUNK_BYTES / 0.1
+
+    run(scenario)
+
+
+def test_over_a_fast_network_the_median_of_three_counts() -> None:
+    async def scenario() -> None:
+        bench = Bench(near=Near(others=(ANNA,)), blanks={ANNA: QUICK_S / 2})
+
+        [anna] = await bench.probe_all(bench.answer)
+
+        assert len(bench.asked) == QUICK_BLANKS
+        assert anna.bandwidth_bytes_per_s == 2 * CHUNK_BYTES / (QUICK_S / 2)
 
     run(scenario)
 
