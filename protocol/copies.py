@@ -86,6 +86,14 @@ class Copies:
         else:
             self._again.set((job.id, key), now + growing_s(PAUSE_S, tries - 1, PAUSE_S_MAX))
 
+    def back(self, node: NodeId, now: float) -> None:
+        """A member is there again: what was given up since the others had lost it may be had from there at once."""
+        for job in self.desk.jobs.values():
+            for key in job.refusals:
+                result = job.state.unit(key).result
+                if (job.id, key) in self._again and result is not None and node in (result.node, *result.copies):
+                    self._again.set((job.id, key), now)
+
     def tick(self, now: float) -> None:
         for job_id, key in self._again.due(now):
             job = self.desk.jobs.get(job_id)

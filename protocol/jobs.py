@@ -194,6 +194,7 @@ class Jobs:
         """A member has come back, was restarted, or was not known before."""
         self.desk.vanished.pop(peer, None)
         self.fetching.back(peer)
+        self.keeping.copies.back(peer, now)
         self.enquiries.back(peer)
         self.keeping.joined(peer)
         self.placing.joined(now)

@@ -122,6 +122,25 @@ def test_what_somebody_has_a_copy_of_is_not_lost_but_tried_for_again_after_growi
     assert result(circle).lost is None
 
 
+def test_what_was_given_up_is_tried_for_at_once_when_somebody_is_back_who_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pnode.protocol.concluding.CONCLUDE_S_MAX", math.inf)
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    for _ in range(8):
+        circle.run(PAUSE_S_MAX)
+        refuse(circle, "ann")
+    circle.crash("bob")
+    circle.take()
+
+    circle.restart("bob")
+    circle.meet("bob", "ann")
+
+    assert "ann fetches only_out from dan, bob" in circle.take()
+
+
 def test_what_is_to_be_tried_again_is_not_if_the_job_is_forgotten_meanwhile() -> None:
     circle = done(brings=False)
     refuse(circle, "bob")
