@@ -76,6 +76,20 @@ class _Member:
     jobs: Jobs
     boots: dict[NodeId, int] = field(default_factory=dict)
     """Which run of each member's process we know."""
+    jobs_due_s: float | None = None
+    """When jobs are due next; None until they are asked."""
+
+    @property
+    def jobs_deadline(self) -> float:
+        """It is asked for after every event, of which most do not concern jobs; and these have many clocks."""
+        if self.jobs_due_s is None:
+            self.jobs_due_s = self.jobs.deadline
+        return self.jobs_due_s
+
+    def busy(self) -> Jobs:
+        """The jobs, about to be told something."""
+        self.jobs_due_s = None
+        return self.jobs
 
 
 class Peer:
@@ -158,7 +172,7 @@ class Peer:
     def deadline(self) -> float:
         if self._member is None:
             return self._joining.deadline
-        own = min(self._member.membership.deadline, self._member.jobs.deadline)
+        own = min(self._member.membership.deadline, self._member.jobs_deadline)
         return min(own, self._joining.deadline) if self._is_lonely() else own
 
     def tick(self, now: float) -> list[Effect]:
@@ -169,7 +183,8 @@ class Peer:
                 self.trust.upkeep(now, self.identity.seed)
             if self._member.membership.deadline <= now:
                 effects += self._outputs(self._member.membership.tick(now), now)
-            effects += self._member.jobs.tick(now)
+            if self._member.jobs_deadline <= now:
+                effects += self._member.busy().tick(now)
         return effects
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -185,12 +200,12 @@ class Peer:
             case LoadSampled():
                 return self._sampled(event, now)
             case FindJobs() if self._member is not None:
-                return self._member.jobs.find(event, self._others(self._member), now)
+                return self._member.busy().find(event, self._others(self._member), now)
             case Leave() if self._member is not None:
                 left = self._outputs(self._member.membership.leave(now), now)
                 return [*left, Reply(event.request, b"", None)]
             case _ if self._member is not None and isinstance(event, JobEvent):
-                return self._member.jobs.handle(event, now)
+                return self._member.busy().handle(event, now)
         return []  # figures and content that nobody waits for any more
 
     def _handle_outside(
@@ -230,7 +245,7 @@ class Peer:
         if self._member is None or event.peer is None:
             return effects
         effects += self._outputs(self._member.membership.session_lost(event.peer, now), now)
-        return effects + self._member.jobs.unreachable(event.peer, event.reason, now)
+        return effects + self._member.busy().unreachable(event.peer, event.reason, now)
 
     def _discovered(self, event: Discovered, now: float) -> list[Effect]:
         """Somebody announces a member. Those we know already are not dialled for it."""
@@ -259,7 +274,7 @@ class Peer:
         if type(message) in MEMBERSHIP_FRAMES.values():
             outputs = self._member.membership.message(peer, cast(MembershipMessage, message), now)
             return self._outputs(outputs, now)
-        return self._member.jobs.message(peer, cast(JobMessage, message), now)
+        return self._member.busy().message(peer, cast(JobMessage, message), now)
 
     def _joined(self, outputs: list[JoiningOutput], now: float) -> list[Effect]:
         """Take in what joining found out; what is left are effects."""
@@ -276,7 +291,7 @@ class Peer:
 
     def _acquainted(self, member: _Member, peer: NodeId, now: float, *, join: bool) -> list[Effect]:
         """There is a session with a certified member."""
-        member.jobs.session_opened(peer)
+        member.busy().session_opened(peer)
         effects = self._outputs(member.membership.session_opened(peer, now), now)
         if join:
             effects += self._outputs(member.membership.join(peer, now), now)
@@ -367,15 +382,15 @@ class Peer:
         member.neighbours.changed()
         if change.new in (None, State.DEAD, State.LEFT):
             member.boots.pop(change.node, None)
-            effects += member.jobs.member_gone(change.node, now)
+            effects += member.busy().member_gone(change.node, now)
         elif change.new is State.SUSPECT:
-            effects += member.jobs.member_suspected(change.node, now)
+            effects += member.busy().member_suspected(change.node, now)
         elif change.new is State.ALIVE:
             record = member.membership.members[change.node].record
             effects.append(Save("peer", change.node, encode(record)))
             if member.boots.get(change.node) != record.boot:
                 member.boots[change.node] = record.boot
-                effects += member.jobs.member_back(change.node, now)
+                effects += member.busy().member_back(change.node, now)
         return effects
 
     def _send(self, peer: NodeId, message: object) -> Send:
