@@ -125,14 +125,19 @@ class Delivery:
             way.fresh.setdefault(job, []).append(segment)
 
     def show(self, peer: NodeId, job: JobId, segments: Iterator[Entry]) -> None:
-        """Put all these on the way, little by little. They take the place of what was to be shown before; what is on
-        the way of that has to arrive first."""
+        """Put all these on the way, little by little. They take the place of what was to be shown before, and of what
+        is on the way of that: a peer that has lost its disk meanwhile cannot use it without what comes before."""
         way = self._ways.setdefault(peer, _Way())
-        if job in way.shows:
-            way.shows[job].rest = segments
-        else:
-            way.shows[job] = _Show(segments)
-            self._show_more(peer, way, job)
+        show = way.shows.setdefault(job, _Show(segments))
+        before, show.rest, show.open = show.open, segments, {}
+        if before:
+            show.most //= 2  # as large a part as was on its way; only who confirms it gets more
+        self._show_more(peer, way, job)
+        for segment in before:
+            if segment not in show.open and job in way.parcels:
+                way.parcels[job].pop(segment, None)
+        if job in way.parcels and not way.parcels[job]:
+            self._forget(peer, way, job)
 
     def is_showing(self, peer: NodeId, job: JobId) -> bool:
         """Whether a peer has still to confirm something of what it is shown of a job."""

@@ -237,6 +237,35 @@ def test_what_it_lacks_then_takes_the_place_of_what_it_lacked_before() -> None:
 
 
 @pytest.mark.usefixtures("little_by_little")
+def test_whoever_has_lost_what_came_before_is_shown_that_first() -> None:
+    """It confirms nothing after a gap, and would wait for the beginning, and the beginning for its confirmation."""
+    delivery = Delivery()
+    delivery.show(B, JOB, iter(EIGHT[5:]))
+    delivery.collect(0.0)
+
+    delivery.show(B, JOB, iter(EIGHT))
+    assert sent(delivery, 0.1) == [0, 1, 2]
+    delivery.arrived(B, JOB, names(0, 1, 2))
+    assert sent(delivery, RESEND_S) == [3, 4, 5]
+    delivery.arrived(B, JOB, names(3, 4, 5))
+    assert sent(delivery, RESEND_S) == [6, 7]
+    delivery.arrived(B, JOB, names(6, 7))
+
+    assert delivery.deadline == math.inf
+
+
+def test_whoever_has_got_everything_meanwhile_is_shown_nothing_more() -> None:
+    delivery = Delivery()
+    delivery.show(B, JOB, iter(EIGHT))
+    delivery.collect(0.0)
+
+    delivery.show(B, JOB, iter(()))
+
+    assert not delivery.is_showing(B, JOB)
+    assert delivery.deadline == math.inf
+
+
+@pytest.mark.usefixtures("little_by_little")
 def test_what_is_offered_does_not_wait_for_what_is_shown() -> None:
     delivery = Delivery()
     delivery.show(B, JOB, iter(EIGHT))
