@@ -41,7 +41,8 @@ BLANK_S_MAX = 20.0
 QUICK_S = 0.05
 QUICK_BLANKS = 3
 """Where one comes in less than that a pause of either process is a large share of it; three cost no more than one
-over a slow network, and their median minds no pause."""
+over a slow network, and their median minds no pause. Where pauses leave no rate to read off, the next one on the same
+connection may do better, since TCP's windows have grown."""
 
 DELAYS_S_MAX = 8.0
 """For the round trips to all: 64 take 4.3 s (`newcomers.BURSTS_PER_TURN`)."""
@@ -126,7 +127,7 @@ class Probing:
                 for _ in range(QUICK_BLANKS):
                     arrival = await self._transfer.measure(node, self._open_stream)
                     rates.append(self._heed_blank(node, arrival))
-                    if arrival.seconds >= QUICK_S:
+                    if arrival.seconds >= QUICK_S and arrival.rate_bytes_per_s is not None:
                         break
         except FetchError as error:
             return str(error)

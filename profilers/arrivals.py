@@ -15,6 +15,10 @@ from statistics import median
 BUCKET_BYTES = 128 * 1024
 """Of a common shaper (membership.md 2.3). Larger ones are mistaken for the link until transfers are larger, too."""
 
+WINDOW_BYTES = 32 * 1024
+"""Where no train is longer than a bucket, since the receiver's window has not grown yet (64 KiB at first on Linux),
+half of it is left out instead: that is too little only where a shaper stands in such a long way."""
+
 EVIDENCE_BYTES = 128 * 1024
 """So much must be left; less is a dozen reads, and whatever disturbed them."""
 
@@ -44,18 +48,21 @@ def arrival_rate(reads: Sequence[Read]) -> float | None:
     slow = _slow_rate(steps)
     if slow is None:
         return None
+    return _rate_after(BUCKET_BYTES, steps, slow) or _rate_after(WINDOW_BYTES, steps, slow)
+
+
+def _rate_after(left_out_bytes: int, steps: list[tuple[float, int]], slow: float) -> float | None:
+    """What comes after so many bytes of each train, all trains together."""
     counted_s, counted_bytes, train_bytes = 0.0, 0, 0
     for step_s, size in steps:
         if step_s > PAUSE_S and size < READ_BYTES_MAX and size * PAUSE_FACTOR < slow * step_s:
             train_bytes = size
             continue
-        if train_bytes >= BUCKET_BYTES:
+        if train_bytes >= left_out_bytes:
             counted_s += step_s
             counted_bytes += size
         train_bytes += size
-    if counted_bytes < EVIDENCE_BYTES or counted_s <= 0.0:
-        return None
-    return counted_bytes / counted_s
+    return counted_bytes / counted_s if counted_bytes >= EVIDENCE_BYTES and counted_s > 0.0 else None
 
 
 def _slow_rate(steps: list[tuple[float, int]]) -> float | None:

@@ -42,6 +42,8 @@ class Bench:
     near: Near = field(default_factory=Near)
     profile: Profile = field(default_factory=lambda: Profile(ME))
     blanks: dict[NodeId, float | str] = field(default_factory=lambda: {ANNA: 0.1, BERT: 0.1})
+    irregular: bool = False
+    """Whether no rate can be read off their arrivals."""
     asked: list[tuple[float, NodeId]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class Bench:
         if isinstance(blank, str):
             raise FetchError(blank)
         await trio.sleep(blank)
-        return Arrival(source, blank, CHUNK_BYTES, 2 * CHUNK_BYTES / blank)
+        return Arrival(source, blank, CHUNK_BYTES, None if self.irregular else 2 * CHUNK_BYTES / blank)
 
     def answer(self, _: Measure) -> None:
         for node in self.near.others:
@@ -152,6 +154,18 @@ def test_over_a_fast_network_the_median_of_three_counts() -> None:
 
         assert len(bench.asked) == QUICK_BLANKS
         assert anna.bandwidth_bytes_per_s == 2 * CHUNK_BYTES / (QUICK_S / 2)
+
+    run(scenario)
+
+
+def test_where_no_rate_can_be_read_off_it_is_tried_again_and_the_duration_counts() -> None:
+    async def scenario() -> None:
+        bench = Bench(near=Near(others=(ANNA,)), irregular=True)
+
+        [anna] = await bench.probe_all(bench.answer)
+
+        assert len(bench.asked) == QUICK_BLANKS
+        assert anna.bandwidth_bytes_per_s == CHUNK_BYTES / 0.1
 
     run(scenario)
 

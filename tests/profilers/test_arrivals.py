@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pnode.profilers.arrivals import BUCKET_BYTES, EVIDENCE_BYTES, arrival_rate
 
-from .wire import reads_of
+from .wire import PACKET_BYTES, reads_of
 
 MIB = 1024 * 1024
 MBIT = 1e6 / 8
@@ -33,8 +33,18 @@ def test_a_receiver_that_is_busy_now_and_then_does_not_slow_the_link_down(mbit: 
         assert arrival_rate(reads) == pytest.approx(mbit * MBIT, rel=0.15)
 
 
-def test_what_fits_a_bucket_tells_nothing() -> None:
-    assert arrival_rate(reads_of(BUCKET_BYTES + EVIDENCE_BYTES // 2, 100 * MBIT, 0.001, Random(1))) is None
+@pytest.mark.parametrize("mbit", [10, 100, 1000])
+@pytest.mark.parametrize("delay_s", [0.005, 0.05])
+def test_a_window_that_has_not_grown_yet_does_not_hide_the_rate(mbit: int, delay_s: float) -> None:
+    packets = 64 * 1024 // PACKET_BYTES
+
+    for seed in range(3):
+        reads = reads_of(MIB, mbit * MBIT, delay_s, Random(seed), window_max=packets)
+        assert arrival_rate(reads) == pytest.approx(mbit * MBIT, rel=0.10)
+
+
+def test_a_transfer_of_less_than_the_evidence_tells_nothing() -> None:
+    assert arrival_rate(reads_of(EVIDENCE_BYTES, 100 * MBIT, 0.001, Random(1))) is None
 
 
 @pytest.mark.parametrize("reads", [[], [(0.0, MIB)], [(0.0, MIB), (0.0, MIB)], [(1.0, MIB), (0.0, MIB)]])

@@ -11,13 +11,20 @@ WINDOW_MAX = 4096
 
 
 def reads_of(
-    size_bytes: int, rate: float, delay_s: float, rng: Random, *, bucket_bytes: int = 0, busy: float = 0.0
+    size_bytes: int,
+    rate: float,
+    delay_s: float,
+    rng: Random,
+    *,
+    bucket_bytes: int = 0,
+    busy: float = 0.0,
+    window_max: int = WINDOW_MAX,
 ) -> list[tuple[float, int]]:
     """What a receiver reads of so many bytes that come at `rate` bytes per second over `delay_s` of distance.
 
-    The sender doubles its window with every round trip. The wire is ten times as fast as the shaper, whose bucket is
-    full at first. The receiver takes what is there 20 to 60 us after something has come; with a chance of `busy` it
-    does something else for 2 ms before.
+    The sender doubles its window with every round trip, up to `window_max` packets. The wire is ten times as fast as
+    the shaper, whose bucket is full at first. The receiver takes what is there 20 to 60 us after something has come;
+    with a chance of `busy` it does something else for 2 ms before.
     """
     packets = -(-size_bytes // PACKET_BYTES)
     arrivals: list[float] = []
@@ -26,7 +33,7 @@ def reads_of(
         if number < WINDOW_FIRST:
             sent_at = 0.0
         else:  # each of the earlier packets that was acknowledged lets two go
-            acked = max((number - WINDOW_FIRST) // 2, number - WINDOW_MAX)
+            acked = max((number - WINDOW_FIRST) // 2, number - window_max)
             sent_at = arrivals[acked] + delay_s
         start = max(sent_at, free_at)
         tokens = min(float(bucket_bytes), tokens + (start - filled_at) * rate)
