@@ -1,7 +1,7 @@
 """Job state: a pure function of the set of statements."""
 
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -48,7 +48,7 @@ def picture(state: JobState) -> object:
         return None if attempt is None else attempt.key
 
     units = {
-        key: (sorted((k, repr(a)) for k, a in unit.attempts.items()), one(unit.current), one(unit.result))
+        key: ({k: asdict(a) for k, a in unit.attempts.items()}, one(unit.current), one(unit.result))
         for key, unit in sorted(state.units.items())
     }
     failures = [key for key, _ in state.failures()]
