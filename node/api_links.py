@@ -37,7 +37,7 @@ class Probed:
     name: str
     id: str
     delay_s: float | None
-    """Round trip; None when there was no answer."""
+    """Round trip by the last few measurements, the new one included; None when that had no answer."""
     bandwidth_bytes_per_s: float | None
     """By this measurement alone; None when no content came."""
     reason: str
