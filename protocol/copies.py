@@ -58,7 +58,7 @@ class Copies:
         if known is not None and (result is None or known.attempt != result.key):
             self._put_away(job, key)
             known = None
-        if result is None or self._has(job, key, result) or _is_in_vain(job):
+        if result is None or self._has(job, key, result) or is_in_vain(job):
             return
         self._want(job, key, result, known)
         self._kept_if_whole(job, key, now)
@@ -150,7 +150,7 @@ class Copies:
                 self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
 
 
-def _is_in_vain(job: Job) -> bool:
+def is_in_vain(job: Job) -> bool:
     """Whether nobody will ask for the results. A job that was cancelled when it was all but done is done for those
     who have heard of every result and copy."""
     return job.state.cancelled is not None and job.state.phase is not Phase.DONE

@@ -7,8 +7,10 @@ this run has done itself, and what its journal holds, is not in doubt; so what i
 
     doubted --all of it is in the store, or was copied again--> believed
     doubted --some of it is not--> missing --nobody else has it, and it is needed--> LOST is said
+    doubted, missing --the job is over, and it is no result that is to be copied--> believed, since nobody asks
 """
 
+from .copies import is_in_vain
 from .desk import Desk
 from .fetching import Fetching, Purpose, Waiter
 from .ids import Digest, JobId
@@ -73,10 +75,10 @@ class Echoes:
                 elif echo.is_missing:
                     self._say_if_lost(job, key, attempt, now)
             self._believe(job, key)
-        if job.echoes:
-            self._timers.set(job.id, now + AGAIN_S)
-        else:
+        if not job.echoes:
             self._save(job)
+        elif not job.state.is_over or self.desk.keeps(job):  # else nothing becomes of them
+            self._timers.set(job.id, now + AGAIN_S)
 
     def _look(self, job: Job, key: UnitKey, attempt: Attempt, echo: Echo) -> None:
         assert attempt.outcome is not None, "else nobody knows what to look for"
@@ -85,15 +87,22 @@ class Echoes:
         echo.sought = {Digest(file.digest): None for file in files}
 
     def _believe(self, job: Job, key: UnitKey) -> None:
-        """Doubt no more what is here, or is not said to be here any more; and nothing of a job that is over."""
+        """Doubt no more what is here, or is not said to be here any more; and of a job that is over only what this
+        node should have a copy of."""
         echoes = job.echoes.get(key, {})
         for number, echo in list(echoes.items()):
             attempt = job.state.unit(key).attempts.get(number)
             is_here = not echo.is_missing and echo.sought is not None and not echo.sought
-            if job.state.is_over or is_here or job.sure.get(key) == number or self._is_withdrawn(attempt):
+            is_idle = job.state.is_over and not self._is_to_be_copied(job, key, attempt)
+            if is_idle or is_here or job.sure.get(key) == number or self._is_withdrawn(attempt):
                 del echoes[number]
         if not echoes:
             job.echoes.pop(key, None)
+
+    def _is_to_be_copied(self, job: Job, key: UnitKey, attempt: Attempt | None) -> bool:
+        """Else the next run would take it for its own memory that there is a copy here (`Copies.trust`)."""
+        is_result = attempt is not None and attempt is job.state.unit(key).result
+        return is_result and job.task(key).final and not is_in_vain(job)
 
     def _save(self, job: Job) -> None:
         for segment in job.unsaved:

@@ -5,6 +5,7 @@ from pnode.protocol.echoes import AGAIN_S, LOOK_S
 from pnode.protocol.jobmessages import Deliver
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import StatementKind
+from pnode.protocol.strangers import STRANGER_S
 
 from .partners import Circle, file, spec, task
 
@@ -165,6 +166,26 @@ def test_what_is_doubted_no_more_is_in_the_journal() -> None:
     circle.run(2 * AGAIN_S)
 
     assert circle.rows_with("bob", StatementKind.FINISHED) == 1
+
+
+def test_what_was_not_copied_again_when_the_power_went_is_copied_by_the_next_run() -> None:
+    """Though the job is over: what the others have said of it is no memory of having the results."""
+    circle = circle_for(*ONLY, only="dan")
+    circle.end("dan", "only", OUT)
+    circle.run(1.0)
+    assert circle["ann"].job.state.concluded
+    circle.brings = False
+    wipe(circle, "bob")
+    come_back(circle, "bob")
+    circle.run(2 * AGAIN_S)
+    circle.crash("bob")
+
+    circle.bring_all()
+    come_back(circle, "bob")
+    circle.run(STRANGER_S + AGAIN_S)
+
+    assert OUT.digest in circle["bob"].store
+    assert circle.rows_with("bob", StatementKind.KEPT) > 0
 
 
 def test_what_is_kept_again_after_it_was_lost_is_kept() -> None:
