@@ -76,7 +76,9 @@ class Copies:
         copying = job.copying[key]
         del copying.missing[Digest(file.digest)]
         result = job.state.unit(key).result
-        assert result is not None, "else it would not have been copied"
+        if result is None:  # it does not count any more: whatever follows from it is not for copying
+            self._put_away(job, key)
+            return
         tries = job.refusals[key] = job.refusals.get(key, 0) + 1
         self._put_away(job, key)
         is_settled = key[1] in job.state.settlement
@@ -122,7 +124,8 @@ class Copies:
     def _sources(self, job: Job, key: UnitKey, result: Attempt) -> tuple[NodeId, ...]:
         """Who has it. This node does if this run of its process has made it: what an earlier had may be gone."""
         others = job.replicas if key[1] in job.state.settlement else ()  # each of them has it, or soon will
-        sources = dict.fromkeys((result.node, *result.keepers, *others))
+        same = job.state.unit(key).equals or [result]
+        sources = dict.fromkeys((*(node for each in same for node in (each.node, *each.keepers)), *others))
         proof = job.proofs.get((key, result.key))
         if not others and (proof is None or proof[1][1] == self.desk.place.boot):
             return tuple(sources)

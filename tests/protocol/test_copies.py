@@ -207,3 +207,31 @@ def test_a_replica_that_was_restarted_has_what_it_has_said_it_has() -> None:
     circle.run(30.0)
 
     assert not any("bob fetches" in line for line in circle.take())
+
+
+def test_it_may_come_from_whoever_has_made_the_same() -> None:
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    assert keepers(circle) == ["bob"]
+    circle["cid"].store[OUT.digest] = None
+    circle.kill("dan")
+    circle.kill("bob")
+
+    circle.utter("cid", "ann", statement(StatementKind.FINISHED, attempt=2, outcome=outcome(1.0, OUT)))
+    circle.bring_all()
+    circle.run(60.0)
+
+    assert OUT.digest in circle["ann"].store
+    assert circle["ann"].job.state.is_over
+
+
+def test_what_cannot_be_had_and_does_not_count_any_more_is_let_go() -> None:
+    circle = done(brings=False)
+    job = circle["ann"].job
+    job.state.unit((0, 0)).result = None  # as if what it was computed from had been lost
+
+    refuse(circle, "ann")
+
+    assert not job.copying
+    assert not job.refusals
