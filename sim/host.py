@@ -31,7 +31,7 @@ from pnode.protocol.peer import Peer
 from pnode.protocol.record import Address
 
 from .disk import Disk
-from .engine import Engine
+from .engine import NANOSECONDS, Engine
 from .network import Network
 from .sessions import KEEPALIVE_S, Pipe, Sessions
 from .window import Windows
@@ -188,13 +188,13 @@ class Host:
     def _handle(self, event: Event) -> None:
         if type(event) is LoadSampled:
             event = replace(event, lag_s=max(0.0, self.engine.now - self._sample_due_s))
-        now = self.now
         if self.observer is not None:
             self.observer.before(self, event)
-        effects = self.peer.handle(event, now)
+        effects = self.peer.handle(event, self.now)
         if self.observer is not None:
             self.observer.after(self, effects)
-        self.perform(effects)
+        if effects:
+            self.perform(effects)
         self._settle()
         if self.slowness > 1.0 and self.up:
             self._is_busy = True
@@ -210,12 +210,27 @@ class Host:
 
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
-            self._perform(effect)
+            if type(effect) is SendDatagram:  # nearly all of them
+                self._send_datagram(effect)
+            else:
+                self._perform(effect)
 
     def _settle(self) -> None:
         """Tick as often as the peer wants now, then set the alarm for its deadline."""
-        turns, now = 0, self.now
         deadline = self.peer.deadline
+        if deadline <= (now := self.now):
+            deadline = self._tick(deadline, now)
+        if deadline < self._alarm:
+            self._alarm = deadline
+            delay_s = deadline - self.now
+            if self.drift:
+                delay_s /= 1.0 + self.drift
+            engine = self.engine
+            engine.at_ns(engine.now_ns + max(0, round(delay_s * NANOSECONDS)), self._ring, deadline, self._life)
+
+    def _tick(self, deadline: float, now: float) -> float:
+        """Returns the deadline that is left, which lies ahead."""
+        turns = 0
         while deadline <= now:
             if self.observer is not None:
                 self.observer.before(self, None)
@@ -226,12 +241,10 @@ class Host:
             turns += 1
             assert turns < 1000, "a peer whose deadline never moves on"
             deadline = self.peer.deadline
-        if deadline < self._alarm:
-            self._alarm = deadline
-            self.later((deadline - self.now) / (1.0 + self.drift), self._ring, deadline)
+        return deadline
 
-    def _ring(self, deadline: float) -> None:
-        if deadline == self._alarm:
+    def _ring(self, deadline: float, life: int) -> None:
+        if deadline == self._alarm and life == self._life and self.up:
             self._alarm = math.inf
             if not self.is_stopped:
                 self._settle()
@@ -342,19 +355,19 @@ class Host:
         self.replies[reply.request] = reply
 
     def _send_datagram(self, effect: SendDatagram) -> None:
-        target = self.others.host_of(effect.peer)
+        target, payload = self.others.host_of(effect.peer), effect.payload
         if target is None:
-            self.network.datagram(self.number, -1, len(effect.payload) + SEAL_BYTES, _drop)
+            self.network.datagram(self.number, -1, len(payload) + SEAL_BYTES, _drop)
             return
         self._datagrams += 1
         self.network.datagram(
-            self.number, target.number, len(effect.payload) + SEAL_BYTES,
-            target._open, self.id, self._life, self._datagrams, effect.payload,
+            self.number, target.number, len(payload) + SEAL_BYTES,
+            target._open, self.peer.me, self._life, self._datagrams, payload,
         )  # fmt: skip
 
     def _open(self, sender: NodeId, life: int, counter: int, payload: bytes) -> None:
         """A datagram has come; the peer gets it if it is fresh."""
-        if self.up and self.windows.take(sender, life, counter):
+        if self.up and (not self.network.copies or self.windows.take(sender, life, counter)):
             self.deliver(DatagramReceived(sender, payload))
 
 

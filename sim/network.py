@@ -6,6 +6,7 @@ so many bytes per second: what has to wait longer than its queue holds is droppe
 lets nothing pass; a clogged one keeps everything until it is opened.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -26,6 +27,9 @@ REORDER_S = 0.05
 
 RECORDED_MAX = 16
 """Datagrams of a link that somebody who replays has kept."""
+
+SWEEP_MIN = 4096
+"""Instants that have passed are let be up to so many: a link that is used gets a new one anyway."""
 
 Link = tuple[int, int]
 """(source, target): numbers of hosts"""
@@ -79,11 +83,14 @@ class Network:
         """How many cuts lie over a link: they may overlap."""
         self._clogged_ns: dict[Link, int] = {}
         """Until when nothing arrives over a link."""
-        self._generators: dict[Link, Random] = {}
+        self._generators: dict[int, Random] = {}
+        """By source: of a thousand nodes there are a million links, and a generator takes 2.5 kB."""
         self._last_ns: dict[Link, int] = {}
         """When what was sent last on a session arrives: nothing overtakes it."""
         self._busy_ns: dict[Link, int] = {}
         """Until when a link is busy with what was sent before."""
+        self._sweep_at = SWEEP_MIN
+        """When a table of instants has as many, those that have passed are forgotten."""
         self._recorded: dict[Link, list[Callable[[], None]]] = {}
 
     def link(self, source: int, target: int) -> LinkModel:
@@ -112,15 +119,21 @@ class Network:
     def reaches(self, source: int, target: int) -> bool:
         return (source, target) not in self._cut
 
+    @property
+    def copies(self) -> bool:
+        """Whether a datagram may arrive more than once."""
+        return bool(self.model.duplicate or self.model.replay or self.links)
+
     def datagram(
         self, source: int, target: int, size_bytes: int, arrive: Callable[..., None], *given: object
     ) -> None:
         """Send one datagram; `arrive` is called unless it is lost, and twice if it is doubled."""
         self.datagrams += 1
         self.bytes += size_bytes
-        link, key = self.links.get((source, target), self.model), (source, target)
-        rng = self._generator(key)
-        if rng.random() < link.loss or key in self._cut:
+        key = (source, target)
+        link = self.links.get(key, self.model) if self.links else self.model
+        rng = self._generators.get(source) or self._generator(source)
+        if (link.loss and rng.random() < link.loss) or key in self._cut:
             self.damage.lost += 1
             return
         delay_s = self._delay_s(key, link, rng)
@@ -134,7 +147,8 @@ class Network:
         if link.reorder and rng.random() < link.reorder:
             self.damage.held_back += 1
             delay_s += rng.uniform(0.0, REORDER_S)
-        self.engine.after(delay_s + waiting_s, arrive, *given)
+        engine = self.engine
+        engine.at_ns(engine.now_ns + round((delay_s + waiting_s) * NANOSECONDS), arrive, *given)
         if link.duplicate or link.replay:
             self._again(key, link, rng, lambda: arrive(*given))
 
@@ -142,7 +156,7 @@ class Network:
         """Send bytes on an ordered session; they arrive after those sent before."""
         self.bytes += size_bytes
         link, key = self.links.get((source, target), self.model), (source, target)
-        rng = self._generator(key)
+        rng = self._generator(source)
         delay_s = self._delay_s(key, link, rng) + self._wait_s(key, link, size_bytes)
         pause_s = RETRANSMISSION_S
         while link.loss and pause_s < RETRANSMISSION_S_MAX and rng.random() < link.loss:
@@ -155,21 +169,34 @@ class Network:
     def delay_s(self, source: int, target: int) -> float:
         """How long a small piece takes now."""
         key = (source, target)
-        return self._delay_s(key, self.link(source, target), self._generator(key))
+        return self._delay_s(key, self.link(source, target), self._generator(source))
 
     def _delay_s(self, key: Link, link: LinkModel, rng: Random) -> float:
-        delay_s = link.latency_s + (rng.expovariate(1 / link.jitter_s) if link.jitter_s else 0.0)
-        clogged_ns = self._clogged_ns.get(key, 0) - self.engine.now_ns
-        return delay_s if clogged_ns <= 0 else delay_s + clogged_ns / NANOSECONDS
+        delay_s = link.latency_s
+        if link.jitter_s:
+            delay_s -= math.log(1.0 - rng.random()) * link.jitter_s
+        if self._clogged_ns:
+            delay_s += max(0, self._clogged_ns.get(key, 0) - self.engine.now_ns) / NANOSECONDS
+        return delay_s
 
     def _wait_s(self, key: Link, link: LinkModel, size_bytes: int) -> float:
         """Until the last byte is on the link, behind what was sent before."""
         now_ns = self.engine.now_ns
-        begins_ns = max(now_ns, self._busy_ns.get(key, 0))
+        begins_ns = self._busy_ns.get(key, 0)
+        if begins_ns < now_ns:
+            begins_ns = now_ns
         ends_ns = begins_ns + round(size_bytes / link.bandwidth_bytes_per_s * NANOSECONDS)
         if ends_ns - now_ns <= link.queue_s * NANOSECONDS:  # what is dropped keeps nobody waiting
             self._busy_ns[key] = ends_ns
+            if len(self._busy_ns) >= self._sweep_at:
+                self._sweep(now_ns)
         return (ends_ns - now_ns) / NANOSECONDS
+
+    def _sweep(self, now_ns: int) -> None:
+        """Forget instants that have passed: else there are two for every pair of hosts in the end."""
+        self._busy_ns = {key: until_ns for key, until_ns in self._busy_ns.items() if until_ns > now_ns}
+        self._last_ns = {key: until_ns for key, until_ns in self._last_ns.items() if until_ns > now_ns}
+        self._sweep_at = max(SWEEP_MIN, 2 * len(self._busy_ns))
 
     def _again(self, key: Link, link: LinkModel, rng: Random, arrive: Callable[[], None]) -> None:
         """The same datagram once more, or one of those that somebody has recorded."""
@@ -187,8 +214,8 @@ class Network:
         else:
             recorded[rng.randrange(RECORDED_MAX)] = arrive
 
-    def _generator(self, key: Link) -> Random:
-        generator = self._generators.get(key)
+    def _generator(self, source: int) -> Random:
+        generator = self._generators.get(source)
         if generator is None:
-            generator = self._generators[key] = self.engine.generator(f"net/{key[0]}>{key[1]}")
+            generator = self._generators[source] = self.engine.generator(f"net/{source}")
         return generator
