@@ -5,6 +5,7 @@ high probability (SWIM section 4.1). Pieces that were sent least go first, so th
 newer piece about the same subject replaces the older one, so that the queue is bounded by the number of subjects.
 """
 
+import functools
 import math
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -19,6 +20,7 @@ MISFITS_MAX = 16
 """Pieces that are looked at and found too long before a packet counts as full: bounds the work per packet."""
 
 
+@functools.lru_cache
 def retransmit_limit(multiplier: int, members: int) -> int:
     """memberlist: RetransmitMult * ceil(log10(N + 1)), e.g. 8 for 10 to 99 members."""
     return multiplier * math.ceil(math.log10(members + 1))
@@ -28,28 +30,30 @@ class Broadcasts(Generic[T]):
     """The queue. Tier n holds what was sent n times, oldest first: memberlist takes the newest first, which under a
     full load of figures that renew themselves every second would starve the same few."""
 
-    __slots__ = ("_tier_of", "_tiers")
+    __slots__ = ("_tiers", "subjects")
 
     def __init__(self) -> None:
         self._tiers: list[OrderedDict[Hashable, tuple[T, int]]] = []
-        self._tier_of: dict[Hashable, int] = {}
+        self.subjects: dict[Hashable, int] = {}
+        """What there is to pass on, by the tier it stands in. To be read only: it is asked after every event, and to
+        ask a method for it would cost as much as many an event itself."""
 
     def __len__(self) -> int:
-        return len(self._tier_of)
+        return len(self.subjects)
 
     def __contains__(self, subject: Hashable) -> bool:
-        return subject in self._tier_of
+        return subject in self.subjects
 
     def put(self, subject: Hashable, piece: T, size_bytes: int) -> None:
         """Queue a piece, instead of any older one about the subject."""
         self.drop(subject)
-        if len(self._tier_of) >= SUBJECTS_MAX:
+        if len(self.subjects) >= SUBJECTS_MAX:
             self._drop_most_sent()
         self._place(subject, (piece, size_bytes), 0)
 
     def drop(self, subject: Hashable) -> None:
         """Say no more about a subject."""
-        tier = self._tier_of.pop(subject, None)
+        tier = self.subjects.pop(subject, None)
         if tier is not None:
             del self._tiers[tier][subject]
 
@@ -57,10 +61,10 @@ class Broadcasts(Generic[T]):
         """At most `count` pieces that fit the room together, each counted as sent once more; a piece that was sent
         `limit` times is forgotten."""
         pieces: list[T] = []
-        if not self._tier_of:
+        if not self.subjects:
             return pieces
         for subject in self._choose(room_bytes, count):
-            tier = self._tier_of.pop(subject)
+            tier = self.subjects.pop(subject)
             entry = self._tiers[tier].pop(subject)
             pieces.append(entry[0])
             if tier + 1 < limit:
@@ -85,9 +89,9 @@ class Broadcasts(Generic[T]):
         while len(self._tiers) <= tier:
             self._tiers.append(OrderedDict())
         self._tiers[tier][subject] = entry
-        self._tier_of[subject] = tier
+        self.subjects[subject] = tier
 
     def _drop_most_sent(self) -> None:
         fullest = next(tier for tier in reversed(self._tiers) if tier)
         subject, _ = fullest.popitem(last=False)
-        del self._tier_of[subject]
+        del self.subjects[subject]

@@ -127,15 +127,20 @@ class _Shelf:
             self._quiet.drop(node)
 
     @property
-    def urgent(self) -> int:
-        """How many are to be passed on at once."""
-        return len(self._urgent)
+    def urgent(self) -> bool:
+        """Whether any is to be passed on at once."""
+        return bool(self._urgent.subjects)
+
+    @property
+    def pending(self) -> bool:
+        """Whether any is to be passed on."""
+        return bool(self._urgent.subjects or self._quiet.subjects)
 
     def take(self, room_bytes: int, limit: int, now: float) -> tuple[Aged, ...]:
         """Figures to pass on in a message of at most so many bytes."""
         room_bytes -= MESSAGE_HEAD_BYTES + FIGURES_HEAD_BYTES
-        figures = self._urgent.take(room_bytes, MESSAGES_MAX, limit) if self._urgent else []
-        if self._quiet:
+        figures = self._urgent.take(room_bytes, MESSAGES_MAX, limit) if self._urgent.subjects else []
+        if self._quiet.subjects:
             room_bytes -= sum([len(held.body) + FIGURE_HEAD_BYTES for held in figures])
             figures += self._quiet.take(room_bytes, MESSAGES_MAX - len(figures), limit)
         return tuple([held.aged(now) for held in figures])
@@ -236,7 +241,12 @@ class Figures:
     @property
     def urgent(self) -> bool:
         """Whether anything is to be passed on at once."""
-        return bool(self._load_shelf.urgent or self._link_shelf.urgent)
+        return self._load_shelf.urgent or self._link_shelf.urgent
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything is to be passed on."""
+        return self._load_shelf.pending or self._link_shelf.pending
 
     def take(self, room_bytes: int, limit: int, now: float) -> list[bytes]:
         """Figures for the rest of a packet, encoded: at most one message of each kind, loads first but for once in a
@@ -245,6 +255,8 @@ class Figures:
         self._turn = (self._turn + 1) % LINKS_TURN
         for kind in (LinkNews, LoadNews) if self._turn == 0 else (LoadNews, LinkNews):
             shelf = self._load_shelf if kind is LoadNews else self._link_shelf
+            if not shelf.pending:
+                continue
             figures = shelf.take(room_bytes - room_for(messages), limit, now)
             if figures:
                 messages.append(spell(kind(figures)))

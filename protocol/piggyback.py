@@ -55,7 +55,8 @@ class Piggyback:
     @property
     def urgent(self) -> bool:
         """Whether there is anything to be told that cannot wait for a probe."""
-        return bool(self._census.news or self._census.long_news or self._figures.urgent)
+        census = self._census
+        return bool(census.news.subjects or census.long_news.subjects) or self._figures.urgent
 
     def gossip(self, nodes: int, now: float) -> list[Send | SendDatagram]:
         """Tell the next few members whatever there is to tell."""
@@ -93,11 +94,15 @@ class Piggyback:
         return self._roster.shown_place if len(ping.place) == COORDINATE_BYTES else b""
 
     def _with_broadcasts(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
-        room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
-        news = self._census.news.take(room_bytes, MESSAGES_MAX - len(messages), self._limit)
-        return self._with_figures(messages + news, bytes_max, now)
+        news = self._census.news
+        if news.subjects:
+            room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
+            messages = messages + news.take(room_bytes, MESSAGES_MAX - len(messages), self._limit)
+        return self._with_figures(messages, bytes_max, now)
 
     def _with_figures(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
+        if not self._figures.pending:
+            return messages
         room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
         return messages + self._figures.take(room_bytes, self._limit, now)
 
