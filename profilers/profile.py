@@ -130,7 +130,9 @@ class Profile:
         self.heard.forget(node)
 
     def my_figures(self, now: float) -> tuple[LinkFigure, ...]:
-        sources = dict.fromkeys((*self.round_trips.peers(), *self.bandwidth.peers()))
+        # The latest of each: the most certain are among them, and the work does not grow with the cluster.
+        latest = (*self.round_trips.peers()[-FIGURES_MAX:], *self.bandwidth.peers()[-FIGURES_MAX:])
+        sources = dict.fromkeys(latest)
         figures = [self._my_figure(source, now) for source in sources]
         figures.sort(key=lambda figure: (-figure.confidence, figure.source))
         return tuple(figures[:FIGURES_MAX])
