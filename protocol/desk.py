@@ -328,6 +328,8 @@ def _doubt(job: Job, entry: Entry) -> bool:
         if has_it and job.state.fits(statement) and not job.state.is_void(statement):
             job.doubt((statement.task, statement.item), (statement.attempt, attempted_by(entry.author, statement)))
             job.unsaved[entry.id] = None
+        elif statement.kind == StatementKind.GUARDED and not job.equipped:
+            job.unsaved[entry.id] = None
     return entry.id in job.unsaved
 
 

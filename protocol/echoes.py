@@ -16,7 +16,7 @@ from .fetching import Fetching, Purpose, Waiter
 from .ids import Digest, JobId
 from .job import Echo, Job
 from .jobstate import Attempt, UnitKey
-from .ledger import Statement, StatementKind
+from .ledger import Entry, Statement, StatementKind
 from .timers import Timers
 
 LOOK_S = 1.0
@@ -77,7 +77,8 @@ class Echoes:
             self._believe(job, key)
         if not job.echoes:
             self._save(job)
-        elif not job.state.is_over or self.desk.keeps(job):  # else nothing becomes of them
+        is_over = job.state.is_over and not self.desk.keeps(job)  # then nothing becomes of them
+        if (job.echoes or job.unsaved) and not is_over:
             self._timers.set(job.id, now + AGAIN_S)
 
     def _look(self, job: Job, key: UnitKey, attempt: Attempt, echo: Echo) -> None:
@@ -105,11 +106,18 @@ class Echoes:
         return is_result and job.task(key).final and not is_in_vain(job)
 
     def _save(self, job: Job) -> None:
-        for segment in job.unsaved:
+        for segment in tuple(job.unsaved):
             entry = job.ledger.get(segment)
-            if entry is not None:  # else it says nothing any more
-                self.desk.save(job, entry)
-        job.unsaved.clear()
+            if entry is None or not self._is_to_gather(job, entry):
+                del job.unsaved[segment]
+                if entry is not None:  # else it says nothing any more
+                    self.desk.save(job, entry)
+
+    def _is_to_gather(self, job: Job, entry: Entry) -> bool:
+        """Whether this is about the job's inputs, and they are not here again: else the next run would take it for
+        its own memory that they are (`Keeping.resume`)."""
+        is_open = not (job.equipped or job.state.is_over)
+        return is_open and any(each.kind == StatementKind.GUARDED for each in entry.segment.statements)
 
     def _is_withdrawn(self, attempt: Attempt | None) -> bool:
         return attempt is None or (attempt.lost is not None and self.desk.me not in attempt.copies)

@@ -188,6 +188,23 @@ def test_what_was_not_copied_again_when_the_power_went_is_copied_by_the_next_run
     assert circle.rows_with("bob", StatementKind.KEPT) > 0
 
 
+def test_a_guardian_without_its_inputs_when_the_power_went_gets_them_in_its_next_run() -> None:
+    """What the others have heard it say of them is no memory of having them."""
+    circle = circle_for(*ONLY, only="dan")
+    circle.brings = False
+    wipe(circle, "bob")
+    come_back(circle, "bob")
+    circle.run(2 * AGAIN_S)
+    assert circle.id_of("bob") in circle["bob"].job.state.guards
+    circle.crash("bob")
+
+    circle.bring_all()
+    come_back(circle, "bob")
+    circle.run(STRANGER_S + AGAIN_S)
+
+    assert INPUT.digest in circle["bob"].store
+
+
 def test_what_is_kept_again_after_it_was_lost_is_kept() -> None:
     circle = circle_for(*ONLY, only="bob")
     circle.brings = False
