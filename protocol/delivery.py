@@ -8,9 +8,9 @@ does no harm.
     on its way --no answer for RESEND_S, then for twice as long, and so on--> sent again
     on its way --the peer is gone--> forgotten (see `desk`)
 
-A whole ledger is *shown*: a part of it is on its way, and the next follows when the peer has that, twice as large, up
-to SHOWN_MAX segments or SHOWN_BYTES. So whoever asks for it, and never says that it has anything, is sent a small
-beginning again now and then, however often it asks.
+A whole ledger is *shown*: SHOWN_FIRST segments of it are on their way, and for each that the peer has two more, up to
+SHOWN_MAX or SHOWN_BYTES. So whoever asks for it, and never says that it has anything, is sent a small beginning again
+now and then, however often it asks; and a little that a peer cannot use does not hold up the rest.
 """
 
 import heapq
@@ -55,10 +55,29 @@ class _Show:
 
     rest: Iterator[Entry]
     """Not put on the way yet."""
-    open: dict[SegmentId, None] = field(default_factory=dict)
-    """What has to arrive before more of it is."""
+    open: dict[SegmentId, int] = field(default_factory=dict)
+    """What is on the way and has not arrived, with the bytes of each."""
+    size_bytes: int = 0
+    """Of all of it."""
     most: int = SHOWN_FIRST
-    """Segments that are put on the way together."""
+    """Segments that may be on the way together."""
+
+    @property
+    def is_full(self) -> bool:
+        most = min(self.most, SHOWN_MAX)
+        return len(self.open) >= most or self.size_bytes >= SHOWN_BYTES * most // SHOWN_MAX
+
+    def put(self, entry: Entry) -> None:
+        """A segment is on the way."""
+        size_bytes = len(entry.signed.body)
+        self.size_bytes += size_bytes - self.open.get(entry.id, 0)
+        self.open[entry.id] = size_bytes
+
+    def arrived(self, segment: SegmentId) -> None:
+        """The peer has a segment."""
+        if segment in self.open:
+            self.size_bytes -= self.open.pop(segment)
+            self.most += 1
 
 
 @dataclass(slots=True)
@@ -129,9 +148,7 @@ class Delivery:
         is on the way of that: a peer that has lost its disk meanwhile cannot use it without what comes before."""
         way = self._ways.setdefault(peer, _Way())
         show = way.shows.setdefault(job, _Show(segments))
-        before, show.rest, show.open = show.open, segments, {}
-        if before:
-            show.most //= 2  # as large a part as was on its way; only who confirms it gets more
+        before, show.rest, show.open, show.size_bytes = show.open, segments, {}, 0
         self._show_more(peer, way, job)
         for segment in before:
             if segment not in show.open and job in way.parcels:
@@ -144,15 +161,10 @@ class Delivery:
         return peer in self._ways and job in self._ways[peer].shows
 
     def _show_more(self, peer: NodeId, way: _Way, job: JobId) -> None:
-        show, size = way.shows[job], 0
-        most = min(show.most, SHOWN_MAX)
-        for entry in show.rest:
+        show = way.shows[job]
+        while not show.is_full and (entry := next(show.rest, None)) is not None:
             self.offer(peer, job, entry.id)
-            show.open[entry.id] = None
-            size += len(entry.signed.body)
-            if len(show.open) >= most or size >= SHOWN_BYTES * most // SHOWN_MAX:
-                break
-        show.most = 2 * most
+            show.put(entry)
         if not show.open:
             del way.shows[job]
             if not way.parcels.get(job):
@@ -167,8 +179,8 @@ class Delivery:
         for segment in segments:
             way.parcels[job].pop(segment, None)
             if show is not None:
-                show.open.pop(segment, None)
-        if show is not None and not show.open:
+                show.arrived(segment)
+        if show is not None:
             self._show_more(peer, way, job)
         elif not way.parcels[job]:
             self._forget(peer, way, job)

@@ -180,9 +180,9 @@ def test_more_of_a_ledger_follows_when_the_peer_has_what_was_sent() -> None:
 
     assert sent(delivery, 0.0) == [0, 1, 2]
     delivery.arrived(B, JOB, names(0, 2))
-    assert sent(delivery, 0.1) == []
-    delivery.arrived(B, JOB, names(1))
-    assert sent(delivery, 0.2) == [3, 4, 5]
+    assert sent(delivery, 0.1) == [3, 4]
+    delivery.arrived(B, JOB, names(1, 0))
+    assert sent(delivery, 0.2) == [5]
     assert delivery.is_showing(B, JOB)
     delivery.arrived(B, JOB, names(3, 4, 5))
     assert sent(delivery, 0.3) == [6, 7]
@@ -263,6 +263,20 @@ def test_whoever_has_got_everything_meanwhile_is_shown_nothing_more() -> None:
 
     assert not delivery.is_showing(B, JOB)
     assert delivery.deadline == math.inf
+
+
+@pytest.mark.usefixtures("little_by_little")
+def test_what_a_peer_cannot_use_does_not_hold_up_the_rest() -> None:
+    delivery, arrived = Delivery(), []
+    delivery.show(B, JOB, iter(EIGHT))
+
+    for now in range(8):
+        arriving = [at for at in sent(delivery, now / 10) if at not in (0, 2)]
+        arrived += arriving
+        delivery.arrived(B, JOB, names(*arriving))
+
+    assert arrived == [1, 3, 4, 5, 6, 7]
+    assert sent(delivery, RESEND_S) == [0, 2]
 
 
 @pytest.mark.usefixtures("little_by_little")
