@@ -161,6 +161,7 @@ class Figures:
         self._link_shelf = _Shelf()
         self._said_load: Load | None = None
         self._said_links = Links(roster.me, 0, (), -LINKS_REFRESH_S)
+        self._links_looked_at = -LINKS_REFRESH_S
         self._turn = 0
 
     def load_of(self, node: NodeId) -> Load | None:
@@ -197,11 +198,12 @@ class Figures:
             self._load_shelf.put(load.node, held, spread=True, urgent=load.surprises(last))
 
     def wants_links(self, now: float) -> bool:
-        """Whether a row of our own may be said again."""
-        return now - self._said_links.measured_at >= LINKS_PERIOD_S
+        """Whether to look again at our own row; not at once after one that was not worth saying."""
+        return now - self._links_looked_at >= LINKS_PERIOD_S
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> None:
         """Our own row, the most certain figures first; said if it is time to."""
+        self._links_looked_at = now
         place = self._roster.shown_place
         said = in_a_crowd(figures) if place else figures
         links = Links(self._roster.me, self._said_links.version + 1, said, now, place)

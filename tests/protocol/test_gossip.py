@@ -274,6 +274,16 @@ def test_a_row_is_wanted_as_soon_as_it_may_be_said() -> None:
     assert figures.wants_links(NOW + LINKS_PERIOD_S)
 
 
+def test_a_row_that_was_not_worth_saying_is_not_looked_at_again_at_once() -> None:
+    figures = figures_of(1, [2])
+    row = (LinkFigure(node(2), 0.001, 1e8, 0.5),)
+    figures.set_links(row, NOW)
+    figures.set_links(row, NOW + LINKS_PERIOD_S)
+
+    assert not figures.wants_links(NOW + 2 * LINKS_PERIOD_S - 0.1)
+    assert figures.wants_links(NOW + 2 * LINKS_PERIOD_S)
+
+
 def test_a_row_with_a_new_source_or_bandwidth_says_something_new() -> None:
     figures = figures_of(1, [2, 3, 4])
     rows = [
