@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pnode.protocol.comparing import ASK_S, COMPARE_S, LAST_TURNS
+from pnode.protocol.comparing import ASK_S, COMPARE_S, LAST_TURNS, wanted
 from pnode.protocol.events import CancelJob
 from pnode.protocol.jobmessages import COMPARED_MAX, Compare, Deliver
 from pnode.protocol.ledger import Entry, Ledger, StatementKind
@@ -300,6 +300,17 @@ def test_with_a_fork_only_what_is_new_is_sent() -> None:
     assert counts(circle)["LedgerWanted"] <= 4
     assert circle["ann"].job.ledger.vector()[-2:] != circle["bob"].job.ledger.vector()[-2:]
     assert (circle.id_of("ann"), 509, 0) in circle["ann"].job.ledger
+
+
+def test_no_more_is_remembered_of_what_was_refused_than_there_can_be_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.protocol.comparing.FEEDS_MAX", 1)
+    circle = shared()
+    comparing, job, bob = circle["ann"].jobs.comparing, circle["ann"].job, circle.id_of("bob")
+
+    for segment in ((bob, 7, 3), (bob, 8, 5), (bob, 7, 4), (bob, 7, 2)):
+        comparing.refused(job, bob, segment)
+
+    assert wanted(job, bob).refused == ((bob, 7, 5),)
 
 
 def test_after_a_while_the_same_two_exchange_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -398,6 +398,31 @@ def test_who_answers_late_is_asked_until_nothing_is_lacking() -> None:
     assert "cid > ann: LedgerWanted" in circle.take()
 
 
+def test_the_ledger_of_a_job_that_is_over_is_asked_for_once() -> None:
+    circle, job = listed()
+    circle.end("bob", "first")
+    circle.end("ann", "second")
+    circle.frames.clear()
+
+    request = watch(circle, "cid", job)
+    circle.run(3 * WATCH_S)
+
+    assert error(circle, "cid", request) is None
+    assert phase(circle, "cid") is Phase.DONE
+    assert sum(isinstance(message, LedgerWanted) for _, _, message in circle.frames) == 1
+
+
+def test_of_a_job_that_is_forgotten_nothing_more_is_wanted() -> None:
+    circle, job = listed()
+    watch(circle, "cid", job)
+    circle["cid"].jobs.desk.forget(circle["cid"].job)
+    circle.frames.clear()
+
+    circle.run(3 * WATCH_S)
+
+    assert not [message for one, _, message in circle.frames if one == "cid" and isinstance(message, LedgerWanted)]
+
+
 def test_a_job_that_was_forgotten_and_is_heard_of_again_is_not_watched() -> None:
     circle, job = listed()
     watch(circle, "cid", job)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol.feed import Feed, ForkError
-from pnode.protocol.segments import Entry
+from pnode.protocol.hollows import Run
+from pnode.protocol.segments import FIRST, Entry
 
 from .ledgers import chain
 
@@ -44,6 +45,19 @@ def test_what_continues_another_history_is_refused_like_its_beginning(common: in
 
     assert list(feed.beyond(0)) == ours
     take(feed, chain(5)[4])
+
+
+def test_a_run_that_nothing_follows_counts_and_leaves_nothing_to_be_shown() -> None:
+    """As the journal of an earlier version may hold it."""
+    feed, (first, second, third) = Feed(), chain(3)
+
+    feed.adopt(Run(0, 2, first.fingerprint ^ second.fingerprint, FIRST, second.digest), [])
+
+    assert feed.whole == 2
+    assert feed.last is None
+    assert list(feed.beyond(0)) == []
+    take(feed, third)
+    assert list(feed.beyond(0)) == [third]
 
 
 class Counted(dict[int, Entry]):

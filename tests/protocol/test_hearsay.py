@@ -54,6 +54,14 @@ def test_of_a_unit_whose_node_has_let_it_go_there_is_nothing_to_tell() -> None:
     assert news_for(job, NODES[3]) == ()
 
 
+def test_of_a_unit_that_nobody_has_been_given_there_is_nothing_to_tell() -> None:
+    job = minding()
+
+    changed(job, job.key("left", 0))
+
+    assert news_for(job, NODES[3]) == ()
+
+
 def test_no_more_is_told_at_a_time_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearsay, "NEWS_MAX", 1)
     job = minding()
