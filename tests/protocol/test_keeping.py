@@ -17,7 +17,7 @@ from pnode.protocol.ledger import StatementKind
 from pnode.protocol.recovery import PATIENCE_S
 from pnode.protocol.strangers import STRANGER_S
 
-from .ledgers import statement
+from .ledgers import outcome, statement
 from .partners import Circle, file, spec, task
 from .test_jobs import DIAMOND, finish
 
@@ -463,3 +463,37 @@ def test_who_was_restarted_takes_no_part_in_what_is_over_before_it_counts_itself
 
     assert job_at(circle, "bob").closed
     assert job_at(circle, "bob").collecting is None
+
+
+def test_who_counted_itself_in_while_it_knew_nobody_takes_no_part_once_it_knows_better() -> None:
+    circle = kept(task("only"), replicas=1)
+    name = next(name for name, each in circle.partners.items() if each.running)
+    outsider = circle[name]
+    circle.crash(name)
+    circle.restart(name, unknown=NAMES)
+    assert outsider.jobs.desk.keeps(outsider.job)
+    circle.meet(name)
+    circle.frames.clear()
+
+    circle.run(2 * STRANGER_S)
+
+    assert not outsider.jobs.desk.keeps(outsider.job)
+    assert circle.id_of(name) not in circle["ann"].job.state.guards
+    assert not [message for one, _, message in circle.frames if one == name and isinstance(message, Compare)]
+
+
+def test_a_replica_that_hears_of_a_cancellation_before_it_hears_that_all_was_done_copies_the_results() -> None:
+    out = file("only_out")
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("only", "ann")
+    circle.submit_unanswered("ann", spec(task("only"), replicas=1))
+    circle.deaf.append(("ann", "bob"))
+    circle.end("ann", "only", out)
+    circle.utter("ann", "bob", statement(StatementKind.CANCELLED))
+    assert out.digest not in circle["bob"].fetching
+
+    said = statement(StatementKind.FINISHED, outcome=outcome(1.0, out))
+    circle.utter("ann", "bob", said, statement(StatementKind.KEPT, node=circle.id_of("ann")))
+
+    assert circle["bob"].job.state.phase is Phase.DONE
+    assert out.digest in circle["bob"].fetching
