@@ -82,10 +82,12 @@ class Keeping:
         self.check_lead(job, now)
 
     def resume(self, job: Job, now: float) -> None:
-        """After a restart nobody is known yet: who has not kept a job before waits before it counts itself in."""
+        """After a restart nobody is known yet: who has not kept a job before waits before it counts itself in. So
+        does an origin that has not said that it has the inputs: it may have lost its disk in an earlier run."""
         job.settled = job.replicas
         job.leading = self.desk.leader(job) == self.desk.me
-        job.equipped = job.origin == self.desk.me or self.desk.me in job.state.guards
+        is_alone = job.origin == self.desk.me and not job.spec.replicas
+        job.equipped = is_alone or self.desk.me in job.state.guards
         self.copies.trust(job)
         self._meet_origin(job, now)
         if job.leading and not job.closed:

@@ -1,5 +1,7 @@
 """Echoes: a node whose disk was replaced does not believe what others say that it has said."""
 
+import pytest
+
 from pnode.protocol.dag import Task
 from pnode.protocol.echoes import AGAIN_S, LOOK_S
 from pnode.protocol.jobmessages import Deliver
@@ -188,21 +190,22 @@ def test_what_was_not_copied_again_when_the_power_went_is_copied_by_the_next_run
     assert circle.rows_with("bob", StatementKind.KEPT) > 0
 
 
-def test_a_guardian_without_its_inputs_when_the_power_went_gets_them_in_its_next_run() -> None:
-    """What the others have heard it say of them is no memory of having them."""
+@pytest.mark.parametrize("name", ["ann", "bob"])
+def test_a_replica_without_its_inputs_when_the_power_went_gets_them_in_its_next_run(name: str) -> None:
+    """What the others have heard it say of them is no memory of having them, nor is it that the job began here."""
     circle = circle_for(*ONLY, only="dan")
     circle.brings = False
-    wipe(circle, "bob")
-    come_back(circle, "bob")
+    wipe(circle, name)
+    come_back(circle, name)
     circle.run(2 * AGAIN_S)
-    assert circle.id_of("bob") in circle["bob"].job.state.guards
-    circle.crash("bob")
+    assert circle.id_of(name) in circle[name].job.state.guards
+    circle.crash(name)
 
     circle.bring_all()
-    come_back(circle, "bob")
+    come_back(circle, name)
     circle.run(STRANGER_S + AGAIN_S)
 
-    assert INPUT.digest in circle["bob"].store
+    assert INPUT.digest in circle[name].store
 
 
 def test_what_is_kept_again_after_it_was_lost_is_kept() -> None:
