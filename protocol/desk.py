@@ -226,6 +226,18 @@ class Desk:
         for statement in entry.segment.statements:
             if job.state.fits(statement):
                 self.news.append((job, entry.author, statement))
+        if job.leading and not job.closed and entry.segment.boot < self.near.boot_of(entry.author):
+            self._remind_of(job, entry)
+
+    def _remind_of(self, job: Job, entry: Entry) -> None:
+        """Its author has been restarted since it said this, perhaps without its memory of it; when it came back that
+        was not known here yet."""
+        for statement in entry.segment.statements:
+            if statement.kind in (StatementKind.ACCEPTED, StatementKind.STARTED) and job.state.fits(statement):
+                key = (statement.task, statement.item)
+                attempt = job.state.unit(key).attempts.get((statement.attempt, entry.author))
+                if attempt is not None and attempt.is_open:
+                    self.remind(job, entry.author, key, attempt.key)
 
     def keep(self, job: Job, entry: Entry, *, saves: bool = True) -> None:
         """Remember where the proofs are, and journal the segment."""

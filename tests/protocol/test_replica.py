@@ -4,10 +4,12 @@ import pytest
 
 from pnode.protocol.events import CancelJob
 from pnode.protocol.fetching import TRIES
+from pnode.protocol.jobmessages import Deliver
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import StatementKind
+from pnode.protocol.ledger import Ledger, StatementKind
 
 from .ledgers import outcome, statement
+from .members import CLUSTER
 from .partners import Circle, file, spec, task
 
 ACCEPTED, STARTED, FINISHED = StatementKind.ACCEPTED, StatementKind.STARTED, StatementKind.FINISHED
@@ -389,3 +391,21 @@ def test_what_was_over_before_a_restart_is_told_to_those_alone_who_show_that_the
         "bob > ann: DROPPED only#1",
     ]
     assert circle.is_quiet()
+
+
+def test_who_was_restarted_is_reminded_of_what_only_others_still_know_of_it() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("first", "cid")
+    circle.deaf += [("cid", "ann")]
+    circle.submit("ann", CHAIN)
+    circle.crash("bob")
+    circle.restart("bob")
+    circle.meet("bob")
+    accepted = statement(ACCEPTED, (1, 0), at_s=circle.now)
+    job, bob = circle["ann"].job, circle["bob"].jobs.desk.place
+    entry = Ledger(job.id).write(circle.crypto, CLUSTER, bob.seed, bob.boot - 1, (accepted,))
+
+    circle.say("cid", "ann", Deliver(job.id, (entry.signed,), job.signed))
+
+    assert said_by(circle, "ann > bob")[0].startswith("ann > bob: (bob: ACCEPTED second#1)")
+    assert list(circle["bob"].held) == [(1, 0)]
