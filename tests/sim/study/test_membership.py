@@ -142,7 +142,7 @@ def test_a_course_sees_a_start_a_join_and_a_crash() -> None:
     assert all_s is not None
     assert LAN.probe_interval_s - LAN.probe_timeout_s <= suspected_s < first_s <= all_s
     assert first_s - suspected_s >= 4.0  # SuspicionMult intervals, at least
-    assert course.quiet is course.loss is None
+    assert (course.quiet, course.loss) == (None, None)
 
 
 def test_nodes_that_stall_for_long_are_given_up_and_counted() -> None:
