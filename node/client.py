@@ -132,9 +132,7 @@ class NodeClient:
     def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         return self._call(Mapped, "map", _application(dag, inputs, mapper), WORK_S_MAX)
 
-    def profile(
-        self, dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int
-    ) -> Iterator[Profiled]:
+    def profile(self, dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int) -> Iterator[Profiled]:
         """Waits as long as the nodes take."""
         arguments: dict[str, Plain] = {"dag": str(dag), "inputs": to_plain(tuple[Path, ...], inputs)}
         return self._stream(Profiled, "profile", {**arguments, "nodes": [*nodes], "rounds": rounds}, None)
