@@ -47,6 +47,10 @@ OVERDUE = 1.25
 """Times its expected run time: what is not through by then is late (scheduling.md 4.5)."""
 
 
+_OPENING = (StatementKind.STARTED, StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
+"""Kinds after which what a unit has written may be had, or soon: the last since another result may take its place."""
+
+
 class _Care(Enum):
     """What a look at a unit finds."""
 
@@ -86,7 +90,7 @@ class Recovery:
         self.look(job, key, now)
         if job.state.acceptance.is_contested(key[1]):
             self._heard_of_contested(job, key[1], statement, now)
-        if statement.kind in (StatementKind.STARTED, StatementKind.FINISHED):
+        if statement.kind in _OPENING:
             self._unblock(job, key, now)
 
     def gone(self, job: Job, node: NodeId, now: float) -> None:
@@ -107,6 +111,7 @@ class Recovery:
         """A node is there again, with its results."""
         for key in tuple(job.state.places.get(node, ())):
             self._unblock(job, key, now)
+            self.look(job, key, now)  # it may have been restarted, and read again what it had read
             if key[1] in job.contested:
                 self._show_everything(job, node)
 
@@ -283,7 +288,13 @@ class Recovery:
     def _is_reader(self, job: Job, key: UnitKey) -> bool:
         unit = job.state.unit(key)
         holder = self._holder(unit)
-        return self._is_wanted(job, key, unit) and (holder is None or holder.phase != "started")
+        has_read = holder is not None and holder.phase == "started" and not self._begins_anew(job, key, holder)
+        return self._is_wanted(job, key, unit) and not has_read
+
+    def _begins_anew(self, job: Job, key: UnitKey, holder: Attempt) -> bool:
+        """Whether the node that has started a unit has been restarted since."""
+        proof = job.proofs.get((key, holder.key))
+        return proof is not None and proof[1][1] < self.desk.near.boot_of(holder.node)
 
     def _lost_parents(self, job: Job, key: UnitKey) -> list[UnitKey]:
         """Parents that the unit needs and that nobody runs, although they have run before."""

@@ -756,3 +756,36 @@ def test_only_what_is_not_known_to_be_lost_is_said_to_be() -> None:
 
     lost = [each.lost for _, each in sorted(circle["ann"].job.state.unit((0, 0)).attempts.items()) if each.lost]
     assert [text for _, text in lost] == ["bob is gone", "before"]
+
+
+def test_a_holder_that_begins_anew_after_a_restart_gets_made_anew_what_it_had_read() -> None:
+    circle = circle_for(CHAIN, first=("bob", "cid"), second=("dan",))
+    circle.end("bob", "first")
+    circle.take()
+    circle.kill("bob")
+    assert circle.placed() == [], "dan has read it, and runs"
+    circle.crash("dan")
+    circle["dan"].store.clear()
+    circle.restart("dan")
+    circle.miss("bob", "dan")
+
+    circle.meet("dan")
+
+    assert "ann: first#2 to cid" in circle.placed()
+    assert outlived(circle)
+
+
+def test_what_waits_for_a_result_that_is_gone_goes_on_when_another_takes_its_place() -> None:
+    circle = circle_for(CHAIN, brings=False, first=("bob",), second=("dan", "ann"))
+    circle.end("bob", "first")
+    another = outcome(1.0, file("first_out", "made by cid"))
+    circle.utter("cid", "ann", statement(FINISHED, (0, 0), attempt=2, at_s=circle.now, outcome=another))
+    circle.crash("cid")
+    circle.crash("dan")
+    circle["ann"].near.gone.append(circle.id_of("cid"))  # whom ann is about to miss
+    circle.take()
+
+    circle.miss("dan")
+
+    assert circle["ann"].job.state.unit((0, 0)).result.node == circle.id_of("bob")  # type: ignore[union-attr]
+    assert circle.placed() == ["ann: second#2 to ann"]
