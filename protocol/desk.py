@@ -196,8 +196,12 @@ class Desk:
         self.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
 
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
-        """Let a node know how an attempt at a unit stands."""
-        if node != self.me and node != attempt[1] and not self.is_gone(node):
+        """Let a node know how an attempt at a unit stands; its own only if it may have forgotten it."""
+        if node == attempt[1]:
+            proof = job.proofs.get((key, attempt))
+            if proof is not None and proof[1][1] < self.near.boot_of(node):
+                self.remind(job, node, key, attempt)
+        elif node != self.me and not self.is_gone(node):
             job.to_show.setdefault((node, key, attempt), False)
             self.dirty[job.id] = None
 

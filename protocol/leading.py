@@ -66,6 +66,7 @@ class Leading:
 
     def gone(self, job: Job, node: NodeId, now: float) -> None:
         """A member is gone."""
+        self.replica.gone(job, node)
         self.recovery.gone(job, node, now)
 
     def back(self, job: Job, node: NodeId, now: float) -> None:

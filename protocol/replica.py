@@ -15,7 +15,7 @@ import math
 from .desk import Desk
 from .ids import NodeId
 from .job import Job
-from .jobstate import Phase, UnitKey, superseding, why_failed
+from .jobstate import Attempt, Phase, UnitKey, superseding, why_failed
 from .ledger import Statement, StatementKind
 
 AGAIN_S = 60.0
@@ -64,6 +64,13 @@ class Replica:
             self._introduce(job, key, node)
             self._stop_superseded(job, key)
 
+    def gone(self, job: Job, node: NodeId) -> None:
+        """A member is gone: show whoever waits for what it has made who has made the same."""
+        for key in job.state.places.get(node, ()):
+            result = job.state.unit(key).result
+            if result is not None and result.node == node:
+                self._tell_holders(job, key)
+
     def check_failed(self, job: Job, now: float) -> None:
         """If a task has failed for good the rest of the job is of no use to anybody."""
         if job.state.phase is Phase.FAILED and not job.state.is_over:
@@ -110,6 +117,13 @@ class Replica:
         known = unit.result or unit.current
         if known is not None:
             self.desk.show(job, node, key, known.key)
+        if unit.result is not None and self._is_gone(unit.result):
+            for each in unit.equals:
+                if not self._is_gone(each):
+                    self.desk.show(job, node, key, each.key)
+
+    def _is_gone(self, result: Attempt) -> bool:
+        return result.lost is not None or self.desk.is_gone(result.node)
 
     def _remind_of_end(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> None:
         """Whoever begins again what it has ended was restarted without the last rows of its journal: it would run the

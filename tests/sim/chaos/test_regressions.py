@@ -21,6 +21,7 @@ FOUND = {
     "a replica that was restarted did not go on copying the results of a job that was over": Options(45, 5, 0.75),
     "a replica that heard of a cancellation first copied nothing of a job that was done": Options(47, 5, 0.75),
     "a unit of a job that was over was given out sixty times in as many milliseconds": Options(24, 6, 1.0),
+    "a holder was not told who else had made what it waited for, nor what it had made itself": Options(208, 5, 0.75),
 }
 
 
