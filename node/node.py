@@ -43,6 +43,7 @@ from .control import serve_control
 from .dialing import UnreachableError
 from .discovery import serve_discovery
 from .driver import Driver
+from .early import Early
 from .emulation import run_at
 from .enrolment import Enrolment, enrol
 from .executor import Executor
@@ -133,6 +134,7 @@ class Node:
         """Jobs for which there was no room at the last try, and what was said then."""
         self._journaled: dict[bytes, bytes] = {}
         """The rows of jobs that were there at the start."""
+        self.early = Early()
         self.stopping = trio.Event()
         self.transport = self._make_transport(0)
 
@@ -151,6 +153,7 @@ class Node:
             await nursery.start(self.transfer.serve_idle)
             peer = self.peer = await self._make_peer()
             driver = self.driver = self._make_driver(peer)
+            self.early.hand_over(driver.deliver)
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(self._watch_journal, driver)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
@@ -271,6 +274,8 @@ class Node:
     def deliver(self, event: Event) -> None:
         if self.driver is not None:
             self.driver.deliver(event)
+        else:
+            self.early.keep(event)
 
     # -- effects that take time --------------------------------------------------------------------------------------
 
