@@ -134,7 +134,7 @@ class Echoes:
     def _is_needed(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
         if job.state.is_over or attempt not in job.state.unit(key).equals:
             return False
-        return job.task(key).final or any(_is_open(job, child) for child in job.children(key))
+        return job.task(key).final or any(self._is_open(job, child) for child in job.children(key))
 
     def _is_elsewhere(self, job: Job, key: UnitKey) -> bool:
         """Whether somebody else who is there has written the same, or has a copy."""
@@ -144,8 +144,10 @@ class Echoes:
                 return True
         return False
 
-
-def _is_open(job: Job, key: UnitKey) -> bool:
-    """Whether a unit has no result, or one that is lost and perhaps being made anew."""
-    result = job.state.unit(key).result
-    return result is None or result.lost is not None
+    def _is_open(self, job: Job, key: UnitKey) -> bool:
+        """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it."""
+        for each in job.state.unit(key).equals:
+            makers = () if each.lost is not None else (each.node,)
+            if any(not self.desk.is_gone(node) for node in (*makers, *each.copies)):
+                return False
+        return True
