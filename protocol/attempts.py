@@ -136,6 +136,11 @@ class Attempt:
         return {node: at_s for node, at_s in self.keepers.items() if at_s > lost_s.get(node, -math.inf)}
 
     @property
+    def holders(self) -> tuple[NodeId, ...]:
+        """Who has what it wrote, dead or alive: its node, unless that is said to be lost there, and the replicas."""
+        return (*(() if self.lost is not None else (self.node,)), *self.copies)
+
+    @property
     def used(self) -> tuple[bytes, ...]:
         """The marks of its parents' results that it used; empty when it does not say."""
         return () if self.outcome is None else self.outcome.used

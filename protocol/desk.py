@@ -198,12 +198,16 @@ class Desk:
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
         """Let a node know how an attempt at a unit stands; its own only if it may have forgotten it."""
         if node == attempt[1]:
-            proof = job.proofs.get((key, attempt))
-            if proof is not None and proof[1][1] < self.near.boot_of(node):
+            if self.may_have_forgotten(job, key, attempt):
                 self.remind(job, node, key, attempt)
         elif node != self.me and not self.is_gone(node):
             job.to_show.setdefault((node, key, attempt), False)
             self.dirty[job.id] = None
+
+    def may_have_forgotten(self, job: Job, key: UnitKey, attempt: AttemptKey) -> bool:
+        """Whether an attempt's node has been restarted since it said how far it had come."""
+        proof = job.proofs.get((key, attempt))
+        return proof is not None and proof[1][1] < self.near.boot_of(attempt[1])
 
     def remind(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
         """The same for a node that may have forgotten what it said itself: it was restarted, perhaps without what it
@@ -219,8 +223,7 @@ class Desk:
             self.dirty[job.id] = None
 
     def heard(self, job: Job, entry: Entry) -> None:
-        """A segment of somebody else's is new to us; or one of our own of an earlier run, of which our disk has lost
-        it."""
+        """A segment is new to us: somebody else's, or one of our own of an earlier run that our disk has lost."""
         is_doubted = entry.author == self.me and _doubt(job, entry)
         self.keep(job, entry, saves=not is_doubted)
         job.state.apply(entry)
@@ -234,8 +237,7 @@ class Desk:
             self._remind_of(job, entry)
 
     def _remind_of(self, job: Job, entry: Entry) -> None:
-        """Its author has been restarted since it said this, perhaps without its memory of it; when it came back that
-        was not known here yet."""
+        """Its author has been restarted since, perhaps without its memory of it; nobody here knew that then."""
         for statement in entry.segment.statements:
             if statement.kind in (StatementKind.ACCEPTED, StatementKind.STARTED) and job.state.fits(statement):
                 key = (statement.task, statement.item)

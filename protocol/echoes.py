@@ -138,16 +138,9 @@ class Echoes:
 
     def _is_elsewhere(self, job: Job, key: UnitKey) -> bool:
         """Whether somebody else who is there has written the same, or has a copy."""
-        for each in job.state.unit(key).equals:
-            makers = () if each.lost is not None else (each.node,)
-            if any(node != self.desk.me and not self.desk.is_gone(node) for node in (*makers, *each.copies)):
-                return True
-        return False
+        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        return any(node != self.desk.me and not self.desk.is_gone(node) for node in holders)
 
     def _is_open(self, job: Job, key: UnitKey) -> bool:
         """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it."""
-        for each in job.state.unit(key).equals:
-            makers = () if each.lost is not None else (each.node,)
-            if any(not self.desk.is_gone(node) for node in (*makers, *each.copies)):
-                return False
-        return True
+        return all(self.desk.is_gone(node) for each in job.state.unit(key).equals for node in each.holders)

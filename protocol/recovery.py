@@ -293,8 +293,7 @@ class Recovery:
 
     def _begins_anew(self, job: Job, key: UnitKey, holder: Attempt) -> bool:
         """Whether the node that has started a unit has been restarted since."""
-        proof = job.proofs.get((key, holder.key))
-        return proof is not None and proof[1][1] < self.desk.near.boot_of(holder.node)
+        return self.desk.may_have_forgotten(job, key, holder.key)
 
     def _lost_parents(self, job: Job, key: UnitKey) -> list[UnitKey]:
         """Parents that the unit needs and that nobody runs, although they have run before."""
@@ -309,9 +308,7 @@ class Recovery:
 
     def _has(self, attempt: Attempt) -> bool:
         """Whether somebody who is there has what an attempt has written."""
-        if attempt.lost is None and not self.desk.is_gone(attempt.node):
-            return True
-        return any(not self.desk.is_gone(node) for node in attempt.copies)
+        return any(not self.desk.is_gone(node) for node in attempt.holders)
 
     def _is_blocked(self, job: Job, key: UnitKey) -> bool:
         for parent in job.parents(key):
