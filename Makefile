@@ -40,11 +40,11 @@ types: $(TYPES)  ## Check types
 
 unit: $(DEV)  ## Run the tests of parts: architecture, packaging, protocol, simulated clusters
 	@echo "testing parts, a directory beside another"
-	@$(BIN)/python -m tests -m "not processes"
+	@$(BIN)/python -m tests not processes
 
 processes: $(DEV)  ## Run the tests of the whole: real node processes through the command line
-	@echo "testing the whole, with real processes"
-	@$(BIN)/python -m pytest -q -m processes
+	@echo "testing the whole, with real processes, a file beside another"
+	@$(BIN)/python -m tests processes
 
 cover: $(DEV)  ## Say which lines and branches the tests of parts leave out
 	@$(BIN)/python -m coverage run -m pytest -q -m "not processes"

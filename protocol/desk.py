@@ -10,26 +10,23 @@ from what is known then (`jobs`).
 
 import math
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from random import Random
-from typing import Protocol
 
 from .bindings import Bindings
 from .codec import encode
 from .crypto import Crypto
-from .dag import Task
 from .decisions import Decisions
 from .delivery import Delivery
 from .effects import Effect, Notify, Save
 from .guardians import best
-from .ids import ClusterId, JobId, NodeId
+from .ids import JobId, NodeId
 from .job import Job, Pending
 from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, Attempt, AttemptKey, UnitKey, attempted_by
 from .ledger import STATEMENTS_MAX, Entry, FeedId, SegmentId, Statement, StatementKind, fitting
-from .trust import Shown
-from .view import Mapper, Profile, View
+from .neighbourhood import Neighbourhood, Place
+from .view import Mapper, Profile
 
 TOGETHER_MAX = 16
 """Statements that share a segment, and hence all their recipients, to save signatures. Of more each recipient gets
@@ -38,64 +35,6 @@ its own, or every node would read what was said to all others."""
 
 UNHURRIED_S = 0.05
 """Copies arrive one by one; a signature for each would cost more than anything else about them."""
-
-
-class Neighbourhood(Protocol):
-    """What the jobs of a node need to know about the other nodes."""
-
-    def view(self, job: Job, task: Task, now: float) -> View:
-        """This node's beliefs, with those peers that may and can run the task."""
-
-    def members(self) -> Iterable[NodeId]:
-        """Everybody who is neither dead nor gone for another reason, suspects and this node included."""
-
-    def is_gone(self, node: NodeId) -> bool:
-        """Dead or left: nothing it has promised will happen. Who is not known (yet) is not gone."""
-
-    def is_suspect(self, node: NodeId) -> bool:
-        """Whether it does not answer at the moment: it gets nothing new, and keeps what it has."""
-
-    def is_known(self, node: NodeId) -> bool:
-        """Whether it is a member, dead ones included."""
-
-    def name_of(self, node: NodeId) -> str:
-        """What people call it."""
-
-    def speed_of(self, node: NodeId) -> float:
-        """Of one core, relative to the reference machine; 1 when unknown."""
-
-    def boot_of(self, node: NodeId) -> int:
-        """The run of its process that it is in now; 0 when unknown."""
-
-    def is_certified(self, node: NodeId) -> bool:
-        """Whether it is, or was, a member of the cluster."""
-
-    def credentials_of(self, node: NodeId) -> list[Shown]:
-        """What shows a stranger that it is, or was, a member; nothing when it is unknown."""
-
-    def hear_of(self, shown: tuple[Shown, ...], now: float) -> None:
-        """Somebody shows what others are, or were, certified by. What is not good is ignored."""
-
-    def may_submit(self, node: NodeId) -> bool:
-        """Whether its certificate allows it to submit jobs."""
-
-    def load_known_since(self, node: NodeId) -> float:
-        """The moment at which its newest load figures were true; what was bound to it later is not in them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Who this node is and what it can run."""
-
-    me: NodeId
-    name: str
-    seed: bytes
-    cluster: ClusterId
-    boot: int
-    cores: int
-    memory_bytes: int
-    speed: float
-    computes: bool
 
 
 @dataclass(slots=True)
@@ -174,8 +113,10 @@ class Desk:
 
     def sources(self, job: Job) -> tuple[NodeId, ...]:
         """Who else has the job's inputs and application, or soon will, the surest first: its origin, who has said so,
-        and the other replicas."""
-        named = dict.fromkeys((job.origin, *job.state.guards, *job.replicas))
+        and the other replicas. When all who should have them are gone, whoever took part may have them still."""
+        sure = dict.fromkeys((job.origin, *job.state.guards))
+        is_left = any(node != self.me and not self.is_gone(node) for node in sure)
+        named = dict.fromkeys((*sure, *job.replicas, *(() if is_left else job.participants)))
         return tuple(node for node in named if node != self.me and not self.is_gone(node)) or (job.origin,)
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:

@@ -2,11 +2,13 @@
 
 A node that has lost its disk, or was started from an old copy of it, hears from others what it has said in an earlier
 run: that it has made something, that it has a copy of something. Everybody goes by these words. So what they say is
-here is looked for in the store, and what is neither here nor with anybody else who is there is said to be LOST. What
-this run has done itself, and what its journal holds, is not in doubt; so what is doubted is not journaled meanwhile.
+here is looked for in the store, and what is neither here nor with anybody else who is there is said to be LOST. The
+others may have only their own echoes to go by, and wait for us: what has not come from them after a while is LOST,
+too, unless it is with the node that made it. What this run has done itself, and what its journal holds, is not in
+doubt; so what is doubted is not journaled meanwhile.
 
     doubted --all of it is in the store, or was copied again--> believed
-    doubted --some of it is not--> missing --nobody else has it, and it is needed--> LOST is said
+    doubted --some of it is not--> missing --nobody else has it, or it does not come, and it is needed--> LOST is said
     doubted, missing --the job is over, and it is no result that is to be copied--> believed, since nobody asks
 """
 
@@ -61,7 +63,8 @@ class Echoes:
         for number, echo in list(job.echoes.get(key, {}).items()):
             if echo.sought is not None and digest in echo.sought:
                 echo.is_missing = True
-                self._say_if_lost(job, key, job.state.unit(key).attempts[number], now)
+                if not self._is_elsewhere(job, key):
+                    self._say_if_needed(job, key, job.state.unit(key).attempts[number], now)
         self._believe(job, key)
 
     def _go_through(self, job: Job, now: float) -> None:
@@ -72,8 +75,8 @@ class Echoes:
                     continue  # it was said to be kept, and what it is has not been heard yet
                 if echo.sought is None:
                     self._look(job, key, attempt, echo)
-                elif echo.is_missing:
-                    self._say_if_lost(job, key, attempt, now)
+                elif echo.is_missing and not self._is_with_its_maker(attempt):
+                    self._say_if_needed(job, key, attempt, now)
             self._believe(job, key)
         if not job.echoes:
             self._save(job)
@@ -122,12 +125,8 @@ class Echoes:
     def _is_withdrawn(self, attempt: Attempt | None) -> bool:
         return attempt is None or (attempt.lost is not None and self.desk.me not in attempt.copies)
 
-    def _say_if_lost(self, job: Job, key: UnitKey, attempt: Attempt, now: float) -> None:
-        if (
-            not self._is_withdrawn(attempt)
-            and self._is_needed(job, key, attempt)
-            and not self._is_elsewhere(job, key)
-        ):
+    def _say_if_needed(self, job: Job, key: UnitKey, attempt: Attempt, now: float) -> None:
+        if not self._is_withdrawn(attempt) and self._is_needed(job, key, attempt):
             text = f"{self.desk.place.name} was started anew without it"
             self.desk.say(job, Statement(StatementKind.LOST, *key, attempt.number, now, attempt.node, text), ())
 
@@ -140,6 +139,10 @@ class Echoes:
         """Whether somebody else who is there has written the same, or has a copy."""
         holders = (node for each in job.state.unit(key).equals for node in each.holders)
         return any(node != self.desk.me and not self.desk.is_gone(node) for node in holders)
+
+    def _is_with_its_maker(self, attempt: Attempt) -> bool:
+        """Whether the node that an attempt ran at is there and has not said otherwise; in doubt it will."""
+        return attempt.node != self.desk.me and attempt.lost is None and not self.desk.is_gone(attempt.node)
 
     def _is_open(self, job: Job, key: UnitKey) -> bool:
         """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it."""

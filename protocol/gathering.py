@@ -110,8 +110,10 @@ class Gathering:
         return (*first, *nodes)
 
     def _sources_now(self, waiter: Waiter, digest: Digest) -> tuple[NodeId, ...]:
-        """From whom what a unit waits for may come by what is known now."""
+        """From whom what a unit, or a guardian, waits for may come by what is known now."""
         job = self.desk.jobs[waiter.job]
+        if waiter.purpose is Purpose.GUARD:
+            return self.desk.sources(job)
         held = job.held.get(waiter.key) if waiter.purpose is Purpose.RUN else None
         names = {} if held is None else held.missing.get(digest, {})
         nodes: dict[NodeId, None] = {}

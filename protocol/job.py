@@ -251,6 +251,11 @@ class Job:
     def origin(self) -> NodeId:
         return self.state.origin
 
+    @property
+    def participants(self) -> dict[NodeId, None]:
+        """Whoever was given a unit, or has said anything: for a while it may have taken itself for a replica."""
+        return dict.fromkeys((*self.state.places, *(author for author, _, _ in self.ledger.vector())))
+
     def involves(self, node: NodeId) -> bool:
         """Whether a node has, or has had, anything to do with the job."""
         is_named = node == self.origin or node in self.state.places or node in self.watchers

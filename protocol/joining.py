@@ -6,8 +6,9 @@
     asking --session lost, or this member cannot admit anybody--> apart
 
 A node that was admitted in an earlier life begins as a member. While apart, and while a member has lost sight of
-everybody else, the known addresses are dialled again and again, each with a growing pause. Discovery adds addresses;
-being discovered is never more than a reason to dial.
+everybody else, the known addresses are dialled again and again, each with a growing pause; those at which nobody was
+met are tried now and then in any case (`candidates`). Discovery adds addresses; being discovered is never more than a
+reason to dial.
 
 What a newcomer can prove depends on whom the other side knows. So two members that meet for the first time show each
 other the credentials that lead from their own to one certified by the authority (`Introduction`), and whoever admits
@@ -15,10 +16,12 @@ somebody shows the credentials of all.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
+from .candidates import Candidates
 from .codec import Bytes32, Length, Seconds, Text
 from .effects import Dial, Disconnect, Effect, Notify, Save, Send
 from .errors import RemoteProtocolError
@@ -29,13 +32,6 @@ from .trust import CannotVouchError, Trust
 
 PATH_MAX = 4096
 """Whoever admits shows the newcomer everybody's credentials: the size of the member table."""
-
-CANDIDATES_MAX = 256
-"""Addresses that discovery may make us dial (membership.md 4.8)."""
-
-PAUSE_S = 1.0
-PAUSE_S_MAX = 30.0
-"""Doubling from one to the other: a machine that is switched on later is found within half a minute."""
 
 CLOCK_TOLERANCE_S = 300.0
 """Certificates are judged with this much tolerance (membership.md 5, row 16)."""
@@ -80,43 +76,6 @@ class Refused:
 
 
 FRAMES: dict[int, type] = {40: Introduction, 41: JoinRequest, 42: Admitted, 43: Refused}
-
-
-@dataclass(slots=True)
-class _Candidate:
-    due_s: float
-    pause_s: float = PAUSE_S
-
-
-@dataclass(slots=True)
-class Candidates:
-    """Addresses at which members may be, and when to dial each next."""
-
-    known: dict[Address, _Candidate] = field(default_factory=dict)
-
-    @property
-    def deadline(self) -> float:
-        return min((candidate.due_s for candidate in self.known.values()), default=math.inf)
-
-    def add(self, addresses: tuple[Address, ...], now: float) -> None:
-        """New addresses are due at once; known ones keep their turn."""
-        for address in addresses:
-            if address not in self.known and len(self.known) < CANDIDATES_MAX:
-                self.known[address] = _Candidate(now)
-
-    def due(self, now: float) -> tuple[Address, ...]:
-        """Addresses to dial now; each is put off by its growing pause."""
-        due = tuple(address for address, candidate in self.known.items() if candidate.due_s <= now)
-        for address in due:
-            candidate = self.known[address]
-            candidate.due_s = now + candidate.pause_s
-            candidate.pause_s = min(2 * candidate.pause_s, PAUSE_S_MAX)
-        return due
-
-    def drop(self, addresses: tuple[Address, ...]) -> None:
-        """These are our own, or not worth dialling again."""
-        for address in addresses:
-            self.known.pop(address, None)
 
 
 class Stage(Enum):
@@ -191,6 +150,11 @@ class Joining:
         return math.inf if self.stage is Stage.REFUSED else self._candidates.deadline
 
     @property
+    def unmet_deadline(self) -> float:
+        """When somebody is to be looked for, for a node that sees others."""
+        return self._candidates.unmet_deadline
+
+    @property
     def is_hopeless(self) -> bool:
         """Whether every known address has been tried in vain."""
         failed = {address: None for addresses in self.dial_failures for address in addresses}
@@ -217,6 +181,12 @@ class Joining:
         return (
             [] if self.stage is Stage.REFUSED else [Dial((address,), None) for address in self._candidates.due(now)]
         )
+
+    def look_for_unmet(self, met: Callable[[], tuple[Address, ...]], now: float) -> list[Dial]:
+        """If it is time, dial a few of the known addresses that are none of those where members listen, `met`."""
+        if now < self._candidates.unmet_deadline:
+            return []
+        return [Dial((address,), None) for address in self._candidates.unmet(met(), now)]
 
     def discovered(
         self, addresses: tuple[Address, ...], known: tuple[Address, ...], now: float

@@ -18,7 +18,7 @@ shorter."""
 
 
 class Neighbours:
-    """The `desk.Neighbourhood` of a live node."""
+    """The `neighbourhood.Neighbourhood` of a live node."""
 
     def __init__(self, me: NodeId, membership: Membership, trust: Trust, profile: Profile) -> None:
         self.me = me

@@ -19,7 +19,7 @@ from typing import cast
 
 from .codec import encode
 from .crypto import Crypto
-from .desk import Desk, Place
+from .desk import Desk
 from .effects import Dial, Disconnect, Effect, Notify, Reply, Save, Send
 from .errors import RemoteProtocolError
 from .events import (
@@ -51,6 +51,7 @@ from .joining import Output as JoiningOutput
 from .mail import Message as JobMessage
 from .membership import Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
+from .neighbourhood import Place
 from .neighbours import Neighbours
 from .record import Address, NodeRecord, Role
 from .roster import State
@@ -172,11 +173,14 @@ class Peer:
     def deadline(self) -> float:
         if self._member is None:
             return self._joining.deadline
-        own = min(self._member.membership.deadline, self._member.jobs_deadline)
-        return min(own, self._joining.deadline) if self._is_lonely() else own
+        seeking = self._joining.deadline if self._is_lonely() else self._joining.unmet_deadline
+        return min(self._member.membership.deadline, self._member.jobs_deadline, seeking)
 
     def tick(self, now: float) -> list[Effect]:
-        effects: list[Effect] = [*self._joining.seek(now)] if self._is_lonely() else []
+        lonely = self._is_lonely()
+        effects: list[Effect] = [
+            *(self._joining.seek(now) if lonely else self._joining.look_for_unmet(self._met, now))
+        ]
         if self._member is not None:
             if self._upkeep_s <= now:
                 self._upkeep_s = now + UPKEEP_S
@@ -200,7 +204,7 @@ class Peer:
             case LoadSampled():
                 return self._sampled(event, now)
             case FindJobs() if self._member is not None:
-                return self._member.busy().find(event, self._others(self._member), now)
+                return self._member.busy().find(event, tuple(sorted(self._member.membership.alive())), now)
             case Leave() if self._member is not None:
                 left = self._outputs(self._member.membership.leave(now), now)
                 return [*left, Reply(event.request, b"", None)]
@@ -248,13 +252,15 @@ class Peer:
         return effects + self._member.busy().unreachable(event.peer, event.reason, now)
 
     def _discovered(self, event: Discovered, now: float) -> list[Effect]:
-        """Somebody announces a member. Those we know already are not dialled for it."""
-        members = () if self._member is None else self._member.membership.members.values()
-        known = tuple(address for member in members for address in member.record.addresses)
-        news = self._joining.discovered(event.addresses, known, now)
+        news = self._joining.discovered(event.addresses, self._met(), now)
         if not news:
             return []
         return [*self._joining.seek(now)] if self._is_lonely() else [Dial(news, None)]
+
+    def _met(self) -> tuple[Address, ...]:
+        """Where those listen whom we know already: they are not dialled for being announced."""
+        members = () if self._member is None else self._member.membership.members.values()
+        return tuple(address for member in members for address in member.record.addresses)
 
     def _received(self, event: Received, now: float) -> list[Effect]:
         try:
@@ -325,9 +331,6 @@ class Peer:
         effects += jobs.restore(*self._kept, now)
         self._kept = ([], [], [])
         return effects
-
-    def _others(self, member: _Member) -> tuple[NodeId, ...]:
-        return tuple(sorted(member.membership.alive()))
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event

@@ -80,20 +80,20 @@ class Replica:
 
     def conclude(self, job: Job) -> None:
         """The job is over: see to it that everybody hears of it."""
-        for node in _participants(job):
+        for node in job.participants:
             self.desk.tell_end(job, node)
 
     def conclude_again(self, job: Job, now: float) -> None:
         """This node has begun to lead a job that is over."""
         if now - job.ended_here_s < AGAIN_S:
-            for node in _participants(job):
+            for node in job.participants:
                 if node not in job.informed_of_end:
                     self.desk.tell_end(job, node)
 
     def back_too_late(self, job: Job, node: NodeId) -> None:
         """The job was over when a node came back. What was over when this node was started is not told again, but to
         those who show that they have not heard of it (`mail`)."""
-        if job.ended_here_s > -math.inf and node not in job.informed_of_end and node in _participants(job):
+        if job.ended_here_s > -math.inf and node not in job.informed_of_end and node in job.participants:
             self.desk.tell_end(job, node)
 
     def _introduce(self, job: Job, key: UnitKey, holder: NodeId) -> None:
@@ -155,8 +155,3 @@ class Replica:
             other = superseding(unit, attempt) if attempt.is_open else None
             if other is not None and not self.desk.is_gone(other.node):
                 self.desk.show(job, attempt.node, key, other.key)
-
-
-def _participants(job: Job) -> dict[NodeId, None]:
-    """Whoever was given a unit, or has said anything: for a while it may have taken itself for a replica."""
-    return dict.fromkeys((*job.state.places, *(author for author, _, _ in job.ledger.vector())))

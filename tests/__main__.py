@@ -1,7 +1,8 @@
-"""Run the tests of parts, one directory beside another, on all cores: `python -m tests [WORDS FOR PYTEST...]`.
+"""Run tests on all cores: `python -m tests MARK`, those with a mark; `python -m tests not MARK`, the others.
 
-Each directory is a pytest of its own, the slowest first, and its output appears when it has ended. The exit status is
-1 if any has failed.
+The others run one directory beside another, those with the mark one file beside another: the few that are long. Each
+is a pytest of its own, the slowest first, and its output appears when it has ended. The exit status is 1 if any has
+failed.
 """
 
 import os
@@ -15,7 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-SLOWEST = ("protocol", "sim/chaos", "node", "sim/study", ".", "sim/schedule")
+SLOWEST = (
+    "sim/chaos", ".", "protocol", "sim/study", "mappers", "node", "sim/formats",
+    "end_to_end/test_joining.py", "end_to_end/test_jobs.py", "end_to_end/test_losses.py",
+)  # fmt: skip
 """To be begun first, so that none of them is alone at the end."""
 
 NOTHING_COLLECTED = 5
@@ -24,7 +28,7 @@ NOTHING_COLLECTED = 5
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The test files of one directory."""
+    """Test files that run together: of one directory, or just one."""
 
     name: str
     files: tuple[str, ...]
@@ -44,13 +48,16 @@ class Ran:
         return self.status not in (0, NOTHING_COLLECTED)
 
 
-def parts(tests: Path) -> list[Part]:
-    """Every directory with tests, the slowest first."""
-    directories: dict[str, list[str]] = {}
+def parts(tests: Path, mark: str = "") -> list[Part]:
+    """Every directory with tests, or every file in which a mark stands, the slowest first."""
+    together: dict[str, list[str]] = {}
     for file in sorted(tests.rglob("test_*.py")):
-        directories.setdefault(str(file.parent.relative_to(tests)), []).append(str(file.relative_to(tests.parent)))
-    names = sorted(directories, key=lambda name: SLOWEST.index(name) if name in SLOWEST else len(SLOWEST))
-    return [Part(name, tuple(directories[name])) for name in names]
+        if mark and f"pytest.mark.{mark}" not in file.read_text():
+            continue
+        name = file if mark else file.parent
+        together.setdefault(str(name.relative_to(tests)), []).append(str(file.relative_to(tests.parent)))
+    names = sorted(together, key=lambda name: SLOWEST.index(name) if name in SLOWEST else len(SLOWEST))
+    return [Part(name, tuple(together[name])) for name in names]
 
 
 def run(part: Part, words: Sequence[str]) -> Ran:
@@ -65,9 +72,12 @@ def run(part: Part, words: Sequence[str]) -> Ran:
 
 def main(words: Sequence[str]) -> int:
     """Run all parts. Gives the exit status."""
+    *negated, mark = words
+    chosen = parts(ROOT / "tests", "" if negated else mark)
+    selection = ("-m", " ".join(words))
     failed: list[str] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
-        running: list[Future[Ran]] = [threads.submit(run, part, words) for part in parts(ROOT / "tests")]
+        running: list[Future[Ran]] = [threads.submit(run, part, selection) for part in chosen]
         for future in as_completed(running):
             ran = future.result()
             if ran.status == NOTHING_COLLECTED:

@@ -2,13 +2,24 @@
 
 from pathlib import Path
 
-from .__main__ import NOTHING_COLLECTED, ROOT, Part, Ran, parts, run, summary
+from .__main__ import NOTHING_COLLECTED, ROOT, SLOWEST, Part, Ran, parts, run, summary
 
 
 def test_every_test_file_is_in_one_part() -> None:
     files = [ROOT / file for part in parts(ROOT / "tests") for file in part.files]
 
     assert sorted(files) == sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+def test_files_with_a_mark_are_parts_of_their_own() -> None:
+    files = [file for part in parts(ROOT / "tests", "processes") for file in part.files]
+
+    assert all("pytest.mark.processes" in (ROOT / file).read_text() for file in files)
+    assert {"tests/end_to_end/test_jobs.py", "tests/node/test_launch.py"} <= {*files}
+
+
+def test_the_slowest_parts_exist() -> None:
+    assert {part.name for mark in ("", "processes") for part in parts(ROOT / "tests", mark)} >= {*SLOWEST}
 
 
 def test_a_part_fails_with_its_tests_and_not_for_having_none(tmp_path: Path) -> None:

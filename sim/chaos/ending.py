@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
-from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.jobspec import FileRef, JobSpec
 from pnode.protocol.jobstate import Phase, UnitKey
 from pnode.sim.cluster import Cluster
 from pnode.sim.host import Host, written_by
@@ -122,11 +122,12 @@ class Ending:
                 yield f"{errand.plan.spec.name}, of which n{errand.host} had said that it is safe, is known to nobody"
 
     def _is_beyond_help(self, job: Job) -> bool:
-        """Whether nobody was told that the job is safe, and what it needs is lost with whoever took it in."""
+        """Whether nobody was told that the job is safe, and what it needs, or has come to, is lost with whoever took
+        it in."""
         if any(job.id == job_id for _, job_id in self.people.safe):
             return False
-        needed = [file.digest for item in job.spec.items for file in item.files]
-        return not all(any(digest in host.content for host in self._up()) for digest in needed)
+        needed = _results(job) if job.state.concluded else [file for item in job.spec.items for file in item.files]
+        return not all(any(file.digest in host.content for host in self._up()) for file in needed)
 
     # -- judgement ---------------------------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class Ending:
                     )
             self._judge_end(errand, *replicas[0])
         for host, job in self._known():
-            for text in _left(job):
+            for text in () if self._is_beyond_help(job) else _left(job):
                 self.complaints.add(host.number, text)
         for host in self._up():
             if host.running:
@@ -209,6 +210,13 @@ class Ending:
     def _may_lack(self, host: Host) -> bool:
         """Whether its disk took nothing when it should have made a copy: then another replica must have one."""
         return any(fault.kind is Kind.FULL_DISK and host.number in fault.hosts for _, fault in self.plan.faults)
+
+
+def _results(job: Job) -> list[FileRef]:
+    """What a job has come to, as far as it is known."""
+    results = [job.state.unit(job.final(number)).result for number in range(job.finals)]
+    outcomes = [result.outcome for result in results if result is not None and result.outcome is not None]
+    return [file for outcome in outcomes for file in outcome.outputs]
 
 
 def _left(job: Job) -> Iterator[str]:

@@ -102,8 +102,18 @@ class People:
         rng = Random(f"plan/{spec.name}")  # noqa: S311 - repeatable, not secret
         return planned(jobs.desk.mappers[spec.mapper], spec, view, rng)
 
+    def read_answers(self, host: Host) -> None:
+        """Whoever waits in front of a machine that is about to go off has seen what it has said so far."""
+        for errand in self.errands.values():
+            if errand.job is None and errand.host == host.number:
+                reply = host.replies.get(errand.request)
+                if reply is not None and not reply.error:
+                    self._told(errand, host, reply.value)
+
     def _look(self, errand: Errand) -> None:
         """Is there an answer? Where the machine has died over it, people submit again."""
+        if errand.job is not None:
+            return
         host = None if errand.host is None else self.cluster.hosts[errand.host]
         reply = None if host is None else host.replies.get(errand.request)
         if host is None or (reply is None and host.life != errand.life) or (reply is not None and reply.error):
@@ -155,7 +165,8 @@ class People:
 
     def keepers(self, errand: Errand, job: JobId) -> list[int]:
         """The hosts, switched off or not, that have a job and its inputs on their disks, or if it is over its
-        results; not those that are lost for good."""
+        results; not those that are lost for good. Of a job that is over only replicas are asked for anything, and a
+        copy elsewhere is none."""
         known = (host.peer.jobs.desk.jobs.get(job) for host in self.cluster.hosts if host.peer.jobs is not None)
         has_content = _has_results if any(each is not None and each.state.concluded for each in known) else _has_some
         return [
@@ -178,10 +189,14 @@ def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
 def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
     """Whether a host knows a job to be over and has all that it was for. Once a job is concluded nothing else will
     do: nobody makes its results anew. Then a host that has heard of a part of them only, since it took part in
-    nothing else, has no whole copy, though it has made all that it knows of."""
+    nothing else, has no whole copy, though it has made all that it knows of; nor has one that still doubts its own
+    words (`echoes`), which are not in its journal."""
     del errand
-    known = host.peer.jobs.desk.jobs.get(job) if host.peer.jobs is not None else None
-    if known is None or not known.state.is_over:
+    if host.peer.jobs is None:
+        return False
+    desk = host.peer.jobs.desk
+    known = desk.jobs.get(job)
+    if known is None or not known.state.is_over or not desk.keeps(known) or known.unsaved:
         return False
     results = [known.state.unit(known.final(number)).result for number in range(known.finals)]
     outcomes = [result.outcome for result in results if result is not None and result.outcome is not None]

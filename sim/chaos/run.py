@@ -113,6 +113,7 @@ class Run:
 
     def _going_down(self, host: Host) -> None:
         self.watch.members.note_own(host)
+        self.people.read_answers(host)
 
 
 def run(options: Options) -> Verdict:

@@ -79,12 +79,12 @@ class Storm:
         """A crash of some kind, unless it is off already."""
         if not host.up:
             return
+        self.going_down(host)
         is_final = fault.for_s == FOR_EVER
         if (is_final or fault.kind in (Kind.WIPE, Kind.BACKUP)) and self.is_last_copy(host):
             self.spared += 1
-            fault = replace(fault, kind=Kind.POWER, for_s=SPARED_S if is_final else fault.for_s)
+            fault = replace(fault, kind=Kind.CRASH, for_s=SPARED_S if is_final else fault.for_s)
             is_final = False
-        self.going_down(host)
         if fault.kind is Kind.CRASH:
             host.crash(keep_writes=True)
         else:

@@ -15,7 +15,7 @@ from random import Random
 
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.dag import Dag, Task
-from pnode.protocol.desk import Desk, Place
+from pnode.protocol.desk import Desk
 from pnode.protocol.effects import (
     Cancel,
     Effect,
@@ -39,6 +39,7 @@ from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import ABOUT_THE_JOB, UnitKey
 from pnode.protocol.ledger import ANY_QUEUE, Ledger, Segment, Statement, StatementKind
+from pnode.protocol.neighbourhood import Place
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Shown
 from pnode.protocol.view import Choice, Link, LinkFigure, PeerView, Question, Score, View

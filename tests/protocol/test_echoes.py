@@ -121,6 +121,28 @@ def test_what_somebody_else_has_a_copy_of_is_copied_again_and_not_lost() -> None
     assert not circle["bob"].job.echoes
 
 
+def test_two_who_have_lost_their_copies_do_not_rely_on_each_other() -> None:
+    circle = circle_for(*ONLY, only="bob")
+    circle.brings = False
+    circle.end("bob", "only", OUT)
+    circle.bring("cid", OUT, "bob")
+    circle.run(1.0)
+    circle.prefer("only", "dan")
+    wipe(circle, "bob")
+    wipe(circle, "cid")
+
+    come_back(circle, "bob")
+    come_back(circle, "cid")
+    circle.run(LOOK_S + 1.0)
+    circle.refuse("bob", OUT)
+    circle.refuse("cid", OUT)
+    assert not lost(circle)
+    circle.run(2 * AGAIN_S)
+
+    assert lost(circle) == ["bob"]
+    assert "dan" in [circle.name_of(node) for _, node in circle["ann"].job.state.unit((0, 0)).attempts]
+
+
 def test_the_last_copy_of_a_result_that_its_keeper_has_lost_is_made_anew() -> None:
     circle = circle_for(*ONLY, only="bob")
     circle.brings = False

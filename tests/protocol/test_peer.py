@@ -25,11 +25,8 @@ from pnode.protocol.jobmessages import JobsWanted
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.joining import (
     CLOCK_TOLERANCE_S,
-    PAUSE_S,
-    PAUSE_S_MAX,
     WAY_IN,
     Admitted,
-    Candidates,
     Introduction,
     JoinRequest,
     Refused,
@@ -73,29 +70,6 @@ def test_the_way_in_as_a_table() -> None:
         Step.ADMITTED: Stage.MEMBER,
         Step.REFUSED: Stage.REFUSED,
     }
-
-
-def test_candidates_are_dialled_with_growing_pauses() -> None:
-    candidates, now, pauses = Candidates(), 0.0, []
-    candidates.add((NOWHERE,), now)
-    for _ in range(8):
-        assert candidates.due(now) == (NOWHERE,)
-        assert candidates.due(now) == ()
-        pauses.append(candidates.deadline - now)
-        now = candidates.deadline
-
-    assert pauses == [min(PAUSE_S * 2**n, PAUSE_S_MAX) for n in range(8)]
-    candidates.drop((NOWHERE,))
-    assert candidates.deadline == math.inf
-
-
-def test_no_more_candidates_are_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pnode.protocol.joining.CANDIDATES_MAX", 1)
-    candidates = Candidates()
-
-    candidates.add((NOWHERE, Address("10.9.9.8", 1)), 0.0)
-
-    assert list(candidates.known) == [NOWHERE]
 
 
 def test_a_founder_is_a_member_at_once_and_alone() -> None:

@@ -21,6 +21,9 @@ FOUND = {
     "a replica that was restarted did not go on copying the results of a job that was over": Options(45, 5, 0.75),
     "a replica that heard of a cancellation first copied nothing of a job that was done": Options(47, 5, 0.75),
     "a unit of a job that was over was given out sixty times in as many milliseconds": Options(24, 6, 1.0),
+    "two parts of a cluster that had started apart never looked for each other": Options(435, 5, 0.75),
+    "an input that only a node which had read it still had was asked for everywhere else": Options(504, 5, 0.75),
+    "two who had lost their copies each relied on the other's word": Options(824, 5, 0.75),
     "a holder was not told who else had made what it waited for, nor what it had made itself": Options(208, 5, 0.75),
 }
 
