@@ -20,7 +20,7 @@ SUM = str(sum(number**2 for number in NUMBERS))
 
 
 def test_a_submitter_is_told_how_many_others_keep_the_job(hosts: Hosts, tmp_path: Path) -> None:
-    dag, numbers = squares(tmp_path, range(2), pause_s=3.0)  # a job that is over needs no guardians
+    dag, numbers = squares(tmp_path, range(2), pause_s=6.0)  # a job that is over needs no guardians
     founder, *others = (hosts.add(name) for name in NAMES)
 
     def told(host: Host, *words: object) -> str:
