@@ -72,6 +72,25 @@ def test_a_result_that_has_gone_with_the_disk_of_who_made_it_is_said_to_be_lost(
     assert lost(circle) == ["bob"]
 
 
+def test_a_result_whose_reader_is_gone_with_all_that_it_made_is_said_to_be_lost() -> None:
+    circle = circle_for(*CHAIN, first="bob", second="dan")
+    circle.brings = False
+    circle.end("bob", "first")
+    circle.run(1.0)
+    circle.bring("dan", file("first_out"), "bob")
+    circle.end("dan", "second")
+    circle.run(1.0)
+    wipe(circle, "bob")
+    circle.kill("dan")  # nobody says that what it wrote is lost: that it is gone says as much
+
+    come_back(circle, "bob")
+    circle.run(LOOK_S + 1.0)
+    circle.refuse("bob", file("first_out"))
+    circle.run(STRANGER_S + AGAIN_S)  # bob has heard of dan and does not know yet that it is gone
+
+    assert lost(circle, "bob") == ["bob"]
+
+
 def test_a_result_that_is_said_to_be_lost_is_made_anew_while_its_reader_goes_on_waiting() -> None:
     circle = circle_for(*CHAIN, first="bob", second="dan")
     circle.brings = False
