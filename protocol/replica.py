@@ -43,6 +43,8 @@ class Replica:
             case StatementKind.FINISHED:
                 self._tell_controllers(job, key)
                 self._tell_holders(job, key)
+            case StatementKind.LOST:
+                self._tell_holders(job, key)  # somebody else has made the same
         self._stop_superseded(job, key)
         self.check_failed(job, now)
 

@@ -81,12 +81,11 @@ def test_a_result_whose_reader_is_gone_with_all_that_it_made_is_said_to_be_lost(
     circle.end("dan", "second")
     circle.run(1.0)
     wipe(circle, "bob")
+    come_back(circle, "bob")
     circle.kill("dan")  # nobody says that what it wrote is lost: that it is gone says as much
 
-    come_back(circle, "bob")
     circle.run(LOOK_S + 1.0)
     circle.refuse("bob", file("first_out"))
-    circle.run(STRANGER_S + AGAIN_S)  # bob has heard of dan and does not know yet that it is gone
 
     assert lost(circle, "bob") == ["bob"]
 

@@ -66,6 +66,26 @@ def test_the_holder_of_a_child_hears_of_a_result_at_once() -> None:
     assert circle.is_quiet()
 
 
+def test_the_holder_of_a_child_hears_who_else_has_made_what_is_lost() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for name, node in (("first", "bob"), ("second", "dan")):
+        circle.prefer(name, node)
+    circle.submit("ann", CHAIN)
+    circle.end("bob", "first")
+    written = circle["bob"].job.state.unit((0, 0)).attempts[(1, circle.id_of("bob"))].outcome
+    circle.utter("cid", "ann", statement(FINISHED, attempt=2, outcome=written))
+    circle.crash("dan")
+    circle["dan"].rows.clear()
+    circle.restart("dan")
+    circle.meet("dan")
+    assert list(circle["dan"].job.state.unit((0, 0)).attempts) == [(2, circle.id_of("cid"))]
+    circle.take()
+
+    circle.utter("cid", "ann", statement(StatementKind.LOST, attempt=2, node=circle.id_of("cid"), text="gone"))
+
+    assert "ann > dan: (bob: FINISHED first#1)" in circle.take()
+
+
 def test_a_holder_that_comes_late_is_shown_the_results_that_are_there() -> None:
     circle = Circle("ann", "bob", "cid", "dan")
     for name, node in (("left", "bob"), ("right", "cid"), ("last", "dan")):

@@ -24,6 +24,7 @@ FOUND = {
     "two parts of a cluster that had started apart never looked for each other": Options(435, 5, 0.75),
     "an input that only a node which had read it still had was asked for everywhere else": Options(504, 5, 0.75),
     "two who had lost their copies each relied on the other's word": Options(824, 5, 0.75),
+    "a holder was not told who else had made what was lost after it had been told of it": Options(1407, 5, 0.75),
     "a holder was not told who else had made what it waited for, nor what it had made itself": Options(208, 5, 0.75),
 }
 
