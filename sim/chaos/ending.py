@@ -126,7 +126,8 @@ class Ending:
         it in."""
         if any(job.id == job_id for _, job_id in self.people.safe):
             return False
-        needed = _results(job) if job.state.concluded else [file for item in job.spec.items for file in item.files]
+        is_done = job.state.concluded or job.state.phase is Phase.DONE
+        needed = _results(job) if is_done else [file for item in job.spec.items for file in item.files]
         return not all(any(file.digest in host.content for host in self._up()) for file in needed)
 
     # -- judgement ---------------------------------------------------------------------------------------------------
