@@ -177,7 +177,9 @@ class Ending:
 
     def _judge_results(self, errand: Errand, host: Host, job: Job) -> None:
         expected = None if errand.plan.fickle else expected_outputs(job.spec)
-        for key, unit in sorted(job.state.units.items()):
+        settled = [job.final(number) for number in range(job.finals) if job.final(number)[1] in job.state.settlement]
+        for key in sorted((*job.state.units, *settled)):
+            unit = job.state.unit(key)
             name = f"{job.spec.name} {job.task(key).name}[{key[1]}]"
             if unit.result is None or unit.result.outcome is None:
                 self.complaints.add(host.number, f"{name} has no result, though the job is done")
@@ -185,7 +187,8 @@ class Ending:
             digests = tuple(Digest(file.digest) for file in unit.result.outcome.outputs)
             if expected is not None and digests != tuple(expected[key]):
                 self.complaints.add(host.number, f"{name} has another result than without faults")
-            if self._inputs(job, key) != self.behaviour.used.get((job.id, key, digests)):
+            used = self.behaviour.used.get((job.id, key, digests))
+            if used is None or (key[1] not in job.state.settlement and used != self._inputs(job, key)):
                 self.complaints.add(host.number, f"{name} was not computed from the accepted results of its parents")
             if job.task(key).final:
                 self._judge_copies(job, name, digests)

@@ -25,6 +25,11 @@ Place = tuple[int, int, JobId]
 """(host, its life, job)"""
 
 
+def _is_put_away(job: Job, statement: Statement) -> bool:
+    """Whether it is about no unit that there is anything to be known of any more."""
+    return statement.kind in ABOUT_THE_JOB or statement.item in job.state.settlement
+
+
 @dataclass(slots=True)
 class _Seen:
     """How far a host has seen a job."""
@@ -52,9 +57,9 @@ class Ledgers:
         if job is None:
             return
         name = (NodeId(row[16:48]), int.from_bytes(row[48:52], "big"), int.from_bytes(row[52:56], "big"))
-        if name not in job.ledger:
+        entry = job.ledger.get(name)
+        if entry is None:  # it says nothing any more: its item was settled in the same breath
             return
-        entry = job.ledger[name]
         self.segments += 1
         if self.digests.setdefault(row, entry.digest) != entry.digest:
             self.complaints.add(
@@ -64,7 +69,7 @@ class Ledgers:
         if len(job.ledger) > SEGMENTS_PER_UNIT_MAX * max(10, job.state.size):
             self.complaints.add(host.number, f"has {len(job.ledger)} segments of {job.spec.name}")
         for statement in entry.segment.statements:
-            if statement.kind not in ABOUT_THE_JOB and job.state.fits(statement):
+            if job.state.fits(statement) and not _is_put_away(job, statement):
                 self._unit(host, job, seen, attempted_by(entry.author, statement), statement)
         if seen.was_over and not job.state.is_over:
             self.complaints.add(host.number, f"thinks that {job.spec.name}, which was over, goes on")

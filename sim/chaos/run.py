@@ -109,7 +109,14 @@ class Run:
                     self.watch.bounds.look(host)
 
     def _is_last_copy(self, host: Host) -> bool:
-        return self.people.is_last_copy(host)
+        """Of a job; or of what shows that somebody is a member: where all have forgotten by whom they were admitted,
+        nobody can be a member any more."""
+        knowing = [
+            each.number
+            for each in self.cluster.hosts
+            if each.number not in self.storm.lost and any(each.disk.rows("peer"))
+        ]
+        return self.people.is_last_copy(host) or knowing == [host.number]
 
     def _going_down(self, host: Host) -> None:
         self.watch.members.note_own(host)

@@ -12,6 +12,7 @@ from pnode.protocol.effects import Run
 from pnode.protocol.ids import Digest, JobId, digest_of
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import UnitKey
+from pnode.protocol.settlement import SETTLE_ITEMS_MIN
 from pnode.sim.host import Host, outputs_of
 from pnode.sim.workshop import Course
 
@@ -22,6 +23,11 @@ JOBS_PER_MINUTE = 3.0
 LAST_SHARE = 0.8
 """Jobs are submitted in the first part of a run, so that faults hit them all."""
 
+
+STREAMS = 0.02
+"""The share of jobs that are streams: small graphs over so many items that these are settled while others run."""
+
+STREAM_ITEMS = SETTLE_ITEMS_MIN + 8
 
 WALLTIME_S = 15.0
 """Of tasks that often run into it, which others never do, on the slowest machine."""
@@ -78,8 +84,11 @@ def draw_jobs(seed: int, nodes: int, seconds: float, rng: Random) -> list[JobPla
 
 def _job(seed: int, number: int, at_s: float, nodes: int) -> JobPlan:
     rng = Random(f"{seed}/job/{number}")  # noqa: S311 - repeatable, not secret
+    is_stream = Random(f"{seed}/stream/{number}").random() < STREAMS  # noqa: S311
     troubled = rng.random() < 0.3
     layers = [[f"L{layer}T{at}" for at in range(rng.randint(1, 5))] for layer in range(rng.randint(1, 5))]
+    if is_stream:
+        layers = [layer[:1] for layer in layers[:2]]
     names = [name for layer in layers for name in layer]
     faulty = tuple(rng.sample(names, min(len(names), rng.choice((0, 1, 2))))) if troubled else ()
     endless = tuple(rng.sample(names, 1)) if troubled and rng.random() < 0.4 else ()
@@ -88,18 +97,20 @@ def _job(seed: int, number: int, at_s: float, nodes: int) -> JobPlan:
         number,
         at_s,
         rng.randrange(nodes),
-        _spec(f"chaos-{number}", rng, layers, retries, endless),
+        _spec(f"chaos-{number}", rng, layers, retries, endless, is_stream=is_stream),
         rng.random() < 0.3,
         faulty,
         endless,
-        rng.choice((0.1, 2.0, 6.0)),
+        0.1 if is_stream else rng.choice((0.1, 2.0, 6.0)),
         (at_s + rng.uniform(0.0, 15.0), rng.randrange(nodes)) if rng.random() < 0.15 else None,
         tuple(rng.sample(range(nodes), rng.choice((0, 0, 1, 2)))),
         rng.random() < 0.3,
     )
 
 
-def _spec(name: str, rng: Random, layers: list[list[str]], retries: int, endless: tuple[str, ...]) -> JobSpec:
+def _spec(
+    name: str, rng: Random, layers: list[list[str]], retries: int, endless: tuple[str, ...], *, is_stream: bool
+) -> JobSpec:
     """A layered graph: every task feeds some of the next layer."""
     children = {
         task: tuple(rng.sample(below, rng.randint(1, len(below)))) if below else ()
@@ -122,7 +133,8 @@ def _spec(name: str, rng: Random, layers: list[list[str]], retries: int, endless
         )
         for task, below in children.items()
     )  # fmt: skip
-    items = tuple(_item(name, number) for number in range(rng.choice((1, 1, 3, 8))))
+    count = STREAM_ITEMS if is_stream else rng.choice((1, 1, 3, 8))
+    items = tuple(_item(name, number) for number in range(count))
     replicas = rng.choice((1, 2, 3, 3, 4))
     return JobSpec(name, Dag(tasks), items, rng.choice(MAPPERS), 0.0, rng.randbytes(16), replicas=replicas)
 
