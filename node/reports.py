@@ -2,12 +2,12 @@
 
 import re
 
-from pnode.protocol.gossip import Load
 from pnode.protocol.ids import JobId, NodeId, job_text, node_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Summary
 from pnode.protocol.jobstate import Attempt, Phase, UnitKey, why_failed
 from pnode.protocol.jobstate import UnitState as AttemptsOfUnit
+from pnode.protocol.load import Load
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import NodeRecord, Role
 from pnode.protocol.roster import State

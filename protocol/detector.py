@@ -83,8 +83,9 @@ class Detector:
             self._awareness.add(1)
 
     def welcome(self, node: NodeId) -> None:
-        """Somebody is alive whose distance we do not know."""
-        if not self._roster.members[node].measured:
+        """Somebody is to be followed, whose distance we may not know."""
+        member = self._roster.members.get(node)
+        if member is not None and not member.measured:
             self._newcomers.add(node)
 
     def measure_again(self) -> None:

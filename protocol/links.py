@@ -13,6 +13,10 @@ from .view import LinkFigure
 LINKS_PERIOD_S = 5.0
 """Delays hardly change, and the first row must be out within 5 s of joining."""
 
+LINKS_PERIOD_S_MAX = 60.0
+"""From row to row the pause is doubled up to here: in the first minutes delays and bandwidths become known, and all
+followers are told a kilobyte each time."""
+
 LINKS_REFRESH_S = 300.0
 """A row that says nearly what the last one said is only sent again after this: a reader's confidence in it has fallen
 to seven tenths then (`profilers.links`). Rows are long, and there is one of each node."""
@@ -57,6 +61,13 @@ class Links:
 
     def _spelt(self, boot: int, cells: list[LinkCell]) -> bytes:
         return encode(LinkRow(self.node[:SHORT_BYTES], boot, self.version, tuple(cells), self.place))
+
+
+@dataclass(frozen=True, slots=True)
+class LinksHeard:
+    """A newer row of another node."""
+
+    links: Links
 
 
 def in_a_crowd(figures: Iterable[LinkFigure]) -> tuple[LinkFigure, ...]:

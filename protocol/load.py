@@ -16,8 +16,7 @@ LOAD_QUIET_S = 5.0
 """A load that changes nothing for placement is said at most this often."""
 
 LOAD_REFRESH_S = 30.0
-"""And at least this often, should all copies of an urgent one have been lost: as often as a push-pull repairs the
-rest."""
+"""And at least this often, should all datagrams with an urgent one have been lost."""
 
 LOAD_MARGIN_S = 0.1
 LOAD_MARGIN_SHARE = 0.05
@@ -93,6 +92,13 @@ class Load:
             free_in_ms=millis(self.free_in_s),
             lag_ms=millis(self.lag_s),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadHeard:
+    """A newer load of another node."""
+
+    load: Load
 
 
 def load_of(node: NodeId, delta: LoadDelta, measured_at: float) -> Load:

@@ -1,10 +1,10 @@
 """Membership: who belongs to the cluster, who of them is alive, how busy and how far away (SWIM with Lifeguard).
 
 One machine that composes the others: the `census` (signed statements: who is a member, accused, dead, gone), the
-`detector` (who answers), the figures (`gossip`: loads and links), anti-entropy (`push_pull`: everything, with one
-member at a time), the `piggyback` (what is put into datagrams) and the `chores` (when to do what without being asked:
-probing, gossip, push-pull, looking for the dead, announcing our own record). It hands every message to the one it
-concerns and gives what has changed to its owner.
+`detector` (who answers), the `figures` (loads and links of those whom we follow), anti-entropy (`push_pull`: all that
+is known, with one member at a time), the `piggyback` (what is put into datagrams) and the `chores` (when to do what
+without being asked: probing, gossip, push-pull, looking for the dead, announcing our own record). It hands every
+message to the one it concerns and gives what has changed to its owner.
 
 The formulas and figures are memberlist's (reference: membership.md 1.1). Where memberlist believes whatever a member
 says, this machine wants the signature of whom it binds (`census`), and three things are added to SWIM: a burst of
@@ -26,8 +26,11 @@ from .crypto import Crypto
 from .detector import Detector, Returned, Sign
 from .effects import Effect
 from .errors import RemoteProtocolError
-from .gossip import Figures, LinksHeard, Load, LoadHeard
+from .figures import Figures
 from .ids import ClusterId, NodeId
+from .interest import Interest
+from .links import LinksHeard
+from .load import Load, LoadHeard
 from .membership_settings import MembershipSettings
 from .piggyback import Piggyback, frame
 from .probe import Located, RoundTrip, Tell
@@ -40,6 +43,8 @@ from .swim import (
     Ack,
     Alive,
     Dead,
+    Follow,
+    Full,
     IndirectAck,
     Left,
     LinkNews,
@@ -89,9 +94,10 @@ class Membership:
         self._roster = Roster(me, rng, settings.gossip_to_dead_s)
         self._census = Census(settings, crypto, seed, cluster, vouch, record, self._roster, self._awareness)
         self._detector = Detector(settings, self._roster, self._census, self._awareness, rng, now)
-        self._figures = Figures(self._roster, record.boot)
-        self._anti_entropy = AntiEntropy(self._census, self._figures, settings.push_pull_timeout_s)
-        self._piggyback = Piggyback(self._roster, self._census, self._figures, settings.retransmit_mult)
+        self._interest = Interest(self._roster, rng)
+        self._figures = Figures(self._roster, self._interest, record.boot)
+        self._anti_entropy = AntiEntropy(self._census, settings.push_pull_timeout_s)
+        self._piggyback = Piggyback(self._roster, self._census, settings.retransmit_mult)
         self._datagrams = Buckets(DATAGRAMS_PER_S, DATAGRAMS_BURST, MEMBERS_MAX)
         self._chores = Chores(settings, self._awareness, self._roster, rng, now)
         self._called_at = now
@@ -129,7 +135,9 @@ class Membership:
     @property
     def deadline(self) -> float:
         """When `tick` is due."""
-        return min(self._chores.deadline, self._anti_entropy.deadline, self._detector.deadline)
+        return min(
+            self._chores.deadline, self._anti_entropy.deadline, self._detector.deadline, self._figures.deadline
+        )
 
     def alive(self) -> list[NodeId]:
         """The members in state alive, this node not included, in ascending order."""
@@ -158,8 +166,12 @@ class Membership:
         return self._roster.by_short(short)
 
     def load_of(self, node: NodeId) -> Load | None:
-        """The newest figures of a member or of this node; None when never heard."""
+        """The newest figures of this node or of one that it follows; None when never heard."""
         return self._figures.load_of(node)
+
+    def follows(self, node: NodeId) -> bool:
+        """Whether this node wants to know how busy a member is: up to 65 members that is so of everybody."""
+        return self._interest.is_everybody or node in self._interest
 
     # ---- what comes from outside
 
@@ -186,7 +198,7 @@ class Membership:
                 self.refused += 1
         if pings:
             self._output += [Located(peer, ping.place) for ping in pings if ping.place]
-            self._output.append(self._piggyback.acks(member, pings, len(payload), now))
+            self._output.append(self._piggyback.acks(member, pings, len(payload)))
         self._heard_of(member, now)
         return self._flush(now)
 
@@ -231,7 +243,7 @@ class Membership:
         """Say farewell. The machine goes on passing the word until it is dropped, but looks after nobody any more."""
         self._census.leave()
         self._chores.retire()
-        self._gossip(LEAVE_SPREAD * self._settings.gossip_nodes, now)
+        self._output += self._piggyback.gossip(LEAVE_SPREAD * self._settings.gossip_nodes, now)
         return self._flush(now)
 
     def expel(self, node: NodeId, now: float) -> list[Output]:
@@ -255,18 +267,18 @@ class Membership:
         lag_s: float,
         now: float,
     ) -> list[Output]:
-        """How busy this node is. Call as often as it changes: the latest figures go out once a second."""
+        """How busy this node is. Call as often as it changes: the latest goes out once a second, at a `tick`."""
         self._figures.set_load(cpu_percent, memory_percent, running, queued, free_in_s, lag_s, now)
         return self._flush(now)
 
     def wants_links(self, now: float) -> bool:
         """Whether it is worth the trouble to put a row together for `set_links`: they go out every five seconds at
-        most."""
+        first, then every minute."""
         return self._figures.wants_links(now)
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> list[Output]:
-        """What this node measured of the ways towards itself, the most certain first; goes out every five seconds, if
-        it has changed."""
+        """What this node measured of the ways towards itself, the most certain first; goes out at a `tick`, if it has
+        changed."""
         self._figures.set_links(figures, now)
         return self._flush(now)
 
@@ -292,6 +304,7 @@ class Membership:
         for peer in self._anti_entropy.due(now):
             self._push_pull(peer, now)
         self._follow(self._detector.tick(now), now)
+        self._output += self._figures.tick(now)
         return self._flush(now)
 
     # ---- chores
@@ -299,7 +312,7 @@ class Membership:
     def _do(self, chore: Chore, now: float) -> None:
         match chore:
             case Chore.GOSSIP:
-                self._gossip(self._settings.gossip_nodes, now)
+                self._output += self._piggyback.gossip(self._settings.gossip_nodes, now)
                 self._follow(self._detector.measure(now), now)
             case Chore.PROBE:
                 self._follow(self._detector.check_next(now), now)
@@ -310,13 +323,11 @@ class Membership:
                 for member in self._roster.gone_since(now - self._settings.tombstone_s):
                     self._census.forget(member.node)
                 self._follow(self._detector.look_for_dead(now), now)
+                self._figures.exchange(now)
             case Chore.ANNOUNCE:
                 self._census.announce()
             case _:
                 assert_never(chore)
-
-    def _gossip(self, nodes: int, now: float) -> None:
-        self._output += self._piggyback.gossip(nodes, now)
 
     def _push_pull(self, peer: NodeId, now: float) -> bool:
         message = self._anti_entropy.begin(peer, now)
@@ -342,12 +353,8 @@ class Membership:
                 self._census.hear_dead(message, peer, now)
             case Left():
                 self._census.hear_leave(message.signed, peer, now)
-            case LoadNews():
-                heard = [self._figures.hear_load(load, peer, now, spread=True) for load in message.loads]
-                self._output += [load for load in heard if load is not None]
-            case LinkNews():
-                links = [self._figures.hear_links(row, peer, now, spread=True) for row in message.rows]
-                self._output += [row for row in links if row is not None]
+            case LoadNews() | LinkNews() | Follow() | Full():
+                self._output += self._figures.hear(peer, message, now)
             case PushPull():
                 self._hear_everything(peer, message, now, by_session=by_session)
             case _:
@@ -356,10 +363,9 @@ class Membership:
     def _hear_everything(self, peer: NodeId, message: PushPull, now: float, *, by_session: bool) -> None:
         if not by_session:
             raise RemoteProtocolError("a push-pull belongs on a session")
-        answer, heard = self._anti_entropy.hear(message, peer, now)
+        answer = self._anti_entropy.hear(message, peer, now)
         if answer is not None:
             self._output.append(frame(peer, answer))
-        self._output += heard
 
     def _heard_of(self, member: Member, now: float) -> None:
         """Somebody dead who speaks should know what is said about it, and we what it knows."""
@@ -370,9 +376,10 @@ class Membership:
         for sign in signs:
             match sign:
                 case Tell():
-                    self._output.append(self._piggyback.probe(sign, now))
+                    self._output.append(self._piggyback.probe(sign))
                 case RoundTrip():
                     self._output.append(sign)
+                    self._figures.measured(sign.peer, sign.rtt_s, now)
                 case Returned():
                     self._push_pull(sign.node, now)
                 case _:
@@ -381,10 +388,9 @@ class Membership:
     def _flush(self, now: float) -> list[Output]:
         for change in self._census.take_changes():
             self._output.append(change)
-            if change.new in (None, State.DEAD, State.LEFT):
-                self._figures.forget(change.node)
-            elif change.new is State.ALIVE:
-                self._detector.welcome(change.node)
+            self._figures.changed(change, now)
+        for node in self._interest.take_newly():
+            self._detector.welcome(node)
         if self._piggyback.urgent or self._detector.has_newcomers:
             self._chores.gossip_soon(now)
         self._called_at = now

@@ -14,7 +14,7 @@ fast     1.1 s / 3.0 s         710          3 % at 2 s, 81 % at 3 s: only where 
 Of the bytes in lan, two thirds are pings and their answers, a quarter is the records that are announced anew; the
 rest is mostly push-pull, which names every member, every 30 s. The table is of a cluster that stands: in the minutes
 after joining delays are measured by bursts of three pings, for some 250 bytes/s more. Figures of load come on top as
-far as they are news: see `gossip`.
+far as they are news: see `figures`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,13 @@
-"""Neighbours: what a node believes of the others, put together from membership, gossip and its own profile."""
+"""Neighbours: what a node believes of the others, put together from membership, figures and its own profile.
+
+The candidates are this node and those whom it follows (`interest`): everybody, in a cluster of up to 65 members. How
+busy the rest of a larger one is, it does not know. They are candidates where nobody else has the cores or the memory
+for a task, and where they have a part in the job already: named by the task's hint or the plan, or with a unit in
+their hands. Their queues are taken for as long as usual, since they would draw all work if they looked idle.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 
 from .dag import Dag, Task
 from .ids import NodeId, node_text
@@ -33,6 +39,8 @@ class Neighbours:
         self._everybody: tuple[PeerView, ...] = ()
         self._fitting: dict[tuple[int, int], tuple[PeerView, ...]] = {}
         """Those with so many cores and so much memory."""
+        self._strangers: tuple[PeerView, ...] = ()
+        """Those who compute and are not followed: in a small cluster nobody."""
         self._links: dict[tuple[NodeId, NodeId], Link] = {}
         self._seconds: dict[str, tuple[Dag, dict[tuple[str, NodeId], float]]] = {}
 
@@ -45,11 +53,15 @@ class Neighbours:
         self._percents = (cpu_percent, memory_percent)
 
     def view(self, job: Job, task: Task, now: float) -> View:
-        return self.view_of(job.spec.name, job.spec.dag, task, now)
+        planned = job.plan.get(task.name)
+        involved = dict.fromkeys(job.state.places)
+        if planned is not None:
+            involved[planned.node] = None
+        return self.view_of(job.spec.name, job.spec.dag, task, now, involved)
 
-    def view_of(self, name: str, dag: Dag, task: Task | None, now: float) -> View:
-        """Beliefs about those who may and can run a task of the application `name`; None means about all who compute,
-        whatever its tasks need."""
+    def view_of(self, name: str, dag: Dag, task: Task | None, now: float, involved: Container[NodeId] = ()) -> View:
+        """Beliefs about those who may and can run a task of the application `name`; None means about all candidates
+        whatever its tasks need. Who is `involved` is a candidate though it is not followed."""
         self._look_around(now)
         links = self._links
 
@@ -70,6 +82,8 @@ class Neighbours:
             return known
 
         peers = self._everybody if task is None else self._fit(task.cores, task.memory_bytes)
+        if self._strangers:
+            peers = self._with_strangers(peers, dag.tasks if task is None else (task,), involved)
         return View(self.me, peers, link, run_s)
 
     def peers(self) -> tuple[NodeId, ...]:
@@ -88,8 +102,12 @@ class Neighbours:
         instant = (now, self.free_in_s(now))
         if instant != self._instant:
             self._instant = instant
-            self._everybody = tuple(self._peer(node, record, now) for node, record in self._candidates())
-            self._fitting, self._links, self._seconds = {}, {}, {}
+            follows, candidates = self.membership.follows, self._candidates()
+            followed = [each for each in candidates if each[0] == self.me or follows(each[0])]
+            self._everybody = tuple([self._peer(node, record, now) for node, record in followed])
+            self._fitting, self._links, self._seconds, self._strangers = {}, {}, {}, ()
+            if len(followed) < len(candidates):
+                self._strangers = self._unfollowed(candidates)
 
     def _fit(self, cores: int, memory_bytes: int) -> tuple[PeerView, ...]:
         key = (cores, memory_bytes)
@@ -97,6 +115,24 @@ class Neighbours:
             able = (peer for peer in self._everybody if peer.cores >= cores and peer.memory_bytes >= memory_bytes)
             self._fitting[key] = tuple(able)
         return self._fitting[key]
+
+    def _with_strangers(
+        self, peers: tuple[PeerView, ...], tasks: Sequence[Task], involved: Container[NodeId]
+    ) -> tuple[PeerView, ...]:
+        """With those whom we do not follow, as far as they are wanted for one of the tasks."""
+        cores, memory_bytes = min(task.cores for task in tasks), min(task.memory_bytes for task in tasks)
+        able = [peer for peer in self._strangers if peer.cores >= cores and peer.memory_bytes >= memory_bytes]
+        if peers:
+            hinted = {name: None for task in tasks for name in task.hint}
+            able = [peer for peer in able if peer.node in involved or peer.name in hinted]
+        return tuple(sorted((*peers, *able), key=_node)) if able else peers
+
+    def _unfollowed(self, candidates: list[tuple[NodeId, NodeRecord]]) -> tuple[PeerView, ...]:
+        queues_s = [peer.free_in_s for peer in self._everybody]
+        usual_s = math.fsum(queues_s) / max(1, len(queues_s))
+        followed = {peer.node: None for peer in self._everybody}
+        unknown = [each for each in candidates if each[0] not in followed]
+        return tuple([_view(node, record, usual_s, math.inf, None, None) for node, record in unknown])
 
     def members(self) -> tuple[NodeId, ...]:
         others = (member.node for member in self.membership.members.values() if member.present)
@@ -191,6 +227,10 @@ class Neighbours:
             return _view(node, record, 0.0, overdue_s, None, None)
         free_in_s = max(0.0, load.free_in_s - max(0.0, now - load.measured_at))
         return _view(node, record, free_in_s, overdue_s, load.cpu_percent, load.memory_percent)
+
+
+def _node(peer: PeerView) -> NodeId:
+    return peer.node
 
 
 def _view(

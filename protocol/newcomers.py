@@ -1,7 +1,8 @@
 """Newcomers: members whose distance has never been measured, and how often it was tried.
 
-The regular checks reach each member once in N seconds. So that delays are known within 5 s of joining, newcomers get
-extra bursts of pings until one of them is answered; others get one when somebody asks for it.
+The regular checks reach each member once in N seconds. So that delays are known within 5 s of joining, newcomers whom
+this node follows (`interest`) get extra bursts of pings until one of them is answered; others get one when somebody
+asks for it.
 """
 
 from .ids import NodeId

@@ -40,7 +40,6 @@ from .events import (
 )
 from .facts import Facts, Identity
 from .frames import Frames, UnknownKindError
-from .gossip import LinksHeard, LoadHeard
 from .ids import NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
 from .jobmessages import Hollow
@@ -48,6 +47,8 @@ from .jobs import JobEvent, Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
+from .links import LinksHeard
+from .load import LoadHeard
 from .mail import Message as JobMessage
 from .membership import Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings

@@ -1,15 +1,13 @@
 """Piggyback: the datagrams of a member, filled up with what everybody should hear (SWIM section 4.1).
 
 What is to be broadcast is never sent by itself where it can ride along: with a ping, an answer, a request. Between
-them a few members are told something in every gossip interval. News of membership goes first, figures get what room
-is left.
+them a few members are told something in every gossip interval.
 """
 
 from .broadcast import retransmit_limit
 from .census import Census
 from .coordinate import COORDINATE_BYTES
 from .effects import Send, SendDatagram
-from .gossip import Figures
 from .ids import NodeId
 from .probe import Tell
 from .record import Address
@@ -30,7 +28,7 @@ from .swim import (
 
 TURN_BYTES_MAX = 4 * PACKET_BYTES_MAX
 """News of membership for one listener in one gossip interval. memberlist sends one packet; but here a record fills
-most of it, and after a partition everybody signs a new one. Figures never make it more than one packet."""
+most of it, and after a partition everybody signs a new one."""
 
 TURN_MESSAGES_MAX = 4 * MESSAGES_MAX
 
@@ -46,17 +44,16 @@ def frame(peer: NodeId, message: Message) -> Send:
 class Piggyback:
     """Writes the datagrams. Every piece of news that it puts into one counts as sent once more."""
 
-    def __init__(self, roster: Roster, census: Census, figures: Figures, retransmit_mult: int) -> None:
+    def __init__(self, roster: Roster, census: Census, retransmit_mult: int) -> None:
         self._roster = roster
         self._census = census
-        self._figures = figures
         self._retransmit_mult = retransmit_mult
 
     @property
     def urgent(self) -> bool:
         """Whether there is anything to be told that cannot wait for a probe."""
         census = self._census
-        return bool(census.news.subjects or census.long_news.subjects) or self._figures.urgent
+        return bool(census.news.subjects or census.long_news.subjects)
 
     def gossip(self, nodes: int, now: float) -> list[Send | SendDatagram]:
         """Tell the next few members whatever there is to tell."""
@@ -66,12 +63,11 @@ class Piggyback:
         told: list[Send | SendDatagram] = []
         for member in self._roster.next_listeners(nodes, now):
             told += [Send(member.node, data) for data in census.long_news.take(LONG_BYTES_MAX, 1, self._limit)]
-            *full, last = bundles(census.news.take(TURN_BYTES_MAX, TURN_MESSAGES_MAX, self._limit))
-            packets = (*full, self._with_figures(last, PACKET_BYTES_MAX, now))
-            told += [_datagram(member.node, member.address, messages) for messages in packets if messages]
+            packets = bundles(census.news.take(TURN_BYTES_MAX, TURN_MESSAGES_MAX, self._limit))
+            told += [datagram(member, messages) for messages in packets if messages]
         return told
 
-    def probe(self, tell: Tell, now: float) -> Send | SendDatagram:
+    def probe(self, tell: Tell) -> Send | SendDatagram:
         """A probe's message, with as much news as fits beside it. Only the first ping of a burst carries news, and
         whoever stands accused finds an accusation in it (Lifeguard's buddy system); the others stay small, and fast.
         """
@@ -80,35 +76,34 @@ class Piggyback:
         messages = [spell(tell.message)]
         if not isinstance(tell.message, Ping) or tell.message.index == 0:
             messages += [spell(Suspect(signed)) for signed in self._census.cases.evidence(tell.peer)[:1]]
-            messages = self._with_broadcasts(messages, PACKET_BYTES_MAX, now)
+            messages = self._with_news(messages, PACKET_BYTES_MAX)
         return _datagram(tell.peer, tell.address, messages)
 
-    def acks(self, member: Member, pings: list[Ping], bytes_max: int, now: float) -> SendDatagram:
+    def acks(self, member: Member, pings: list[Ping], bytes_max: int) -> SendDatagram:
         """The answer to the pings of one datagram, not longer than that: nobody can use us to amplify."""
         messages = [spell(Ack(ping.nonce, ping.index, self._shown_to(ping))) for ping in pings]
-        messages = self._with_broadcasts(messages, bytes_max, now)
+        messages = self._with_news(messages, bytes_max)
         return _datagram(member.node, member.address_after(pings[0].index), messages)
 
     def _shown_to(self, ping: Ping) -> bytes:
         """Where we stand, to whoever shows it, too."""
         return self._roster.shown_place if len(ping.place) == COORDINATE_BYTES else b""
 
-    def _with_broadcasts(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
+    def _with_news(self, messages: list[bytes], bytes_max: int) -> list[bytes]:
         news = self._census.news
-        if news.subjects:
-            room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
-            messages = messages + news.take(room_bytes, MESSAGES_MAX - len(messages), self._limit)
-        return self._with_figures(messages, bytes_max, now)
-
-    def _with_figures(self, messages: list[bytes], bytes_max: int, now: float) -> list[bytes]:
-        if not self._figures.pending:
+        if not news.subjects:
             return messages
         room_bytes = bytes_max - PACKET_HEAD_BYTES - room_for(messages)
-        return messages + self._figures.take(room_bytes, self._limit, now)
+        return messages + news.take(room_bytes, MESSAGES_MAX - len(messages), self._limit)
 
     @property
     def _limit(self) -> int:
         return retransmit_limit(self._retransmit_mult, self._roster.size)
+
+
+def datagram(member: Member, messages: list[bytes]) -> SendDatagram:
+    """To where a member is known to listen."""
+    return _datagram(member.node, member.address, messages)
 
 
 def _datagram(peer: NodeId, address: Address, messages: list[bytes]) -> SendDatagram:

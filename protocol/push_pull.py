@@ -1,4 +1,4 @@
-"""Push-pull: two members tell each other everything they know, over a session (anti-entropy).
+"""Push-pull: two members tell each other everything they know of membership, over a session (anti-entropy).
 
 It is how a node joins, how two halves of a cluster become one again, and what repairs whatever gossip has missed.
 Tables only ever grow together: a record that is not newer changes nothing, and a member that is dead to the other
@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from .bucket import Buckets
 from .census import Census
 from .errors import RemoteProtocolError
-from .gossip import Figures, Heard
 from .ids import NodeId
 from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, State
 from .signed import Signed
-from .swim import ENTRIES_MAX, FIGURE_HEAD_BYTES, SHORT_BYTES, Aged, Entry, Known, PushPull
+from .swim import ENTRIES_MAX, SHORT_BYTES, Entry, Known, PushPull
 from .timers import Timers
 
 EXCHANGES_MAX = 8
@@ -85,9 +84,8 @@ class _Begun:
 class AntiEntropy:
     """Both ends of push-pulls: what is said, when, and what is made of what was heard."""
 
-    def __init__(self, census: Census, figures: Figures, timeout_s: float) -> None:
+    def __init__(self, census: Census, timeout_s: float) -> None:
         self._census = census
-        self._figures = figures
         self._timeout_s = timeout_s
         self._begun: dict[NodeId, _Begun] = {}
         self._owed: dict[NodeId, _Owed] = {}
@@ -103,8 +101,7 @@ class AntiEntropy:
         self._begun[peer] = _Begun(now + self._timeout_s)
         own, *others = self._entries()
         known = [Known(_short(entry), _mark(entry), entry.state) for entry in others]
-        loads = _fitting(self._figures.loads(now), MESSAGE_BYTES_MAX // 2)
-        return PushPull(True, (own,), tuple(loads), (), tuple(known[:ENTRIES_MAX]))
+        return PushPull(True, (own,), known=tuple(known[:ENTRIES_MAX]))
 
     def abandon(self, peer: NodeId) -> None:
         """The session is gone: another exchange may begin when there is a new one."""
@@ -124,8 +121,8 @@ class AntiEntropy:
         """Begin with that peer a little later."""
         self._again.set(peer, now + EAGER_S)
 
-    def hear(self, message: PushPull, peer: NodeId, now: float) -> tuple[PushPull | None, list[Heard]]:
-        """Merge what a peer says. Returns the answer or supplement, if it wants one, and the figures that were new.
+    def hear(self, message: PushPull, peer: NodeId, now: float) -> PushPull | None:
+        """Merge what a peer says. Returns the answer or supplement, if it wants one.
 
         Raises RemoteProtocolError for an answer that we did not ask for and for one request too many.
         """
@@ -135,7 +132,7 @@ class AntiEntropy:
                 raise RemoteProtocolError("a peer asks for everything too often")
             strangers = self._have_strangers(message)
             self._merge(message, peer, now, strangers=strangers)
-            reply = self._answer(message, now)
+            reply = self._answer(message)
             self._expect_supplement(peer, reply, strangers, now)
         elif (begun := self._begun.get(peer)) is not None and not begun.answered:
             begun.answered, begun.until = True, now + SPACING_S
@@ -143,36 +140,32 @@ class AntiEntropy:
             self._merge(message, peer, now, strangers=self._have_strangers(message))
             if len(self._census.roster.members) > before:
                 self.once_more(peer, now)
-            reply = self._supplement(message.wanted, now)
+            reply = self._supplement(message.wanted)
         elif (owed := self._owed.pop(peer, None)) is not None and owed.until > now:
             self._merge(message, peer, now, strangers=owed.strangers)
         else:
             raise RemoteProtocolError("a peer answers what we did not ask")
-        return reply, list(self._figures_of(message, peer, now))
+        return reply
 
     # ---- saying
 
-    def _answer(self, request: PushPull, now: float) -> PushPull:
+    def _answer(self, request: PushPull) -> PushPull:
         """All we know and the other side does not."""
         told = {_short(entry): (_mark(entry), entry.state) for entry in request.entries}
         told.update({known.node: (known.mark, known.state) for known in request.known})
         own, *others = self._entries()
         news = [entry for entry in others if told.get(_short(entry)) != (_mark(entry), entry.state)]
-        bodies = dict.fromkeys(load.body for load in request.loads)
-        loads = [load for load in self._figures.loads(now) if load.body not in bodies]
-        rows = self._figures.rows(now, lambda node: node[:SHORT_BYTES] not in told)
         wanted = tuple([known.node for known in request.known if self._want(known)])
-        return _cut_off([own, *news], loads, rows, wanted)
+        return _cut_off([own, *news], wanted)
 
-    def _supplement(self, wanted: Sequence[bytes], now: float) -> PushPull | None:
+    def _supplement(self, wanted: Sequence[bytes]) -> PushPull | None:
         """Those whom the other side wants to be shown."""
         if not wanted:
             return None
         shorts = dict.fromkeys(wanted)
         own, *others = self._entries()
         entries = [entry for entry in others if _short(entry) in shorts]
-        rows = self._figures.rows(now, lambda node: node[:SHORT_BYTES] in shorts)
-        return _cut_off([own, *entries], [], rows, ())
+        return _cut_off([own, *entries], ())
 
     def _want(self, known: Known) -> bool:
         """Whether a peer may know something about a member that we do not. Of ourselves, too: it may accuse us, or
@@ -256,19 +249,6 @@ class AntiEntropy:
                 elif entry.state == State.LEFT.value:
                     self._census.hear_leave(signed, peer, now)
 
-    def _figures_of(self, message: PushPull, peer: NodeId, now: float) -> Iterator[Heard]:
-        """They are not passed on: gossip has them already, or they are old."""
-        for load in message.loads:
-            with suppress(RemoteProtocolError):
-                heard = self._figures.hear_load(load, peer, now, spread=False)
-                if heard is not None:
-                    yield heard
-        for row in message.rows:
-            with suppress(RemoteProtocolError):
-                links = self._figures.hear_links(row, peer, now, spread=False)
-                if links is not None:
-                    yield links
-
 
 def _short(entry: Entry) -> bytes:
     return entry.record.author[:SHORT_BYTES]
@@ -278,8 +258,8 @@ def _mark(entry: Entry) -> bytes:
     return entry.record.signature[:SHORT_BYTES]
 
 
-def _cut_off(entries: list[Entry], loads: list[Aged], rows: list[Aged], wanted: tuple[bytes, ...]) -> PushPull:
-    """No reply, of all this what fits: entries first, and ourselves in any case."""
+def _cut_off(entries: list[Entry], wanted: tuple[bytes, ...]) -> PushPull:
+    """A reply, of all this what fits; ourselves in any case."""
     room_bytes = MESSAGE_BYTES_MAX - WANTED_BYTES * len(wanted)
     shown: list[Entry] = []
     for entry in entries[:ENTRIES_MAX]:
@@ -287,22 +267,4 @@ def _cut_off(entries: list[Entry], loads: list[Aged], rows: list[Aged], wanted: 
         if room_bytes < 0:
             break
         shown.append(entry)
-    room_bytes = max(0, room_bytes)
-    fitting = _fitting(loads, room_bytes)
-    rows = _fitting(rows, room_bytes - sum(map(_size_bytes, fitting)))
-    return PushPull(False, tuple(shown or entries[:1]), tuple(fitting), tuple(rows), (), wanted)
-
-
-def _fitting(figures: list[Aged], room_bytes: int) -> list[Aged]:
-    """The first of the figures, as many as fit."""
-    taken = []
-    for figure in figures:
-        room_bytes -= _size_bytes(figure)
-        if room_bytes < 0:
-            break
-        taken.append(figure)
-    return taken
-
-
-def _size_bytes(figure: Aged) -> int:
-    return FIGURE_HEAD_BYTES + len(figure.body)
+    return PushPull(False, tuple(shown or entries[:1]), wanted=wanted)

@@ -2,8 +2,9 @@
 
 Three sorts of words travel. *Probes* (Ping to Nack) are between two nodes and mean nothing to a third. *News* (Alive
 to Left) carries statements signed by whoever they bind: a record and a leave by their owner, a suspicion by its
-accuser, so that it may pass through any hands. *Figures* (LoadNews, LinkNews) are only as true as the hops they came
-by; whoever acts on one asks the owner first. A PushPull is everything at once and needs a session.
+accuser, so that it may pass through any hands. *Figures* (LoadNews, LinkNews) are told by their owner to whoever has
+asked for them (Follow); whoever acts on one asks the owner first. A PushPull is everything at once and needs a
+session.
 """
 
 from dataclasses import dataclass
@@ -156,31 +157,46 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """A figure on its way. The body is passed on as it came, only the age grows."""
+    """A figure on its way."""
 
     body: Annotated[bytes, Length(1, FIGURE_BODY_BYTES_MAX)]
     """A LoadDelta or a LinkRow."""
     age_ms: Millis
-    """How long the figure has been held on its way here, all hops together."""
+    """How old it is; in the hands of earlier versions, which pass figures on, all hops together."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadNews:
-    """LoadDeltas of several nodes. One message for all: taking messages apart is what gossip costs in Python."""
+    """How busy the sender is; earlier versions pass on the LoadDeltas of several nodes in one."""
 
     loads: Annotated[tuple[Aged, ...], Length(1, MESSAGES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
 class LinkNews:
-    """LinkRows of several nodes."""
+    """The same with LinkRows."""
 
     rows: Annotated[tuple[Aged, ...], Length(1, MESSAGES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
+class Follow:
+    """Tell me your figures, now if yours are newer than these, and from now on for LEASE_S (see `followers`)."""
+
+    load: U32 = 0
+    """The version of your load that I have; 0 for none."""
+    row: U32 = 0
+    """The same of your row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """No: too many follow me already."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadDelta:
-    """How busy a node is, in about 33 bytes: 30 of them fit one packet."""
+    """How busy a node is, in about 33 bytes."""
 
     node: Short
     boot: U32
@@ -240,12 +256,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class PushPull:
-    """Everything the sender knows that the other side may not, itself first."""
+    """All of the membership that the sender knows and the other side may not, itself first."""
 
     reply_wanted: bool
     entries: Annotated[tuple[Entry, ...], Length(1, ENTRIES_MAX)]
-    loads: Annotated[tuple[Aged, ...], Length(0, ENTRIES_MAX)]
-    rows: Annotated[tuple[Aged, ...], Length(0, ENTRIES_MAX)]
+    loads: Annotated[tuple[Aged, ...], Length(0, ENTRIES_MAX)] = ()
+    """Those that the sender knows; of earlier versions only, as the rows."""
+    rows: Annotated[tuple[Aged, ...], Length(0, ENTRIES_MAX)] = ()
     known: Annotated[tuple[Known, ...], Length(0, ENTRIES_MAX)] = ()
     """In a request, whom else the sender knows."""
     wanted: Annotated[tuple[Short, ...], Length(0, ENTRIES_MAX)] = ()
@@ -262,9 +279,10 @@ class Packet:
     ]
 
 
-Message = (
-    Ping | Ack | PingRequest | IndirectAck | Nack | Alive | Suspect | Dead | Left | LoadNews | LinkNews | PushPull
-)
+Probe = Ping | Ack | PingRequest | IndirectAck | Nack
+News = Alive | Suspect | Dead | Left
+Telling = LoadNews | LinkNews | Follow | Full
+Message = Probe | News | Telling | PushPull
 
 FRAMES: dict[int, type] = {
     1: Ping,
@@ -279,6 +297,8 @@ FRAMES: dict[int, type] = {
     10: LoadNews,
     11: LinkNews,
     12: PushPull,
+    13: Follow,
+    14: Full,
 }
 """Kinds 1 to 39 are the members' own."""
 

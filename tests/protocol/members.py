@@ -12,8 +12,9 @@ from random import Random
 
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import RemoteProtocolError
-from pnode.protocol.gossip import LinksHeard, LoadHeard
 from pnode.protocol.ids import ClusterId, NodeId
+from pnode.protocol.links import LinksHeard
+from pnode.protocol.load import LoadHeard
 from pnode.protocol.membership import Located, MemberChanged, Membership, Output, RoundTrip
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.record import Address, NodeRecord

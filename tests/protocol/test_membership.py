@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pnode.protocol.detector import LAG_S
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import LocalProtocolError
-from pnode.protocol.gossip import LinksHeard, LoadHeard
 from pnode.protocol.ids import NodeId
+from pnode.protocol.links import LinksHeard
+from pnode.protocol.load import LoadHeard
 from pnode.protocol.membership import DATAGRAMS_BURST, MemberChanged
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.newcomers import TRIES_MAX

@@ -6,8 +6,7 @@ from pnode.protocol import roster
 from pnode.protocol.codec import decode
 from pnode.protocol.coordinate import Coordinate, pack_coordinate
 from pnode.protocol.effects import Send, SendDatagram
-from pnode.protocol.gossip import LinksHeard
-from pnode.protocol.links import CROWD_LINKS_MAX, LINKS_PERIOD_S, Links
+from pnode.protocol.links import CROWD_LINKS_MAX, LINKS_PERIOD_S, Links, LinksHeard
 from pnode.protocol.swim import Ack, LinkRow, Ping, read, unseal
 from pnode.protocol.view import LinkFigure
 
@@ -80,7 +79,7 @@ def test_who_shows_no_whole_place_is_shown_none(monkeypatch: pytest.MonkeyPatch,
     _, (one, other, *_) = settled(4)
     member = one.membership.members[other.node]
 
-    sent = one.membership._piggyback.acks(member, [Ping(7, 0, shown)], 1300, START + 5.0)
+    sent = one.membership._piggyback.acks(member, [Ping(7, 0, shown)], 1300)
 
     [ack] = [message for message in map(read, unseal(sent.payload)) if isinstance(message, Ack)]
     assert ack == Ack(7, 0)
