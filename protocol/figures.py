@@ -19,7 +19,7 @@ from .bucket import Buckets
 from .census import MemberChanged
 from .codec import decode, encode
 from .effects import SendDatagram
-from .followers import FOLLOWERS_MAX, Followers
+from .followers import FOLLOWERS_MAX, REFUSED_S, Followers
 from .ids import NodeId
 from .interest import Interest
 from .links import LINKS_PERIOD_S, LINKS_PERIOD_S_MAX, LINKS_REFRESH_S, Links, LinksHeard, in_a_crowd, links_of
@@ -186,7 +186,7 @@ class Figures:
             case Follow():
                 return [*self._answer(peer, message, now)]
             case Full():
-                self._forget_all(self._interest.refused(peer, now))
+                self._forget_all(self._interest.refused(peer, message.pause_s, now))
                 return []
             case LoadNews():
                 loads = [self._hear_load(news, peer, now) for news in message.loads]
@@ -202,7 +202,7 @@ class Figures:
         if member is None:
             return []
         if not self._followers.add(peer, now):
-            return [datagram(member, [spell(Full())])]
+            return [datagram(member, [spell(Full(REFUSED_S))])]
         if not self._answers.take(peer, now):
             return []
         messages: list[bytes] = []

@@ -13,6 +13,9 @@ FOLLOWERS_MAX = 128
 """Twice as many as one follows: 11 kB/s if every second brings news. Who is near to many is followed by more than the
 others; those for whom there is no place follow the next nearest."""
 
+REFUSED_S = 300
+"""Who found no place asks again after so long: by then more than one lease has run out."""
+
 
 class Followers:
     """The leases."""

@@ -37,9 +37,6 @@ ASK_AGAIN_S = 1.0
 """When the first question is not answered; then ever more seldom. Whoever is met in its first second may not know us
 yet."""
 
-REFUSED_S = 300.0
-"""For so long somebody who had no place for us is left alone."""
-
 
 @dataclass(slots=True)
 class _Followed:
@@ -122,12 +119,12 @@ class Interest:
         self._fill(now)
         return [node]
 
-    def refused(self, node: NodeId, now: float) -> list[NodeId]:
-        """Somebody has no place for us. The same."""
+    def refused(self, node: NodeId, pause_s: float, now: float) -> list[NodeId]:
+        """Somebody has no place for us, for so long. The same."""
         if node not in self._followed:
             return []
         self._drop(node)
-        self._refused[node] = now + REFUSED_S
+        self._refused[node] = now + pause_s
         self._fill(now)
         return [node]
 

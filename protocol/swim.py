@@ -193,6 +193,9 @@ class Follow:
 class Full:
     """No: too many follow me already."""
 
+    pause_s: U16
+    """For so long do not ask again."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadDelta:

@@ -352,9 +352,10 @@ def test_links_reach_everybody() -> None:
         assert sorted(rows) == sorted(other.node for other in hosts if other is not host)
         assert all(figure.bandwidth_bytes_per_s == 1e8 for links in rows.values() for figure in links.figures)
     late = network.add(5)
+    network.do(late, late.membership.set_load(1, 1, 1, 0, 0.0, 0.0, network.now))
     network.join(late, hosts[0])
-    network.run(0.1)
-    assert len([heard for _, heard in late.heard if isinstance(heard, LinksHeard)]) >= 1
+    network.run(3.0)
+    assert len([heard for _, heard in late.heard if isinstance(heard, LinksHeard)]) == 4
 
 
 # ---- lying

@@ -94,6 +94,7 @@ def test_a_row_in_a_large_cluster_says_where_its_node_stands_and_names_only_band
         LinkFigure(node, 0.01, bandwidth, 0.5) for node, bandwidth in ((other.node, 1e6), (network.id_of(3), 0.0))
     )
 
+    network.do(other, other.membership.set_load(1, 1, 1, 0, 0.0, 0.0, network.now))
     network.do(one, one.membership.set_links(figures, network.now))
     network.run(2.0)
 

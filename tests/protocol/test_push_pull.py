@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 
 from pnode.protocol import push_pull
+from pnode.protocol.codec import encode
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.ids import NodeId
 from pnode.protocol.push_pull import ANSWERS_BURST, EXCHANGES_MAX, scaled_interval_s
 from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign
-from pnode.protocol.swim import Aged, Entry, Known, Leave, PushPull, Suspect, Suspicion, read, spell
-from pnode.protocol.view import LinkFigure
+from pnode.protocol.swim import Aged, Entry, Known, Leave, LoadDelta, PushPull, Suspect, Suspicion, read, spell
 
 from .members import CLUSTER, OUTSIDER, START, Host, Network, seed_of, signed_record
 
@@ -209,8 +209,6 @@ def test_only_so_many_exchanges_are_begun_at_a_time_and_the_rest_a_little_later(
 def test_a_table_too_long_for_a_message_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network()
     host = network.alone(40)
-    network.do(host, host.membership.set_load(1, 1, 1, 1, 1, 0, network.now))
-    network.run(2.0)
     monkeypatch.setattr(push_pull, "MESSAGE_BYTES_MAX", 10_000)
     answer = answer_of(ask(network, host, 50, request(entry(network, 50))))
 
@@ -219,29 +217,17 @@ def test_a_table_too_long_for_a_message_is_cut_off(monkeypatch: pytest.MonkeyPat
     own_entry_bytes = push_pull.ENTRY_HEAD_BYTES + len(host.membership.signed_record.body)
     monkeypatch.setattr(push_pull, "MESSAGE_BYTES_MAX", own_entry_bytes + 20)
     answer = answer_of(ask(network, host, 50, request(entry(network, 50))))
-    assert (len(answer.entries), answer.loads) == (1, ())
+    assert len(answer.entries) == 1
     monkeypatch.setattr(push_pull, "MESSAGE_BYTES_MAX", 4 * 2**20)
     answer = answer_of(ask(network, host, 50, request(entry(network, 50))))
-    assert (len(answer.entries), len(answer.loads)) == (40, 1)
+    assert len(answer.entries) == 40
 
 
-def test_figures_in_a_push_pull_are_heard_and_not_passed_on() -> None:
-    network = Network()
-    one, other = network.cluster(2)
-    network.do(other, other.membership.set_load(50, 50, 1, 0, 1.0, 0.0, network.now))
-    network.loss = 1.0
-    network.run(61.0)
-
-    load = one.membership.load_of(other.node)
-    assert load is not None
-    assert load.cpu_percent == 50
-    assert load.measured_at == pytest.approx(START + 3.0, abs=0.01)
-
-
-def test_malformed_figures_in_a_push_pull_are_skipped() -> None:
+def test_figures_in_a_push_pull_of_an_earlier_version_are_passed_over() -> None:
     network = Network()
     host = network.alone(2)
-    ask(network, host, 2, request(entry(network, 2), loads=(Aged(b"?", 0),)))
+    load = encode(LoadDelta(network.id_of(2)[:8], 1, 1, 1, 1, 1, 1, 1, 1))
+    ask(network, host, 2, request(entry(network, 2), loads=(Aged(load, 0), Aged(b"?", 0))))
 
     assert host.membership.refused == 0
     assert host.membership.load_of(network.id_of(2)) is None
@@ -362,20 +348,3 @@ def test_two_clusters_know_each_other_after_three_messages_between_two_members()
         (4, 0, 0),
     ]
     assert len(ours[1].membership.members) == len(theirs[2].membership.members) == 7
-
-
-def test_loads_that_were_said_are_not_said_back_and_rows_only_of_those_who_were_not_named() -> None:
-    network = Network()
-    hosts = network.cluster(4)
-    for host in hosts:
-        network.do(host, host.membership.set_load(1, 1, host.number, 1, 1, 0, network.now))
-        figures = (LinkFigure(hosts[0].node, 0.1, 1e6, 0.5),)
-        network.do(host, host.membership.set_links(figures, network.now))
-    network.run(3.0)
-    asked = answer_of(list(hosts[1].membership.join(hosts[2].node, network.now)))
-    full = answer_of(ask(network, hosts[2], 2, asked))
-    short = answer_of(ask(network, hosts[2], 2, dataclasses.replace(asked, known=asked.known[:2], loads=())))
-
-    assert (len(asked.loads), len(asked.rows)) == (4, 0)
-    assert (len(full.loads), len(full.rows)) == (0, 0)
-    assert (len(short.loads), len(short.rows)) == (4, 1)

@@ -19,6 +19,8 @@ from pnode.protocol.swim import (
     Alive,
     Dead,
     Entry,
+    Follow,
+    Full,
     IndirectAck,
     Left,
     LinkNews,
@@ -52,6 +54,8 @@ MESSAGES: list[Message] = [
     LoadNews((Aged(b"load", 5), Aged(b"other", 0))),
     LinkNews((Aged(b"row", 2**32 - 1),)),
     PushPull(True, (Entry(SIGNED, 2, (SIGNED,)),), (Aged(b"load", 5),), ()),
+    Follow(2**32 - 1, 7),
+    Full(300),
 ]
 
 
