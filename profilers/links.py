@@ -21,7 +21,7 @@ HALF_LIFE_S = 600.0
 """Confidence in a row halves in this time; the author's own ageing is in its figures already."""
 
 ROW_AGE_S_MAX = 3600.0
-"""A row that was not renewed for an hour is not believed at all: its author gossips it every few seconds."""
+"""A row that was not renewed for an hour is not believed at all: its author says it anew every five minutes."""
 
 
 @dataclass(frozen=True, slots=True)

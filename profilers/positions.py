@@ -24,7 +24,7 @@ HALF_LIFE_S = 600.0
 """Confidence in a place halves in this time; nodes move by a few per cent in it, unless their network changes."""
 
 AGE_S_MAX = 3600.0
-"""A place that was not told again for an hour is not believed: a row is gossiped every five minutes."""
+"""A place that was not told again for an hour is not believed: a row is said every five minutes."""
 
 CONFIDENCE_MAX = 0.5
 """An estimate is worth less than a single measurement, however sure both ends are."""
