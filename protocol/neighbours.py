@@ -128,7 +128,7 @@ class Neighbours:
         return tuple(sorted((*peers, *able), key=_node)) if able else peers
 
     def _unfollowed(self, candidates: list[tuple[NodeId, NodeRecord]]) -> tuple[PeerView, ...]:
-        queues_s = [peer.free_in_s for peer in self._everybody]
+        queues_s = [peer.free_in_s for peer in self._everybody if peer.age_s < math.inf]
         usual_s = math.fsum(queues_s) / max(1, len(queues_s))
         followed = {peer.node: None for peer in self._everybody}
         unknown = [each for each in candidates if each[0] not in followed]
