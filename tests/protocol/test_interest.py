@@ -162,7 +162,7 @@ def test_nobody_is_asked_before_the_set_is_opened_and_then_all_are() -> None:
 def test_who_does_not_answer_is_asked_ever_more_seldom_and_who_does_once_a_minute() -> None:
     crowd = Crowd(2)
     crowd.interest.open(NOW)
-    asked = []
+    asked: list[float] = []
     while len(asked) < 9:
         asked.append(crowd.interest.deadline - NOW)
         crowd.interest.due(crowd.interest.deadline)
