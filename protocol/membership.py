@@ -71,7 +71,7 @@ LEAVE_SPREAD = 3
 
 Output = Effect | MemberChanged | RoundTrip | Located | LoadHeard | LinksHeard
 
-__all__ = ["Located", "MemberChanged", "Membership", "Output", "RoundTrip"]
+__all__ = ["LinksHeard", "LoadHeard", "Located", "MemberChanged", "Membership", "Output", "RoundTrip"]
 
 
 class Membership:

@@ -47,10 +47,8 @@ from .jobs import JobEvent, Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
-from .links import LinksHeard
-from .load import LoadHeard
 from .mail import Message as JobMessage
-from .membership import Located, MemberChanged, Membership, Output, RoundTrip
+from .membership import LinksHeard, LoadHeard, Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
 from .neighbourhood import Place
 from .neighbours import Neighbours
