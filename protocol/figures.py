@@ -18,7 +18,7 @@ from typing import assert_never
 from .bucket import Buckets
 from .census import MemberChanged
 from .codec import decode, encode
-from .effects import SendDatagram
+from .effects import Send, SendDatagram
 from .followers import FOLLOWERS_MAX, REFUSED_S, Followers
 from .ids import NodeId
 from .interest import Interest
@@ -135,12 +135,13 @@ class Figures:
         if links.worth_saying(self._said_links):
             self._said_links, self._row, self._due_row = links, links.row(self._boot), now
 
-    def tick(self, now: float) -> list[SendDatagram]:
+    def tick(self, now: float) -> list[Send | SendDatagram]:
         """Tell our figures to those who follow us, and ask those whom we follow for theirs."""
         messages = list(self._due(now))
         told = self._tell_all(messages, now) if messages else []
         for node in self._interest.due(now):
-            told.append(datagram(self._roster.members[node], [self._question(node)]))
+            by_session = self._interest.wants_session(node)
+            told += _sent(self._roster.members[node], [self._question(node)], by_session=by_session)
         return told
 
     def _due(self, now: float) -> Iterator[bytes]:
@@ -160,49 +161,58 @@ class Figures:
         if self._row:
             yield spell(LinkNews((Aged(self._row, millis(now - self._said_links.measured_at)),)))
 
-    def _tell_all(self, messages: list[bytes], now: float) -> list[SendDatagram]:
+    def _tell_all(self, messages: list[bytes], now: float) -> list[Send | SendDatagram]:
         """To all followers the same bytes, but that some are asked something in them."""
         payloads = [seal(packed) for packed in bundles(messages)]
-        told: list[SendDatagram] = []
-        for node in self._followers.current(now):
+        told: list[Send | SendDatagram] = []
+        for node, by_session in self._followers.current(now):
             member = self._roster.members.get(node)
             if member is None or not member.present:
                 continue
-            if self._interest.rides(node, now):
-                told += _datagrams(member, [self._question(node), *messages])
+            if by_session:
+                told += _sent(member, messages, by_session=True)
+            elif not self._interest.wants_session(node) and self._interest.rides(node, now):
+                told += _sent(member, [self._question(node), *messages])
             else:
                 told += [SendDatagram(node, member.address, payload) for payload in payloads]
         return told
 
     def _question(self, node: NodeId) -> bytes:
+        """What others said in its name is not what it has told: it may be a lie of the same version."""
+        if not self._interest.has_told(node):
+            return spell(Follow())
         load = self._loads.get(node)
         return spell(Follow(0 if load is None else load.version, self._rows.get(node, 0)))
 
     # ---- theirs
 
-    def hear(self, peer: NodeId, message: Telling, now: float) -> list[SendDatagram | Heard]:
+    def hear(
+        self, peer: NodeId, message: Telling, now: float, *, by_session: bool = False
+    ) -> list[Send | SendDatagram | Heard]:
         """What a peer tells or asks; raises MalformedError."""
         match message:
             case Follow():
-                return [*self._answer(peer, message, now)]
+                return [*self._answer(peer, message, now, by_session=by_session)]
             case Full():
                 self._forget_all(self._interest.refused(peer, message.pause_s, now))
                 return []
             case LoadNews():
-                loads = [self._hear_load(news, peer, now) for news in message.loads]
+                loads = [self._hear_load(news, peer, now, by_session=by_session) for news in message.loads]
                 return [heard for heard in loads if heard is not None]
             case LinkNews():
-                rows = [self._hear_row(news, peer, now) for news in message.rows]
+                rows = [self._hear_row(news, peer, now, by_session=by_session) for news in message.rows]
                 return [heard for heard in rows if heard is not None]
             case _:
                 assert_never(message)
 
-    def _answer(self, peer: NodeId, follow: Follow, now: float) -> list[SendDatagram]:
+    def _answer(self, peer: NodeId, follow: Follow, now: float, *, by_session: bool) -> list[Send | SendDatagram]:
         member = self._roster.members.get(peer)
-        if member is None:
+        if member is None or member.state is State.LEFT:
             return []
-        if not self._followers.add(peer, now):
-            return [datagram(member, [spell(Full(REFUSED_S))])]
+        if peer not in self._followers:
+            self._interest.meet(peer)
+        if not self._followers.add(peer, now, by_session=by_session):
+            return _sent(member, [spell(Full(REFUSED_S))], by_session=by_session)
         if not self._answers.take(peer, now):
             return []
         messages: list[bytes] = []
@@ -210,12 +220,12 @@ class Figures:
             messages += self._own_load(now)
         if follow.row != self._said_links.version:
             messages += self._own_row(now)
-        return _datagrams(member, messages)
+        return _sent(member, messages, by_session=by_session)
 
-    def _hear_load(self, news: Aged, relay: NodeId, now: float) -> LoadHeard | None:
+    def _hear_load(self, news: Aged, relay: NodeId, now: float, *, by_session: bool) -> LoadHeard | None:
         """A load came; its value if it is newer than what was known."""
         delta = decode(LoadDelta, news.body)
-        node = self._source(delta.node, delta.boot, relay)
+        node = self._source(delta.node, delta.boot, relay, by_session=by_session)
         if node is None:
             return None
         known = self._loads.get(node)
@@ -224,28 +234,28 @@ class Figures:
         load = self._loads[node] = load_of(node, delta, now - news.age_ms / 1000)
         return LoadHeard(load)
 
-    def _hear_row(self, news: Aged, relay: NodeId, now: float) -> LinksHeard | None:
+    def _hear_row(self, news: Aged, relay: NodeId, now: float, *, by_session: bool) -> LinksHeard | None:
         """The same for a row."""
         row = decode(LinkRow, news.body)
-        node = self._source(row.node, row.boot, relay)
+        node = self._source(row.node, row.boot, relay, by_session=by_session)
         if node is None or self._rows.get(node, 0) >= row.version:
             return None
         self._rows[node] = row.version
         return LinksHeard(links_of(node, row, now - news.age_ms / 1000, self._named))
 
-    def _source(self, short: bytes, boot: int, relay: NodeId) -> NodeId | None:
+    def _source(self, short: bytes, boot: int, relay: NodeId, *, by_session: bool) -> NodeId | None:
         """Whose figure it is. None if it is nobody's whom we follow, or from an earlier life, or hearsay about
         somebody who speaks for itself."""
         node = self._roster.by_short(short)
         if node is None or node not in self._interest or self._roster.members[node].record.boot != boot:
             return None
-        if not self._interest.has_told(node):
-            if relay == node:
+        has_told = self._interest.has_told(node)
+        if relay == node:
+            if not has_told:
                 self._forget(node)  # what others said in its name may have been a lie
-                self._interest.told(node)
-        elif relay != node:
-            return None
-        return node
+            self._interest.told(node, by_session=by_session)
+            return node
+        return None if has_told else node
 
     def _named(self, short: bytes) -> NodeId | None:
         me = self._roster.me
@@ -287,6 +297,8 @@ class Figures:
         self._rows.pop(node, None)
 
 
-def _datagrams(member: Member, messages: list[bytes]) -> list[SendDatagram]:
-    """As many as it takes."""
+def _sent(member: Member, messages: list[bytes], *, by_session: bool = False) -> list[Send | SendDatagram]:
+    """In as many datagrams as it takes, or each in a frame."""
+    if by_session:
+        return [Send(member.node, message) for message in messages]
     return [datagram(member, packed) for packed in bundles(messages) if packed]

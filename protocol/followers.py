@@ -20,28 +20,32 @@ REFUSED_S = 300
 class Followers:
     """The leases."""
 
-    __slots__ = ("_until",)
+    __slots__ = ("_leases",)
 
     def __init__(self) -> None:
-        self._until: dict[NodeId, float] = {}
+        self._leases: dict[NodeId, tuple[float, bool]] = {}
+        """Until when, and whether they are told over a session."""
 
-    def add(self, node: NodeId, now: float) -> bool:
-        """Begin or renew a lease; False if there is no place."""
-        if node not in self._until and len(self._until) >= FOLLOWERS_MAX:
+    def __contains__(self, node: NodeId) -> bool:
+        return node in self._leases
+
+    def add(self, node: NodeId, now: float, *, by_session: bool = False) -> bool:
+        """Begin or renew a lease; False if there is no place. It is told by the way on which it asked last."""
+        if node not in self._leases and len(self._leases) >= FOLLOWERS_MAX:
             self._expire(now)
-            if len(self._until) >= FOLLOWERS_MAX:
+            if len(self._leases) >= FOLLOWERS_MAX:
                 return False
-        self._until[node] = now + LEASE_S
+        self._leases[node] = (now + LEASE_S, by_session)
         return True
 
     def drop(self, node: NodeId) -> None:
         """Somebody has left, or was forgotten."""
-        self._until.pop(node, None)
+        self._leases.pop(node, None)
 
-    def current(self, now: float) -> list[NodeId]:
-        """Whoever is to be told something now, in the order in which they came."""
+    def current(self, now: float) -> list[tuple[NodeId, bool]]:
+        """Whoever is to be told something now, in the order in which they came, and whether over a session."""
         self._expire(now)
-        return list(self._until)
+        return [(node, by_session) for node, (_, by_session) in self._leases.items()]
 
     def _expire(self, now: float) -> None:
-        self._until = {node: until for node, until in self._until.items() if until > now}
+        self._leases = {node: lease for node, lease in self._leases.items() if lease[0] > now}

@@ -37,6 +37,10 @@ ASK_AGAIN_S = 1.0
 """When the first question is not answered; then ever more seldom. Whoever is met in its first second may not know us
 yet."""
 
+SILENT_MAX = 3
+"""After so many questions in vain to whom our pings do not reach either, the next ones go over the session: there are
+networks that carry no datagrams, or lose them in one direction."""
+
 
 @dataclass(slots=True)
 class _Followed:
@@ -48,6 +52,8 @@ class _Followed:
     asked_at: float = -math.inf
     told: bool = False
     """Whether it has said anything itself."""
+    silent: int = 0
+    """Questions since it was last heard by datagram."""
 
 
 class Interest:
@@ -80,7 +86,7 @@ class Interest:
         return self._questions.deadline
 
     def take_newly(self) -> list[NodeId]:
-        """Who is followed since the last call."""
+        """Who is followed, or follows us, since the last call."""
         newly, self._newly = self._newly, []
         return newly
 
@@ -120,11 +126,11 @@ class Interest:
         return [node]
 
     def refused(self, node: NodeId, pause_s: float, now: float) -> list[NodeId]:
-        """Somebody has no place for us, for so long. The same."""
+        """Somebody has no place for us, for so long; or says so again and again to keep us busy. The same."""
         if node not in self._followed:
             return []
         self._drop(node)
-        self._refused[node] = now + pause_s
+        self._refused[node] = now + max(RENEW_S, pause_s)
         self._fill(now)
         return [node]
 
@@ -150,34 +156,47 @@ class Interest:
         """Draw somebody else instead of whoever was drawn first; or all who are to be drawn, if the cluster has only
         become a crowd. The same."""
         self._refused = {node: until for node, until in self._refused.items() if until > now}
+        self._fill(now)  # whoever had no place for us may have one now
         others = self._others(now)
         if self.is_everybody or not others:
             return []
         left: list[NodeId] = []
         drawn = self._rng.sample(others, min(len(others), max(1, FAR_MAX - len(self._far))))
         for node in drawn:
-            if len(self._followed) >= FOLLOWED_MAX:
-                full = len(self._far) >= FAR_MAX
-                near = (other for other in self._followed if other not in self._far)
-                left.append(next(iter(self._far)) if full else max(near, key=self._rtt_s))
-                self._drop(left[-1])
+            full = len(self._far) >= FAR_MAX
+            near = (other for other in self._followed if other not in self._far)
+            left.append(next(iter(self._far)) if full else max(near, key=self._rtt_s))
+            self._drop(left[-1])
             self._follow(self._roster.members[node], now)
             self._far[node] = None
         return left
 
     # ---- asking
 
-    def told(self, node: NodeId) -> None:
+    def told(self, node: NodeId, *, by_session: bool = False) -> None:
         """It has said something itself: from now on it is asked to go on."""
         followed = self._followed.get(node)
-        if followed is not None and not followed.told:
+        if followed is None:
+            return
+        if not by_session:
+            followed.silent = 0
+        if not followed.told:
             followed.told = True
-            if self._is_open:
+            if followed.tries:  # else the first question is due, since nobody knows how long a lease of ours is left
                 self._questions.set(node, followed.asked_at + RENEW_S)
 
     def has_told(self, node: NodeId) -> bool:
         followed = self._followed.get(node)
         return followed is not None and followed.told
+
+    def wants_session(self, node: NodeId) -> bool:
+        """Whether to ask it over the session."""
+        followed = self._followed.get(node)
+        return followed is not None and followed.silent >= SILENT_MAX and not self._roster.members[node].proven
+
+    def meet(self, node: NodeId) -> None:
+        """Somebody follows us: the way there is to be found, as to those whom we follow."""
+        self._newly.append(node)
 
     def due(self, now: float) -> list[NodeId]:
         """Whom to ask now; counts as asked."""
@@ -197,7 +216,7 @@ class Interest:
     def _asked(self, node: NodeId, now: float) -> None:
         followed = self._followed[node]
         pause_s = RENEW_S if followed.told else growing_s(ASK_AGAIN_S, followed.tries, RENEW_S)
-        followed.asked_at, followed.tries = now, followed.tries + 1
+        followed.asked_at, followed.tries, followed.silent = now, followed.tries + 1, followed.silent + 1
         self._questions.set(node, now + pause_s)
 
     # ---- places

@@ -354,7 +354,7 @@ class Membership:
             case Left():
                 self._census.hear_leave(message.signed, peer, now)
             case LoadNews() | LinkNews() | Follow() | Full():
-                self._output += self._figures.hear(peer, message, now)
+                self._output += self._figures.hear(peer, message, now, by_session=by_session)
             case PushPull():
                 self._hear_everything(peer, message, now, by_session=by_session)
             case _:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pnode.protocol.census import MemberChanged
 from pnode.protocol.codec import MalformedError, decode, encode
+from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.figures import AGAIN_S, ANSWERS_BURST, Figures, Heard
 from pnode.protocol.followers import LEASE_S, REFUSED_S, Followers
 from pnode.protocol.ids import NodeId
@@ -55,7 +56,7 @@ def meet(figures: Figures, other: int, *, boot: int = 1) -> None:
     record = record_of(other, boot=boot)
     member = figures._roster.members.get(node(other))
     if member is None:
-        figures._roster.add(Member(node(other), record, Signed(node(other), b"s" * 64, b""), 1, NOW))
+        figures._roster.add(Member(node(other), record, Signed(node(other), b"s" * 64, b""), 1, NOW, proven=True))
     else:
         member.record = record
     figures.changed(MemberChanged(node(other), None, State.ALIVE), NOW)
@@ -139,7 +140,7 @@ def test_nobody_can_make_us_answer_for_ever() -> None:
 def test_who_finds_no_place_hears_so_and_strangers_hear_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     author = figures_of(1, [2, 3])
     say_load(author, NOW)
-    monkeypatch.setattr(Followers, "add", lambda self, peer, now: peer == node(2))
+    monkeypatch.setattr(Followers, "add", lambda self, peer, now, *, by_session: peer == node(2))
 
     assert answer(author, 3, Follow(), NOW) == [Full(REFUSED_S)]
     assert answer(author, 9, Follow(), NOW) == []
@@ -319,6 +320,50 @@ def test_the_figures_of_the_dead_and_of_those_who_refuse_us_are_forgotten() -> N
     assert figures.load_of(node(1)) is None
     assert figures.load_of(node(2)) is None
     assert figures.hear(node(2), delta(2, 6), NOW) == []
+
+
+def test_what_others_said_in_a_nodes_name_is_not_taken_for_known_when_the_node_is_asked() -> None:
+    figures, author = figures_of(3, [1, 2]), figures_of(1, [3])
+    say_load(author, NOW)
+    figures.hear(node(2), delta(1, 1), NOW)  # the true version, and a lie
+    say_load(figures, NOW)
+    asked = [message for peer, message in said(figures, NOW) if peer == node(1) and isinstance(message, Follow)]
+    (truth,) = answer(author, 3, asked[0], NOW)
+    assert isinstance(truth, LoadNews)
+    figures.hear(node(1), truth, NOW)
+
+    load = figures.load_of(node(1))
+    assert load is not None
+    assert load.cpu_percent == 12.0
+
+
+def test_who_asks_over_a_session_is_told_over_it_until_it_asks_otherwise() -> None:
+    author = figures_of(1, [2])
+    say_load(author, NOW, free_in_s=1.0)
+    answered = author.hear(node(2), Follow(), NOW, by_session=True)
+    repeated = author.tick(NOW + AGAIN_S[0])
+    author.hear(node(2), Follow(1, 0), NOW + 2.0)
+
+    for sent in (answered, repeated):
+        (frame,) = [each for each in sent if isinstance(each, Send)]
+        assert isinstance(read(frame.payload), LoadNews)
+    assert [type(sent) for sent in author.tick(NOW + AGAIN_S[1])] == [SendDatagram, SendDatagram]
+
+
+def test_a_follower_whose_way_is_unknown_is_measured_and_one_who_has_left_gets_no_place() -> None:
+    author = figures_of(1, [2, 3])
+    author._interest.take_newly()
+    author.hear(node(2), Follow(), NOW)
+    author.hear(node(2), Follow(), NOW + 60.0)
+    assert author._interest.take_newly() == [node(2)]
+    author._roster.turn(author._roster.members[node(3)], Happening.DEPARTED, NOW)
+    author.hear(node(3), Follow(), NOW)
+
+    say_load(author, NOW)
+    assert dict.fromkeys(peer for peer, message in said(author, NOW) if isinstance(message, LoadNews)) == {
+        node(2): None
+    }
+    assert node(3) not in author._followers
 
 
 # ---- rows

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from pnode.protocol.ids import NodeId
-from pnode.protocol.interest import ASK_AGAIN_S, FAR_MAX, FOLLOWED_MAX, NEARER, RENEW_S, RIDE_S, Interest
+from pnode.protocol.interest import ASK_AGAIN_S, FAR_MAX, FOLLOWED_MAX, NEARER, RENEW_S, RIDE_S, SILENT_MAX, Interest
 from pnode.protocol.roster import Happening, Member, Roster
 from pnode.protocol.signed import Signed
 
@@ -200,3 +200,65 @@ def test_a_new_process_of_somebody_is_asked_anew() -> None:
 
     assert not crowd.interest.has_told(node(1))
     assert crowd.interest.due(NOW) == [node(1)]
+
+
+def test_who_tells_something_before_it_was_asked_is_asked_all_the_same_and_nobody_was_late() -> None:
+    crowd = Crowd(2)
+    crowd.interest.open(NOW)
+    crowd.interest.told(node(1))  # our lease is from before we were restarted
+
+    assert crowd.interest.deadline == NOW
+    assert crowd.interest.due(NOW) == [node(1)]
+    assert crowd.interest.deadline == NOW + RENEW_S
+
+
+def test_who_refused_us_once_is_followed_again_when_it_may_be_and_there_is_a_place() -> None:
+    crowd = Crowd(3)
+    crowd.interest.refused(node(1), 300.0, NOW)
+
+    assert crowd.interest.exchange(NOW + 299.0) == []
+    assert crowd.followed == [2]
+    assert crowd.interest.exchange(NOW + 301.0) == []
+    assert crowd.followed == [1, 2]
+
+
+def test_who_says_that_it_may_be_asked_again_at_once_is_not() -> None:
+    crowd = Crowd(2)
+    crowd.interest.open(NOW)
+    crowd.interest.due(NOW)
+    crowd.interest.refused(node(1), 0.0, NOW)
+
+    assert crowd.followed == []
+    crowd.interest.exchange(NOW + RENEW_S)
+    assert crowd.followed == [1]
+
+
+def test_never_are_more_drawn_than_there_are_places_for_those() -> None:
+    crowd = Crowd(FOLLOWED_MAX + 10)
+    crowd.interest.exchange(NOW)
+    for number in crowd.followed[: 2 * FAR_MAX]:
+        crowd.interest.refused(node(number), 1.0, NOW)
+    for turn in range(3):
+        crowd.interest.exchange(NOW + 30.0 * (turn + 1))
+
+    assert len(crowd.interest._far) <= FAR_MAX
+    assert len(crowd.followed) == FOLLOWED_MAX
+
+
+def test_who_is_not_heard_by_datagram_is_asked_over_a_session() -> None:
+    crowd = Crowd(2)
+    crowd.interest.open(NOW)
+    asked_so = []
+    for _ in range(SILENT_MAX + 1):
+        asked_so.append(crowd.interest.wants_session(node(1)))
+        crowd.interest.due(crowd.interest.deadline)
+    crowd.interest.told(node(1), by_session=True)
+
+    assert asked_so == [False] * SILENT_MAX + [True]
+    assert crowd.interest.wants_session(node(1))
+    crowd.roster.members[node(1)].proven = True  # its answers to our pings come
+    assert not crowd.interest.wants_session(node(1))
+    crowd.roster.members[node(1)].proven = False
+    crowd.interest.told(node(1))
+    assert not crowd.interest.wants_session(node(1))
+    assert not crowd.interest.wants_session(node(9))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pnode.protocol.codec import encode
 from pnode.protocol.detector import LAG_S
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.errors import LocalProtocolError
@@ -25,10 +26,13 @@ from pnode.protocol.suspicion import suspicion_min_s
 from pnode.protocol.swim import (
     PACKET_BYTES_MAX,
     Ack,
+    Aged,
     Alive,
     Dead,
     Leave,
     Left,
+    LoadDelta,
+    LoadNews,
     Message,
     Nack,
     Ping,
@@ -356,6 +360,45 @@ def test_links_reach_everybody() -> None:
     network.join(late, hosts[0])
     network.run(3.0)
     assert len([heard for _, heard in late.heard if isinstance(heard, LinksHeard)]) == 4
+
+
+def test_loads_come_over_sessions_where_no_datagram_does() -> None:
+    network = Network()
+    hosts = network.cluster(4)
+    network.reachable = lambda address: False
+    network.run(10.0)
+    for second in range(90):
+        for host in hosts:
+            network.do(host, host.membership.set_load(1, 1, second, 0, 0.0, 0.0, network.now))
+        network.run(1.0)
+    ages_s = [
+        network.now - load.measured_at
+        for host in hosts
+        for other in hosts
+        if host is not other and (load := host.membership.load_of(other.node)) is not None
+    ]
+
+    assert everybody_sees(hosts, State.ALIVE)
+    assert len(ages_s) == 12
+    assert max(ages_s) <= 2.0
+
+
+def test_who_tells_early_makes_nobody_doubt_its_own_event_loop() -> None:
+    network = Network()
+    one, other = network.cluster(2)
+    for host in (one, other):
+        network.do(host, host.membership.set_load(1, 1, 0, 0, 0.0, 0.0, network.now))
+    network.run(2.0)
+    network.crash(other)
+    other = network.add(2, incarnation=2, boot=2)
+    network.do(other, other.membership.set_load(1, 1, 0, 0, 0.0, 0.0, network.now))
+    network.do(other, other.membership.learn(one.membership.signed_record, network.now))
+    news = LoadNews((Aged(encode(LoadDelta(one.node[:8], 1, 9, 1, 1, 1, 1, 1, 1)), 0),))
+    network.do(other, other.membership.datagram(one.node, seal([spell(news)]), network.now))
+
+    network.do(other, other.membership.tick(network.now))
+    assert other.membership.load_of(one.node) is not None
+    assert other.membership.awareness == 0
 
 
 # ---- lying
