@@ -11,7 +11,7 @@ statement of our own key that we do not remember (from before a restart) by risi
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from .awareness import Awareness
 from .broadcast import Broadcasts
@@ -25,7 +25,7 @@ from .record import NodeRecord
 from .roster import MEMBERS_MAX, Happening, Member, Roster, State
 from .signed import Kind, Signed, sign, verify
 from .suspicion import QUORUM, Cases, quorum
-from .swim import MESSAGE_HEAD_BYTES, PACKET_ROOM_BYTES, Alive, Dead, Leave, Left, Suspect, Suspicion, spell
+from .swim import MESSAGE_HEAD_BYTES, PACKET_ROOM_BYTES, Alive, Dead, Leave, Left, News, Suspect, Suspicion, spell
 
 VERIFICATIONS_PER_S = 500
 """Signatures that one peer may make us verify (membership.md 4.8): 2 % of a core."""
@@ -103,6 +103,20 @@ class Census:
         return changes
 
     # ---- what others say
+
+    def hear(self, news: News, relay: NodeId, now: float) -> None:
+        """A statement came. Raises RemoteProtocolError if it does not count."""
+        match news:
+            case Alive():
+                self.hear_record(news.signed, relay, now)
+            case Suspect():
+                self.hear_suspicion(news.signed, relay, now)
+            case Dead():
+                self.hear_dead(news, relay, now)
+            case Left():
+                self.hear_leave(news.signed, relay, now)
+            case _:
+                assert_never(news)
 
     def hear_record(self, signed: Signed, relay: NodeId, now: float) -> None:
         """A record came. Raises RemoteProtocolError if it is forged or its author not certified."""
@@ -232,7 +246,7 @@ class Census:
         self.announce()
 
     def announce(self) -> None:
-        """Tell everybody our record again."""
+        """Tell everybody our record, or tell it again, since somebody has missed it."""
         self._spread(("record", self.me), Alive(self.signed))
 
     def leave(self) -> None:

@@ -23,10 +23,10 @@ class Chore(Enum):
     PROBE = auto()
     PUSH_PULL = auto()
     RECONNECT = auto()
-    ANNOUNCE = auto()
+    COMPARE = auto()
 
 
-RECURRING = (Chore.PROBE, Chore.PUSH_PULL, Chore.RECONNECT, Chore.ANNOUNCE)
+RECURRING = (Chore.PROBE, Chore.PUSH_PULL, Chore.RECONNECT, Chore.COMPARE)
 
 
 class Chores:
@@ -80,7 +80,7 @@ class Chores:
                 return scaled_interval_s(settings.push_pull_interval_s, self._roster.size)
             case Chore.RECONNECT:
                 return settings.reconnect_interval_s
-            case Chore.ANNOUNCE:
-                return settings.record_interval_s
+            case Chore.COMPARE:
+                return settings.compare_interval_s
             case Chore.GOSSIP:
                 return settings.gossip_interval_s

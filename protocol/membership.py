@@ -3,7 +3,7 @@
 One machine that composes the others: the `census` (signed statements: who is a member, accused, dead, gone), the
 `detector` (who answers), the `figures` (loads and links of those whom we follow), anti-entropy (`push_pull`: all that
 is known, with one member at a time), the `piggyback` (what is put into datagrams) and the `chores` (when to do what
-without being asked: probing, gossip, push-pull, looking for the dead, announcing our own record). It hands every
+without being asked: probing, gossip, push-pull, looking for the dead, comparing). It hands every
 message to the one it concerns and gives what has changed to its owner.
 
 The formulas and figures are memberlist's (reference: membership.md 1.1). Where memberlist believes whatever a member
@@ -42,6 +42,7 @@ from .swim import (
     PACKET_BYTES_MAX,
     Ack,
     Alive,
+    Compare,
     Dead,
     Follow,
     Full,
@@ -96,7 +97,7 @@ class Membership:
         self._detector = Detector(settings, self._roster, self._census, self._awareness, rng, now)
         self._interest = Interest(self._roster, rng)
         self._figures = Figures(self._roster, self._interest, record.boot)
-        self._anti_entropy = AntiEntropy(self._census, settings.push_pull_timeout_s)
+        self._anti_entropy = AntiEntropy(self._census, settings.push_pull_timeout_s, now)
         self._piggyback = Piggyback(self._roster, self._census, settings.retransmit_mult)
         self._datagrams = Buckets(DATAGRAMS_PER_S, DATAGRAMS_BURST, MEMBERS_MAX)
         self._chores = Chores(settings, self._awareness, self._roster, rng, now)
@@ -318,14 +319,17 @@ class Membership:
                 self._follow(self._detector.check_next(now), now)
             case Chore.PUSH_PULL:
                 for member in self._roster.pick(1):
-                    self._push_pull(member.node, now)
+                    if self._anti_entropy.is_whole_turn(member):
+                        self._push_pull(member.node, now)
+                    else:
+                        self._output.append(self._anti_entropy.comparison(member))
             case Chore.RECONNECT:
                 for member in self._roster.gone_since(now - self._settings.tombstone_s):
                     self._census.forget(member.node)
                 self._follow(self._detector.look_for_dead(now), now)
                 self._figures.exchange(now)
-            case Chore.ANNOUNCE:
-                self._census.announce()
+            case Chore.COMPARE:
+                self._output += map(self._anti_entropy.comparison, self._roster.pick(self._settings.gossip_nodes))
             case _:
                 assert_never(chore)
 
@@ -345,16 +349,13 @@ class Membership:
                 self._output.append(frame(peer, Ack(message.nonce, message.index)))
             case Ack() | IndirectAck() | Nack() | PingRequest():
                 self._follow(self._detector.hear(peer, message, now, by_session=by_session), now)
-            case Alive():
-                self._census.hear_record(message.signed, peer, now)
-            case Suspect():
-                self._census.hear_suspicion(message.signed, peer, now)
-            case Dead():
-                self._census.hear_dead(message, peer, now)
-            case Left():
-                self._census.hear_leave(message.signed, peer, now)
+            case Alive() | Suspect() | Dead() | Left():
+                self._census.hear(message, peer, now)
             case LoadNews() | LinkNews() | Follow() | Full():
                 self._output += self._figures.hear(peer, message, now, by_session=by_session)
+            case Compare():
+                if self._anti_entropy.differs(message, now):
+                    self._push_pull(peer, now)
             case PushPull():
                 self._hear_everything(peer, message, now, by_session=by_session)
             case _:
@@ -387,6 +388,7 @@ class Membership:
 
     def _flush(self, now: float) -> list[Output]:
         for change in self._census.take_changes():
+            self._anti_entropy.changed()
             self._output.append(change)
             self._figures.changed(change, now)
         for node in self._interest.take_newly():

@@ -46,13 +46,15 @@ class MembershipSettings:
     """For so long the dead are still told what is said about them, so that they can object."""
     retransmit_mult: int = 4
     push_pull_interval_s: float = 30.0
-    """Everything is exchanged with one member per interval (up to 32 members; see `push_pull.scaled_interval_s`)."""
+    """Everything is compared with one member per interval, and every eighth time exchanged (up to 32 members; see
+    `push_pull.scaled_interval_s`)."""
     push_pull_timeout_s: float = 10.0
     """No second exchange with the same member is begun before."""
     reconnect_interval_s: float = 30.0
     """How often some of the dead are looked for: Serf's figure."""
-    record_interval_s: float = 60.0
-    """How often the own record is broadcast anew."""
+    compare_interval_s: float = 60.0
+    """How often `gossip_nodes` members more are told by a hash what is known here, so that whoever has missed this
+    node's record, or anybody else's, asks for it: to broadcast the record itself anew took 85 bytes/s."""
     tombstone_s: float = 24 * 3600.0
     """After that long the left and the dead are forgotten: Serf's figure."""
 

@@ -2,9 +2,9 @@
 
 A probe begins with a burst of three pings. Whoever answers any of them is alive; the least round trip of the three
 is its distance, which takes out most of the noise of a busy machine (membership.md 2.2). Regular checks of a member
-whose distance and address are known begin with a single ping, three times out of four; the other two follow if it is
-not answered soon, so that a lost datagram means no more than in a burst. What follows silence depends on what the
-probe is for:
+whose distance and address are known begin with a single ping, three times out of four, and every other time before
+that; the other two follow if it is not answered soon, so that a lost datagram means no more than in a burst. What
+follows silence depends on what the probe is for:
 
 - a *check*, the regular one, asks k others to try and at the same time pings over the session, since networks lose
   datagrams more readily than they break connections; whoever is silent to all of them by the end of the probe
@@ -28,6 +28,10 @@ from .roster import Member, Roster
 from .swim import PINGS, Ack, IndirectAck, Nack, Ping, PingRequest
 from .timers import Timers
 
+NONCE_BITS = 32
+"""Of a probe. Answers are authenticated, so a nonce need only be another than that of any probe in progress, and of
+most that anybody may have recorded before we were restarted."""
+
 HELP_MAX = 64
 """Probes in progress on others' behalf."""
 
@@ -36,7 +40,11 @@ HELP_PER_PEER_MAX = 4
 
 
 BURSTS_FIRST = 3
-"""So many bursts measure a member before single pings do: the median of three round trips minds no outlier."""
+"""So many bursts measure a member soon: the median of three round trips minds no outlier."""
+
+FIRST_TURN = 2
+"""Until then every second of our checks is a burst: if all were, a node in a new cluster of 64 or more would send 400
+bytes/s for minutes."""
 
 BURST_TURN = 4
 """From then on every fourth check is a burst, which halves what probing costs: a delay is a minute old among 16 nodes
@@ -142,6 +150,8 @@ class Prober:
         self._running: dict[tuple[NodeId, Purpose], int] = {}
         self._help: dict[tuple[NodeId, NodeId], int] = {}
         self._timers: Timers[int] = Timers()
+        self._first_checks = 0
+        """Checks so far of members that were to be measured soon."""
 
     @property
     def deadline(self) -> float:
@@ -156,7 +166,7 @@ class Prober:
         if (member.node, purpose) in self._running:
             return []
         probe = self._begin(member, purpose, now)
-        if purpose is Purpose.CHECK and not _takes_burst(member):
+        if purpose is Purpose.CHECK and not self._takes_burst(member):
             probe.sent, probe.measures = 1, False
             self._timers.set(probe.nonce, now + SECOND_WAVE_SHARE * self._settings.probe_timeout_s)
         self._running[member.node, purpose] = probe.nonce
@@ -206,8 +216,19 @@ class Prober:
             findings += self._time_up(self._probes[nonce], now)
         return findings
 
+    def _takes_burst(self, member: Member) -> bool:
+        """Whether the next regular check of a member does. Where nobody knows which of several addresses is good, all
+        of them are tried at once."""
+        member.checks += 1
+        if not member.proven and len(member.record.addresses) > 1:
+            return True
+        if member.bursts >= BURSTS_FIRST:
+            return member.checks % BURST_TURN == 0
+        self._first_checks += 1
+        return self._first_checks % FIRST_TURN == 1
+
     def _begin(self, member: Member, purpose: Purpose, now: float) -> _Probe:
-        probe = _Probe(self._rng.getrandbits(63), member, purpose, now, member.route)
+        probe = _Probe(self._rng.getrandbits(NONCE_BITS), member, purpose, now, member.route)
         self._probes[probe.nonce] = probe
         quick = purpose is Purpose.QUICK
         self._timers.set(
@@ -292,9 +313,3 @@ class Prober:
             return []
         probe.member.bursts += 1
         return [RoundTrip(probe.member.node, probe.rtt_s, probe.place)]
-
-
-def _takes_burst(member: Member) -> bool:
-    """Whether the next regular check of a member does."""
-    member.checks += 1
-    return not member.proven or member.bursts < BURSTS_FIRST or member.checks % BURST_TURN == 0

@@ -4,24 +4,31 @@ It is how a node joins, how two halves of a cluster become one again, and what r
 Tables only ever grow together: a record that is not newer changes nothing, and a member that is dead to the other
 side becomes a suspect to ours, with the same accusations, and has its chance to answer.
 
-Two tables are nearly always the same, so they are compared before anything is shown. A *request* shows the sender and
-names whom else it knows; the *answer* shows what differs from that, and what the request did not name, and says who
-of the named is to be shown in turn; those are in a *supplement*, the third and last message.
+Two tables are nearly always the same, so they are compared before anything is shown. Most turns begin and end with a
+datagram that carries a hash (`swim.Compare`): whoever has another one begins an exchange. Of that, a *request* shows
+the sender and names whom else it knows; the *answer* shows what differs from that, and what the request did not name,
+and says who of the named is to be shown in turn; those are in a *supplement*, the third and last message.
+
+The hash is over what two members can agree on by an exchange: who is present, in which incarnation and state. The
+gone are not in it, since those who joined after a death never hear of it.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .bucket import Buckets
+from .bucket import Bucket, Buckets
 from .census import Census
+from .effects import SendDatagram
 from .errors import RemoteProtocolError
 from .ids import NodeId
+from .piggyback import datagram
 from .record import NodeRecord
 from .roster import MEMBERS_MAX, Member, State
 from .signed import Signed
-from .swim import ENTRIES_MAX, SHORT_BYTES, Entry, Known, PushPull
+from .swim import ENTRIES_MAX, SHORT_BYTES, Compare, Entry, Known, PushPull, spell
 from .timers import Timers
 
 EXCHANGES_MAX = 8
@@ -50,6 +57,14 @@ ANSWERS_PER_S = 0.5
 
 ANSWERS_BURST = 4
 """A node that restarts a few times in a row is let in at once."""
+
+WHOLE_TURN = 8
+"""Every so many turns are an exchange in any case: it also tells of the gone, and passes where datagrams do not."""
+
+DIFFERENCES_PER_S = 1 / 60
+DIFFERENCES_BURST = 4
+"""Exchanges that we begin because somebody has another hash. Of a few changes in a row each is made up for at once;
+who differs for ever, or lies, makes us name all members once a minute and not more often."""
 
 MEMBERS_UNSCALED = 32
 """Up to here the interval is the one in the settings; every doubling of the cluster adds one more interval, so that
@@ -84,13 +99,36 @@ class _Begun:
 class AntiEntropy:
     """Both ends of push-pulls: what is said, when, and what is made of what was heard."""
 
-    def __init__(self, census: Census, timeout_s: float) -> None:
+    def __init__(self, census: Census, timeout_s: float, now: float) -> None:
         self._census = census
         self._timeout_s = timeout_s
         self._begun: dict[NodeId, _Begun] = {}
         self._owed: dict[NodeId, _Owed] = {}
         self._again: Timers[NodeId] = Timers()
         self._budgets = Buckets(ANSWERS_PER_S, ANSWERS_BURST, MEMBERS_MAX)
+        self._differences = Bucket(DIFFERENCES_PER_S, DIFFERENCES_BURST, now)
+        self._turns = census.me[0]  # nodes that were started together need not name everybody together
+        self._total = b""
+        """As it was worked out last; empty when something has become of a member since."""
+        self._own = (0, False)
+        """Our incarnation then, and whether we had left."""
+
+    def is_whole_turn(self, member: Member) -> bool:
+        """Whether this turn with a member is an exchange, whatever a comparison would say."""
+        self._turns += 1
+        return self._turns % WHOLE_TURN == 0 or not member.proven
+
+    def changed(self) -> None:
+        """Something has become of a member."""
+        self._total = b""
+
+    def comparison(self, member: Member) -> SendDatagram:
+        """What tells a member whether it knows what we know."""
+        return datagram(member, [spell(Compare(self._known_total()))])
+
+    def differs(self, theirs: Compare, now: float) -> bool:
+        """Whether to begin an exchange with a member that has sent this."""
+        return theirs.total != self._known_total() and self._differences.take(now)
 
     def begin(self, peer: NodeId, now: float) -> PushPull | None:
         """What to send to a peer; None if we did so just now, or wait for too many answers."""
@@ -148,6 +186,22 @@ class AntiEntropy:
         return reply
 
     # ---- saying
+
+    def _known_total(self) -> bytes:
+        """The hash over what we know."""
+        census = self._census
+        own = (census.record.incarnation, census.farewell is not None)
+        if self._total and own == self._own:
+            return self._total
+        self._own = incarnation, has_left = own
+        known = [(member.node, member.incarnation, member.state.value) for member in census.roster.present]
+        if not has_left:
+            known.append((census.me, incarnation, State.ALIVE.value))
+        total = hashlib.blake2b(digest_size=SHORT_BYTES, person=b"pnode-members")
+        for node, incarnation, state in sorted(known):
+            total.update(node + incarnation.to_bytes(8, "big") + bytes((state,)))
+        self._total = total.digest()
+        return self._total
 
     def _answer(self, request: PushPull) -> PushPull:
         """All we know and the other side does not."""

@@ -4,7 +4,7 @@ Three sorts of words travel. *Probes* (Ping to Nack) are between two nodes and m
 to Left) carries statements signed by whoever they bind: a record and a leave by their owner, a suspicion by its
 accuser, so that it may pass through any hands. *Figures* (LoadNews, LinkNews) are told by their owner to whoever has
 asked for them (Follow); whoever acts on one asks the owner first. A PushPull is everything at once and needs a
-session.
+session; a Compare finds out whether there is any need of it.
 """
 
 from dataclasses import dataclass
@@ -273,6 +273,15 @@ class PushPull:
 
 
 @dataclass(frozen=True, slots=True)
+class Compare:
+    """Whoever knows anything else of the membership than the sender begins a PushPull with it; who knows the same is
+    silent."""
+
+    total: Short
+    """A hash over all whom the sender knows to be present, itself included, their incarnations and states."""
+
+
+@dataclass(frozen=True, slots=True)
 class Packet:
     """What one datagram carries: messages, each encoded by itself, so that an unknown one spoils nothing."""
 
@@ -285,7 +294,7 @@ class Packet:
 Probe = Ping | Ack | PingRequest | IndirectAck | Nack
 News = Alive | Suspect | Dead | Left
 Telling = LoadNews | LinkNews | Follow | Full
-Message = Probe | News | Telling | PushPull
+Message = Probe | News | Telling | PushPull | Compare
 
 FRAMES: dict[int, type] = {
     1: Ping,
@@ -302,6 +311,7 @@ FRAMES: dict[int, type] = {
     12: PushPull,
     13: Follow,
     14: Full,
+    15: Compare,
 }
 """Kinds 1 to 39 are the members' own."""
 

@@ -1,5 +1,6 @@
 """One prober, spoken to by hand."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -19,6 +20,7 @@ from pnode.protocol.probe import (
     Tell,
     Unanswered,
 )
+from pnode.protocol.record import Address
 from pnode.protocol.roster import DIRECT_MAX, Member, Roster
 from pnode.protocol.signed import Signed
 from pnode.protocol.swim import Ack, IndirectAck, Nack, Ping, PingRequest
@@ -92,7 +94,7 @@ def well_known(bench: Bench) -> Member:
     return member
 
 
-def test_a_well_known_member_is_checked_with_one_ping_three_times_out_of_four() -> None:
+def test_a_member_is_checked_with_one_ping_every_other_time_and_later_three_times_out_of_four() -> None:
     bench = Bench()
     member = bench.members[0]
     pings = []
@@ -103,7 +105,24 @@ def test_a_well_known_member_is_checked_with_one_ping_three_times_out_of_four() 
             bench.prober.ack(member.node, Ack(nonce_of(findings), index), NOW + turn, by_session=False)
         assert bench.prober.deadline == float("inf")
 
-    assert pings == [3, 3, 3, 3, 1, 1, 1, 3, 1, 1, 1, 3]
+    assert pings == [3, 1, 3, 1, 3, 1, 1, 3, 1, 1, 1, 3]
+
+
+def test_of_many_who_were_never_measured_every_second_is_checked_with_a_burst() -> None:
+    bench = Bench()
+    pings = [len(bench.prober.start(member, Purpose.CHECK, NOW)) for member in bench.members[:4]]
+
+    assert pings == [3, 1, 3, 1]
+
+
+def test_where_nobody_knows_which_address_is_good_all_are_tried_at_once() -> None:
+    bench = Bench()
+    addresses = tuple(Address(f"10.0.0.{number}", 7946) for number in range(1, 4))
+    for member in bench.members[:4]:
+        member.record = replace(member.record, addresses=addresses)
+        findings = bench.prober.start(member, Purpose.CHECK, NOW)
+
+        assert [finding.address for finding in findings if isinstance(finding, Tell)] == list(addresses)
 
 
 def test_the_answer_to_one_ping_is_an_answer_and_no_measurement() -> None:

@@ -8,12 +8,33 @@ from pnode.protocol import push_pull
 from pnode.protocol.codec import encode
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.ids import NodeId
-from pnode.protocol.push_pull import ANSWERS_BURST, EXCHANGES_MAX, scaled_interval_s
+from pnode.protocol.push_pull import (
+    ANSWERS_BURST,
+    DIFFERENCES_BURST,
+    DIFFERENCES_PER_S,
+    EXCHANGES_MAX,
+    WHOLE_TURN,
+    scaled_interval_s,
+)
 from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign
-from pnode.protocol.swim import Aged, Entry, Known, Leave, LoadDelta, PushPull, Suspect, Suspicion, read, spell
+from pnode.protocol.swim import (
+    Aged,
+    Compare,
+    Entry,
+    Known,
+    Leave,
+    LoadDelta,
+    Message,
+    PushPull,
+    Suspect,
+    Suspicion,
+    read,
+    spell,
+    unseal,
+)
 
-from .members import CLUSTER, OUTSIDER, START, Host, Network, seed_of, signed_record
+from .members import CLUSTER, OUTSIDER, START, Host, Network, record_of, seed_of, signed_record
 
 
 @pytest.mark.parametrize(
@@ -348,3 +369,90 @@ def test_two_clusters_know_each_other_after_three_messages_between_two_members()
         (4, 0, 0),
     ]
     assert len(ours[1].membership.members) == len(theirs[2].membership.members) == 7
+
+
+# ---- comparing
+
+
+def watched(network: Network) -> list[Message]:
+    """What is said from now on."""
+    said: list[Message] = []
+
+    def note(_: Host, effect: Send | SendDatagram) -> None:
+        said.extend(map(read, unseal(effect.payload) if isinstance(effect, SendDatagram) else [effect.payload]))
+
+    network.tap = note
+    return said
+
+
+def total_of(host: Host, other: Host) -> bytes:
+    sent = host.membership._anti_entropy.comparison(host.membership.members[other.node])
+    (message,) = map(read, unseal(sent.payload))
+    assert isinstance(message, Compare)
+    return message.total
+
+
+def test_members_who_know_the_same_compare_and_show_each_other_everything_only_once_in_a_while() -> None:
+    network = Network()
+    hosts = network.cluster(6, settle_s=20.0)
+    said = watched(network)
+    network.run(30.0 * WHOLE_TURN)
+
+    requests = [message for message in said if isinstance(message, PushPull) and message.reply_wanted]
+    compared = [message for message in said if isinstance(message, Compare)]
+    assert len(requests) == len(hosts)
+    assert len(compared) == len(hosts) * (WHOLE_TURN - 1 + 3 * WHOLE_TURN // 2)
+    assert len({message.total for message in compared}) == 1
+
+
+def test_who_has_missed_a_record_is_shown_it_after_the_next_comparison() -> None:
+    network = Network()
+    hosts = network.cluster(6, settle_s=20.0)
+    network.loss = 1.0
+    network.do(hosts[0], hosts[0].membership.update_record(record_of(1, boot=7), network.now))
+    network.run(2.5)
+    missed = [host for host in hosts[1:] if host.membership.members[hosts[0].node].record.boot != 7]
+    network.loss = 0.0
+    network.run(60.0)
+
+    assert missed
+    assert all(host.membership.members[hosts[0].node].record.boot == 7 for host in hosts[1:])
+
+
+def test_a_liar_or_whoever_differs_for_ever_makes_us_name_all_members_once_a_minute_at_most() -> None:
+    network = Network()
+    one, other, *_ = network.cluster(4, settle_s=20.0)
+    said = watched(network)
+    for second in range(120):
+        network.do(one, one.membership.message(other.node, Compare(second.to_bytes(8, "big")), network.now))
+        network.run(1.0)
+
+    requests = [message for message in said if isinstance(message, PushPull) and message.reply_wanted]
+    assert DIFFERENCES_BURST < len(requests) <= DIFFERENCES_BURST + 120 * DIFFERENCES_PER_S + 4  # the regular ones
+
+
+def test_where_datagrams_do_not_pass_everything_is_exchanged_every_time() -> None:
+    network = Network()
+    hosts = network.cluster(3, settle_s=20.0)
+    network.reachable = lambda address: False
+    network.run(20.0)
+    said = watched(network)
+    network.run(90.0)
+
+    requests = [message for message in said if isinstance(message, PushPull) and message.reply_wanted]
+    assert len(requests) == 3 * len(hosts)
+
+
+def test_the_total_is_of_those_who_are_present_and_of_nobody_else() -> None:
+    network = Network()
+    one, other, third, last = network.cluster(4)
+    before = total_of(one, other)
+    assert before == total_of(other, one)
+    network.do(last, last.membership.leave(network.now))
+    network.run(2.0)
+    small = Network().cluster(3)
+
+    assert total_of(one, other) == total_of(third, one) == total_of(last, one) != before
+    assert total_of(one, other) == total_of(small[0], small[1])
+    network.do(one, one.membership.update_record(record_of(1), network.now))
+    assert total_of(one, other) != total_of(other, one)

@@ -17,6 +17,7 @@ from pnode.protocol.swim import (
     Ack,
     Aged,
     Alive,
+    Compare,
     Dead,
     Entry,
     Follow,
@@ -56,6 +57,7 @@ MESSAGES: list[Message] = [
     PushPull(True, (Entry(SIGNED, 2, (SIGNED,)),), (Aged(b"load", 5),), ()),
     Follow(2**32 - 1, 7),
     Full(300),
+    Compare(b"12345678"),
 ]
 
 
