@@ -61,10 +61,11 @@ ANSWERS_BURST = 4
 WHOLE_TURN = 8
 """Every so many turns are an exchange in any case: it also tells of the gone, and passes where datagrams do not."""
 
-DIFFERENCES_PER_S = 1 / 60
+DIFFERENCES_PER_S = 1 / 300
 DIFFERENCES_BURST = 4
-"""Exchanges that we begin because somebody has another hash. Of a few changes in a row each is made up for at once;
-who differs for ever, or lies, makes us name all members once a minute and not more often."""
+"""Exchanges that we begin at once because somebody has another hash: a few changes in a row are made up for. After
+these the next turn is an exchange, so that whoever differs for ever, or lies, costs us what turns without comparing
+would."""
 
 MEMBERS_UNSCALED = 32
 """Up to here the interval is the one in the settings; every doubling of the cluster adds one more interval, so that
@@ -108,15 +109,19 @@ class AntiEntropy:
         self._budgets = Buckets(ANSWERS_PER_S, ANSWERS_BURST, MEMBERS_MAX)
         self._differences = Bucket(DIFFERENCES_PER_S, DIFFERENCES_BURST, now)
         self._turns = census.me[0]  # nodes that were started together need not name everybody together
+        self._is_owed = False
+        """Whether the next turn has to make up for a difference."""
         self._total = b""
         """As it was worked out last; empty when something has become of a member since."""
         self._own = (0, False)
         """Our incarnation then, and whether we had left."""
 
     def is_whole_turn(self, member: Member) -> bool:
-        """Whether this turn with a member is an exchange, whatever a comparison would say."""
+        """Whether this turn with a member is an exchange, whatever a comparison would say: also if it was probed and
+        no datagram of it came."""
         self._turns += 1
-        return self._turns % WHOLE_TURN == 0 or not member.proven
+        owed, self._is_owed = self._is_owed, False
+        return owed or self._turns % WHOLE_TURN == 0 or (member.checks > 0 and not member.proven)
 
     def changed(self) -> None:
         """Something has become of a member."""
@@ -128,7 +133,11 @@ class AntiEntropy:
 
     def differs(self, theirs: Compare, now: float) -> bool:
         """Whether to begin an exchange with a member that has sent this."""
-        return theirs.total != self._known_total() and self._differences.take(now)
+        if theirs.total == self._known_total():
+            return False
+        at_once = self._differences.take(now)
+        self._is_owed = self._is_owed or not at_once
+        return at_once
 
     def begin(self, peer: NodeId, now: float) -> PushPull | None:
         """What to send to a peer; None if we did so just now, or wait for too many answers."""
