@@ -6,15 +6,15 @@ with these machines on a virtual clock (the reference's own simulation, membersh
 =======  ====================  ===========  ===============================================================
 profile  suspected / all dead  bytes/s      deaths per stall of a node's event loop
 =======  ====================  ===========  ===============================================================
-lan      1.4 s / 6.3 s         430          none up to 4 s, 5 % at 6 s
-wan      6.9 s / 43 s          190          none up to 20 s
-fast     1.1 s / 3.0 s         710          3 % at 2 s, 81 % at 3 s: only where tasks run in other processes
+lan      1.4 s / 6.3 s         280          none up to 4 s, 5 % at 6 s
+wan      6.9 s / 43 s          60           none up to 20 s
+fast     1.1 s / 3.0 s         550          3 % at 2 s, 81 % at 3 s: only where tasks run in other processes
 =======  ====================  ===========  ===============================================================
 
-Of the bytes in lan, two thirds are pings and their answers, a quarter is the records that are announced anew; the
-rest is mostly push-pull, which names every member, every 30 s. The table is of a cluster that stands: in the minutes
-after joining delays are measured by bursts of three pings, for some 250 bytes/s more. Figures of load come on top as
-far as they are news: see `figures`.
+The bytes are those of datagrams with the headers of IP and UDP, a third of all, and of frames. In lan nine tenths are
+pings and their answers; the rest is hashes that are compared (`push_pull`), and an exchange of everything every four
+minutes. The table is of a cluster that stands: in the minutes after joining more delays are measured by bursts of
+three pings, for some 80 bytes/s more. Figures of load come on top as far as they are news: see `figures`.
 """
 
 from dataclasses import dataclass
