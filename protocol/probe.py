@@ -2,9 +2,9 @@
 
 A probe begins with a burst of three pings. Whoever answers any of them is alive; the least round trip of the three
 is its distance, which takes out most of the noise of a busy machine (membership.md 2.2). Regular checks of a member
-whose distance and address are known begin with a single ping, three times out of four, and every other time before
-that; the other two follow if it is not answered soon, so that a lost datagram means no more than in a burst. What
-follows silence depends on what the probe is for:
+whose distance and address are known begin with a single ping, three times out of four; in a large cluster those of
+others do, too, every other time. The other two pings follow if it is not answered soon, so that a lost datagram means
+no more than in a burst. What follows silence depends on what the probe is for:
 
 - a *check*, the regular one, asks k others to try and at the same time pings over the session, since networks lose
   datagrams more readily than they break connections; whoever is silent to all of them by the end of the probe
@@ -42,9 +42,11 @@ HELP_PER_PEER_MAX = 4
 BURSTS_FIRST = 3
 """So many bursts measure a member soon: the median of three round trips minds no outlier."""
 
+FIRST_CHECKS = 32
 FIRST_TURN = 2
-"""Until then every second of our checks is a burst: if all were, a node in a new cluster of 64 or more would send 400
-bytes/s for minutes."""
+"""Of the checks that are to measure somebody soon the first are bursts, so that 16 nodes are measured within half
+a minute; then every second one: if all were, a node in a new cluster of 64 or more would send 400 bytes/s for
+minutes."""
 
 BURST_TURN = 4
 """From then on every fourth check is a burst, which halves what probing costs: a delay is a minute old among 16 nodes
@@ -225,7 +227,7 @@ class Prober:
         if member.bursts >= BURSTS_FIRST:
             return member.checks % BURST_TURN == 0
         self._first_checks += 1
-        return self._first_checks % FIRST_TURN == 1
+        return self._first_checks <= FIRST_CHECKS or self._first_checks % FIRST_TURN == 1
 
     def _begin(self, member: Member, purpose: Purpose, now: float) -> _Probe:
         probe = _Probe(self._rng.getrandbits(NONCE_BITS), member, purpose, now, member.route)

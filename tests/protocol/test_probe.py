@@ -10,6 +10,7 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.probe import (
     BURSTS_FIRST,
+    FIRST_CHECKS,
     HELP_MAX,
     HELP_PER_PEER_MAX,
     Answered,
@@ -94,7 +95,7 @@ def well_known(bench: Bench) -> Member:
     return member
 
 
-def test_a_member_is_checked_with_one_ping_every_other_time_and_later_three_times_out_of_four() -> None:
+def test_a_well_known_member_is_checked_with_one_ping_three_times_out_of_four() -> None:
     bench = Bench()
     member = bench.members[0]
     pings = []
@@ -105,19 +106,20 @@ def test_a_member_is_checked_with_one_ping_every_other_time_and_later_three_time
             bench.prober.ack(member.node, Ack(nonce_of(findings), index), NOW + turn, by_session=False)
         assert bench.prober.deadline == float("inf")
 
-    assert pings == [3, 1, 3, 1, 3, 1, 1, 3, 1, 1, 1, 3]
+    assert pings == [3, 3, 3, 3, 1, 1, 1, 3, 1, 1, 1, 3]
 
 
-def test_of_many_who_were_never_measured_every_second_is_checked_with_a_burst() -> None:
-    bench = Bench()
-    pings = [len(bench.prober.start(member, Purpose.CHECK, NOW)) for member in bench.members[:4]]
+def test_of_many_who_were_never_measured_every_second_is_checked_with_a_burst_after_the_first() -> None:
+    bench = Bench(FIRST_CHECKS + 7)
+    pings = [len(bench.prober.start(member, Purpose.CHECK, NOW)) for member in bench.members]
 
-    assert pings == [3, 1, 3, 1]
+    assert pings == [3] * FIRST_CHECKS + [3, 1] * 3
 
 
 def test_where_nobody_knows_which_address_is_good_all_are_tried_at_once() -> None:
     bench = Bench()
     addresses = tuple(Address(f"10.0.0.{number}", 7946) for number in range(1, 4))
+    bench.prober._first_checks = FIRST_CHECKS
     for member in bench.members[:4]:
         member.record = replace(member.record, addresses=addresses)
         findings = bench.prober.start(member, Purpose.CHECK, NOW)
