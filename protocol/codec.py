@@ -7,6 +7,10 @@ versions may differ.
 
 msgpack itself is permissive (reference: membership.md 4.7): it accepts NaN, booleans where integers belong and
 headers that announce four billion elements. Hence the limits at decoding and the exact checks after it.
+
+Every message of every peer comes through here, so annotations are looked at once: each becomes a function, made of
+the functions of what it is made of (`reader`). Source written for each class and run, as dataclasses do, would read in
+about half the time, but the core runs no text.
 """
 
 import dataclasses
@@ -22,14 +26,11 @@ import msgpack
 from .errors import RemoteProtocolError
 
 T = TypeVar("T")
-Convert = Callable[[Any], Any]
+Read = Callable[[Any], Any]
+"""Gives the value that plain values spell, or raises MalformedError."""
 
 ITEMS_MAX = 65_536
 """No array in any message is longer; the largest are lists of files and of tasks."""
-
-
-_PACKER = msgpack.Packer(use_bin_type=True)
-"""Making one costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
 
 
 class MalformedError(RemoteProtocolError):
@@ -68,7 +69,7 @@ Bytes64 = Annotated[bytes, Length(64, 64)]
 
 def encode(value: Any) -> bytes:
     """Write a wire class as one msgpack array."""
-    return pack(to_wire(value))
+    return pack(value)
 
 
 def decode(wire_class: type[T], data: bytes) -> T:
@@ -76,33 +77,35 @@ def decode(wire_class: type[T], data: bytes) -> T:
 
     Raises MalformedError unless the bytes are one array that fits the class exactly.
     """
-    return from_wire(wire_class, unpack(data))
+    annotation: Any = wire_class
+    result: T = reader(annotation)(unpack(data))
+    return result
 
 
 def pack(value: Any) -> bytes:
-    """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them)."""
+    """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them) and of wire classes."""
     packed: bytes = _PACKER.pack(value)
     return packed
 
 
 def unpack(data: bytes) -> Any:
-    """Plain values from msgpack, arrays as lists, within limits; texts and bytes can be no longer than the data.
+    """Plain values from msgpack, arrays as lists, within limits; nothing in it can be longer than the data.
 
     Raises MalformedError for anything else, maps and extension types included. Up to 1,024 levels are accepted
     (msgpack's own limit): values are checked level by level against classes of at most six, so deeper ones can only
     stand where nothing of them is looked at.
     """
     try:
-        return msgpack.unpackb(
-            data,
-            max_array_len=min(len(data), ITEMS_MAX),
-            max_map_len=0,
-            max_ext_len=0,
-            object_pairs_hook=_refuse_map,  # the limits alone would let empty ones pass
-            ext_hook=_refuse_extension,
-        )
+        return _unpack(data) if len(data) <= ITEMS_MAX else _unpack(data, max_array_len=ITEMS_MAX)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         raise MalformedError(f"not a msgpack value within limits: {error}") from None
+
+
+def from_wire(wire_class: type[T], plain: Any) -> T:
+    """Build a wire class from what `unpack` gave; raises MalformedError."""
+    annotation: Any = wire_class
+    result: T = reader(annotation)(plain)
+    return result
 
 
 def _refuse_map(_: list[tuple[Any, Any]]) -> None:
@@ -113,80 +116,44 @@ def _refuse_extension(code: int, _: bytes) -> None:
     raise ValueError(f"extension type {code}")
 
 
-def to_wire(value: Any) -> Any:
-    """Plain values for msgpack: wire classes and tuples become lists."""
-    kind: Any = type(value)  # Any: whether a checker sees that `type` is hashable depends on what it has read before
-    if kind is tuple or kind is list:
-        return [to_wire(item) for item in value]
-    spell = _class_speller(kind)
-    return value if spell is None else spell(value)
+_unpack = functools.partial(
+    msgpack.unpackb,
+    max_map_len=0,
+    max_ext_len=0,
+    object_pairs_hook=_refuse_map,  # the limits alone would let empty ones pass
+    ext_hook=_refuse_extension,
+)
 
 
-def from_wire(wire_class: type[T], plain: Any) -> T:
-    """Build a wire class from what `unpack` gave; raises MalformedError."""
-    annotation: Any = wire_class
-    result: T = _checker(annotation)(plain)
-    return result
+# ---- writing: msgpack asks for the fields of what it does not know
 
 
-# ---- writing: an annotation becomes a function that makes plain values, once
+def _fields_of(value: Any) -> tuple[Any, ...]:
+    return _getter(type(value))(value)
 
 
 @functools.cache
-def _class_speller(kind: Any) -> Convert | None:
-    """What turns a wire class into a list; None for any other type."""
+def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the fields of a wire class; raises TypeError for any other type."""
     if not dataclasses.is_dataclass(kind):
-        return None
+        raise TypeError(f"a {kind.__name__} does not travel")
     names = [field.name for field in dataclasses.fields(kind) if field.init]
-    hints = get_type_hints(kind, include_extras=True)
-    spellers = [(at, _speller(hints[name])) for at, name in enumerate(names)]
-    nested = [(at, spell) for at, spell in spellers if spell is not None]
-    if len(names) == 1:  # of which attrgetter gives no tuple
-        (name,), spell_one = names, spellers[0][1] or _as_it_is
-        return lambda value: [spell_one(getattr(value, name))]
     fields = operator.attrgetter(*names)
-
-    def spell_class(value: Any) -> list[Any]:
-        plain = list(fields(value))
-        for at, spell in nested:
-            plain[at] = spell(plain[at])
-        return plain
-
-    return spell_class
+    return fields if len(names) > 1 else lambda value: (fields(value),)  # of one it gives no tuple
 
 
-def _speller(annotation: Any) -> Convert | None:
-    """What a field needs; None where its value can stay as it is."""
-    bare = _bare(annotation)
-    if get_origin(bare) in _UNIONS:
-        return to_wire
-    if get_origin(bare) is not tuple:
-        return _class_speller(bare)
-    kinds = get_args(bare)
-    if len(kinds) != 2 or kinds[1] is not Ellipsis:
-        return to_wire
-    spell = _speller(kinds[0])
-    return list if spell is None else lambda values: [spell(value) for value in values]
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _bare(annotation: Any) -> Any:
-    """An annotation without its bounds and its names."""
-    while isinstance(annotation, NewType) or get_origin(annotation) is Annotated:
-        annotation = annotation.__supertype__ if isinstance(annotation, NewType) else get_args(annotation)[0]
-    return annotation
+_PACKER = msgpack.Packer(use_bin_type=True, default=_fields_of)
+"""Making one costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
 
 
 # ---- reading: an annotation becomes a function that returns the checked value or raises MalformedError, once
 
 
 @functools.cache
-def _checker(annotation: Any) -> Convert:  # Any: an annotation may be any object
+def reader(annotation: Any) -> Read:  # Any: an annotation may be any object
+    """What reads values that are annotated like this."""
     if isinstance(annotation, NewType):
-        return _checker(annotation.__supertype__)
+        return reader(annotation.__supertype__)
     if get_origin(annotation) is Annotated:
         kind, *bounds = get_args(annotation)
         return _bounded(_bare(kind), bounds)
@@ -201,16 +168,23 @@ def _checker(annotation: Any) -> Convert:  # Any: an annotation may be any objec
     raise TypeError(f"no rule for {annotation!r} on the wire")
 
 
-def _bounded(kind: Any, bounds: list[Any]) -> Convert:
+def _bare(annotation: Any) -> Any:
+    """An annotation without its bounds and its names."""
+    while isinstance(annotation, NewType) or get_origin(annotation) is Annotated:
+        annotation = annotation.__supertype__ if isinstance(annotation, NewType) else get_args(annotation)[0]
+    return annotation
+
+
+def _bounded(kind: Any, bounds: list[Any]) -> Read:
     length = next((bound for bound in bounds if isinstance(bound, Length)), None)
     span = next((bound for bound in bounds if isinstance(bound, Range)), None)
     if length is not None:
         return _tuple(kind, length) if get_origin(kind) is tuple else _sized(kind, length)
-    return _checker(kind) if span is None else _ranged(kind, span)
+    return reader(kind) if span is None else _ranged(kind, span)
 
 
-def _ranged(kind: Any, span: Range) -> Convert:
-    exact, low, high = _checker(kind), span.low, span.high
+def _ranged(kind: Any, span: Range) -> Read:
+    exact, low, high = reader(kind), span.low, span.high
 
     def check(value: Any) -> Any:
         if type(value) is not kind:  # of the right type nothing but the range is left to check; NaN is in none
@@ -223,13 +197,13 @@ def _ranged(kind: Any, span: Range) -> Convert:
     return check
 
 
-def _sized(kind: Any, length: Length) -> Convert:
-    exact, low, high = _checker(kind), length.low, length.high
+def _sized(kind: Any, length: Length) -> Read:
+    exact, low, high = reader(kind), length.low, length.high
 
     def check(value: Any) -> Any:
         if type(value) is not kind:
             value = exact(value)
-        size = len(value) if kind is bytes else len(value.encode())
+        size = len(value) if kind is bytes or value.isascii() else len(value.encode())
         if not low <= size <= high:
             raise MalformedError(f"length {size} is not between {low} and {high}")
         return value
@@ -237,18 +211,18 @@ def _sized(kind: Any, length: Length) -> Convert:
     return check
 
 
-def _optional(annotation: Any) -> Convert:
+def _optional(annotation: Any) -> Read:
     kinds = get_args(annotation)
     if len(kinds) != 2 or types.NoneType not in kinds:
         raise TypeError(f"only `X | None` unions travel, not {annotation!r}")
-    inner = _checker(kinds[0] if kinds[1] is types.NoneType else kinds[1])
+    inner = reader(kinds[0] if kinds[1] is types.NoneType else kinds[1])
     return lambda value: None if value is None else inner(value)
 
 
-def _tuple(annotation: Any, length: Length) -> Convert:
+def _tuple(annotation: Any, length: Length) -> Read:
     kinds = get_args(annotation)
     if len(kinds) == 2 and kinds[1] is Ellipsis:
-        inner, low, high = _checker(kinds[0]), length.low, length.high
+        inner, low, high = reader(kinds[0]), length.low, length.high
 
         def check_many(value: Any) -> Any:
             if type(value) is not list or not low <= len(value) <= high:
@@ -256,7 +230,7 @@ def _tuple(annotation: Any, length: Length) -> Convert:
             return tuple([inner(item) for item in value])
 
         return check_many
-    inners = [_checker(kind) for kind in kinds]
+    inners = [reader(kind) for kind in kinds]
 
     def check_fixed(value: Any) -> Any:
         if type(value) is not list or len(value) < len(inners):
@@ -266,32 +240,52 @@ def _tuple(annotation: Any, length: Length) -> Convert:
     return check_fixed
 
 
-def _wire_class(wire_class: Any) -> Convert:
+def _wire_class(wire_class: Any) -> Read:
+    """Fills a value as its `__init__` would, slot by slot, but with the slots at hand."""
     hints = get_type_hints(wire_class, include_extras=True)
     fields = [field for field in dataclasses.fields(wire_class) if field.init]
-    checks = [_checker(hints[field.name]) for field in fields]
-    required = sum(
-        field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING for field in fields
-    )
+    others = [field for field in dataclasses.fields(wire_class) if not field.init]
+    reads = [reader(hints[field.name]) for field in fields]
+    fills = [getattr(wire_class, field.name).__set__ for field in fields]
+    count, required = len(fields), sum(not _has_default(field) for field in fields)
+    new, settle = object.__new__, getattr(wire_class, "__post_init__", None)
 
-    def check(value: Any) -> Any:
-        if type(value) is not list or len(value) < required:
+    def read(plain: Any) -> Any:
+        if type(plain) is not list or len(plain) < required:
             raise MalformedError(f"not an array that spells {wire_class.__name__}")
-        given: list[Any] = []
+        value = new(wire_class)
         try:
-            for inner, item in zip(checks, value):  # noqa: B905 - `strict` by name costs as much as a field
-                given.append(inner(item))  # where it stops tells which field is wrong
+            for read_field, fill, item in zip(reads, fills, plain):  # noqa: B905 - `strict` costs as much as a field
+                fill(value, read_field(item))
         except MalformedError as error:
-            raise MalformedError(f"{wire_class.__name__}.{fields[len(given)].name}: {error}") from None
-        try:
-            return wire_class(*given)
-        except ValueError as error:  # the class has rules of its own, as Dag has
-            raise MalformedError(str(error)) from None
+            wrong = next(field.name for field in fields if not hasattr(value, field.name))  # where it stopped
+            raise MalformedError(f"{wire_class.__name__}.{wrong}: {error}") from None
+        if others or len(plain) < count:
+            _fill_in(value, [*fields[len(plain) :], *others])
+        if settle is not None:
+            try:
+                settle(value)
+            except ValueError as error:  # the class has rules of its own, as Dag has
+                raise MalformedError(str(error)) from None
+        return value
 
-    return check
+    return read
 
 
-def _exactly(kind: type) -> Convert:
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def _fill_in(value: Any, fields: list[dataclasses.Field[Any]]) -> None:
+    """Give a value the defaults of these fields, those that have one."""
+    for field in fields:
+        if field.default_factory is not dataclasses.MISSING:
+            object.__setattr__(value, field.name, field.default_factory())
+        elif field.default is not dataclasses.MISSING:
+            object.__setattr__(value, field.name, field.default)
+
+
+def _exactly(kind: type) -> Read:
     def check(value: Any) -> Any:
         if type(value) is not kind:  # bool is an int to isinstance, not to us
             raise MalformedError(f"{type(value).__name__} where {kind.__name__} belongs")
@@ -312,7 +306,7 @@ def _finite(value: Any) -> float:
 
 _UNIONS = (types.UnionType, Union)
 
-_SCALARS: dict[Any, Convert] = {
+_SCALARS: dict[Any, Read] = {
     bool: _exactly(bool),
     int: _exactly(int),
     float: _finite,

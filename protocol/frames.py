@@ -7,7 +7,7 @@ tables and hands each decoded message to the machine it belongs to. Numbers are 
 from collections.abc import Mapping
 from typing import Any
 
-from .codec import MalformedError, from_wire, pack, to_wire, unpack
+from .codec import MalformedError, pack, reader, unpack
 
 
 class UnknownKindError(MalformedError):
@@ -24,23 +24,17 @@ class Frames:
             assert not doubled, f"kinds {doubled} stand in two tables"
             self._classes.update(table)
         self._kinds = {wire_class: kind for kind, wire_class in self._classes.items()}
+        self._readers = {kind: reader(wire_class) for kind, wire_class in self._classes.items()}
 
     def encode(self, message: object) -> bytes:
-        return pack(self.to_plain(message))
+        return pack((self._kinds[type(message)], message))
 
     def decode(self, data: bytes) -> Any:
         """The message that the bytes spell. Raises MalformedError, or its subclass UnknownKindError."""
-        return self.from_plain(unpack(data))
-
-    def to_plain(self, message: object) -> list[Any]:
-        """`[kind, fields]` as plain values, for putting several messages into one packet."""
-        return [self._kinds[type(message)], to_wire(message)]
-
-    def from_plain(self, plain: Any) -> Any:
-        """The inverse of `to_plain`, with the same errors as `decode`."""
+        plain = unpack(data)
         if type(plain) is not list or len(plain) < 2 or type(plain[0]) is not int:
             raise MalformedError("a frame is an array of a kind and its fields")
-        wire_class = self._classes.get(plain[0])
-        if wire_class is None:
+        read = self._readers.get(plain[0])
+        if read is None:
             raise UnknownKindError(f"no message has the number {plain[0]}")
-        return from_wire(wire_class, plain[1])
+        return read(plain[1])

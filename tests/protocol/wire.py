@@ -1,8 +1,11 @@
-"""Hypothesis strategies for wire classes, made from the same annotations that the codec compiles."""
+"""Wire classes by their annotations alone, as a check of what the codec makes of these: Hypothesis strategies for
+their values, and a reader without any haste.
+"""
 
 import contextlib
 import dataclasses
 import functools
+import math
 import types
 from collections.abc import Sequence
 from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_type_hints
@@ -10,7 +13,7 @@ from typing import Annotated, Any, NewType, Union, get_args, get_origin, get_typ
 from hypothesis import reject
 from hypothesis import strategies as st
 
-from pnode.protocol.codec import Length, Range
+from pnode.protocol.codec import ITEMS_MAX, Length, MalformedError, Range, encode, unpack
 from pnode.protocol.dag import Dag, Task, is_base_name
 from pnode.protocol.jobspec import JobSpec, PlannedTask
 
@@ -29,6 +32,57 @@ PLAIN: st.SearchStrategy[object] = st.recursive(
     max_leaves=12,
 )
 """Anything that msgpack carries without maps and extension types."""
+
+
+def to_wire(value: Any) -> Any:
+    """What a reader gets to see of a value."""
+    return unpack(encode(value))
+
+
+def read_slowly(annotation: Any, plain: Any) -> Any:
+    """The value that stands there by the codec's rules, or MalformedError."""
+    while isinstance(annotation, NewType):
+        annotation = annotation.__supertype__
+    if get_origin(annotation) is Annotated:
+        kind, *bounds = get_args(annotation)
+        length = next((bound for bound in bounds if isinstance(bound, Length)), Length(0, ITEMS_MAX))
+        value = read_slowly(kind, plain)
+        _demand(all(bound.low <= value <= bound.high for bound in bounds if isinstance(bound, Range)))
+        if length in bounds:
+            _demand(length.low <= len(value.encode() if type(value) is str else value) <= length.high)
+        return value
+    if get_origin(annotation) in (types.UnionType, Union):
+        kinds = [kind for kind in get_args(annotation) if kind is not types.NoneType]
+        return None if plain is None else read_slowly(kinds[0], plain)
+    if annotation is float:
+        _demand((type(plain) is float and math.isfinite(plain)) or (type(plain) is int and abs(plain) <= 2**53))
+        return float(plain)
+    if annotation in (bool, int, str, bytes):
+        _demand(type(plain) is annotation)
+        return plain
+    _demand(type(plain) is list and len(plain) <= ITEMS_MAX)
+    if get_origin(annotation) is tuple:
+        kinds = list(get_args(annotation))
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(plain)
+        _demand(len(plain) >= len(kinds))
+        return tuple(read_slowly(kind, item) for kind, item in zip(kinds, plain, strict=False))
+    return _build_slowly(annotation, plain)
+
+
+def _build_slowly(wire_class: Any, plain: list[Any]) -> Any:
+    hints = get_type_hints(wire_class, include_extras=True)
+    names = [field.name for field in dataclasses.fields(wire_class) if field.init]
+    given = {name: read_slowly(hints[name], item) for name, item in zip(names, plain, strict=False)}
+    try:
+        return wire_class(**given)
+    except (TypeError, ValueError) as error:  # a field is missing, or the class has rules of its own
+        raise MalformedError(str(error)) from None
+
+
+def _demand(holds: bool) -> None:
+    if not holds:
+        raise MalformedError("that does not belong there")
 
 
 def values_of(annotation: Any) -> st.SearchStrategy[Any]:
