@@ -5,10 +5,12 @@ from time import process_time
 
 import pytest
 
-from pnode.protocol.codec import MalformedError, decode, encode, from_wire, pack, to_wire
+from pnode.protocol.codec import MalformedError, decode, encode, from_wire, pack
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import SPEC_BYTES_MAX, UNITS_MAX, FileRef, Item, JobSpec, PlannedTask
+
+from .wire import to_wire
 
 DIGEST = digest_of(b"")
 PROGRAM = Program(ProgramKind.MODULE, ("scripts/task.py",))
