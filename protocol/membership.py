@@ -105,8 +105,12 @@ class Membership:
         self._output: list[Output] = []
         self.refused = 0
         """Messages dropped because they were malformed, forged or too many."""
+        self.deadline = now
+        """When `tick` is due. As the next one, worked out at the end of each call: both are read after every event."""
+        self.is_alone = True
+        """Whether nobody else is in state alive."""
         self._census.announce()
-        self._chores.gossip_soon(now)
+        self._flush(now)
 
     # ---- what the owner may ask
 
@@ -133,21 +137,9 @@ class Membership:
         """0 when this node is well, up to 7 when it is slow."""
         return self._awareness.score
 
-    @property
-    def deadline(self) -> float:
-        """When `tick` is due."""
-        return min(
-            self._chores.deadline, self._anti_entropy.deadline, self._detector.deadline, self._figures.deadline
-        )
-
     def alive(self) -> list[NodeId]:
         """The members in state alive, this node not included, in ascending order."""
         return list(self._roster.alive)
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether nobody else is in state alive."""
-        return not self._roster.alive
 
     def state_of(self, node: NodeId) -> State | None:
         """None for whoever is not a member."""
@@ -387,14 +379,20 @@ class Membership:
                     assert_never(sign)
 
     def _flush(self, now: float) -> list[Output]:
-        for change in self._census.take_changes():
+        changes = self._census.take_changes()
+        for change in changes:
             self._anti_entropy.changed()
             self._output.append(change)
             self._figures.changed(change, now)
+        if changes:
+            self.is_alone = not self._roster.has_alive
         for node in self._interest.take_newly():
             self._detector.welcome(node)
         if self._piggyback.urgent or self._detector.has_newcomers:
             self._chores.gossip_soon(now)
         self._called_at = now
+        self.deadline = min(
+            self._chores.deadline, self._anti_entropy.deadline, self._detector.deadline, self._figures.deadline
+        )
         output, self._output = self._output, []
         return output

@@ -20,7 +20,7 @@ from typing import cast
 from .codec import encode
 from .crypto import Crypto
 from .desk import Desk
-from .effects import Dial, Disconnect, Effect, Notify, Reply, Save, Send
+from .effects import Dial, Disconnect, Effect, Notify, Reply, Save, Send, SendDatagram
 from .errors import RemoteProtocolError
 from .events import (
     CancelJob,
@@ -170,10 +170,12 @@ class Peer:
 
     @property
     def deadline(self) -> float:
-        if self._member is None:
+        member = self._member
+        if member is None:
             return self._joining.deadline
-        seeking = self._joining.deadline if self._is_lonely() else self._joining.unmet_deadline
-        return min(self._member.membership.deadline, self._member.jobs_deadline, seeking)
+        membership = member.membership
+        seeking = self._joining.deadline if membership.is_alone else self._joining.unmet_deadline
+        return min(membership.deadline, member.jobs_deadline, seeking)
 
     def tick(self, now: float) -> list[Effect]:
         lonely = self._is_lonely()
@@ -192,12 +194,12 @@ class Peer:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         match event:
+            case DatagramReceived() if self._member is not None:  # nearly all events, hence the first
+                return self._outputs(self._member.membership.datagram(event.peer, event.payload, now), now)
             case SessionOpened() | SessionClosed() | DialFailed() | Discovered() | Received():
                 return self._handle_outside(event, now)
             case Submit() | CancelJob() | FindJobs() | WatchJob() | Leave() if self._member is None:
                 return [Reply(event.request, b"", "this node is not a member of a cluster yet")]
-            case DatagramReceived() if self._member is not None:
-                return self._outputs(self._member.membership.datagram(event.peer, event.payload, now), now)
             case Measure() if self._member is not None:
                 return self._outputs(self._member.membership.measure_all(now), now)
             case LoadSampled():
@@ -358,6 +360,8 @@ class Peer:
         effects: list[Effect] = []
         for output in outputs:
             match output:
+                case SendDatagram() | Send():
+                    effects.append(output)
                 case MemberChanged():
                     effects += self._member_changed(output, now)
                 case RoundTrip():
@@ -394,6 +398,3 @@ class Peer:
                 member.boots[change.node] = record.boot
                 effects += member.busy().member_back(change.node, now)
         return effects
-
-    def _send(self, peer: NodeId, message: object) -> Send:
-        return Send(peer, self._frames.encode(message))

@@ -164,6 +164,11 @@ class Roster:
             self._alive = tuple(sorted([member.node for member in self._ring if member.state is State.ALIVE]))
         return self._alive
 
+    @property
+    def has_alive(self) -> bool:
+        """Whether anybody is in state alive; the first that is looked at usually is."""
+        return any(member.state is State.ALIVE for member in self._ring)
+
     def by_short(self, short: bytes) -> NodeId | None:
         return self._shorts.get(short)
 

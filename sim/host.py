@@ -173,7 +173,7 @@ class Host:
         """Tell the peer that something happened here."""
         if not self.up:
             return
-        if self.is_stopped or self._waiting:
+        if self.is_paused or self._is_busy or self._waiting:
             if type(event) is not DatagramReceived or len(self._waiting) < DATAGRAMS_MAX:
                 self._waiting.append(event)
         else:
@@ -183,19 +183,20 @@ class Host:
         """Let the peer do something of its own accord, unless it does not run now."""
         if self.up and not self.is_stopped:
             self.perform(action(self.peer, self.now))
-            self._settle()
+            self._settle(self.now)
 
     def _handle(self, event: Event) -> None:
         if type(event) is LoadSampled:
             event = replace(event, lag_s=max(0.0, self.engine.now - self._sample_due_s))
+        now = self.now
         if self.observer is not None:
             self.observer.before(self, event)
-        effects = self.peer.handle(event, self.now)
+        effects = self.peer.handle(event, now)
         if self.observer is not None:
             self.observer.after(self, effects)
         if effects:
             self.perform(effects)
-        self._settle()
+        self._settle(now)
         if self.slowness > 1.0 and self.up:
             self._is_busy = True
             self.later(EVENT_S * self.slowness, self._go_on)
@@ -206,7 +207,7 @@ class Host:
         while self._waiting and not self.is_stopped and self.up:
             self._handle(self._waiting.popleft())
         if not self.is_stopped and self.up:
-            self._settle()
+            self._settle(self.now)
 
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -215,14 +216,14 @@ class Host:
             else:
                 self._perform(effect)
 
-    def _settle(self) -> None:
+    def _settle(self, now: float) -> None:
         """Tick as often as the peer wants now, then set the alarm for its deadline."""
         deadline = self.peer.deadline
-        if deadline <= (now := self.now):
+        if deadline <= now:
             deadline = self._tick(deadline, now)
         if deadline < self._alarm:
             self._alarm = deadline
-            delay_s = deadline - self.now
+            delay_s = deadline - now
             if self.drift:
                 delay_s /= 1.0 + self.drift
             engine = self.engine
@@ -247,7 +248,7 @@ class Host:
         if deadline == self._alarm and life == self._life and self.up:
             self._alarm = math.inf
             if not self.is_stopped:
-                self._settle()
+                self._settle(self.now)
 
     def _sample(self) -> None:
         busy_percent = min(100.0, 100.0 * len(self.workshop.running))
@@ -267,7 +268,7 @@ class Host:
         """Switch the node on, with the credentials of the members that it remembers."""
         self.up = True
         self.perform(self.peer.start(seeds, self.now, remembered))
-        self._settle()
+        self._settle(self.now)
         if self.is_sampling:
             self._sample()
         self.later(KEEPALIVE_S, self._keep_alive)

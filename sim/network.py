@@ -6,9 +6,9 @@ so many bytes per second: what has to wait longer than its queue holds is droppe
 lets nothing pass; a clogged one keeps everything until it is opened.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 from random import Random
 
 from .engine import NANOSECONDS, Engine
@@ -136,7 +136,11 @@ class Network:
         if (link.loss and rng.random() < link.loss) or key in self._cut:
             self.damage.lost += 1
             return
-        delay_s = self._delay_s(key, link, rng)
+        delay_s = link.latency_s
+        if link.jitter_s:  # as `_delay_s` does, without a call for each of millions
+            delay_s -= log(1.0 - rng.random()) * link.jitter_s
+        if self._clogged_ns:
+            delay_s += self._clogged_s(key)
         if link.corrupt and rng.random() < link.corrupt:
             self.damage.corrupted += 1
             return
@@ -174,10 +178,13 @@ class Network:
     def _delay_s(self, key: Link, link: LinkModel, rng: Random) -> float:
         delay_s = link.latency_s
         if link.jitter_s:
-            delay_s -= math.log(1.0 - rng.random()) * link.jitter_s
+            delay_s -= log(1.0 - rng.random()) * link.jitter_s
         if self._clogged_ns:
-            delay_s += max(0, self._clogged_ns.get(key, 0) - self.engine.now_ns) / NANOSECONDS
+            delay_s += self._clogged_s(key)
         return delay_s
+
+    def _clogged_s(self, key: Link) -> float:
+        return max(0, self._clogged_ns.get(key, 0) - self.engine.now_ns) / NANOSECONDS
 
     def _wait_s(self, key: Link, link: LinkModel, size_bytes: int) -> float:
         """Until the last byte is on the link, behind what was sent before."""
