@@ -106,7 +106,7 @@ class Membership:
         self.refused = 0
         """Messages dropped because they were malformed, forged or too many."""
         self.deadline = now
-        """When `tick` is due. As the next one, worked out at the end of each call: both are read after every event."""
+        """When `tick` is due. As what follows, worked out at the end of each call: it is read after every event."""
         self.is_alone = True
         """Whether nobody else is in state alive."""
         self._census.announce()
