@@ -48,12 +48,9 @@ class Positions:
     def __init__(self, me: NodeId) -> None:
         self._me = me
         self._own = Vivaldi(Random(me))  # noqa: S311  # a direction, not a secret
+        self.own = pack_coordinate(self._own.coordinate)
+        """This node's place as it travels. It is asked for after every round trip, told or not."""
         self._others: Recent[NodeId, tuple[Coordinate, float]] = Recent(PEERS_MAX)
-
-    @property
-    def own(self) -> bytes:
-        """As it travels."""
-        return pack_coordinate(self._own.coordinate)
 
     def hear(self, node: NodeId, told: bytes, now: float) -> Coordinate | None:
         """Where another node says it stands; what cannot be is not taken."""
@@ -67,6 +64,7 @@ class Positions:
         coordinate = self.hear(node, told, now)
         if coordinate is not None and node != self._me:
             self._own.observe(node, coordinate, rtt_s)
+            self.own = pack_coordinate(self._own.coordinate)
 
     def estimate(self, one: NodeId, other: NodeId, now: float) -> DistanceEstimate | None:
         """None if either place is unknown, too old or unsure."""

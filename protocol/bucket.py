@@ -14,12 +14,13 @@ class Bucket:
 
     def take(self, now: float) -> bool:
         """Use one token; False when there is none."""
-        self._level = min(self._full, self._level + (now - self._at) * self._per_s)
+        level = self._level + (now - self._at) * self._per_s
+        if level > self._full:
+            level = self._full
+        is_enough = level >= 1
+        self._level = level - 1 if is_enough else level
         self._at = now
-        if self._level < 1:
-            return False
-        self._level -= 1
-        return True
+        return is_enough
 
 
 class Buckets:

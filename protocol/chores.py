@@ -6,7 +6,7 @@ gossiped all the time.
 """
 
 import math
-from enum import Enum, auto
+from enum import IntEnum, auto
 from random import Random
 
 from .awareness import Awareness
@@ -16,8 +16,8 @@ from .roster import Roster
 from .timers import Timers
 
 
-class Chore(Enum):
-    """What there is to do."""
+class Chore(IntEnum):
+    """What there is to do. Integers, since they are keys: other enumerations are hashed by a call of Python."""
 
     GOSSIP = auto()
     PROBE = auto()

@@ -82,12 +82,6 @@ def decode(wire_class: type[T], data: bytes) -> T:
     return result
 
 
-def pack(value: Any) -> bytes:
-    """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them) and of wire classes."""
-    packed: bytes = _PACKER.pack(value)
-    return packed
-
-
 def unpack(data: bytes) -> Any:
     """Plain values from msgpack, arrays as lists, within limits; nothing in it can be longer than the data.
 
@@ -142,8 +136,9 @@ def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     return fields if len(names) > 1 else lambda value: (fields(value),)  # of one it gives no tuple
 
 
-_PACKER = msgpack.Packer(use_bin_type=True, default=_fields_of)
-"""Making one costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
+pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=_fields_of).pack
+"""msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them) and of wire classes. To make a
+packer costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
 
 
 # ---- reading: an annotation becomes a function that returns the checked value or raises MalformedError, once

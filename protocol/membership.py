@@ -107,8 +107,7 @@ class Membership:
         """Messages dropped because they were malformed, forged or too many."""
         self.deadline = now
         """When `tick` is due. As what follows, worked out at the end of each call: it is read after every event."""
-        self.is_alone = True
-        """Whether nobody else is in state alive."""
+        self.is_alone = True  # whether nobody else is in state alive
         self._census.announce()
         self._flush(now)
 
@@ -192,6 +191,8 @@ class Membership:
         if pings:
             self._output += [Located(peer, ping.place) for ping in pings if ping.place]
             self._output.append(self._piggyback.acks(member, pings, len(payload)))
+            if len(pings) == len(packed) and member.state is not State.DEAD:
+                return self._give(now)  # half of all datagrams, and nothing has changed by them
         self._heard_of(member, now)
         return self._flush(now)
 
@@ -390,9 +391,12 @@ class Membership:
             self._detector.welcome(node)
         if self._piggyback.urgent or self._detector.has_newcomers:
             self._chores.gossip_soon(now)
-        self._called_at = now
         self.deadline = min(
             self._chores.deadline, self._anti_entropy.deadline, self._detector.deadline, self._figures.deadline
         )
+        return self._give(now)
+
+    def _give(self, now: float) -> list[Output]:
+        self._called_at = now
         output, self._output = self._output, []
         return output

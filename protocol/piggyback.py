@@ -81,13 +81,13 @@ class Piggyback:
 
     def acks(self, member: Member, pings: list[Ping], bytes_max: int) -> SendDatagram:
         """The answer to the pings of one datagram, not longer than that: nobody can use us to amplify."""
-        messages = [spell(Ack(ping.nonce, ping.index, self._shown_to(ping))) for ping in pings]
+        shown = self._roster.shown_place
+        messages = [  # we show where we stand to whoever shows it, too
+            spell(Ack(ping.nonce, ping.index, shown if len(ping.place) == COORDINATE_BYTES else b""))
+            for ping in pings
+        ]
         messages = self._with_news(messages, bytes_max)
         return _datagram(member.node, member.address_after(pings[0].index), messages)
-
-    def _shown_to(self, ping: Ping) -> bytes:
-        """Where we stand, to whoever shows it, too."""
-        return self._roster.shown_place if len(ping.place) == COORDINATE_BYTES else b""
 
     def _with_news(self, messages: list[bytes], bytes_max: int) -> list[bytes]:
         news = self._census.news

@@ -17,7 +17,7 @@ no more than in a burst. What follows silence depends on what the probe is for:
 """
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import IntEnum, auto
 from random import Random
 
 from .awareness import Awareness
@@ -57,15 +57,15 @@ SECOND_WAVE_SHARE = 0.4
 s, is still known by the first ping."""
 
 
-class Purpose(Enum):
-    """What a probe is for."""
+class Purpose(IntEnum):
+    """What a probe is for. An integer, since it is a part of keys: see `chores.Chore`."""
 
-    CHECK = "check"
-    VERDICT = "verdict"
-    QUICK = "quick"
-    MEASURE = "measure"
-    RECONNECT = "reconnect"
-    HELP = "help"
+    CHECK = auto()
+    VERDICT = auto()
+    QUICK = auto()
+    MEASURE = auto()
+    RECONNECT = auto()
+    HELP = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,11 @@ class Prober:
         """Begin a probe, unless one for that purpose is in progress."""
         if (member.node, purpose) in self._running:
             return []
-        probe = self._begin(member, purpose, now)
-        if purpose is Purpose.CHECK and not self._takes_burst(member):
+        single = purpose is Purpose.CHECK and not self._takes_burst(member)
+        timeout_s = self._settings.quick_timeout_s if purpose is Purpose.QUICK else self._settings.probe_timeout_s
+        probe = self._begin(member, purpose, now, SECOND_WAVE_SHARE * timeout_s if single else timeout_s)
+        if single:
             probe.sent, probe.measures = 1, False
-            self._timers.set(probe.nonce, now + SECOND_WAVE_SHARE * self._settings.probe_timeout_s)
         self._running[member.node, purpose] = probe.nonce
         findings = self._pings(probe, 0, probe.sent)
         if purpose is Purpose.RECONNECT:
@@ -182,7 +183,7 @@ class Prober:
         mine = [key for key in self._help if key[0] == requester.node]
         if len(self._help) >= HELP_MAX or len(mine) >= HELP_PER_PEER_MAX or (requester.node, target.node) in mine:
             return []
-        probe = self._begin(target, Purpose.HELP, now)
+        probe = self._begin(target, Purpose.HELP, now, self._settings.probe_timeout_s)
         probe.requester, probe.requested = requester, request.nonce
         self._help[requester.node, target.node] = probe.nonce
         return self._pings(probe, 0, PINGS)
@@ -229,13 +230,10 @@ class Prober:
         self._first_checks += 1
         return self._first_checks <= FIRST_CHECKS or self._first_checks % FIRST_TURN == 1
 
-    def _begin(self, member: Member, purpose: Purpose, now: float) -> _Probe:
+    def _begin(self, member: Member, purpose: Purpose, now: float, wait_s: float) -> _Probe:
         probe = _Probe(self._rng.getrandbits(NONCE_BITS), member, purpose, now, member.route)
         self._probes[probe.nonce] = probe
-        quick = purpose is Purpose.QUICK
-        self._timers.set(
-            probe.nonce, now + (self._settings.quick_timeout_s if quick else self._settings.probe_timeout_s)
-        )
+        self._timers.set(probe.nonce, now + wait_s)
         return probe
 
     def _pings(self, probe: _Probe, first: int, end: int) -> list[Finding]:

@@ -7,10 +7,11 @@ asked for them (Follow); whoever acts on one asks the owner first. A PushPull is
 session; a Compare finds out whether there is any need of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from .codec import U8, U16, U32, U63, Length, Range, decode, encode
+from .codec import U8, U16, U32, U63, Length, Range, decode, pack
 from .coordinate import COORDINATE_BYTES
 from .frames import Frames
 from .ids import NodeId
@@ -318,20 +319,16 @@ FRAMES: dict[int, type] = {
 _TABLE = Frames(FRAMES)
 
 
-def spell(message: Message) -> bytes:
-    """One message as bytes, as it travels in a packet or over a session."""
-    return _TABLE.encode(message)
+spell: Callable[[Message], bytes] = _TABLE.encode
+"""One message as bytes, as it travels in a packet or over a session."""
 
-
-def read(data: bytes) -> Message:
-    """One message from bytes; raises MalformedError."""
-    message: Message = _TABLE.decode(data)
-    return message
+read: Callable[[bytes], Message] = _TABLE.decode
+"""One message from bytes; raises MalformedError."""
 
 
 def seal(messages: list[bytes]) -> bytes:
     """The payload of one datagram."""
-    return encode(Packet(tuple(messages)))
+    return pack((messages,))  # as a Packet is spelled
 
 
 def unseal(payload: bytes) -> tuple[bytes, ...]:

@@ -144,15 +144,15 @@ class Network:
         if link.corrupt and rng.random() < link.corrupt:
             self.damage.corrupted += 1
             return
-        waiting_s = self._wait_s(key, link, size_bytes)
+        now_ns = self.engine.now_ns
+        waiting_s = self._wait_s(key, link, size_bytes, now_ns)
         if waiting_s > link.queue_s:
             self.damage.overflown += 1
             return
         if link.reorder and rng.random() < link.reorder:
             self.damage.held_back += 1
             delay_s += rng.uniform(0.0, REORDER_S)
-        engine = self.engine
-        engine.at_ns(engine.now_ns + round((delay_s + waiting_s) * NANOSECONDS), arrive, *given)
+        self.engine.at_ns(now_ns + round((delay_s + waiting_s) * NANOSECONDS), arrive, *given)
         if link.duplicate or link.replay:
             self._again(key, link, rng, lambda: arrive(*given))
 
@@ -161,7 +161,7 @@ class Network:
         self.bytes += size_bytes
         link, key = self.links.get((source, target), self.model), (source, target)
         rng = self._generator(source)
-        delay_s = self._delay_s(key, link, rng) + self._wait_s(key, link, size_bytes)
+        delay_s = self._delay_s(key, link, rng) + self._wait_s(key, link, size_bytes, self.engine.now_ns)
         pause_s = RETRANSMISSION_S
         while link.loss and pause_s < RETRANSMISSION_S_MAX and rng.random() < link.loss:
             delay_s += pause_s
@@ -186,9 +186,8 @@ class Network:
     def _clogged_s(self, key: Link) -> float:
         return max(0, self._clogged_ns.get(key, 0) - self.engine.now_ns) / NANOSECONDS
 
-    def _wait_s(self, key: Link, link: LinkModel, size_bytes: int) -> float:
+    def _wait_s(self, key: Link, link: LinkModel, size_bytes: int, now_ns: int) -> float:
         """Until the last byte is on the link, behind what was sent before."""
-        now_ns = self.engine.now_ns
         begins_ns = self._busy_ns.get(key, 0)
         if begins_ns < now_ns:
             begins_ns = now_ns
