@@ -137,8 +137,8 @@ def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
 
 
 pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=_fields_of).pack
-"""msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them) and of wire classes. To make a
-packer costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
+"""msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them) and of wire classes. To make
+a packer costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
 
 
 # ---- reading: an annotation becomes a function that returns the checked value or raises MalformedError, once
