@@ -380,13 +380,11 @@ class Membership:
                     assert_never(sign)
 
     def _flush(self, now: float) -> list[Output]:
-        changes = self._census.take_changes()
-        for change in changes:
+        for change in self._census.take_changes():
+            self.is_alone = not self._roster.has_alive
             self._anti_entropy.changed()
             self._output.append(change)
             self._figures.changed(change, now)
-        if changes:
-            self.is_alone = not self._roster.has_alive
         for node in self._interest.take_newly():
             self._detector.welcome(node)
         if self._piggyback.urgent or self._detector.has_newcomers:
