@@ -123,7 +123,8 @@ _unpack = functools.partial(
 
 
 def _fields_of(value: Any) -> tuple[Any, ...]:
-    return _getter(type(value))(value)
+    kind: Any = type(value)
+    return _getter(kind)(value)
 
 
 @functools.cache
@@ -138,7 +139,8 @@ def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
 
 pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True, default=_fields_of).pack
 """msgpack of plain values (None, bool, int, float, str, bytes, tuples and lists of them) and of wire classes. To make
-a packer costs more than most of what is packed. It keeps nothing between calls, which are not interrupted."""
+a packer costs more than most of what is packed. It keeps nothing between calls; but two threads must not pack at
+once, so only the one that drives the core does."""
 
 
 # ---- reading: an annotation becomes a function that returns the checked value or raises MalformedError, once

@@ -79,7 +79,7 @@ WIRE_CLASSES: list[type] = [
 ]  # fmt: skip
 
 ON_THE_EDGE = [-1, 0, 1, *(2**bits - 1 for bits in (8, 16, 32, 53, 63)), *(2**bits for bits in (8, 16, 32, 53, 63))]
-ODD = [
+ODD: list[object] = [
     True,
     None,
     1.0,
