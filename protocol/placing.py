@@ -177,9 +177,12 @@ class Placing:
         return tuple(concerned)
 
     def _other_assigned(self, job: Job, key: UnitKey, node: NodeId, statement: Statement) -> None:
-        """If another controller has gone further, it is its business now."""
-        handoff = job.handoffs.get(key)
-        if handoff is not None and (statement.attempt, node) > (handoff.number, handoff.node):
+        """If another controller has gone further, or has made the first attempt before we came to it, it is its
+        business now."""
+        handoff, unplaced = job.handoffs.get(key), job.unplaced.get(key)
+        is_behind = handoff is not None and (statement.attempt, node) > (handoff.number, handoff.node)
+        is_late = unplaced is not None and not unplaced.why
+        if is_behind or is_late:
             self._leave(job, key)
 
     def _answered(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> HandOff | None:

@@ -26,6 +26,13 @@ def assignments(job: Job) -> list[Statement]:
     return [statement for statement in said if statement.kind == StatementKind.ASSIGNED]
 
 
+def assignments_by(circle: Circle, name: str) -> list[Statement]:
+    """What a partner has decided, as it knows it."""
+    own = (entry for entry in circle[name].job.ledger if entry.author == circle.id_of(name))
+    said = (statement for entry in own for statement in entry.segment.statements)
+    return [statement for statement in said if statement.kind == StatementKind.ASSIGNED]
+
+
 def names(job: Job) -> list[str]:
     return [job.spec.dag.tasks[statement.task].name for statement in assignments(job)]
 
@@ -107,6 +114,21 @@ def test_who_can_run_a_unit_may_come_after_hours() -> None:
     circle.meet("bob", "ann")
 
     assert names(circle["ann"].job) == ["only"]
+
+
+def test_what_somebody_else_has_placed_meanwhile_is_not_placed_again() -> None:
+    circle = Circle("ann", "bob", "cid")
+    script, mappers = circle.mapper, circle["ann"].jobs.desk.mappers
+    mappers["script"] = Mute()
+    circle.submit("ann", ONE)
+    assert circle["ann"].job.unplaced
+
+    circle.utter("bob", "ann", Statement(StatementKind.ASSIGNED, 0, 0, 1, START, circle.id_of("cid")))
+    mappers["script"] = script
+    circle.meet("bob", "ann")
+
+    assert not circle["ann"].job.unplaced
+    assert not assignments_by(circle, "ann")
 
 
 def test_who_is_not_answered_asks_ever_more_seldom_and_the_job_goes_on_when_it_is() -> None:
