@@ -31,6 +31,7 @@ class _Candidate:
     added_s: float
     due_s: float
     pause_s: float = PAUSE_S
+    was_reached: bool = False
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Candidates:
         unmet = [
             address
             for address, candidate in self.known.items()
-            if address not in met and now < candidate.added_s + UNMET_S_MAX
+            if address not in met and not candidate.was_reached and now < candidate.added_s + UNMET_S_MAX
         ]
         turn = unmet[:UNMET_PER_TURN]
         for address in turn:
@@ -75,6 +76,11 @@ class Candidates:
         is_young = any(now < candidate.added_s + UNMET_S_MAX for candidate in self.known.values())
         self.unmet_deadline = now + UNMET_PAUSE_S if is_young else math.inf
         return tuple(turn)
+
+    def reached(self, address: Address) -> None:
+        """Somebody was met there, perhaps one who says that it listens elsewhere: a seed may be a name."""
+        if address in self.known:
+            self.known[address].was_reached = True
 
     def drop(self, addresses: tuple[Address, ...]) -> None:
         """These are our own, or not worth dialling again."""

@@ -11,7 +11,7 @@ from what is known then (`jobs`).
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from random import Random
 
 from .bindings import Bindings
@@ -32,6 +32,9 @@ TOGETHER_MAX = 16
 """Statements that share a segment, and hence all their recipients, to save signatures. Of more each recipient gets
 its own, or every node would read what was said to all others."""
 
+
+SOURCES_MAX = 16
+"""Of those who took part in a job, to be asked for what all who should have it have lost."""
 
 UNHURRIED_S = 0.05
 """Copies arrive one by one; a signature for each would cost more than anything else about them."""
@@ -111,12 +114,14 @@ class Desk:
         doubted = job.is_doubted(key, attempt)
         return [node for node in attempt.copies if node != self.me or not doubted]
 
-    def sources(self, job: Job) -> tuple[NodeId, ...]:
+    def sources(self, job: Job, *, widely: bool = False) -> tuple[NodeId, ...]:
         """Who else has the job's inputs and application, or soon will, the surest first: its origin, who has said so,
-        and the other replicas. When all who should have them are gone, whoever took part may have them still."""
+        and the other replicas. When all who should have them are gone, or, `widely`, could not give them, whoever
+        took part may have them still."""
         sure = dict.fromkeys((job.origin, *job.state.guards))
         is_left = any(node != self.me and not self.is_gone(node) for node in sure)
-        named = dict.fromkeys((*sure, *job.replicas, *(() if is_left else job.participants)))
+        others = islice(job.participants, SOURCES_MAX) if widely or not is_left else ()
+        named = dict.fromkeys((*sure, *job.replicas, *others))
         return tuple(node for node in named if node != self.me and not self.is_gone(node)) or (job.origin,)
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:

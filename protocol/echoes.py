@@ -3,9 +3,8 @@
 A node that has lost its disk, or was started from an old copy of it, hears from others what it has said in an earlier
 run: that it has made something, that it has a copy of something. Everybody goes by these words. So what they say is
 here is looked for in the store, and what is neither here nor with anybody else who is there is said to be LOST. The
-others may have only their own echoes to go by, and wait for us: what has not come from them after a while is LOST,
-too, unless it is with the node that made it. What this run has done itself, and what its journal holds, is not in
-doubt; so what is doubted is not journaled meanwhile.
+others may have only their own echoes to go by, and wait for us: what none of them gives us is LOST, too. What this
+run has done itself, and what its journal holds, is not in doubt; so what is doubted is not journaled meanwhile.
 
     doubted --all of it is in the store, or was copied again--> believed
     doubted --some of it is not--> missing --nobody else has it, or it does not come, and it is needed--> LOST is said
@@ -75,7 +74,7 @@ class Echoes:
                     continue  # it was said to be kept, and what it is has not been heard yet
                 if echo.sought is None:
                     self._look(job, key, attempt, echo)
-                elif echo.is_missing and not self._is_with_its_maker(attempt):
+                elif echo.is_missing and self._is_waited_for_in_vain(job, key, attempt):
                     self._say_if_needed(job, key, attempt, now)
             self._believe(job, key)
         if not job.echoes:
@@ -140,9 +139,14 @@ class Echoes:
         holders = (node for each in job.state.unit(key).equals for node in each.holders)
         return any(node != self.desk.me and not self.desk.is_gone(node) for node in holders)
 
-    def _is_with_its_maker(self, attempt: Attempt) -> bool:
-        """Whether the node that an attempt ran at is there and has not said otherwise; in doubt it will."""
-        return attempt.node != self.desk.me and attempt.lost is None and not self.desk.is_gone(attempt.node)
+    def _is_waited_for_in_vain(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
+        """Whether nobody else has it; or nobody gives us the copy that we should have; or, where we need none, its
+        maker has said otherwise, or is gone, or is in the same doubt: it is this node."""
+        if not self._is_elsewhere(job, key):
+            return True
+        if job.task(key).final and self.desk.keeps(job):
+            return key in job.refusals
+        return attempt.node == self.desk.me or attempt.lost is not None or self.desk.is_gone(attempt.node)
 
     def _is_open(self, job: Job, key: UnitKey) -> bool:
         """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it."""

@@ -78,8 +78,9 @@ class Fetching:
         self._here: dict[JobId, dict[Digest, None]] = {}
         """Content known to be in our store, per job that needed it: when that is over the store may throw it out."""
         self._pauses: Timers[Digest] = Timers()
-        self.sources_now: Callable[[Waiter, Digest], tuple[NodeId, ...]] = lambda *_: ()
-        """From whom content may come for a waiter by what is known now, beside those named with the wish."""
+        self.sources_now: Callable[[Waiter, Digest, bool], tuple[NodeId, ...]] = lambda *_: ()
+        """From whom content may come for a waiter by what is known now, beside those named with the wish; and from
+        whom else if these did not give it."""
 
     @property
     def deadline(self) -> float:
@@ -214,5 +215,5 @@ class Fetching:
         digest = Digest(wanted.file.digest)
         named: dict[NodeId, None] = {}
         for waiter, sources in wanted.waiters.items():
-            named.update(dict.fromkeys((*self.sources_now(waiter, digest), *sources)))
+            named.update(dict.fromkeys((*self.sources_now(waiter, digest, wanted.tries > 0), *sources)))
         return tuple(node for node in named if node != self.desk.me and not self.desk.is_gone(node))

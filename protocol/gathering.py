@@ -109,16 +109,17 @@ class Gathering:
         nodes.pop(me, None)
         return (*first, *nodes)
 
-    def _sources_now(self, waiter: Waiter, digest: Digest) -> tuple[NodeId, ...]:
-        """From whom what a unit, or a guardian, waits for may come by what is known now."""
+    def _sources_now(self, waiter: Waiter, digest: Digest, again: bool) -> tuple[NodeId, ...]:
+        """From whom what a unit, or a guardian, waits for may come by what is known now; `again`: those who were
+        asked first did not give it."""
         job = self.desk.jobs[waiter.job]
         if waiter.purpose is Purpose.GUARD:
-            return self.desk.sources(job)
+            return self.desk.sources(job, widely=again)
         held = job.held.get(waiter.key) if waiter.purpose is Purpose.RUN else None
         names = {} if held is None else held.missing.get(digest, {})
         nodes: dict[NodeId, None] = {}
         if None in names or "" in names:
-            nodes.update(dict.fromkeys(self.desk.sources(job)))
+            nodes.update(dict.fromkeys(self.desk.sources(job, widely=again)))
         for parent in job.parents(waiter.key) if names else ():
             if job.task(parent).name in names:
                 nodes.update(dict.fromkeys(self._having(job, parent)))

@@ -218,6 +218,7 @@ class Peer:
     ) -> list[Effect]:
         match event:
             case SessionOpened():
+                self._joining.reached(event.address)
                 return self._session_opened(event, now)
             case SessionClosed():
                 return self._session_closed(event, now)
@@ -225,8 +226,7 @@ class Peer:
                 return self._dial_failed(event, now)
             case Discovered():
                 return self._discovered(event, now)
-            case Received():
-                return self._received(event, now)
+        return self._received(event, now)
 
     def _is_lonely(self) -> bool:
         return self._member is None or self._member.membership.is_alone

@@ -111,7 +111,9 @@ class Placing:
         for job_id, key in self._timers.due(now, TURN_MAX):
             job = self.desk.jobs[job_id]
             handoff, waited = job.handoffs.pop(key, None), job.unplaced.get(key, Unplaced())
-            if handoff is None:
+            if handoff is None and not waited.why and job.state.unit(key).attempts:
+                job.unplaced.pop(key, None)  # somebody else has come to it first: there is no reason for a second
+            elif handoff is None:
                 self.place(job, key, now, waited.why, waited.cause)
             else:
                 why = f"{self._name(handoff.node)} did not answer within {HANDOFF_S:g} s"
@@ -177,12 +179,9 @@ class Placing:
         return tuple(concerned)
 
     def _other_assigned(self, job: Job, key: UnitKey, node: NodeId, statement: Statement) -> None:
-        """If another controller has gone further, or has made the first attempt before we came to it, it is its
-        business now."""
-        handoff, unplaced = job.handoffs.get(key), job.unplaced.get(key)
-        is_behind = handoff is not None and (statement.attempt, node) > (handoff.number, handoff.node)
-        is_late = unplaced is not None and not unplaced.why
-        if is_behind or is_late:
+        """If another controller has gone further, it is its business now."""
+        handoff = job.handoffs.get(key)
+        if handoff is not None and (statement.attempt, node) > (handoff.number, handoff.node):
             self._leave(job, key)
 
     def _answered(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> HandOff | None:

@@ -72,8 +72,11 @@ def run(part: Part, words: Sequence[str]) -> Ran:
 
 def main(words: Sequence[str]) -> int:
     """Run all parts. Gives the exit status."""
-    *negated, mark = words
-    chosen = parts(ROOT / "tests", "" if negated else mark)
+    *negated, mark = words or [""]
+    chosen = parts(ROOT / "tests", "" if negated else mark) if mark and negated in ([], ["not"]) else []
+    if not chosen:
+        print(f"{' '.join(words) or 'nothing'}: say a mark that tests have, or 'not' and a mark", file=sys.stderr)
+        return 2
     selection = ("-m", " ".join(words))
     failed: list[str] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:

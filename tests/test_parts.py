@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from .__main__ import NOTHING_COLLECTED, ROOT, SLOWEST, Part, Ran, parts, run, summary
+import pytest
+
+from .__main__ import NOTHING_COLLECTED, ROOT, SLOWEST, Part, Ran, main, parts, run, summary
 
 
 def test_every_test_file_is_in_one_part() -> None:
@@ -14,8 +16,13 @@ def test_every_test_file_is_in_one_part() -> None:
 def test_files_with_a_mark_are_parts_of_their_own() -> None:
     files = [file for part in parts(ROOT / "tests", "processes") for file in part.files]
 
-    assert all("pytest.mark.processes" in (ROOT / file).read_text() for file in files)
-    assert {"tests/end_to_end/test_jobs.py", "tests/node/test_launch.py"} <= {*files}
+    whole = [str(file.relative_to(ROOT)) for file in (ROOT / "tests" / "end_to_end").glob("test_*.py")]
+    assert sorted(files) == sorted([*whole, "tests/node/test_launch.py"])
+
+
+def test_words_that_choose_nothing_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [main(words) for words in ([], ["procesess"], ["no", "processes"])] == [2, 2, 2]
+    assert "say a mark" in capsys.readouterr().err
 
 
 def test_the_slowest_parts_exist() -> None:

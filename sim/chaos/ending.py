@@ -126,9 +126,14 @@ class Ending:
         it in."""
         if any(job.id == job_id for _, job_id in self.people.safe):
             return False
+        having = [host for host, known in self._known() if known.id == job.id]
+
+        def is_there(files: Sequence[FileRef]) -> bool:
+            return all(any(file.digest in host.content for host in having) for file in files)
+
+        has_inputs = is_there([file for item in job.spec.items for file in item.files]) and not job.state.concluded
         is_done = job.state.concluded or job.state.phase is Phase.DONE
-        needed = _results(job) if is_done else [file for item in job.spec.items for file in item.files]
-        return not all(any(file.digest in host.content for host in self._up()) for file in needed)
+        return not (has_inputs or (is_done and is_there(_results(job))))
 
     # -- judgement ---------------------------------------------------------------------------------------------------
 

@@ -151,14 +151,33 @@ def test_two_who_have_lost_their_copies_do_not_rely_on_each_other() -> None:
 
     come_back(circle, "bob")
     come_back(circle, "cid")
+    circle.bring_all()
     circle.run(LOOK_S + 1.0)
-    circle.refuse("bob", OUT)
-    circle.refuse("cid", OUT)
     assert not lost(circle)
-    circle.run(2 * AGAIN_S)
+    circle.run(120.0)
 
     assert lost(circle) == ["bob"]
     assert "dan" in [circle.name_of(node) for _, node in circle["ann"].job.state.unit((0, 0)).attempts]
+
+
+def test_copies_are_not_waited_for_from_a_maker_that_has_lost_everything_too() -> None:
+    circle = circle_for(*ONLY, only="dan")  # which keeps no job
+    circle.brings = False
+    circle.end("dan", "only", OUT)
+    for name in ("bob", "cid"):
+        circle.bring(name, OUT, "dan")
+    circle.run(1.0)
+    circle.prefer("only", "ann")
+    for name in ("dan", "bob", "cid"):
+        wipe(circle, name)
+
+    for name in ("dan", "bob", "cid"):
+        come_back(circle, name)
+    circle.bring_all()
+    circle.run(300.0)
+
+    assert lost(circle) == ["dan"]
+    assert [unit.task for unit in circle["ann"].running] == ["only"]
 
 
 def test_the_last_copy_of_a_result_that_its_keeper_has_lost_is_made_anew() -> None:

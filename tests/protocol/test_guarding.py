@@ -276,3 +276,24 @@ def test_when_all_who_should_have_it_are_gone_whoever_took_part_is_asked() -> No
     circle.run(1.0)
 
     assert "bob fetches input from cid" in circle.take()
+
+
+def test_whoever_took_part_is_asked_for_what_those_have_lost_who_should_have_it() -> None:
+    circle = Circle("ann", "bob", "cid", "dan")
+    circle.prefer("only", "dan")
+    circle.submit("ann", spec(task("only"), files=(INPUT,), replicas=2, nonce=bytes([2]) * 16))
+    assert circle.id_of("dan") not in circle["ann"].job.replicas
+    for name in ("bob", "cid"):  # each takes the other for ready by what it once said
+        circle.crash(name)
+        circle[name].rows.clear()
+        circle[name].store.clear()
+        circle.brings = False
+        circle.restart(name)
+        circle.meet(name)
+        circle.run(1.0)
+
+    circle.kill("ann")
+    circle.bring_all()
+    circle.run(60.0)
+
+    assert all(INPUT.digest in circle[name].store for name in ("bob", "cid"))

@@ -131,6 +131,22 @@ def test_what_somebody_else_has_placed_meanwhile_is_not_placed_again() -> None:
     assert not assignments_by(circle, "ann")
 
 
+def test_what_somebody_has_begun_meanwhile_is_not_placed_either() -> None:
+    circle = Circle("ann", "bob", "cid", "dan")
+    circle.prefer("first", "bob")
+    script, mappers = circle.mapper, circle["bob"].jobs.desk.mappers
+    mappers["script"] = Mute()
+    circle.submit("ann", spec(task("first", "second"), task("second")))
+    assert circle["bob"].job.unplaced
+
+    circle.utter("dan", "bob", Statement(StatementKind.STARTED, 1, 0, 1, START))
+    mappers["script"] = script
+    circle.meet("cid", "bob")
+
+    assert not circle["bob"].job.unplaced
+    assert not assignments_by(circle, "bob")
+
+
 def test_who_is_not_answered_asks_ever_more_seldom_and_the_job_goes_on_when_it_is() -> None:
     circle = Circle("ann", "bob", "cid")
     desk = circle["ann"].jobs.desk
