@@ -73,7 +73,8 @@ class Ending:
             self.complaints.add(None, f"views, which were equal, differ again: {'; '.join(wrong)}")
 
     def _await_silence(self) -> None:
-        """Run until nothing is said about jobs for QUIET_S, and nobody called dead."""
+        """Run until nothing is said about jobs for QUIET_S, and nobody called dead. A job that is beyond help goes on
+        as long as its origin might come back: now and then one of its units is handed on."""
         engine, said = self.cluster.engine, Counter[str]()
         end_s = engine.now + REST_S_MAX
         engine.run_for(QUIET_S)
@@ -81,7 +82,8 @@ class Ending:
             spoken, deaths = Counter(self.watch.spoken), self.watch.members.deaths
             engine.run_for(QUIET_S)
             said = self.watch.spoken - spoken
-            if not said and self.watch.members.deaths == deaths:
+            is_tried = any(not job.state.is_over for _, job in self._known())
+            if (not said or is_tried) and self.watch.members.deaths == deaths:
                 return
         what = f"{dict(said)} are still sent" if said else "somebody is still called dead"
         self.complaints.add(None, f"{REST_S_MAX:g} s after all jobs are over {what} within {QUIET_S:g} s")

@@ -1,4 +1,6 @@
-"""Seeds that found something once, each called after what it found. They have to hold for ever."""
+"""Seeds that found something once, each called after what it found. They have to hold for ever. What a seed does
+shifts with every change of timing; so what it found is tried by a test of the part that was wrong, too, wherever that
+can be."""
 
 import pytest
 
