@@ -52,7 +52,8 @@ def _fate(attempt: Attempt, unit: UnitState, job: Job, directory: Directory) -> 
         return _left_open(attempt, unit)
     if attempt.phase != "finished" or attempt is unit.result:
         return state, attempt.reason
-    assert unit.result is not None, "there is at least this one"
+    if unit.result is None:  # what it was made of is not the result of its parent any more
+        return state, "not accepted: it was computed from results that were not accepted"
     return state, f"not needed, since the result of attempt {unit.result.number} counts"
 
 

@@ -9,7 +9,10 @@ from pnode.node.api import AttemptStatus, JobState, KeeperStatus, UnitStatus
 from pnode.node.attempts import attempts_at
 from pnode.node.jobtext import keepers_text, origin_text, write_attempts
 from pnode.node.keepers import holders_of, keepers_of, why_nowhere
+from pnode.protocol.attempts import outputs_mark
+from pnode.protocol.ids import digest_of
 from pnode.protocol.job import Job
+from pnode.protocol.jobspec import FileRef
 from pnode.protocol.ledger import StatementKind
 from pnode.protocol.statements import Cause
 
@@ -87,6 +90,28 @@ def test_of_two_results_one_counts_and_the_other_says_which() -> None:
     assert seen(made) == [
         ("finished", False, "", "not needed, since the result of attempt 2 counts"),
         ("finished", True, "beta is gone", ""),
+    ]
+
+
+def test_a_result_whose_parent_came_out_differently_when_it_was_made_anew_does_not_count() -> None:
+    made = job()
+    outputs = {name: (FileRef(name, 1, digest_of(name.encode())),) for name in ("before", "after")}
+
+    def first_finished(number: int, name: str) -> None:
+        said = statement(K.FINISHED, (0, 0), attempt=number, outcome=outcome(1.0, *outputs[name]))
+        made.state.note(NODES[1], said)
+
+    first_finished(1, "before")
+    assigned(made, 1, 2)
+    used = (outputs_mark(outputs["before"]),)
+    made.state.note(NODES[2], statement(K.FINISHED, UNIT, outcome=replace(outcome(), used=used)))
+    assert seen(made)[0][:2] == ("finished", True)
+
+    made.state.note(NODES[0], statement(K.LOST, (0, 0), node=NODES[1], text="beta is gone"))
+    first_finished(2, "after")
+
+    assert seen(made) == [
+        ("finished", False, "", "not accepted: it was computed from results that were not accepted")
     ]
 
 
