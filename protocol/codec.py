@@ -9,8 +9,8 @@ msgpack itself is permissive (reference: membership.md 4.7): it accepts NaN, boo
 headers that announce four billion elements. Hence the limits at decoding and the exact checks after it.
 
 Every message of every peer comes through here, so annotations are looked at once: each becomes a function, made of
-the functions of what it is made of (`reader`). Source written for each class and run, as dataclasses do, would read
-in about half the time, but the core runs no text.
+the functions of what it is made of (`reader`). Not source that is written for each class and run, as dataclasses do
+it: the core runs no text.
 """
 
 import dataclasses

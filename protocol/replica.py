@@ -44,7 +44,7 @@ class Replica:
                 self._tell_controllers(job, key)
                 self._tell_holders(job, key)
             case StatementKind.LOST:
-                self._tell_holders(job, key)  # somebody else has made the same
+                self._tell_holders(job, key)  # who waits for it, of whatever takes its place
         self._stop_superseded(job, key)
         self.check_failed(job, now)
 

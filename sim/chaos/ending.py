@@ -19,7 +19,7 @@ from pnode.sim.workshop import NO_SPACE
 
 from .complaints import Complaints
 from .faults import Kind
-from .people import Errand, People
+from .people import Errand, People, outcomes_of
 from .plan import Plan
 from .views import differences, doubts
 from .watch import Watch
@@ -135,7 +135,9 @@ class Ending:
 
         has_inputs = is_there([file for item in job.spec.items for file in item.files]) and not job.state.concluded
         is_done = job.state.concluded or job.state.phase is Phase.DONE
-        return not (has_inputs or (is_done and is_there(_results(job))))
+        return not (
+            has_inputs or (is_done and is_there([file for outcome in outcomes_of(job) for file in outcome.outputs]))
+        )
 
     # -- judgement ---------------------------------------------------------------------------------------------------
 
@@ -221,13 +223,6 @@ class Ending:
     def _may_lack(self, host: Host) -> bool:
         """Whether its disk took nothing when it should have made a copy: then another replica must have one."""
         return any(fault.kind is Kind.FULL_DISK and host.number in fault.hosts for _, fault in self.plan.faults)
-
-
-def _results(job: Job) -> list[FileRef]:
-    """What a job has come to, as far as it is known."""
-    results = [job.state.unit(job.final(number)).result for number in range(job.finals)]
-    outcomes = [result.outcome for result in results if result is not None and result.outcome is not None]
-    return [file for outcome in outcomes for file in outcome.outputs]
 
 
 def _left(job: Job) -> Iterator[str]:

@@ -7,9 +7,11 @@ from random import Random
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.events import CancelJob, Event, Submit, WatchJob
 from pnode.protocol.ids import Digest, JobId
+from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Receipt
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.planning import planned
+from pnode.protocol.statements import Outcome
 from pnode.sim.cluster import Cluster
 from pnode.sim.host import Host
 
@@ -176,6 +178,12 @@ class People:
         ]
 
 
+def outcomes_of(job: Job) -> list[Outcome]:
+    """What a job has come to, as far as it is known."""
+    results = (job.state.unit(job.final(number)).result for number in range(job.finals))
+    return [result.outcome for result in results if result is not None and result.outcome is not None]
+
+
 def _is_guarded(errand: Errand) -> bool:
     return errand.receipt is not None and errand.receipt.guarded > 0
 
@@ -198,7 +206,6 @@ def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
     known = desk.jobs.get(job)
     if known is None or not known.state.is_over or not desk.keeps(known) or known.unsaved:
         return False
-    results = [known.state.unit(known.final(number)).result for number in range(known.finals)]
-    outcomes = [result.outcome for result in results if result is not None and result.outcome is not None]
+    outcomes = outcomes_of(known)
     is_whole = len(outcomes) == known.finals or not known.state.concluded
     return is_whole and all(Digest(file.digest) in host.content for outcome in outcomes for file in outcome.outputs)
