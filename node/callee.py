@@ -121,11 +121,15 @@ class Loader(pickle.Unpickler):
 
 
 class Attempt:
-    """A call that is being made: what came of it, whatever that is."""
+    """Something that is tried, by code that is not ours: what it raises, whatever that is, ends here."""
 
     def __init__(self) -> None:
-        self.kind = VALUE
-        self.payload = b""
+        self._error: BaseException | None = None
+
+    def take(self) -> BaseException | None:
+        """What was raised; it is not kept here, since it holds the frame that has this."""
+        error, self._error = self._error, None
+        return error
 
     def __enter__(self) -> "Attempt":
         return self
@@ -133,10 +137,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, NoValueError):
-            self.kind, self.payload = error.kind, error.payload
-        elif error is not None:
-            self.kind, self.payload = RAISED, pack_exception(error)
+        self._error = error
         return True
 
 
@@ -149,13 +150,22 @@ class Unit:
         self._functions = functions
         self._others: dict[str, Outcomes] = {}
 
-    def make(self, at: int) -> Attempt:
-        """One call."""
+    def make(self, at: int) -> tuple[int, bytes]:
+        """One call: kind and bytes of its outcome."""
+        payload = b""
         with Attempt() as attempt:
             function, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
             value = self._function(function)(*args, **kwargs)
-            attempt.payload = dump(value)
-        return attempt
+            payload = dump(value)
+        error = attempt.take()
+        try:
+            if error is None:
+                return VALUE, payload
+            if isinstance(error, NoValueError):
+                return error.kind, error.payload
+            return RAISED, pack_exception(error)
+        finally:
+            del error  # as above
 
     def close(self) -> None:
         self._parcel.close()
@@ -179,6 +189,7 @@ class Unit:
             known = self._functions[content] = pickle.loads(content)  # noqa: S301  # see above
             if len(self._functions) > FUNCTIONS_MAX:
                 self._functions.popitem(last=False)
+        self._functions.move_to_end(content)
         return known
 
 
@@ -198,10 +209,11 @@ def pack_exception(error: BaseException) -> bytes:
     for _ in range(FRAMES_OURS):
         trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
     text = "".join(traceback.format_exception(type(error), error, trace))
+    payload = b""
     with Attempt() as attempt:
-        attempt.payload = dump((error, text))
-        pickle.loads(attempt.payload)  # noqa: S301  # some can be written and not read
-    return attempt.payload if attempt.kind == VALUE else pickle.dumps((None, text))
+        payload = dump((error, text))
+        pickle.loads(payload)  # noqa: S301  # some can be written and not read
+    return payload if attempt.take() is None else pickle.dumps((None, text))
 
 
 def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]") -> float:
@@ -212,9 +224,9 @@ def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[...
     with open(order["result"], "ab", buffering=0) as result:  # noqa: PTH123  # pathlib would double the imports
         for at in range(order["first"], order["first"] + order["count"]):
             start = time.perf_counter()
-            attempt = unit.make(at)
-            header = HEADER.pack(attempt.kind, len(attempt.payload), time.perf_counter() - start)
-            _write_all(result, header, attempt.payload)
+            kind, payload = unit.make(at)
+            header = HEADER.pack(kind, len(payload), time.perf_counter() - start)
+            _write_all(result, header, payload)
     unit.close()
     sys.stdout.flush()
     sys.stderr.flush()

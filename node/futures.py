@@ -12,13 +12,15 @@ import concurrent.futures
 import os
 import pickle
 import sys
+import threading
+import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from pnode.protocol.jobspec import FileRef
 
-from .callee import DIED, VALUE
+from .callee import DIED, VALUE, Attempt
 
 T = TypeVar("T")
 
@@ -69,9 +71,7 @@ class OpenFile:
     def __init__(self, path: str) -> None:
         """Raises OSError."""
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        os.close(self._file)
+        weakref.finalize(self, os.close, self._file)
 
     def read(self, begin: int, size: int) -> bytes:
         """Raises OSError and EOFError."""
@@ -109,6 +109,7 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         """In its session."""
         self.outcome: Outcome | None = None
         self._forget = forget
+        self._loading = threading.Lock()
 
     @property
     def is_called_back(self) -> bool:
@@ -117,13 +118,28 @@ class Future(concurrent.futures.Future[T], Generic[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The value. Raises what the call raised, CallError, CancelledError or TimeoutError."""
-        value = super().result(timeout)
-        if not isinstance(value, Payload):
-            return value
-        loaded = cast(T, pickle.loads(value.read()))  # noqa: S301  # from our own calls
-        with self._condition:  # concurrent.futures has no other way to replace it
-            self._result = loaded
-        return loaded
+        if isinstance(super().result(timeout), Payload):
+            self._load()
+        return super().result()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `result` would raise, None if that has a value. Raises CancelledError or TimeoutError."""
+        if super().exception(timeout) is None:
+            self._load()
+        return super().exception()
+
+    def _load(self) -> None:
+        """Put the value, or what is wrong with it, where its bytes are: `concurrent.futures` has no other way."""
+        with self._loading:
+            payload = self._result
+            if not isinstance(payload, Payload):
+                return
+            value, trouble = _loaded(payload)
+            with self._condition:
+                if trouble is None:
+                    self._result = cast(T, value)
+                else:
+                    self._exception, self._result = CallError(f"the value cannot be loaded here: {trouble!r}"), None
 
     def cancel(self) -> bool:
         cancelled = super().cancel()
@@ -162,11 +178,19 @@ def exception_of(kind: int, payload: bytes) -> BaseException:
     assert kind != VALUE, "a value is no exception"
     if kind == DIED:
         return ProcessDiedError(payload.decode(errors="replace"))
-    try:
-        error, text = pickle.loads(payload)  # noqa: S301  # from our own calls
-    except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError, EOFError) as trouble:
-        return CallError(f"the call raised what cannot be shown here: {trouble}")
+    pair, trouble = _loaded(Payload(payload))
+    if trouble is not None:
+        return CallError(f"the call raised what cannot be shown here: {trouble!r}")
+    error, text = cast(tuple[BaseException | None, str], pair)
     if error is None:
         error = CallError(text.strip().rsplit("\n", 1)[-1])
     error.__cause__ = RemoteTraceback(text)
-    return cast(BaseException, error)
+    return error
+
+
+def _loaded(payload: Payload) -> tuple[object, BaseException | None]:
+    """(the value, what went wrong): that may be anything, since classes have a say in how they are loaded."""
+    value: object = None
+    with Attempt() as attempt:
+        value = pickle.loads(payload.read())  # noqa: S301  # from our own calls
+    return value, attempt.take()
