@@ -9,26 +9,18 @@ call that takes the value of another goes along with it in one graph, or waits h
 used by one thread at a time.
 """
 
-import concurrent.futures
 import math
 import os
-import weakref
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .bundling import Kind, Pace
 from .callee import VALUE
-from .callgraph import Graph, Made, graph_of, outcomes_of
+from .callgraph import Graph, Made, Room, graph_of, outcomes_of
 from .callmessages import Abandon, Batch, Came, Ended, Message, Taken, Welcome
-from .futures import Future, JobLostError, Outcome, exception_of
-
-CALLS_MAX = 4096
-"""Of one batch: a graph of so many tasks takes half a megabyte of the two that a job may have."""
-
-PARCEL_BYTES_MAX = 64 * 2**20
-"""Of one batch, from where on it is closed: a single call may be longer."""
-
+from .futures import CallError, Future, JobLostError, Outcome, exception_of
 
 BATCHES_MAX = 512
 """Under way at once; what is handed in while there are so many goes together when one is over."""
@@ -37,6 +29,9 @@ NAMES_MAX = 3
 """Functions that a job is called after."""
 
 WAS = ("lost", "refused")
+
+ONLY_HERE = 2
+"""References to a future that nobody else has: of a list, and of who counts them."""
 
 
 @dataclass(slots=True)
@@ -51,6 +46,11 @@ class Open:
     @property
     def number(self) -> int:
         return self.made.call.number
+
+    def fits(self, room: Room) -> bool:
+        """Whether there is room for it in a graph that has all it takes but what is done; it takes that room."""
+        done = [future.outcome for future in self.takes if future.outcome is not None]
+        return room.take(self.made.body, done, len(self.takes) - len(done))
 
 
 @dataclass(slots=True)
@@ -152,8 +152,8 @@ class Session:
         """The next calls of one batch, each after those it takes from."""
         ready: dict[int, Open] = {}
         quotas: dict[Kind, int] = {}
-        size = 0
-        while self._open and len(ready) < CALLS_MAX and size < PARCEL_BYTES_MAX:
+        room = Room()
+        while self._open:
             call = self._open.popleft()
             if not self._may_go(call, ready):
                 continue
@@ -164,9 +164,14 @@ class Session:
             if quotas[kind] <= 0:
                 self._held.setdefault(kind, deque()).append(call)
                 continue
+            if not call.fits(room):
+                if ready:
+                    self._open.appendleft(call)
+                    break
+                self._fail(call, CallError(f"it takes the values of {len(call.takes)} calls: let others gather them"))
+                continue
             quotas[kind] -= 1
             ready[call.number] = call
-            size += len(call.made.body)
             self._look_behind(call.number)
         return list(ready.values())
 
@@ -179,7 +184,11 @@ class Session:
         for future in call.takes:
             outcome = future.outcome
             if outcome is None and future.done():  # it was cancelled, or its job is lost
-                self._fail(call, concurrent.futures.CancelledError() if future.cancelled() else future.exception())
+                if future.cancelled():
+                    self._call_off(call.future)
+                    self._look_behind(call.number)
+                else:
+                    self._fail(call, future.exception())
                 return False
             if outcome is not None and outcome.kind != VALUE:
                 self._resolve(call.future, outcome)
@@ -196,11 +205,14 @@ class Session:
         done = {
             future.number: future.outcome for call in calls for future in call.takes if future.outcome is not None
         }
-        called_back = [call.future for call in calls if call.future.is_called_back]
-        futures = [weakref.ref(call.future) for call in calls]
+        futures = [call.future for call in calls]
         calls.clear()
-        wanted = {future.number: future for future in (each() for each in futures) if future is not None}
-        del called_back
+        wanted: dict[int, Future[object]] = {}
+        while futures:
+            # In this order: where nobody else has it any more, nobody can begin to ask to be called back.
+            if sys.getrefcount(futures[-1]) > ONLY_HERE or futures[-1].is_called_back:
+                wanted[futures[-1].number] = futures[-1]
+            futures.pop()
         graph = graph_of(made, self.functions, done, wanted, self.pace)
         self._wanted.update(wanted)
         self._count += 1
@@ -215,27 +227,31 @@ class Session:
     # -- what comes back ---------------------------------------------------------------------------------------------
 
     def _came(self, batch: Handed, message: Came) -> None:
-        """Raises OSError and EOFError if outcomes that lie in a file cannot be read."""
         if message.task not in batch.left:
             return
         del batch.left[message.task]
         numbers = batch.graph.numbers[message.task]
-        for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
-            self.pace.observe(batch.kinds[number], outcome.seconds)
-            future = self._wanted.pop(number, None)
-            if future is not None:
-                self._resolve(future, outcome)
-            self._look_behind(number)
+        try:
+            for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
+                self.pace.observe(batch.kinds[number], outcome.seconds)
+                future = self._wanted.pop(number, None)
+                if future is not None:
+                    self._resolve(future, outcome)
+                self._look_behind(number)
+        except (OSError, EOFError) as error:
+            self._lost(numbers, "lost", f"what came of it cannot be read: {error}")
 
     def _ended(self, batch: Handed, state: str, reason: str) -> None:
         """What has not come by now does not come."""
-        for number in batch.kinds:
+        self._lost(batch.kinds, state, reason)
+
+    def _lost(self, numbers: Iterable[int], state: str, reason: str) -> None:
+        for number in numbers:
             future = self._wanted.pop(number, None)
             if future is None:
                 continue
             if state == "cancelled":
-                future.cancel()
-                future.set_running_or_notify_cancel()
+                self._call_off(future)
             elif future.set_running_or_notify_cancel():
                 future.set_exception(JobLostError(f"its job {'was' if state in WAS else 'has'} {state}: {reason}"))
             self._look_behind(number)
@@ -248,6 +264,10 @@ class Session:
             future.set_result(outcome.payload)
         else:
             future.set_exception(exception_of(outcome.kind, outcome.payload.read()))
+
+    def _call_off(self, future: Future[object]) -> None:
+        if future.cancel():  # unless it is over
+            future.set_running_or_notify_cancel()
 
     def _fail(self, call: Open, error: BaseException | None) -> None:
         if call.future.set_running_or_notify_cancel():

@@ -1,5 +1,7 @@
 """What client and node say to each other, as frames, and what is no frame."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +62,7 @@ def test_it_does_not_matter_in_which_pieces_frames_arrive(cuts: list[int]) -> No
     stream = b"".join(map(pack, MESSAGES))
     ends = sorted({0, *(min(cut, len(stream)) for cut in cuts), len(stream)})
 
-    assert fed(*(stream[begin:end] for begin, end in zip(ends, ends[1:], strict=False))) == list(MESSAGES)
+    assert fed(*(stream[begin:end] for begin, end in itertools.pairwise(ends))) == list(MESSAGES)
 
 
 def test_byte_by_byte_is_a_way_too() -> None:
