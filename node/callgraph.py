@@ -29,7 +29,7 @@ SHORT_BYTES = 4096
 
 
 NAMED_MAX = 200
-"""Files that a task names; a program has 256 arguments at most. A task that takes more gets all that its batch has."""
+"""Files that a task names; a program has 256 arguments at most. One that takes more gets all that its batch has."""
 
 
 @dataclass(frozen=True, slots=True)

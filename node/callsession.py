@@ -63,7 +63,10 @@ class Handed:
     """Of its calls, by number."""
     left: dict[int, None]
     """Tasks of which nothing came yet."""
+    wanted: dict[int, Future[object]]
+    """Of its calls, by number: the futures that somebody has and that are not over."""
     job: bytes = b""
+    abandoned: bool = False
 
 
 @dataclass(slots=True)
@@ -83,8 +86,6 @@ class Session:
     """Until more is known of their kind."""
     _behind: dict[int, list[Open]] = field(default_factory=dict)
     """Number of a call -> those that take its value."""
-    _wanted: dict[int, Future[object]] = field(default_factory=dict)
-    """The futures of calls that are handed in, as far as somebody has them."""
     _count: int = 0
 
     def add(self, call: Open) -> None:
@@ -103,16 +104,21 @@ class Session:
             case Ended() if message.number in self.batches:
                 self._ended(self.batches.pop(message.number), message.state, message.reason)
 
-    def cancelled(self, number: int) -> Iterator[Message]:
+    def cancelled(self, future: Future[object]) -> Iterator[Message]:
         """Somebody has cancelled a future. What the node is to be told."""
-        future = self._wanted.pop(number, None)
-        if future is None:
-            return
-        future.set_running_or_notify_cancel()  # which is what those who wait for several are told by
-        self._look_behind(number)
-        for at, batch in self.batches.items():
-            if number in batch.kinds and not any(each in self._wanted for each in batch.kinds):
-                yield Abandon(at)
+        future.begin()
+        self._look_behind(future.number)
+        for number, batch in self.batches.items():
+            if batch.wanted.pop(future.number, None) is not None and not batch.wanted:
+                batch.abandoned = True
+                yield Abandon(number)
+
+    def again(self) -> Iterator[Message]:
+        """Everything that a node is told which may not know it."""
+        for number, batch in self.batches.items():
+            yield batch.message
+            if batch.abandoned:
+                yield Abandon(number)
 
     def hand_in(self, now: float) -> Iterator[Batch]:
         """Everything that can go now."""
@@ -127,16 +133,16 @@ class Session:
         """In how many seconds `hand_in` may have more though nothing has happened; inf if never."""
         return self.pace.look_again_s(now) if self._held else math.inf
 
-    def futures(self, more: Iterable[Open] = ()) -> list[Future[object]]:
-        """Of all calls that are not over; may be asked for by another thread."""
-        waiting = [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
-        return [*self._wanted.values(), *(call.future for call in (*waiting, *more))]
+    def futures(self) -> list[Future[object]]:
+        """Of all calls that are not over."""
+        wanted = [future for batch in self.batches.values() for future in batch.wanted.values()]
+        return wanted + [call.future for call in self._waiting()]
 
     def lose(self, reason: str) -> None:
         """The node is gone for good: nobody will tell what comes of anything."""
         for number in list(self.batches):
             self._ended(self.batches.pop(number), "lost", reason)
-        waiting = [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
+        waiting = self._waiting()
         for calls in (self._open, self._held, self._behind):
             calls.clear()
         for call in waiting:
@@ -145,6 +151,9 @@ class Session:
     @property
     def is_idle(self) -> bool:
         return not (self.batches or self._open or self._held or self._behind)
+
+    def _waiting(self) -> list[Open]:
+        return [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
 
     # -- handing in --------------------------------------------------------------------------------------------------
 
@@ -178,7 +187,7 @@ class Session:
     def _may_go(self, call: Open, ready: dict[int, Open]) -> bool:
         """Whether all that it takes is there or goes along; else it stands behind what is lacking, or has failed."""
         if call.future.cancelled():
-            call.future.set_running_or_notify_cancel()  # which is what those who wait for several are told by
+            call.future.begin()
             self._look_behind(call.number)
             return False
         for future in call.takes:
@@ -214,14 +223,13 @@ class Session:
                 wanted[futures[-1].number] = futures[-1]
             futures.pop()
         graph = graph_of(made, self.functions, done, wanted, self.pace)
-        self._wanted.update(wanted)
         self._count += 1
         names = list(dict.fromkeys(each.name for each in made))
         name = f"{self.name}: {', '.join(names[:NAMES_MAX])}{', ...' if len(names) > NAMES_MAX else ''}"
         message = graph.batch(self._count, os.urandom(16), name, self.key, self.replicas)
         kinds = {each.call.number: each.call.kind for each in made}
         left = dict.fromkeys(at for at, task in enumerate(graph.tasks) if task.final)
-        self.batches[self._count] = Handed(message, graph, kinds, left)
+        self.batches[self._count] = Handed(message, graph, kinds, left, wanted)
         return message
 
     # -- what comes back ---------------------------------------------------------------------------------------------
@@ -234,31 +242,31 @@ class Session:
         try:
             for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
                 self.pace.observe(batch.kinds[number], outcome.seconds)
-                future = self._wanted.pop(number, None)
+                future = batch.wanted.pop(number, None)
                 if future is not None:
                     self._resolve(future, outcome)
                 self._look_behind(number)
         except (OSError, EOFError) as error:
-            self._lost(numbers, "lost", f"what came of it cannot be read: {error}")
+            self._lost(batch, numbers, "lost", f"what came of it cannot be read: {error}")
 
     def _ended(self, batch: Handed, state: str, reason: str) -> None:
         """What has not come by now does not come."""
-        self._lost(batch.kinds, state, reason)
+        self._lost(batch, batch.kinds, state, reason)
 
-    def _lost(self, numbers: Iterable[int], state: str, reason: str) -> None:
+    def _lost(self, batch: Handed, numbers: Iterable[int], state: str, reason: str) -> None:
         for number in numbers:
-            future = self._wanted.pop(number, None)
+            future = batch.wanted.pop(number, None)
             if future is None:
                 continue
             if state == "cancelled":
                 self._call_off(future)
-            elif future.set_running_or_notify_cancel():
+            elif future.begin():
                 future.set_exception(JobLostError(f"its job {'was' if state in WAS else 'has'} {state}: {reason}"))
             self._look_behind(number)
 
     def _resolve(self, future: Future[object], outcome: Outcome) -> None:
         future.outcome = outcome
-        if not future.set_running_or_notify_cancel():
+        if not future.begin():
             return
         if outcome.kind == VALUE:
             future.set_result(outcome.payload)
@@ -267,10 +275,10 @@ class Session:
 
     def _call_off(self, future: Future[object]) -> None:
         if future.cancel():  # unless it is over
-            future.set_running_or_notify_cancel()
+            future.begin()
 
     def _fail(self, call: Open, error: BaseException | None) -> None:
-        if call.future.set_running_or_notify_cancel():
+        if call.future.begin():
             call.future.set_exception(error)
         self._look_behind(call.number)
 

@@ -103,13 +103,14 @@ class Future(concurrent.futures.Future[T], Generic[T]):
     """The outcome of a call. Cancelling one whose call was handed to the node already only means that nobody wants
     it: the call may be made all the same, unless its whole batch is cancelled."""
 
-    def __init__(self, number: int, forget: Callable[[int], None]) -> None:
+    def __init__(self, number: int, forget: Callable[["Future[object]"], None]) -> None:
         super().__init__()
         self.number = number
         """In its session."""
         self.outcome: Outcome | None = None
         self._forget = forget
         self._loading = threading.Lock()
+        self._begun = False
 
     @property
     def is_called_back(self) -> bool:
@@ -141,10 +142,18 @@ class Future(concurrent.futures.Future[T], Generic[T]):
                 else:
                     self._exception, self._result = CallError(f"the value cannot be loaded here: {trouble!r}"), None
 
+    def begin(self) -> bool:
+        """Whether it is to get an outcome, which it then must get at once: not if it was cancelled, which those who
+        wait for several are told, nor if it has begun before. For one thread."""
+        if self._begun:
+            return False
+        self._begun = True
+        return self.set_running_or_notify_cancel()
+
     def cancel(self) -> bool:
         cancelled = super().cancel()
         if cancelled:
-            self._forget(self.number)
+            self._forget(cast(Future[object], self))
         return cancelled
 
     def __await__(self) -> Generator[object, object, T]:

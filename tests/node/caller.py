@@ -55,8 +55,8 @@ class Caller:
         self.session.add(Open(made, cast(Future[object], future), takes))
         return future
 
-    def _cancel(self, number: int) -> None:
-        self._said += self.session.cancelled(number)
+    def _cancel(self, future: Future[object]) -> None:
+        self._said += self.session.cancelled(future)
 
     def said(self) -> list[Message]:
         """What the session has said since the last time but for batches."""
