@@ -190,11 +190,13 @@ def exception_of(kind: int, payload: bytes) -> BaseException:
     pair, trouble = _loaded(Payload(payload))
     if trouble is not None:
         return CallError(f"the call raised what cannot be shown here: {trouble!r}")
-    error, text = cast(tuple[BaseException | None, str], pair)
-    if error is None:
-        error = CallError(text.strip().rsplit("\n", 1)[-1])
-    error.__cause__ = RemoteTraceback(text)
-    return error
+    match pair:
+        case (BaseException() | None as error, str(text)):
+            shown = CallError(text.strip().rsplit("\n", 1)[-1]) if error is None else error
+            object.__setattr__(shown, "__cause__", RemoteTraceback(text))  # some classes let nothing be set
+            return shown
+        case _:
+            return CallError("the call raised what is no exception here")
 
 
 def _loaded(payload: Payload) -> tuple[object, BaseException | None]:
