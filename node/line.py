@@ -7,6 +7,7 @@ Calls are put into an inbox by any thread; the one that serves the line owns the
 daemon: a program that ends does not wait for what it has handed in, and the cluster does not care that it has ended.
 """
 
+import contextlib
 import itertools
 import os
 import select
@@ -169,8 +170,9 @@ class Line:
     def _take_in(self) -> None:
         """What other threads want."""
         if self._rung:
-            self._bell.recv(16)
-            self._rung = False  # from here on they ring again
+            self._rung = False  # from here on they ring again; who has only just begun to ring wakes us once in vain
+            with contextlib.suppress(BlockingIOError):
+                self._bell.recv(16)
         while self._inbox:
             self._session.add(self._inbox.popleft())
         while self._cancelled:
