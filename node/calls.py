@@ -14,6 +14,7 @@ A client's misbehaviour ends its connection and nothing else.
 
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -132,12 +133,12 @@ class _Client:
         except RemoteProtocolError as error:
             logger.warning("a client of the calls' socket is hung up on: %s", error)
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, *messages: Message) -> None:
         """If the client is gone, or has stopped listening, everything that is done for it ends."""
         async with self._sending:
             try:
                 with trio.fail_after(SEND_S_MAX):
-                    await self._stream.send_all(pack(message))
+                    await self._stream.send_all(b"".join(map(pack, messages)))
             except (trio.BrokenResourceError, trio.TooSlowError):
                 self._all.cancel()
                 await trio.lowlevel.checkpoint()
@@ -201,31 +202,33 @@ class _Client:
         driver = self._driver()
         left = [at for at, task in enumerate(job.spec.dag.tasks) if task.final]
         while True:
-            changed, began_s = driver.change("job", job.id), trio.current_time()
-            left = [at for at in left if not await self._tell_one(number, job, at)]
+            changed, began_s = driver.change("job", job.id), time.monotonic()
+            news = {at: came for at in left if (came := self._came(number, job, at)) is not None}
+            left = [at for at in left if at not in news]
+            looked_s = time.monotonic() - began_s
+            if news:
+                await self._send(*news.values())
             if not left and job.state.phase is Phase.DONE:
                 self._node.deliver(ResultsPulled(job.id))
                 return "done", ""
             if job.state.phase in (Phase.FAILED, Phase.CANCELLED):
                 return job.state.phase.value, job_reason(job, self._directory())
-            await trio.sleep(SHARE * (trio.current_time() - began_s))
+            await trio.sleep(SHARE * looked_s)
             await changed.wait()
 
-    async def _tell_one(self, number: int, job: Job, task: int) -> bool:
-        """Whether the task's outcomes were here."""
+    def _came(self, number: int, job: Job, task: int) -> Came | None:
+        """The outcomes of a task's calls, if they are here."""
         result = job.state.unit((task, 0)).result
         if result is None or result.outcome is None or not result.outcome.outputs:
-            return False
+            return None
         file = result.outcome.outputs[0]
         if not self._node.store.has(file.digest):
-            return False
+            return None
         try:
             content = self._node.store.read(file.digest) if file.size_bytes <= INLINE_BYTES_MAX else b""
         except MissingContentError:
-            return False
-        path = "" if content else str(self._node.store.path(file.digest))
-        await self._send(Came(number, task, file, content, path))
-        return True
+            return None
+        return Came(number, task, file, content, "" if content else str(self._node.store.path(file.digest)))
 
     async def _cancel_when_abandoned(self, number: int, job: Job) -> None:
         await self._abandoned[number].wait()

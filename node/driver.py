@@ -27,6 +27,7 @@ from pnode.protocol.effects import (
     Effect,
     Erase,
     Fetch,
+    Keep,
     Notify,
     Release,
     Reply,
@@ -94,6 +95,7 @@ class Driver:
         run_unit: Callable[[Run], Awaitable[RunEnded]],
         fetch: Callable[[Fetch], Awaitable[Fetched]],
         release: Callable[[JobId], None],
+        keep: Callable[[Keep], None],
     ) -> None:
         self.peer = peer
         self._outside = outside
@@ -102,6 +104,7 @@ class Driver:
         self._run_unit = run_unit
         self._fetch = fetch
         self._release = release
+        self._keep = keep
         self._inbox: deque[Event] = deque()
         self._wake = trio.Event()
         self._requests: dict[int, Request] = {}
@@ -203,6 +206,8 @@ class Driver:
                         self._scopes[effect.unit].cancel()
                 case Fetch():
                     self._nursery.start_soon(self._carry_out_fetch, effect)
+                case Keep():
+                    self._keep(effect)
                 case Save() | Erase() | Sync() | Reply():
                     self._to_write(effect)
                 case Release():

@@ -13,16 +13,18 @@ Whoever wanted what was given up decides what follows; nothing ever waits withou
 (`trouble`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from .desk import Desk
-from .effects import Fetch
+from .effects import Fetch, Keep
 from .events import FetchFailed
-from .ids import Digest, JobId, NodeId
+from .ids import Digest, JobId, NodeId, digest_of
+from .job import Job
 from .jobspec import FileRef
-from .jobstate import UnitKey
+from .jobstate import Attempt, UnitKey
+from .ledger import Outcome
 from .strangers import Strangers
 from .timers import Timers, growing_s
 
@@ -99,6 +101,21 @@ class Fetching:
             wanted.tries = 0
             self._begin(wanted)
         return True
+
+    def given(self, job: JobId, outcome: Outcome) -> None:
+        """A result has come with its content, which need not be fetched then. Who lies about it has said nothing."""
+        for file, content in zip(outcome.outputs, outcome.contents, strict=False):
+            digest = Digest(file.digest)
+            here = self._here.setdefault(job, {})
+            if digest not in here and digest_of(content) == digest:
+                here[digest] = None
+                self.desk.effects.append(Keep(content, digest, job))
+
+    def given_before(self, job: Job, attempts: Iterable[Attempt]) -> None:
+        """The same for results of which the journal tells."""
+        for attempt in attempts:
+            if attempt.outcome is not None and attempt.outcome.contents and not job.released:
+                self.given(job.id, attempt.outcome)
 
     def look(self, file: FileRef, waiter: Waiter) -> bool:
         """See whether content is in our own store; tells whether that is still to be found out. Then it has arrived,

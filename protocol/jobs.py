@@ -257,6 +257,7 @@ class Jobs:
         self.forgetting.resume(job, now)
         job.closed = bool(job.endings)  # whoever has not heard of the end will be told when it speaks up
         for key, unit in job.state.units.items():
+            self.fetching.given_before(job, unit.attempts.values())
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
                 job.begin(key)
         if job.closed:
