@@ -12,8 +12,8 @@ Standard input is a socket to the node. Each line from there is a unit, a JSON o
     environment             variables
 
 Back go outcomes, each as soon as it is there, then one of the kind THROUGH; once they are in the file, only one of
-the kind SPILLED in their place. So a process that dies in the middle has left behind the outcomes of all calls but the
-one that it died of.
+the kind SPILLED in their place. So a process that dies in the middle has left behind the outcomes of all calls but
+the one that it died of.
 
 A *parcel* says how many functions and calls it has, where each ends, and then has their pickles:
 
@@ -274,8 +274,12 @@ def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[...
     began = time.perf_counter()
     unit = Unit(order, functions)
     results = Results(node, order["result"], order["short"])
+    process = os.getpid()
     for at in range(order["first"], order["first"] + order["count"]):
-        results.add(*unit.make(at))
+        outcome = unit.make(at)
+        if os.getpid() != process:  # the call has forked, and its child came back as well: nobody waits for that
+            os._exit(0)
+        results.add(*outcome)
     unit.close()
     sys.stdout.flush()
     sys.stderr.flush()
