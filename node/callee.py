@@ -12,8 +12,8 @@ Standard input is a socket to the node. Each line from there is a unit, a JSON o
     environment             variables
 
 Back go outcomes, each as soon as it is there, then one of the kind THROUGH; once they are in the file, only one of
-the kind SPILLED in their place. So a process that dies in the middle has left behind the outcomes of all calls but the
-one that it died of.
+the kind SPILLED in their place. So a process that dies in the middle has left behind the outcomes of all calls but
+the one that it died of.
 
 A *parcel* says how many functions and calls it has, where each ends, and then has their pickles:
 
