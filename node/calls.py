@@ -15,7 +15,7 @@ A client's misbehaviour ends its connection and nothing else.
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,10 +24,10 @@ import trio
 from pnode.protocol.dag import Dag
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import CancelJob, ResultsPulled
-from pnode.protocol.ids import job_text
+from pnode.protocol.ids import digest_of, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
-from pnode.protocol.jobspec import FileRef, Item, JobSpec
+from pnode.protocol.jobspec import GIVEN_BYTES_MAX, FileRef, Item, JobSpec
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.neighbours import Neighbours
 
@@ -171,10 +171,20 @@ class _Client:
             return known
         mapper = mapper_called(MAPPER)
         try:
-            files = await trio.to_thread.run_sync(self._take_in, batch)
+            short = dict(_short(batch))
+            files = [FileRef(name, len(content), digest_of(content)) for name, content in short.items()]
+            if len(short) < 1 + bool(batch.values) or batch.files:
+                files += await trio.to_thread.run_sync(self._take_in, batch)
             item = Item(batch.session, (*files, *batch.files))
             spec = JobSpec(
-                batch.name, Dag(batch.tasks), (item,), mapper.name, node.clock(), batch.nonce, replicas=batch.replicas
+                batch.name,
+                Dag(batch.tasks),
+                (item,),
+                mapper.name,
+                node.clock(),
+                batch.nonce,
+                replicas=batch.replicas,
+                contents=tuple(short.values()),
             )
             return await submission.take_in(spec, mapper)
         except (ValueError, StoreError, OSError) as error:
@@ -183,18 +193,18 @@ class _Client:
             node.store.unpin(batch.nonce)
 
     def _take_in(self, batch: Batch) -> list[FileRef]:
-        """What comes with the batch, in the store, pinned for its nonce. Raises StoreError and OSError."""
+        """What comes with the batch and is too long for its specification, in the store, pinned for its nonce. Raises
+        StoreError and OSError."""
         store, owner = self._node.store, batch.nonce
         store.pin(owner, [file.digest for file in batch.files])
         for file in batch.files:
             store.size_bytes(file.digest)
-        if batch.parcel:
-            files = [store.add_bytes(batch.parcel, PARCEL, owner=owner)]
-        else:
-            path = parcel_file(self._node.options.home, batch.nonce)
-            files = [store.add_file(path, PARCEL, owner=owner)]
-        if batch.values:
-            files.append(store.add_bytes(batch.values, VALUES, owner=owner))
+        files = []
+        if not batch.parcel:
+            files.append(store.add_file(parcel_file(self._node.options.home, batch.nonce), PARCEL, owner=owner))
+        for name, content in ((PARCEL, batch.parcel), (VALUES, batch.values)):
+            if len(content) > GIVEN_BYTES_MAX:
+                files.append(store.add_bytes(content, name, owner=owner))
         return files
 
     async def _tell(self, number: int, job: Job) -> tuple[str, str]:
@@ -258,3 +268,10 @@ class _Client:
         members = self._neighbours().membership
         records = [members.record, *filter(None, map(members.record_of, members.alive()))]
         return sum(record.cores for record in records)
+
+
+def _short(batch: Batch) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of what travels in the specification."""
+    for name, content in ((PARCEL, batch.parcel), (VALUES, batch.values)):
+        if 0 < len(content) <= GIVEN_BYTES_MAX:
+            yield name, content

@@ -55,6 +55,10 @@ DATAGRAMS_MAX = 1024
 TURN_MAX = 200
 """Events handled before the other tasks of the node get a turn: some ten milliseconds."""
 
+TOGETHER_S = 0.02
+"""Rows that nobody waits for are gathered for so long: a commit of a hundred costs as much as one of a single row,
+and others may know what a crash has lost here anyway (see `effects.Save`)."""
+
 REPLY_S_MAX = 30.0
 """How long a person's request may wait for the core's reply, unless it is known to take longer; the core gives up
 sooner by itself."""
@@ -112,6 +116,8 @@ class Driver:
         self._scopes: dict[Unit, trio.CancelScope] = {}
         self._unsaved: list[Save | Erase | Sync | Reply] = []
         self._to_save = trio.Event()
+        self._awaited = trio.Event()
+        """Somebody waits for what is to be saved."""
         self._changes: dict[tuple[str, bytes], trio.Event] = {}
         self.failure: JournalError | None = None
         """Why nothing is written down any more."""
@@ -224,12 +230,17 @@ class Driver:
     def _to_write(self, effect: Save | Erase | Sync | Reply) -> None:
         self._unsaved.append(effect)
         self._to_save.set()
+        if isinstance(effect, Sync | Reply):
+            self._awaited.set()
 
     async def _serve_journal(self) -> NoReturn:
         """Write rows and give replies, in the order in which the core asked for them."""
         while True:
             await self._to_save.wait()
-            self._to_save = trio.Event()
+            if not self._awaited.is_set():
+                with trio.move_on_after(TOGETHER_S):
+                    await self._awaited.wait()
+            self._to_save, self._awaited = trio.Event(), trio.Event()
             batch, self._unsaved = self._unsaved, []
             await self._write([change for effect in batch for change in _changes(effect)])
             for effect in batch:

@@ -8,6 +8,7 @@ daemon: a program that ends does not wait for what it has handed in, and the clu
 """
 
 import itertools
+import math
 import os
 import select
 import socket
@@ -22,7 +23,7 @@ from typing import TypeVar, cast
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import JobId, job_text
 
-from .bundling import Call
+from .bundling import Burst, Call
 from .callgraph import Made, Wishes
 from .callmessages import Batch, Ended, Message, Unpacker, Welcome, pack
 from .callsession import Open, Session
@@ -170,16 +171,20 @@ class Line:
         self._wait()
         self._take_in()
         self._hear()
-        for batch in self._session.hand_in(time.monotonic()):
-            self._say(batch)
+        now = time.monotonic()
+        if not self._burst.wait_s(now):
+            self._burst.went(now)
+            for batch in self._session.hand_in(now):
+                self._say(batch)
         self._flush()
 
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._bell, select.POLLIN)
         poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-        seconds = self._session.look_again_s(time.monotonic())
-        poll.poll(None if seconds == float("inf") else 1000 * seconds + 1)
+        now = time.monotonic()
+        seconds = self._burst.wait_s(now) or self._session.look_again_s(now)
+        poll.poll(None if seconds == math.inf else math.ceil(1000 * seconds))
 
     def _take_in(self) -> None:
         """What other threads want."""

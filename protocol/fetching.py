@@ -23,7 +23,7 @@ from .events import FetchFailed
 from .ids import Digest, JobId, NodeId, digest_of
 from .job import Job
 from .jobspec import FileRef
-from .jobstate import Attempt, UnitKey
+from .jobstate import UnitKey
 from .ledger import Outcome
 from .strangers import Strangers
 from .timers import Timers, growing_s
@@ -102,20 +102,32 @@ class Fetching:
             self._begin(wanted)
         return True
 
+    def given_with(self, job: Job) -> None:
+        """A job has come with the content of some of its files."""
+        self._given(job.id, ((digest_of(content), content) for content in job.spec.contents))
+
     def given(self, job: JobId, outcome: Outcome) -> None:
-        """A result has come with its content, which need not be fetched then. Who lies about it has said nothing."""
-        for file, content in zip(outcome.outputs, outcome.contents, strict=False):
-            digest = Digest(file.digest)
+        """A result has come with its content. Who lies about that has said nothing."""
+        contents = zip((Digest(file.digest) for file in outcome.outputs), outcome.contents, strict=False)
+        self._given(job, ((digest, content) for digest, content in contents if digest_of(content) == digest))
+
+    def given_before(self, job: Job) -> None:
+        """The same for all of which the journal tells."""
+        if job.released:
+            return
+        self.given_with(job)
+        for unit in job.state.units.values():
+            for attempt in unit.attempts.values():
+                if attempt.outcome is not None and attempt.outcome.contents:
+                    self.given(job.id, attempt.outcome)
+
+    def _given(self, job: JobId, contents: Iterable[tuple[Digest, bytes]]) -> None:
+        """Need not be fetched."""
+        for digest, content in contents:
             here = self._here.setdefault(job, {})
-            if digest not in here and digest_of(content) == digest:
+            if digest not in here:
                 here[digest] = None
                 self.desk.effects.append(Keep(content, digest, job))
-
-    def given_before(self, job: Job, attempts: Iterable[Attempt]) -> None:
-        """The same for results of which the journal tells."""
-        for attempt in attempts:
-            if attempt.outcome is not None and attempt.outcome.contents and not job.released:
-                self.given(job.id, attempt.outcome)
 
     def look(self, file: FileRef, waiter: Waiter) -> bool:
         """See whether content is in our own store; tells whether that is still to be found out. Then it has arrived,

@@ -255,9 +255,9 @@ class Jobs:
 
     def _resume(self, job: Job, now: float) -> None:
         self.forgetting.resume(job, now)
+        self.fetching.given_before(job)
         job.closed = bool(job.endings)  # whoever has not heard of the end will be told when it speaks up
         for key, unit in job.state.units.items():
-            self.fetching.given_before(job, unit.attempts.values())
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):
                 job.begin(key)
         if job.closed:
