@@ -65,6 +65,7 @@ class Line:
         self._unpacker = Unpacker()
         self._unsent = bytearray()
         self._inbox: deque[Open] = deque()
+        self._burst = Burst()
         self._cancelled: deque[Future[object]] = deque()
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
@@ -191,6 +192,8 @@ class Line:
         with suppress(BlockingIOError):  # nobody has rung, or is just about to
             self._bell.recv(16)
         self._rung = False  # from here on they ring again
+        if self._inbox:
+            self._burst.came(time.monotonic())
         while self._inbox:
             self._session.add(self._inbox.popleft())
         if self._calling_off:
