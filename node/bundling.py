@@ -48,6 +48,8 @@ class Call:
     kind: Kind
     waits_for: tuple[int, ...]
     """Numbers of the calls whose values it takes, each once."""
+    alone: bool = False
+    """Whether it must be a task by itself: a walltime is a task's."""
 
 
 @dataclass(slots=True)
@@ -119,11 +121,11 @@ class Burst:
 
 def bundled(calls: Iterable[Call], pace: Pace) -> list[Sequence[Call]]:
     """The calls in tasks. No task waits for itself: what waits for the same calls does not wait for each other."""
-    alike: dict[Kind, list[Call]] = {}
+    alike: dict[tuple[Kind, tuple[int, ...], bool], list[Call]] = {}
     for call in calls:
-        alike.setdefault((call.kind, call.waits_for), []).append(call)
+        alike.setdefault((call.kind, call.waits_for, call.alone), []).append(call)
     bundles: list[Sequence[Call]] = []
     for group in alike.values():
-        size = pace.size(group[0].kind, len(group))
+        size = 1 if group[0].alone else pace.size(group[0].kind, len(group))
         bundles += [group[at : at + size] for at in range(0, len(group), size)]
     return bundles

@@ -90,7 +90,7 @@ class Line:
         body, takes = pack_call(function, args, kwargs)
         number = next(self._numbers)
         future: Future[T] = Future(number, self._cancel)
-        call = Call(number, (function, wishes), tuple(each.number for each in takes))
+        call = Call(number, (function, wishes), tuple(each.number for each in takes), bool(wishes.walltime_s))
         made = Made(call, function, name_of(fn), body, wishes)
         with self._lock:
             self._check_open()

@@ -52,7 +52,7 @@ class Caller:
         body, takes = pack_call(function, args, kwargs)
         future: Future[T] = Future(number, self._cancel)
         self.numbers[number] = name_of(fn)
-        call = Call(number, (function, wishes), tuple(each.number for each in takes))
+        call = Call(number, (function, wishes), tuple(each.number for each in takes), bool(wishes.walltime_s))
         made = Made(call, function, name_of(fn), body, wishes)
         self.session.add(Open(made, cast(Future[object], future), takes))
         return future

@@ -116,6 +116,14 @@ def test_calls_of_one_kind_that_wait_for_the_same_go_together_and_no_others() ->
     assert bundles == [[0], [100], [101], [1, 2], [3, 4], [5, 6], [7, 8]]
 
 
+def test_calls_that_must_be_are_tasks_by_themselves() -> None:
+    alone = [Call(number, ONE, (), alone=True) for number in range(SHARES)]
+    others = [Call(number, ONE, ()) for number in range(SHARES, 5 * SHARES)]
+
+    bundles = bundled([*alone, *others], known(1e-6))
+    assert [len(bundle) for bundle in bundles] == [1] * SHARES + [4] * SHARES
+
+
 waits = st.lists(st.integers(0, 5), unique=True, max_size=2).map(tuple)
 calls_of_any_kind = st.lists(st.tuples(st.sampled_from([ONE, OTHER]), waits), max_size=60)
 
