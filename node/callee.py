@@ -141,13 +141,15 @@ class Loader(pickle.Unpickler):
 
 
 class Attempt:
-    """A call that is being made: what came of it, whatever that is."""
+    """Something that is tried, by code that is not ours: what it raises, whatever that is, ends here."""
 
     def __init__(self) -> None:
-        self.kind = VALUE
-        self.payload = b""
-        self.began_s = time.perf_counter()
-        self.seconds = 0.0
+        self._error: BaseException | None = None
+
+    def take(self) -> BaseException | None:
+        """What was raised; it is not kept here, since it holds the frame that has this."""
+        error, self._error = self._error, None
+        return error
 
     def __enter__(self) -> "Attempt":
         return self
@@ -155,11 +157,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self.seconds = time.perf_counter() - self.began_s
-        if isinstance(error, NoValueError):
-            self.kind, self.payload = error.kind, error.payload
-        elif error is not None:
-            self.kind, self.payload = RAISED, pack_exception(error)
+        self._error = error
         return True
 
 
@@ -173,14 +171,24 @@ class Unit:
         self._functions = functions
         self._others: dict[str, Outcomes] = {}
 
-    def make(self, at: int) -> Attempt:
-        """One call."""
+    def make(self, at: int) -> tuple[int, bytes, float]:
+        """One call: kind and bytes of its outcome, and how many seconds it took."""
+        payload, began_s = b"", time.perf_counter()
         with Attempt() as attempt:
             number, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
             function = self._function(number)
-            attempt.began_s = time.perf_counter()  # what it takes to load a function is no measure of its calls
-            attempt.payload = dump(function(*args, **kwargs))
-        return attempt
+            began_s = time.perf_counter()  # what it takes to load a function is no measure of its calls
+            payload = dump(function(*args, **kwargs))
+        seconds = time.perf_counter() - began_s
+        error = attempt.take()
+        try:
+            if error is None:
+                return VALUE, payload, seconds
+            if isinstance(error, NoValueError):
+                return error.kind, error.payload, seconds
+            return RAISED, pack_exception(error), seconds
+        finally:
+            del error  # as above
 
     def close(self) -> None:
         self._parcel.close()
@@ -204,6 +212,7 @@ class Unit:
             known = self._functions[content] = pickle.loads(content)  # noqa: S301  # see above
             if len(self._functions) > FUNCTIONS_MAX:
                 self._functions.popitem(last=False)
+        self._functions.move_to_end(content)
         return known
 
 
@@ -223,10 +232,11 @@ def pack_exception(error: BaseException) -> bytes:
     for _ in range(FRAMES_OURS):
         trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
     text = "".join(traceback.format_exception(type(error), error, trace))
+    payload = b""
     with Attempt() as attempt:
-        attempt.payload = dump((error, text))
-        pickle.loads(attempt.payload)  # noqa: S301  # some can be written and not read
-    return attempt.payload if attempt.kind == VALUE else pickle.dumps((None, text))
+        payload = dump((error, text))
+        pickle.loads(payload)  # noqa: S301  # some can be written and not read
+    return payload if attempt.take() is None else pickle.dumps((None, text))
 
 
 class Results:
@@ -239,18 +249,18 @@ class Results:
         self._told: list[bytes] = []
         self._file: FileIO | None = None
 
-    def add(self, attempt: Attempt) -> None:
-        header = HEADER.pack(attempt.kind, len(attempt.payload), attempt.seconds)
-        self._left -= len(header) + len(attempt.payload)
+    def add(self, kind: int, payload: bytes, seconds: float) -> None:
+        header = HEADER.pack(kind, len(payload), seconds)
+        self._left -= len(header) + len(payload)
         if self._file is None and self._left >= 0:
-            self._told += (header, attempt.payload)
-            _write_all(self._node, header, attempt.payload)
+            self._told += (header, payload)
+            _write_all(self._node, header, payload)
             return
         if self._file is None:
             self._file = open(self._path, "ab", buffering=0)  # noqa: PTH123, SIM115  # pathlib would double the imports
             _write_all(self._file, b"", b"".join(self._told))
             _write_all(self._node, HEADER.pack(SPILLED, 0, 0.0), b"")
-        _write_all(self._file, header, attempt.payload)
+        _write_all(self._file, header, payload)
 
     def end(self, seconds: float) -> None:
         if self._file is not None:
@@ -264,8 +274,12 @@ def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[...
     began = time.perf_counter()
     unit = Unit(order, functions)
     results = Results(node, order["result"], order["short"])
+    process = os.getpid()
     for at in range(order["first"], order["first"] + order["count"]):
-        results.add(unit.make(at))
+        outcome = unit.make(at)
+        if os.getpid() != process:  # the call has forked, and its child came back as well: nobody waits for that
+            os._exit(0)
+        results.add(*outcome)
     unit.close()
     sys.stdout.flush()
     sys.stderr.flush()
