@@ -48,7 +48,7 @@ class Wishes:
         for what, wish, most in (("cores", self.cores, 2**16 - 1), ("memory_bytes", self.memory_bytes, 2**63 - 1)):
             if type(wish) is not int or not (what == "cores") <= wish <= most:
                 raise ValueError(f"{what} is {wish!r}, expected a whole number of at most {most}")
-        if not (isinstance(self.walltime_s, int | float) and 0 <= self.walltime_s < math.inf):
+        if type(self.walltime_s) not in (int, float) or not 0 <= self.walltime_s < math.inf:
             raise ValueError(f"walltime_s is {self.walltime_s!r}, expected seconds, 0 for no limit")
         if len(self.node.encode()) > NAME_BYTES_MAX:
             raise ValueError(f"no node is called {self.node[:40]!r}...")

@@ -11,8 +11,8 @@ is nobody else's business, and what it keeps there, modules and caches, is there
 
 A process that dies takes nothing with it but the call that it was at: the outcomes of the others are in the file, and
 the next process goes on behind them. The call is made again, CALLS_DIED_MAX times in all; then its outcome is that.
-That holds at once for a call that runs longer than its walltime. So a unit does not fail by what its calls do, and the
-others of its job have their values. It fails by the machine's fault.
+That holds at once for a call that runs longer than its walltime. So a unit does not fail by what its calls do, and
+the others of its job have their values. It fails by the machine's fault.
 """
 
 import base64
@@ -208,7 +208,7 @@ class Crew:
         }
 
     def _go_on(self, part: _Part, how: str, *, for_good: bool = False) -> None:
-        """A process has died: with another one, behind what it has done; if it was `for_good`, behind the call that it
+        """A process has died: with another one, behind what it has done; if it was `for_good`, behind the call it
         died of. From now on outcomes are in the file, since the next does not know those before. Raises OSError."""
         done = part.done
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
