@@ -36,7 +36,7 @@ from pnode.node.home import calls_socket, parcel_file
 from pnode.node.store import Store
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.events import CancelJob, ResultsPulled
-from pnode.protocol.ids import digest_of
+from pnode.protocol.ids import JobId, digest_of
 from pnode.protocol.jobspec import GIVEN_BYTES_MAX, FileRef, JobSpec
 from pnode.protocol.jobstate import Phase
 
@@ -239,7 +239,7 @@ def test_a_batch_is_taken_told_of_and_over(tmp_path: Path) -> None:
         assert told == [Came(1, 1, second, b"second"), Came(1, 0, first, b"first")]
         assert early
         assert await client.hear() == Ended(1, "done")
-        assert scene.node.heard == [ResultsPulled(job.id)]
+        assert scene.node.heard == [ResultsPulled(JobId(job.id))]
 
     run(test, tmp_path)
 
@@ -317,7 +317,7 @@ def test_what_the_node_refuses_is_told_and_can_be_tried_again(tmp_path: Path) ->
         scene.node.refusal = ""
 
         assert first == Ended(1, "refused", "it rains")
-        assert await scene.taken(client, batch())
+        assert (await scene.taken(client, batch())).spec.name == "try: f"
 
     run(test, tmp_path)
 
@@ -389,7 +389,7 @@ def test_a_job_that_nobody_wants_is_cancelled(tmp_path: Path) -> None:
         await client.say(Abandon(1), Abandon(99))
         await trio.testing.wait_all_tasks_blocked(0.01)
 
-        assert scene.node.heard == [CancelJob(1, one.nonce)]
+        assert scene.node.heard == [CancelJob(1, JobId(one.nonce))]
         scene.node.end(one, Phase.CANCELLED)
         assert await client.hear() == Ended(1, "cancelled", "it was too hot")
 
@@ -407,7 +407,7 @@ def test_a_job_that_nobody_wants_before_it_is_one_is_cancelled_then(tmp_path: Pa
         assert before == []
         assert await client.hear() == Taken(1, one.nonce)
         await trio.testing.wait_all_tasks_blocked(0.01)
-        assert scene.node.heard == [CancelJob(1, one.nonce)]
+        assert scene.node.heard == [CancelJob(1, JobId(one.nonce))]
 
     run(test, tmp_path)
 
@@ -485,7 +485,7 @@ def test_a_client_that_talks_nonsense_is_hung_up_on_and_no_other_is(tmp_path: Pa
         with pytest.raises((EOFError, trio.BrokenResourceError)):
             await strange.hear()
 
-        assert await scene.taken(other, batch())
+        assert (await scene.taken(other, batch())).spec.name == "try: f"
 
     run(test, tmp_path)
 

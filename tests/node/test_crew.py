@@ -183,9 +183,13 @@ def test_another_session_has_another_process(bench: Bench) -> None:
 def test_units_at_the_same_time_have_processes_of_their_own(bench: Bench) -> None:
     ended: list[RunEnded] = []
 
+    def slow_pid() -> int:
+        time.sleep(0.05)
+        return os.getpid()
+
     async def work() -> None:
         async def one() -> None:
-            ended.append(await bench.executor.run(bench.unit((lambda: (time.sleep(0.05), os.getpid())[1],))))
+            ended.append(await bench.executor.run(bench.unit((slow_pid,))))
 
         async with trio.open_nursery() as nursery:
             for _ in range(3):

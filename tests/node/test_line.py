@@ -359,7 +359,7 @@ def test_who_rings_while_the_thread_is_awake_does_not_end_it(node: Node, cluster
 
 
 def test_many_threads_may_hand_in_at_once(node: Node, cluster: Cluster) -> None:
-    def hand_in(_: int) -> int:
+    def hand_in(_: int) -> object:
         return cluster.submit(abs, 1).result(SECONDS_MAX)
 
     with concurrent.futures.ThreadPoolExecutor(8) as threads:

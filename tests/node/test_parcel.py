@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,7 +64,8 @@ def test_a_future_among_arguments_stands_for_its_value_wherever_it_is() -> None:
 
 def test_functions_are_arguments_too() -> None:
     body, _ = pack_call(0, (lambda x: x + 1, functools.partial(pow, 2)), {})
-    _, (plus, power), _ = loaded(body)  # type: ignore[misc]  # as it was packed
+    found: Any = loaded(body)
+    plus, power = found[1]
 
     assert (plus(1), power(5)) == (2, 32)
 
