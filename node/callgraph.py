@@ -233,6 +233,8 @@ def outcomes_of(numbers: Sequence[int], file: FileRef, content: bytes, path: str
             raise EOFError("outcomes are missing")
         kind, size, seconds = HEADER.unpack(header)
         begin += HEADER.size
+        if source is None and len(content) < begin + size:
+            raise EOFError("an outcome is not whole")
         payload = Payload(content[begin : begin + size]) if source is None else Payload(b"", source, begin, size)
         yield number, Outcome(kind, payload, seconds, file, at)
         begin += size

@@ -6,15 +6,18 @@ import math
 import operator
 import pickle
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE
 from pnode.node.callee import HEADER, RAISED, VALUE
 from pnode.node.callgraph import CALLS_MAX, SHORT_BYTES, Wishes
-from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Came, Ended, Taken, Welcome
+from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Batch, Came, Ended, Taken, Welcome
 from pnode.node.callsession import BATCHES_MAX
 from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, RemoteTraceback
 from pnode.protocol.ids import digest_of
@@ -727,3 +730,95 @@ def test_what_a_task_can_ask_for_is_asked_for(caller: Caller, wishes: Wishes) ->
     caller.serve_all()
 
     assert future.result(0) == 3
+
+
+# -- whatever happens --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Known:
+    """A future that somebody has, and what is to come of it."""
+
+    future: Future[Any]
+    value: object
+    takes: frozenset[int]
+    """Numbers of all whose values it needs, and its own."""
+
+
+class Story:
+    """What a program does with its futures, and a node with its batches, in some order."""
+
+    def __init__(self, place: Path) -> None:
+        self.caller = Caller(place)
+        self.handed: list[Batch] = []
+        self.known: list[Known] = []
+        self.cancelled: set[int] = set()
+        self.now = 0.0
+
+    def submit(self, data: st.DataObject) -> None:
+        taken = data.draw(st.lists(st.sampled_from(self.known), max_size=3)) if self.known else []
+        kind = data.draw(st.sampled_from([_total, _other_total, boom]))
+        more = len(self.known)
+        future = self.caller.submit(kind, [each.future for each in taken], more)
+        values: list[Any] = [each.value for each in taken]
+        value: object = ERROR if kind is boom or ERROR in values else sum([*values, more])
+        self.known.append(Known(future, value, frozenset({future.number}.union(*(each.takes for each in taken)))))
+
+    def cancel(self, data: st.DataObject) -> None:
+        if self.known:
+            future = data.draw(st.sampled_from(self.known)).future
+            if future.cancel():
+                self.cancelled.add(future.number)
+
+    def drop(self, data: st.DataObject) -> None:
+        if self.known:
+            self.known.pop(data.draw(st.integers(0, len(self.known) - 1)))
+
+    def hand_in(self, data: st.DataObject) -> None:
+        self.now += data.draw(st.sampled_from([0.0, HOLD_S]))
+        self.handed += self.caller.hand_in(self.now)
+
+    def serve(self, data: st.DataObject) -> None:
+        if self.handed:
+            batch = self.handed.pop(data.draw(st.integers(0, len(self.handed) - 1)))
+            came = data.draw(st.permutations(self.caller.make(batch)))
+            self.caller.tell(Taken(batch.number, b"j" * 16), *came, *came[:1], Ended(batch.number, "done"))
+
+    def end(self) -> None:
+        while self.handed or not self.caller.session.is_idle:
+            self.now += HOLD_S
+            self.caller.serve(self.handed)
+            self.handed = self.caller.hand_in(self.now)
+
+
+ERROR = "error"
+
+
+def _total(values: list[int], more: int) -> Any:
+    return sum(values) + more
+
+
+def _other_total(values: list[int], more: int) -> Any:
+    return sum([*values, more])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_happens_every_future_comes_to_what_it_must(tmp_path: Path, data: st.DataObject) -> None:
+    story = Story(tmp_path)
+    acts = [story.submit] * 5 + [story.hand_in] * 2 + [story.serve] * 2 + [story.drop, story.cancel]
+    for act in data.draw(st.lists(st.sampled_from(acts), max_size=40)):
+        act(data)
+    story.end()
+
+    assert not concurrent.futures.wait([each.future for each in story.known], 0).not_done
+    for each in story.known:
+        assert each.future.cancelled() or each.future.number not in story.cancelled
+        if each.future.cancelled():
+            assert each.takes & story.cancelled
+        elif each.value == ERROR:
+            assert isinstance(each.future.exception(0), ValueError)
+        else:
+            assert each.future.result(0) == each.value
+    assert story.caller.session.is_idle
+    assert story.caller.session.futures() == []
