@@ -13,7 +13,7 @@ from .bundling import Call, Pace, bundled
 from .callee import HEADER
 from .callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES, Batch
 from .futures import OpenFile, Outcome, Payload
-from .parcel import pack_parcel
+from .parcel import Function, pack_parcel
 
 CALLS_MAX = 4096
 """Of one graph: so many tasks take half a megabyte of the two that a job may have."""
@@ -59,10 +59,7 @@ class Made:
     """A call with everything that is needed to hand it in."""
 
     call: Call
-    function: int
-    """Number in the session."""
-    name: str
-    """Of the function, for people."""
+    function: Function
     body: bytes
     wishes: Wishes
 
@@ -86,15 +83,14 @@ class Graph:
 
 def graph_of(
     calls: Sequence[Made],
-    functions: Sequence[bytes],
     done: Mapping[int, Outcome],
     wanted: Container[int],
     pace: Pace,
 ) -> Graph:
     """Tasks for calls, each of which waits for others among them or for what is done.
 
-    `functions` and `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask
-    for. What nobody asks for, and other calls of the graph take, is not kept.
+    `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask for. What nobody
+    asks for, and other calls of the graph take, is not kept.
     """
     made = {each.call.number: each for each in calls}
     bundles = [[made[call.number] for call in bundle] for bundle in bundled((each.call for each in calls), pace)]
@@ -119,12 +115,12 @@ def graph_of(
         final = not below or any(each.call.number in wanted for each in bundle)
         tasks.append(_task(name, bundle, first, tuple(below), tuple(taken), final, pace))
         first += len(bundle)
-    used = list(dict.fromkeys(each.function for each in calls))
+    functions = {each.function.number: each.function.content for each in calls}
     order = [each.body for bundle in bundles for each in bundle]
     return Graph(
         tuple(tasks),
         tuple(tuple(each.call.number for each in bundle) for bundle in bundles),
-        pack_parcel({number: functions[number] for number in used}, order, places),
+        pack_parcel(functions, order, places),
         earlier.values(),
         tuple(earlier.files),
     )
@@ -194,7 +190,7 @@ class _Earlier:
 def _name(bundle: Sequence[Made]) -> str:
     """What the task is called: after its function, and its first call."""
     more = f"+{len(bundle) - 1}" if len(bundle) > 1 else ""
-    return f"{bundle[0].name}.{bundle[0].call.number}{more}"
+    return f"{bundle[0].function.name}.{bundle[0].call.number}{more}"
 
 
 def _task(
@@ -212,7 +208,7 @@ def _task(
     return Task(
         name,
         children,
-        Program(ProgramKind.CALLS, (one.name, str(first), str(len(bundle)), PARCEL, *named)),
+        Program(ProgramKind.CALLS, (one.function.name, str(first), str(len(bundle)), PARCEL, *named)),
         final=final,
         cores=wishes.cores,
         memory_bytes=wishes.memory_bytes,

@@ -78,7 +78,6 @@ class Session:
     pace: Pace = field(default_factory=Pace)
     key: str = field(default_factory=lambda: os.urandom(8).hex())
     """Of all its jobs: their calls share processes."""
-    functions: list[bytes] = field(default_factory=list)
     batches: dict[int, Handed] = field(default_factory=dict)
     _open: deque[Open] = field(default_factory=deque)
     """To be looked at."""
@@ -222,9 +221,9 @@ class Session:
             if sys.getrefcount(futures[-1]) > ONLY_HERE or futures[-1].is_called_back:
                 wanted[futures[-1].number] = futures[-1]
             futures.pop()
-        graph = graph_of(made, self.functions, done, wanted, self.pace)
+        graph = graph_of(made, done, wanted, self.pace)
         self._count += 1
-        names = list(dict.fromkeys(each.name for each in made))
+        names = list(dict.fromkeys(each.function.name for each in made))
         name = f"{self.name}: {', '.join(names[:NAMES_MAX])}{', ...' if len(names) > NAMES_MAX else ''}"
         message = graph.batch(self._count, os.urandom(16), name, self.key, self.replicas)
         kinds = {each.call.number: each.call.kind for each in made}

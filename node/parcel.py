@@ -6,6 +6,7 @@ import pickle
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,17 @@ NAME_BYTES_MAX = 60
 
 class ParcelError(Exception):
     """Something cannot travel: it cannot be pickled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as it travels."""
+
+    number: int
+    """In its session."""
+    content: bytes
+    name: str
+    """For people."""
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types

@@ -23,11 +23,14 @@ from pnode.node.callgraph import (
 )
 from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES
 from pnode.node.futures import Outcome, Payload
+from pnode.node.parcel import Function
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.routing import ALL_GIVEN
 
 KIND: Kind = (0,)
+
+FUNCTIONS = (Function(0, b"first", "f"), Function(1, b"second", "f"))
 
 
 def quick(cores: int = 1) -> Pace:
@@ -37,7 +40,7 @@ def quick(cores: int = 1) -> Pace:
 
 
 def made(number: int, *waits_for: int, kind: Kind = KIND, function: int = 0) -> Made:
-    return Made(Call(number, kind, waits_for), function, "f", b"body %d" % number, Wishes())
+    return Made(Call(number, kind, waits_for), FUNCTIONS[function], b"body %d" % number, Wishes())
 
 
 def outcome(value: object, name: str = "other.9", at: int = 0) -> Outcome:
@@ -46,7 +49,7 @@ def outcome(value: object, name: str = "other.9", at: int = 0) -> Outcome:
 
 
 def graph(*calls: Made, done: dict[int, Outcome] | None = None, wanted: set[int] | None = None, pace: Pace) -> Graph:
-    return graph_of(calls, [b"first", b"second"], done or {}, wanted or set(), pace)
+    return graph_of(calls, done or {}, wanted or set(), pace)
 
 
 def children(found: Graph) -> dict[str, tuple[str, ...]]:
@@ -152,7 +155,7 @@ def test_a_task_that_takes_more_files_than_it_can_name_takes_all(files: int) -> 
 
 
 def test_a_parcel_that_is_too_long_for_a_message_is_not_in_it() -> None:
-    long = Made(Call(0, KIND, ()), 0, "f", bytes(INLINE_BYTES_MAX), Wishes())
+    long = Made(Call(0, KIND, ()), FUNCTIONS[0], bytes(INLINE_BYTES_MAX), Wishes())
     batches = [graph(call, pace=Pace()).batch(1, bytes(16), "n", "s", 3) for call in (made(0), long)]
 
     assert [bool(batch.parcel) for batch in batches] == [True, False]
