@@ -384,7 +384,7 @@ def test_what_comes_with_a_result_is_not_fetched() -> None:
 def test_who_hears_of_a_final_result_with_its_content_has_a_copy() -> None:
     circle = chained(final=True)
 
-    result = circle["dan"].job.state.unit((0, 0)).result
+    result = circle["ann"].job.state.unit((0, 0)).result
 
     assert result is not None
     assert [circle.name_of(node) for node in result.keepers] == ["ann"]
