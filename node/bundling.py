@@ -22,8 +22,8 @@ SHARES = 4
 SCOUTS_PER_CORE = 2
 """Of a function of which nothing is known: so many calls go first."""
 
-HOLD_S = 0.1
-"""A call that has not come back by then is long enough to be a task by itself."""
+HOLD_S = 5.0
+"""Calls that have not come back by then are long enough to be tasks by themselves. Until then every core has some."""
 
 BURST_S = 0.02
 """A burst is handed in this often, and calls that come this long after the last are none."""

@@ -190,7 +190,7 @@ def _is_guarded(errand: Errand) -> bool:
 
 def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
     """Whether a host has the inputs of a job, or if it knows it to be done its results."""
-    has_inputs = all(file.digest in host.content for item in errand.plan.spec.items for file in item.files)
+    has_inputs = all(host.has(file.digest) for item in errand.plan.spec.items for file in item.files)
     return has_inputs or _has_results(host, errand, job)
 
 
@@ -208,4 +208,4 @@ def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
         return False
     outcomes = outcomes_of(known)
     is_whole = len(outcomes) == known.finals or not known.state.concluded
-    return is_whole and all(Digest(file.digest) in host.content for outcome in outcomes for file in outcome.outputs)
+    return is_whole and all(host.has(Digest(file.digest)) for outcome in outcomes for file in outcome.outputs)
