@@ -19,6 +19,9 @@ PAUSE_S = 5.0
 
 PAUSE_S_MAX = 300.0
 
+COPIED = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
+"""What a copy of a result may follow from."""
+
 
 class Copies:
     """The results that this node copies."""
@@ -50,8 +53,15 @@ class Copies:
         for key in tuple(job.copying):
             self._put_away(job, key)
 
+    def heard(self, job: Job, statement: Statement, now: float) -> None:
+        """Something was said about a unit. In a contested item another result of any final task may count by that."""
+        if statement.kind in COPIED:
+            is_contested = job.state.acceptance.is_contested(statement.item)
+            for task in job.final_tasks if is_contested else (statement.task,):
+                self.copy(job, (task, statement.item), now)
+
     def copy(self, job: Job, key: UnitKey, now: float) -> None:
-        """Something was said about a unit: if it is final fetch what it has written, so that it outlives its node."""
+        """Something has become of a unit: if it is final fetch what it has written, so that it outlives its node."""
         if not job.task(key).final or not self.desk.keeps(job):
             return
         result, known = job.state.unit(key).result, job.copying.get(key)

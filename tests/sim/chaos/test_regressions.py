@@ -28,6 +28,9 @@ FOUND = {
     "two who had lost their copies each relied on the other's word": Options(824, 5, 0.75),
     "a holder was not told who else had made what was lost after it had been told of it": Options(1407, 5, 0.75),
     "a holder was not told who else had made what it waited for, nor what it had made itself": Options(208, 5, 0.75),
+    "what counted by a statement about another task was not copied, and the job was concluded with what did not": (
+        Options(862, 5, 0.75)
+    ),
     "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
 }
 
