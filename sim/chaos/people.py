@@ -10,6 +10,7 @@ from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Receipt
 from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.jobstate import Phase
 from pnode.protocol.planning import planned
 from pnode.protocol.statements import Outcome
 from pnode.sim.cluster import Cluster
@@ -189,9 +190,15 @@ def _is_guarded(errand: Errand) -> bool:
 
 
 def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
-    """Whether a host has the inputs of a job, or if it knows it to be done its results."""
-    has_inputs = all(file.digest in host.content for item in errand.plan.spec.items for file in item.files)
-    return has_inputs or _has_results(host, errand, job)
+    """Whether a host has what a job goes on from, its inputs. Of one that it knows to have been cancelled, or to have
+    failed, it has a copy if it keeps it: that, and why; and the results if it was done all the same."""
+    known = None if host.peer.jobs is None else host.peer.jobs.desk.jobs.get(job)
+    if known is None or not known.state.is_over:
+        return all(file.digest in host.content for item in errand.plan.spec.items for file in item.files)
+    if known.state.phase is Phase.DONE:
+        return _has_results(host, errand, job)
+    assert host.peer.jobs is not None
+    return host.peer.jobs.desk.keeps(known)
 
 
 def _has_results(host: Host, errand: Errand, job: JobId) -> bool:

@@ -31,6 +31,9 @@ FOUND = {
     "what counted by a statement about another task was not copied, and the job was concluded with what did not": (
         Options(862, 5, 0.75)
     ),
+    "of a job that had failed the machines that kept it were lost since another had taken part in it": (
+        Options(543, 5, 0.75)
+    ),
     "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
 }
 
