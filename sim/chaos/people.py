@@ -59,6 +59,8 @@ class People:
     """Hosts that may be lost for good."""
     errands: dict[int, Errand] = field(default_factory=dict)
     """By the number of the job."""
+    submitted: int = 0
+    """How often a machine was asked to take in a job."""
     _requests: int = FIRST_REQUEST
 
     def schedule(self, plans: tuple[JobPlan, ...]) -> None:
@@ -92,6 +94,7 @@ class People:
             for item in spec.items:
                 host.content.update({file.digest: file for file in item.files})
             errand.host, errand.life = host.number, host.life
+            self.submitted += 1
             errand.request = self._ask(host, lambda request: Submit(request, encode(spec)))
         self.cluster.engine.after(AGAIN_S, self._look, errand)
 

@@ -168,6 +168,23 @@ def test_a_queue_that_nobody_empties_is_caught(formed: Run) -> None:
     assert "has 5000 frames" in complaints(formed)
 
 
+def test_more_jobs_than_were_submitted_are_caught_and_as_many_are_not(formed: Run) -> None:
+    _, host, job = finished(formed)
+    jobs = host.peer.jobs
+    assert jobs is not None
+    assert formed.people.submitted == 1
+    formed.people.submitted += 4  # as if machines had died over it
+    for number in range(4):
+        jobs.desk.jobs[JobId(bytes([number]) * 16)] = jobs.desk.jobs[job]
+    formed.watch.bounds.look(host)
+    assert not formed.complaints, formed.complaints.texts
+
+    jobs.desk.jobs[JobId(b"x" * 16)] = jobs.desk.jobs[job]
+    formed.watch.bounds.look(host)
+
+    assert "has 6 jobs, at most 5 are allowed" in complaints(formed)
+
+
 def test_a_phase_that_goes_back_is_caught(formed: Run) -> None:
     _, host, job_id = finished(formed)
     jobs = host.peer.jobs

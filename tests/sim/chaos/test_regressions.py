@@ -34,6 +34,9 @@ FOUND = {
     "of a job that had failed the machines that kept it were lost since another had taken part in it": (
         Options(543, 5, 0.75)
     ),
+    "people who had lost four machines before these answered had submitted more jobs than there may be": (
+        Options(2129, 5, 0.75)
+    ),
     "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
 }
 
