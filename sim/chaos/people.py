@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.protocol.codec import decode, encode
+from pnode.protocol.desk import segment_row
 from pnode.protocol.events import CancelJob, Event, Submit, WatchJob
 from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
@@ -194,14 +195,18 @@ def _is_guarded(errand: Errand) -> bool:
 
 def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
     """Whether a host has what a job goes on from, its inputs. Of one that it knows to have been cancelled, or to have
-    failed, it has a copy if it keeps it: that, and why; and the results if it was done all the same."""
-    known = None if host.peer.jobs is None else host.peer.jobs.desk.jobs.get(job)
-    if known is None or not known.state.is_over:
+    failed, it has a copy if it keeps it: that, and why; and the results if it was done all the same. What is only in
+    the memory of a machine that is off does not count."""
+    jobs = host.peer.jobs
+    known = None if jobs is None else jobs.desk.jobs.get(job)
+    has_end = known is not None and any(
+        host.disk.has("segment", segment_row(job, known.ledger[ending])) for ending in known.endings
+    )
+    if jobs is None or known is None or not known.state.is_over or not (host.up or has_end):
         return all(file.digest in host.content for item in errand.plan.spec.items for file in item.files)
     if known.state.phase is Phase.DONE:
         return _has_results(host, errand, job)
-    assert host.peer.jobs is not None
-    return host.peer.jobs.desk.keeps(known)
+    return has_end and jobs.desk.keeps(known)
 
 
 def _has_results(host: Host, errand: Errand, job: JobId) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnode.protocol.desk import segment_row
 from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
 from pnode.sim.chaos.ending import Ending
@@ -82,6 +83,19 @@ def test_whoever_keeps_a_cancelled_job_has_a_copy_without_any_results(finished: 
         host.content.clear()
 
     assert keepers(run, job) == replicas
+
+
+def test_whoever_has_not_journaled_why_a_job_was_cancelled_has_no_copy(finished: tuple[Run, JobId]) -> None:
+    run, job = finished
+    cancel(run, job)
+    number = keepers(run, job)[0]
+    here = known(run.cluster.hosts[number], job)
+
+    for ending in here.endings:
+        run.cluster.hosts[number].disk.put("segment", segment_row(job, here.ledger[ending]), None)
+    run.cluster.engine.run_for(1.0)
+
+    assert number not in keepers(run, job)
 
 
 def test_whoever_has_only_taken_part_in_a_cancelled_job_has_no_copy(finished: tuple[Run, JobId]) -> None:
