@@ -54,11 +54,12 @@ class Copies:
             self._put_away(job, key)
 
     def heard(self, job: Job, statement: Statement, now: float) -> None:
-        """Something was said about a unit. In a contested item another result of any final task may count by that."""
+        """Something was said about a unit, by which other results may count, of other units too."""
+        replaced, job.state.replaced = job.state.replaced, {}
         if statement.kind in COPIED:
-            is_contested = job.state.acceptance.is_contested(statement.item)
-            for task in job.final_tasks if is_contested else (statement.task,):
-                self.copy(job, (task, statement.item), now)
+            replaced[(statement.task, statement.item)] = None
+        for key in replaced:
+            self.copy(job, key, now)
 
     def copy(self, job: Job, key: UnitKey, now: float) -> None:
         """Something has become of a unit: if it is final fetch what it has written, so that it outlives its node."""

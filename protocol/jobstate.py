@@ -98,6 +98,9 @@ class JobState:
         self.voided: dict[UnitKey, None] = {}
         """Units that have lost their results to others' and have none since; whoever looks after the job takes them
         out."""
+        self.replaced: dict[UnitKey, None] = {}
+        """Final units of contested items that have another result than before, or none; whoever copies results takes
+        them out."""
         self._results: dict[UnitKey, None] = {}
         self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
@@ -258,7 +261,7 @@ class JobState:
             if unit is not None:
                 self._leave_places(key, unit)
                 dropped[key] = unit
-            for table in (self._results, self._complete, self._failed, self._shown, self.voided):
+            for table in (self._results, self._complete, self._failed, self._shown, self.voided, self.replaced):
                 table.pop(key, None)
 
     def _leave_places(self, key: UnitKey, unit: UnitState) -> None:
@@ -301,8 +304,13 @@ class JobState:
     def _choose_anew(self) -> None:
         """Once per segment: an item may have thousands of units."""
         for item in self._stale:
+            known = (self.units.get((task, item)) for task in self.settlement.final_tasks)
+            before = [None if unit is None else unit.result for unit in known]
             for key in self.acceptance.derive_item(item):
                 self._derive(key, self.units[key])
+            for task, result in zip(self.settlement.final_tasks, before, strict=True):
+                if self.unit((task, item)).result is not result:
+                    self.replaced[(task, item)] = None
         self._stale.clear()
 
     def _derive(self, key: UnitKey, unit: UnitState) -> None:

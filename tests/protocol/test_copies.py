@@ -187,6 +187,7 @@ def test_a_result_that_counts_by_what_is_said_of_another_task_is_copied() -> Non
     circle.utter("cid", "bob", statement(StatementKind.KEPT, (2, 0), node=circle.id_of("dan")))
 
     fetches = [line for line in circle.take() if "bob fetches" in line]
+    assert not circle["bob"].job.state.replaced
     assert fetches == ["bob fetches first from dan", "bob fetches third from dan, cid"]
 
 
