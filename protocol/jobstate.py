@@ -95,12 +95,11 @@ class JobState:
         """Items that have been settled, with what was known of their units; whoever remembers anything else of these
         forgets that, too, and takes them out."""
         self.acceptance = Acceptance(self.shape, lambda task: spec.dag.tasks[task].final, self.units)
-        self.voided: dict[UnitKey, None] = {}
-        """Units that have lost their results to others' and have none since; whoever looks after the job takes them
-        out."""
+        self.overturned: dict[UnitKey, None] = {}
+        """Units of contested items that have another result than before, or none any more, or have got one back;
+        whoever looks after the job takes them out."""
         self.replaced: dict[UnitKey, None] = {}
-        """Final units of contested items that have another result than before, or none; whoever copies results takes
-        them out."""
+        """The final ones among them; whoever copies results takes them out."""
         self._results: dict[UnitKey, None] = {}
         self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
@@ -261,7 +260,7 @@ class JobState:
             if unit is not None:
                 self._leave_places(key, unit)
                 dropped[key] = unit
-            for table in (self._results, self._complete, self._failed, self._shown, self.voided, self.replaced):
+            for table in (self._results, self._complete, self._failed, self._shown, self.overturned, self.replaced):
                 table.pop(key, None)
 
     def _leave_places(self, key: UnitKey, unit: UnitState) -> None:
@@ -304,20 +303,18 @@ class JobState:
     def _choose_anew(self) -> None:
         """Once per segment: an item may have thousands of units."""
         for item in self._stale:
-            known = (self.units.get((task, item)) for task in self.settlement.final_tasks)
-            before = [None if unit is None else unit.result for unit in known]
+            before = [self.unit((task, item)).result for task in range(len(self.spec.dag.tasks))]
             for key in self.acceptance.derive_item(item):
                 self._derive(key, self.units[key])
-            for task, result in zip(self.settlement.final_tasks, before, strict=True):
-                if self.unit((task, item)).result is not result:
-                    self.replaced[(task, item)] = None
+                if self.units[key].result is not before[key[0]]:
+                    self.overturned[key] = None
+                    if self.spec.dag.tasks[key[0]].final:
+                        self.replaced[key] = None
         self._stale.clear()
 
     def _derive(self, key: UnitKey, unit: UnitState) -> None:
         task = self.spec.dag.tasks[key[0]]
         unit.current = max(unit.attempts.values(), key=currency)
-        if key in self._results and unit.result is None:
-            self.voided[key] = None
         is_kept = task.final and any(attempt.keepers for attempt in unit.in_phase("finished"))
         _mark(self._results, key, unit.result is not None)
         _mark(self._failed, key, unit.result is None and has_failed(unit, task))

@@ -789,3 +789,25 @@ def test_what_waits_for_a_result_that_is_gone_goes_on_when_another_takes_its_pla
 
     assert circle["ann"].job.state.unit((0, 0)).result.node == circle.id_of("bob")  # type: ignore[union-attr]
     assert circle.placed() == ["ann: second#2 to ann"]
+
+
+def test_what_counts_again_by_what_is_said_of_another_task_is_made_anew_where_it_is_gone() -> None:
+    """dan waits for what bob has made and taken with him. It is being made anew, from something else, when it turns
+    out that what cid has made of it before is kept: so it counts again, and whoever makes it anew stops."""
+    fork = spec(task("base", "mid"), task("mid", "side", "slow"), task("side"), task("slow"))
+    circle = circle_for(fork, brings=False, base=("bob", "ann"), mid=("bob", "cid"), side=("cid",), slow=("dan",))
+    end_as(circle, "bob", "base", "old")
+    end_as(circle, "bob", "mid", "old")
+    circle.bring("cid", file("mid_out", "old"))
+    end_as(circle, "cid", "side", "old")
+    circle.kill("bob")
+    end_as(circle, "ann", "base", "new")
+    circle.bring("cid", file("base_out", "new"))
+    assert [run.unit.task for run in circle["cid"].running.values()] == ["mid"]
+
+    circle.bring("ann", file("side_out", "old"))
+    circle.run(1.0)
+    assert "cid ends mid#2" in circle.take()
+
+    circle.bring_all()
+    assert outlived(circle)

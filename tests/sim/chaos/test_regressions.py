@@ -37,6 +37,7 @@ FOUND = {
     "people who had lost four machines before these answered had submitted more jobs than there may be": (
         Options(2129, 5, 0.75)
     ),
+    "what counted again by a statement about another task, and was gone, was not made anew": Options(2365, 5, 0.75),
     "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
 }
 
