@@ -245,6 +245,7 @@ class Recovery:
             if self._is_away(job, key) and self._is_needed(job, key):
                 job.lost[key] = None
             self.look(job, key, now)
+            self._unblock(job, key, now)
 
     def _show_holders(self, job: Job, item: int) -> None:
         job.contested[item] = None

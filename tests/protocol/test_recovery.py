@@ -811,3 +811,24 @@ def test_what_counts_again_by_what_is_said_of_another_task_is_made_anew_where_it
 
     circle.bring_all()
     assert outlived(circle)
+
+
+def test_what_waits_for_a_result_that_is_gone_goes_on_when_another_counts_by_what_is_said_of_another_task() -> None:
+    fork = spec(task("base", "mid"), task("mid", "side", "slow"), task("side"), task("slow"))
+    circle = circle_for(fork, brings=False, base=("bob", "ann"), mid=("dan",), side=("cid",), slow=("bob", "dan"))
+    end_as(circle, "bob", "base", "old")
+    circle.bring("dan", file("base_out", "old"))
+    end_as(circle, "dan", "mid", "old")
+    circle.bring("cid", file("mid_out", "old"))
+    end_as(circle, "cid", "side", "old")
+    circle.utter("cid", "ann", finished(circle, (0, 0), 2, "new"), finished(circle, (1, 0), 2, "new", "base=new"))
+    circle.placed()
+
+    circle["ann"].near.gone.append(circle.id_of("bob"))  # whom ann is about to miss
+    circle.kill("cid")
+    circle.crash("bob")
+    circle.miss("bob")
+    assert not any("slow" in line for line in circle.placed()), "what cid has made of mid has gone with it"
+    circle.utter("dan", "ann", statement(StatementKind.KEPT, (2, 0), node=circle.id_of("cid")))
+
+    assert "ann: slow#2 to dan" in circle.placed()
