@@ -69,6 +69,9 @@ class Copies:
         if known is not None and (result is None or known.attempt != result.key):
             self._put_away(job, key)
             known = None
+        if result is not None and job.state.wants(key) and job.sure.get(key) == result.key:
+            number, node = result.key
+            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node, "it is here after all"))
         if result is None or self._has(job, key, result) or is_in_vain(job):
             return
         self._want(job, key, result, known)

@@ -350,8 +350,8 @@ class Jobs:
                 self.keeping.guarded(job, now)
             elif statement.kind == StatementKind.PULLED:
                 self.retention.look(job, now)
-            elif job.closed and statement.kind == StatementKind.CONCLUDED:
-                self.copies.begin(job, now)  # it may be the earlier of two, and so tell which results count
+            elif job.closed:
+                self.copies.begin(job, now)  # another may have ended it, which tells what results count or are wanted
         elif statement.kind == StatementKind.SETTLED or job.state.is_void(statement):
             self.forgetting.heard(job, author, statement, now)
             if job.leading and statement.kind == StatementKind.SETTLED:

@@ -208,6 +208,22 @@ def test_a_result_that_counts_by_the_earlier_of_two_conclusions_is_copied() -> N
     assert "bob" in keepers(circle, "bob")
 
 
+def test_whoever_has_a_result_says_so_again_if_the_job_is_cancelled_for_want_of_it_and_others_copy_it() -> None:
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    want = statement(StatementKind.CANCELLED, node=circle.id_of("dan"), text="it has gone with dan and bob")
+    circle.utter("ann", "cid", want)
+    assert circle["cid"].job.state.wants((0, 0))
+    assert not circle["cid"].job.copying
+
+    circle.utter("ann", "bob", want)
+    circle.run(1.0)
+
+    assert circle["cid"].job.state.phase is Phase.DONE
+    assert circle["cid"].job.copying
+
+
 def test_of_a_job_that_is_cancelled_nothing_is_copied() -> None:
     circle = done(brings=False)
 

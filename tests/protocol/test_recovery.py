@@ -718,6 +718,29 @@ def test_a_result_that_is_lost_and_fails_when_it_is_made_again_ends_the_job_as_a
     assert state.cancelled[1] == "only: what bob had made was lost, and then it failed: it broke again"
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_job_whose_result_has_gone_with_all_copies_and_cannot_be_made_anew_is_not_done(lost: int) -> None:
+    only = task("only", retries_failed=0, retries_lost=1 - lost)
+    circle = circle_for(spec(only), brings=False, only=("bob", "dan"))
+    circle.end("bob", "only")
+    circle.utter("cid", "ann", statement(StatementKind.KEPT, node=circle.id_of("bob")))
+    state = circle["ann"].job.state
+    assert state.is_complete((0, 0))
+    circle.kill("cid")
+    circle.kill("bob")
+    assert circle.placed() == ["ann: only#2 to dan"]
+
+    if lost:
+        circle.kill("dan")
+    else:
+        circle.end("dan", "only", failure="it broke")
+    circle.run(PAUSE_S)
+
+    assert state.is_over
+    assert state.phase is Phase.CANCELLED
+    assert circle["ann"].job.copying == {}
+
+
 def test_whoever_begins_to_lead_or_comes_back_is_shown_all_of_what_is_contested() -> None:
     circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("cid",))
     end_as(circle, "ann", "first", "old")

@@ -38,6 +38,7 @@ FOUND = {
         Options(2129, 5, 0.75)
     ),
     "what counted again by a statement about another task, and was gone, was not made anew": Options(2365, 5, 0.75),
+    "a job was done with a result that had gone with its keepers and could not be made anew": Options(2475, 5, 0.75),
     "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
 }
 
