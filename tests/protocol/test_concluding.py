@@ -34,7 +34,9 @@ def contested(*, told_to: tuple[str, ...]) -> Circle:
     circle = Circle("ann", "bob", "cid", "dan", brings=False)
     for name in ("top", "left", "right"):
         circle.prefer(name, "dan")
-    circle.submit_unanswered("ann", spec(task("top", "left", "right"), task("left"), task("right"), replicas=1))
+    circle.submit_unanswered(
+        "ann", spec(task("top", "left", "right"), task("left"), task("right"), nonce=b"b" * 16, replicas=1)
+    )
     assert [circle.name_of(node) for node in circle["ann"].job.replicas] == ["ann", "bob"]
     circle.end("dan", "top", file("t1"))
     circle.end("dan", "left", FIRST)
