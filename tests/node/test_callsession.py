@@ -6,6 +6,7 @@ import math
 import operator
 import pickle
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -757,7 +758,7 @@ class Story:
 
     def submit(self, data: st.DataObject) -> None:
         taken = data.draw(st.lists(st.sampled_from(self.known), max_size=3)) if self.known else []
-        kind = data.draw(st.sampled_from([_total, _other_total, boom]))
+        kind: Callable[..., Any] = data.draw(st.sampled_from([_total, _other_total, boom]))
         more = len(self.known)
         future = self.caller.submit(kind, [each.future for each in taken], more)
         values: list[Any] = [each.value for each in taken]
