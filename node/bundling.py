@@ -79,6 +79,10 @@ class Pace:
             return scouts
         return 0 if now < self._since_s[kind] + HOLD_S else waiting
 
+    def is_awaited(self, kind: Kind) -> bool:
+        """Whether others of this kind are held back until it is heard how long the first ones took."""
+        return kind in self._since_s and kind not in self._seconds
+
     def look_again_s(self, now: float) -> float:
         """In how many seconds `may_go` may say something else though nothing was observed; inf if never."""
         ends = [since + HOLD_S for kind, since in self._since_s.items() if kind not in self._seconds]

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from pnode.node.bundling import (
     BUNDLE_CALLS_MAX,
     BUNDLE_S,
+    BURST_S,
     HOLD_S,
     NEWS,
+    QUIET_S,
     SCOUTS_PER_CORE,
     SHARES,
+    Burst,
     Call,
     Pace,
     bundled,
@@ -49,6 +52,18 @@ def test_what_the_first_ones_tell_lets_the_others_go() -> None:
     pace.observe(ONE, 0.5)
 
     assert pace.may_go(ONE, 1000, 0.0) == 1000
+
+
+def test_what_others_wait_for_is_awaited_until_it_is_known() -> None:
+    pace = Pace()
+    before = pace.is_awaited(ONE)
+    pace.may_go(ONE, SCOUTS_PER_CORE, 0.0)
+    few = pace.is_awaited(ONE)
+    pace.may_go(ONE, 1000, 0.0)
+    many = pace.is_awaited(ONE)
+    pace.observe(ONE, 0.5)
+
+    assert (before, few, many, pace.is_awaited(ONE)) == (False, False, True, False)
 
 
 def test_who_waits_in_vain_for_the_first_ones_waits_for_a_while_only() -> None:
@@ -122,6 +137,43 @@ def test_calls_that_must_be_are_tasks_by_themselves() -> None:
 
     bundles = bundled([*alone, *others], known(1e-6))
     assert [len(bundle) for bundle in bundles] == [1] * SHARES + [4] * SHARES
+
+
+def test_a_call_after_a_pause_does_not_wait() -> None:
+    burst = Burst()
+    burst.came(0.0)
+    first = burst.wait_s(0.0)
+    burst.went(0.0)
+    burst.came(2 * BURST_S)
+
+    assert (first, burst.wait_s(2 * BURST_S)) == (0.0, 0.0)
+
+
+def test_a_burst_waits_until_it_pauses() -> None:
+    burst = Burst()
+    burst.went(0.0)
+    burst.came(0.001)
+    burst.came(0.0015)
+
+    assert burst.wait_s(0.0015) == pytest.approx(QUIET_S)
+    assert burst.wait_s(0.0015 + QUIET_S) == 0.0
+
+
+def test_a_burst_without_a_pause_goes_often_enough() -> None:
+    burst = Burst()
+    burst.went(0.0)
+    for at in range(1, 100):
+        burst.came(at * QUIET_S / 2)
+
+    assert burst.wait_s(BURST_S + QUIET_S) == 0.0
+
+
+def test_where_nothing_has_come_nothing_is_waited_for() -> None:
+    burst = Burst()
+    burst.came(0.0)
+    burst.went(0.0)
+
+    assert burst.wait_s(0.0) == 0.0
 
 
 waits = st.lists(st.integers(0, 5), unique=True, max_size=2).map(tuple)

@@ -213,6 +213,31 @@ def test_who_takes_from_what_is_held_back_waits_with_it(caller: Caller) -> None:
     assert results_of(sums) == [number + 1 for number in range(50)]
 
 
+def test_calls_that_nobody_holds_tell_how_long_they_take_where_others_wait_for_that(caller: Caller) -> None:
+    lasts = [caller.submit(add, caller.submit(same, number), 1) for number in range(100)]
+    caller.serve_all(now=0.0)
+    known_by_now = [future.done() for future in lasts]
+    more = caller.submit(add, caller.submit(same, 1), 1)
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert all(known_by_now)
+    assert [task.final for task in batch.tasks] == [False, True]
+    assert more.result(0) == 2
+
+
+def test_what_is_held_back_and_cancelled_is_not_waited_for(caller: Caller) -> None:
+    futures = [caller.submit(same, number) for number in range(100)]
+    (scouts,) = caller.hand_in()
+    for future in futures:
+        future.cancel()
+    caller.tell(Ended(scouts.number, "cancelled"))
+
+    assert caller.hand_in() == []
+    assert caller.session.is_idle
+    assert not concurrent.futures.wait(futures, 0).not_done
+
+
 def test_the_number_of_cores_is_what_the_node_says(caller: Caller) -> None:
     caller.tell(Welcome("alpha", 8))
     for number in range(100):
