@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .bundling import Kind, Pace
-from .callee import VALUE
+from .callee import NOT_MADE_S, VALUE
 from .callgraph import Graph, Made, Room, graph_of, outcomes_of
 from .callmessages import Abandon, Batch, Came, Ended, Message, Taken, Welcome
 from .futures import CallError, Future, JobLostError, Outcome, exception_of
@@ -253,7 +253,8 @@ class Session:
         numbers = batch.graph.numbers[message.task]
         try:
             for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
-                self.pace.observe(batch.kinds[number], outcome.seconds)
+                if outcome.seconds != NOT_MADE_S:
+                    self.pace.observe(batch.kinds[number], outcome.seconds)
                 future = batch.wanted.pop(number, None)
                 if future is not None:
                     self._resolve(future, outcome)

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE
-from pnode.node.callee import HEADER, RAISED, VALUE
+from pnode.node.callee import DIED, HEADER, NOT_MADE_S, RAISED, VALUE
 from pnode.node.callgraph import CALLS_MAX, SHORT_BYTES, Wishes
 from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Batch, Came, Ended, Taken, Welcome
 from pnode.node.callsession import BATCHES_MAX
-from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, RemoteTraceback
+from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, ProcessDiedError, RemoteTraceback
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 
@@ -224,6 +224,32 @@ def test_calls_that_nobody_holds_tell_how_long_they_take_where_others_wait_for_t
     assert all(known_by_now)
     assert [task.final for task in batch.tasks] == [False, True]
     assert more.result(0) == 2
+
+
+def test_a_call_that_was_not_made_says_nothing_about_its_kind(caller: Caller) -> None:
+    caller.submit(add, 1, 2)
+    caller.serve_all()
+    kind = (caller.functions[add].number, Wishes())
+    before = caller.session.pace.seconds(kind)
+    failed = caller.submit(boom)
+    futures = [caller.submit(add, failed, 1) for _ in range(10)]
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert len(batch.tasks) > 1
+    assert all(isinstance(future.exception(0), ValueError) for future in futures)
+    assert caller.session.pace.seconds(kind) == before
+
+
+def test_a_call_that_died_says_nothing_about_its_kind(caller: Caller) -> None:
+    future = caller.submit(add, 1, 2)
+    (batch,) = caller.hand_in()
+    (came,) = caller.make(batch)
+    content = HEADER.pack(DIED, 4, NOT_MADE_S) + b"died"
+    caller.tell(Came(batch.number, 0, came.file, content), Ended(batch.number, "done"))
+
+    assert isinstance(future.exception(0), ProcessDiedError)
+    assert caller.session.pace.seconds((caller.functions[add].number, Wishes())) is None
 
 
 def test_what_is_held_back_and_cancelled_is_not_waited_for(caller: Caller) -> None:
