@@ -182,6 +182,8 @@ class Session:
             if kind not in quotas:
                 waiting = 1 + sum(each.made.call.kind == kind for each in self._open)
                 quotas[kind] = self.pace.may_go(kind, waiting, now)
+                if quotas[kind] < waiting:
+                    self.pace.hold(kind, now)
             if quotas[kind] <= 0:
                 self._held.setdefault(kind, deque()).append(call)
                 continue
@@ -253,7 +255,9 @@ class Session:
         numbers = batch.graph.numbers[message.task]
         try:
             for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
-                if outcome.seconds != NOT_MADE_S:
+                if outcome.seconds == NOT_MADE_S:
+                    self.pace.know_nothing(batch.kinds[number])
+                else:
                     self.pace.observe(batch.kinds[number], outcome.seconds)
                 future = batch.wanted.pop(number, None)
                 if future is not None:
@@ -268,6 +272,7 @@ class Session:
 
     def _lost(self, batch: Handed, numbers: Iterable[int], state: str, reason: str) -> None:
         for number in numbers:
+            self.pace.know_nothing(batch.kinds[number])
             future = batch.wanted.pop(number, None)
             if future is None:
                 continue

@@ -41,14 +41,16 @@ def test_of_a_kind_that_is_unknown_a_few_may_go_at_once() -> None:
 
 def test_of_many_of_an_unknown_kind_a_few_per_core_go_first_and_then_none() -> None:
     pace = Pace(3)
+    first = [pace.may_go(ONE, 1000, 0.0) for _ in range(2)]
+    pace.hold(ONE, 0.0)
 
-    assert pace.may_go(ONE, 1000, 0.0) == 3 * SCOUTS_PER_CORE
+    assert first == [3 * SCOUTS_PER_CORE] * 2  # asking changes nothing
     assert pace.may_go(ONE, 1000, 0.0) == 0
 
 
 def test_what_the_first_ones_tell_lets_the_others_go() -> None:
     pace = Pace()
-    pace.may_go(ONE, 1000, 0.0)
+    pace.hold(ONE, 0.0)
     pace.observe(ONE, 0.5)
 
     assert pace.may_go(ONE, 1000, 0.0) == 1000
@@ -57,27 +59,40 @@ def test_what_the_first_ones_tell_lets_the_others_go() -> None:
 def test_what_others_wait_for_is_awaited_until_it_is_known() -> None:
     pace = Pace()
     before = pace.is_awaited(ONE)
-    pace.may_go(ONE, SCOUTS_PER_CORE, 0.0)
-    few = pace.is_awaited(ONE)
-    pace.may_go(ONE, 1000, 0.0)
-    many = pace.is_awaited(ONE)
+    pace.hold(ONE, 0.0)
+    held = pace.is_awaited(ONE)
     pace.observe(ONE, 0.5)
 
-    assert (before, few, many, pace.is_awaited(ONE)) == (False, False, True, False)
+    assert (before, held, pace.is_awaited(ONE)) == (False, True, False)
 
 
 def test_who_waits_in_vain_for_the_first_ones_waits_for_a_while_only() -> None:
     pace = Pace()
-    pace.may_go(ONE, 1000, 5.0)
+    pace.hold(ONE, 5.0)
 
     assert pace.may_go(ONE, 1000, 5.0 + HOLD_S / 2) == 0
     assert pace.may_go(ONE, 1000, 5.0 + HOLD_S) == 1000
 
 
+def test_when_the_first_ones_have_told_nothing_others_go_first() -> None:
+    pace = Pace()
+    pace.hold(ONE, 0.0)
+    pace.know_nothing(ONE)
+
+    assert pace.may_go(ONE, 1000, 0.0) == SCOUTS_PER_CORE
+
+
+def test_what_is_known_stays_known() -> None:
+    pace = known(1.0)
+    pace.know_nothing(ONE)
+
+    assert pace.seconds(ONE) == 1.0
+
+
 def test_it_is_known_when_to_look_again() -> None:
     pace = Pace()
     never = pace.look_again_s(5.0)
-    pace.may_go(ONE, 1000, 5.0)
+    pace.hold(ONE, 5.0)
 
     assert never == math.inf
     assert pace.look_again_s(5.0) == pytest.approx(HOLD_S)
@@ -86,7 +101,7 @@ def test_it_is_known_when_to_look_again() -> None:
 
 def test_nobody_looks_again_for_what_has_become_known() -> None:
     pace = Pace()
-    pace.may_go(ONE, 1000, 5.0)
+    pace.hold(ONE, 5.0)
     pace.observe(ONE, 1.0)
 
     assert pace.look_again_s(5.0) == math.inf

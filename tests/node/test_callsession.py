@@ -241,6 +241,19 @@ def test_a_call_that_was_not_made_says_nothing_about_its_kind(caller: Caller) ->
     assert caller.session.pace.seconds(kind) == before
 
 
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_where_the_first_ones_have_told_nothing_the_next_go_at_once(caller: Caller, state: str) -> None:
+    for _ in range(10):
+        caller.submit(add, 1, 2)
+    (batch,) = caller.hand_in()
+    content = HEADER.pack(DIED, 4, NOT_MADE_S) + b"died"
+    if state == "done":
+        caller.tell(*(Came(batch.number, at, FileRef("f", 21, bytes(32)), content) for at in range(len(batch.tasks))))
+    caller.tell(Ended(batch.number, state))
+
+    assert [len(batch.tasks) for batch in caller.hand_in()] == [SCOUTS_PER_CORE]
+
+
 def test_a_call_that_died_says_nothing_about_its_kind(caller: Caller) -> None:
     future = caller.submit(add, 1, 2)
     (batch,) = caller.hand_in()
