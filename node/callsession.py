@@ -172,7 +172,7 @@ class Session:
     def _ready(self, now: float) -> list[Open]:
         """The next calls of one batch, each after those it takes from."""
         ready: dict[int, Open] = {}
-        quotas: dict[Kind, int] = {}
+        quotas: dict[Kind, float] = {}
         room = Room()
         while self._open:
             call = self._open.popleft()
@@ -181,9 +181,10 @@ class Session:
             kind = call.made.call.kind
             if kind not in quotas:
                 waiting = 1 + sum(each.made.call.kind == kind for each in self._open)
-                quotas[kind] = self.pace.may_go(kind, waiting, now)
-                if quotas[kind] < waiting:
+                may_go = self.pace.may_go(kind, waiting, now)
+                if may_go < waiting:
                     self.pace.hold(kind, now)
+                quotas[kind] = math.inf if may_go >= waiting else may_go  # those that stand behind these, too
             if quotas[kind] <= 0:
                 self._held.setdefault(kind, deque()).append(call)
                 continue

@@ -170,6 +170,20 @@ def test_a_chain_behind_what_is_under_way_goes_as_one_graph(caller: Caller) -> N
     assert future.result(0) == 1
 
 
+def test_a_chain_of_several_kinds_behind_what_is_under_way_goes_as_one_graph(caller: Caller) -> None:
+    last = caller.submit(add, 0, 1)
+    (first,) = caller.hand_in()
+    for number in range(20):
+        last = caller.submit(add, last, 1) if number % 2 else caller.submit(same, last)
+    known(caller, add, same)
+    assert caller.hand_in() == []
+
+    caller.serve([first])
+    (others,) = caller.hand_in()
+
+    assert len(others.tasks) == 20
+
+
 def test_of_many_calls_of_which_nothing_is_known_a_few_go_first(caller: Caller) -> None:
     futures = [caller.submit(same, number) for number in range(100)]
     (scouts,) = caller.hand_in()
