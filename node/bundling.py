@@ -75,9 +75,21 @@ class Pace:
         if kind in self._seconds or waiting <= scouts:
             return waiting
         if kind not in self._since_s:
-            self._since_s[kind] = now
             return scouts
         return 0 if now < self._since_s[kind] + HOLD_S else waiting
+
+    def hold(self, kind: Kind, now: float) -> None:
+        """Some calls of a kind are let go, and others held back."""
+        self._since_s.setdefault(kind, now)
+
+    def know_nothing(self, kind: Kind) -> None:
+        """What was let go has told nothing, or not about its kind: if that is not known yet, others may go first."""
+        if kind not in self._seconds:
+            self._since_s.pop(kind, None)
+
+    def is_awaited(self, kind: Kind) -> bool:
+        """Whether others of this kind are held back until it is heard how long the first ones took."""
+        return kind in self._since_s and kind not in self._seconds
 
     def look_again_s(self, now: float) -> float:
         """In how many seconds `may_go` may say something else though nothing was observed; inf if never."""

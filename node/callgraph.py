@@ -90,7 +90,8 @@ def graph_of(
     """Tasks for calls, each of which waits for others among them or for what is done.
 
     `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask for. What nobody
-    asks for, and other calls of the graph take, is not kept.
+    asks for, and other calls of the graph take, is not kept, unless others wait to
+    hear how long it took.
     """
     made = {each.call.number: each for each in calls}
     bundles = [[made[call.number] for call in bundle] for bundle in bundled((each.call for each in calls), pace)]
@@ -112,7 +113,8 @@ def graph_of(
     tasks: list[Task] = []
     first = 0
     for name, bundle, below, taken in zip(names, bundles, children, files, strict=True):
-        final = not below or any(each.call.number in wanted for each in bundle)
+        told = pace.is_awaited(bundle[0].call.kind)
+        final = told or not below or any(each.call.number in wanted for each in bundle)
         tasks.append(_task(name, bundle, first, tuple(below), tuple(taken), final, pace))
         first += len(bundle)
     functions = {each.function.number: each.function.content for each in calls}

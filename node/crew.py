@@ -37,7 +37,7 @@ from pnode.protocol.jobspec import FileRef
 from pnode.protocol.statements import CONTENT_BYTES_MAX
 
 from .allowance import ExecutorSettings
-from .callee import DIED, HEADER, SPILLED, THROUGH
+from .callee import DIED, HEADER, NOT_MADE_S, SPILLED, THROUGH
 from .held import HeldDirectory
 from .printout import Printout
 from .processes import Processes
@@ -227,7 +227,7 @@ class Crew:
             logger.warning("task=%s %s", part.run.unit.task, part.notices[-1])
             if for_good or part.died == CALLS_DIED_MAX:
                 text = f"the process {how}{'' if for_good else f', {CALLS_DIED_MAX} times in a row'}".encode()
-                os.write(file, HEADER.pack(DIED, len(text), 0.0) + text)
+                os.write(file, HEADER.pack(DIED, len(text), NOT_MADE_S) + text)
                 done += 1
         finally:
             os.close(file)

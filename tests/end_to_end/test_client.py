@@ -180,9 +180,11 @@ import os, sys, time
 from pathlib import Path
 from pnode.node.client import connect
 
+import helper
+
 def work(place):
     time.sleep(0.5)
-    Path(place).touch()
+    Path(place).write_text(helper.word())
 
 cluster = connect(sys.argv[1], name="short-lived")
 cluster.submit(work, sys.argv[2])
@@ -193,14 +195,18 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_a_job_goes_on_when_its_program_has_been_killed(nodes: list[Host], tmp_path: Path) -> None:
-    words = [sys.executable, "-c", PROGRAM, str(nodes[0].home), str(tmp_path / "done")]
+def test_a_job_goes_on_when_its_program_has_been_killed_with_what_lay_beside_it(
+    nodes: list[Host], tmp_path: Path
+) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "helper.py").write_text("def word(): return 'hello'")
+    words = [sys.executable, str(tmp_path / "program.py"), str(nodes[0].home), str(tmp_path / "done")]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS_MAX)
     job = ran.stdout.strip()
 
     assert ran.returncode == -signal.SIGKILL
     assert nodes[0].finished(job).state == "done"
-    assert (tmp_path / "done").exists()
+    assert (tmp_path / "done").read_text() == "hello"
 
 
 # -- nodes that end; these come last, and leave both running --------------------------------------------------------

@@ -6,6 +6,7 @@ import math
 import operator
 import pickle
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE
-from pnode.node.callee import HEADER, RAISED, VALUE
+from pnode.node.callee import DIED, HEADER, NOT_MADE_S, RAISED, VALUE
 from pnode.node.callgraph import CALLS_MAX, SHORT_BYTES, Wishes
 from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Batch, Came, Ended, Taken, Welcome
 from pnode.node.callsession import BATCHES_MAX
-from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, RemoteTraceback
+from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, ProcessDiedError, RemoteTraceback
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 
@@ -224,6 +225,70 @@ def test_who_takes_from_what_is_held_back_waits_with_it(caller: Caller) -> None:
     caller.serve_all()
 
     assert results_of(sums) == [number + 1 for number in range(50)]
+
+
+def test_calls_that_nobody_holds_tell_how_long_they_take_where_others_wait_for_that(caller: Caller) -> None:
+    lasts = [caller.submit(add, caller.submit(same, number), 1) for number in range(100)]
+    caller.serve_all(now=0.0)
+    known_by_now = [future.done() for future in lasts]
+    more = caller.submit(add, caller.submit(same, 1), 1)
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert all(known_by_now)
+    assert [task.final for task in batch.tasks] == [False, True]
+    assert more.result(0) == 2
+
+
+def test_a_call_that_was_not_made_says_nothing_about_its_kind(caller: Caller) -> None:
+    caller.submit(add, 1, 2)
+    caller.serve_all()
+    kind = (caller.functions[add].number, Wishes())
+    before = caller.session.pace.seconds(kind)
+    failed = caller.submit(boom)
+    futures = [caller.submit(add, failed, 1) for _ in range(10)]
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert len(batch.tasks) > 1
+    assert all(isinstance(future.exception(0), ValueError) for future in futures)
+    assert caller.session.pace.seconds(kind) == before
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_where_the_first_ones_have_told_nothing_the_next_go_at_once(caller: Caller, state: str) -> None:
+    for _ in range(10):
+        caller.submit(add, 1, 2)
+    (batch,) = caller.hand_in()
+    content = HEADER.pack(DIED, 4, NOT_MADE_S) + b"died"
+    if state == "done":
+        caller.tell(*(Came(batch.number, at, FileRef("f", 21, bytes(32)), content) for at in range(len(batch.tasks))))
+    caller.tell(Ended(batch.number, state))
+
+    assert [len(batch.tasks) for batch in caller.hand_in()] == [SCOUTS_PER_CORE]
+
+
+def test_a_call_that_died_says_nothing_about_its_kind(caller: Caller) -> None:
+    future = caller.submit(add, 1, 2)
+    (batch,) = caller.hand_in()
+    (came,) = caller.make(batch)
+    content = HEADER.pack(DIED, 4, NOT_MADE_S) + b"died"
+    caller.tell(Came(batch.number, 0, came.file, content), Ended(batch.number, "done"))
+
+    assert isinstance(future.exception(0), ProcessDiedError)
+    assert caller.session.pace.seconds((caller.functions[add].number, Wishes())) is None
+
+
+def test_what_is_held_back_and_cancelled_is_not_waited_for(caller: Caller) -> None:
+    futures = [caller.submit(same, number) for number in range(100)]
+    (scouts,) = caller.hand_in()
+    for future in futures:
+        future.cancel()
+    caller.tell(Ended(scouts.number, "cancelled"))
+
+    assert caller.hand_in() == []
+    assert caller.session.is_idle
+    assert not concurrent.futures.wait(futures, 0).not_done
 
 
 def test_the_number_of_cores_is_what_the_node_says(caller: Caller) -> None:
@@ -771,7 +836,8 @@ class Story:
 
     def submit(self, data: st.DataObject) -> None:
         taken = data.draw(st.lists(st.sampled_from(self.known), max_size=3)) if self.known else []
-        kind = data.draw(st.sampled_from([_total, _other_total, boom]))
+        kinds: list[Callable[..., Any]] = [_total, _other_total, boom]
+        kind = data.draw(st.sampled_from(kinds))
         more = len(self.known)
         future: Future[Any] = self.caller.submit(kind, [each.future for each in taken], more)
         values: list[Any] = [each.value for each in taken]
