@@ -837,7 +837,7 @@ class Story:
     def submit(self, data: st.DataObject) -> None:
         taken = data.draw(st.lists(st.sampled_from(self.known), max_size=3)) if self.known else []
         kinds: list[Callable[..., Any]] = [_total, _other_total, boom]
-        kind = data.draw(st.sampled_from(kinds))
+        kind: Callable[..., Any] = data.draw(st.sampled_from(kinds))
         more = len(self.known)
         future: Future[Any] = self.caller.submit(kind, [each.future for each in taken], more)
         values: list[Any] = [each.value for each in taken]
