@@ -3,6 +3,7 @@
 import math
 
 from pnode.protocol.concluding import CONCLUDE_S_MAX
+from pnode.protocol.dag import Task
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.jobstate import Phase, UnitKey
 from pnode.protocol.ledger import StatementKind
@@ -28,16 +29,25 @@ FIRST, SECOND, THIRD = file("first"), file("second"), file("third")
 """What left has written of the first result of top, and of the second; and right of the first."""
 
 
+def begun(*tasks: Task, nonce: bytes) -> Circle:
+    """ann has submitted these, which dan is to run."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for each in tasks:
+        circle.prefer(each.name, "dan")
+    circle.submit_unanswered("ann", spec(*tasks, nonce=nonce, replicas=1))
+    return circle
+
+
+def guard(circle: Circle) -> str:
+    return circle.name_of(circle["ann"].job.replicas[1])
+
+
 def contested(*, told_to: tuple[str, ...]) -> Circle:
     """dan has run two tasks over the results of a third, which he has then made anew, and one of the two once more;
     these hear of that, and have copies of it. ann's job is guarded by bob."""
-    circle = Circle("ann", "bob", "cid", "dan", brings=False)
-    for name in ("top", "left", "right"):
-        circle.prefer(name, "dan")
-    circle.submit_unanswered(
-        "ann", spec(task("top", "left", "right"), task("left"), task("right"), nonce=b"b" * 16, replicas=1)
-    )
-    assert [circle.name_of(node) for node in circle["ann"].job.replicas] == ["ann", "bob"]
+    graph = (task("top", "left", "right"), task("left"), task("right"))
+    nonces = (bytes([number]) * 16 for number in range(256))  # the job's digest says who guards it
+    circle = next(each for each in (begun(*graph, nonce=nonce) for nonce in nonces) if guard(each) == "bob")
     circle.end("dan", "top", file("t1"))
     circle.end("dan", "left", FIRST)
     circle.end("dan", "right", THIRD)
