@@ -837,9 +837,9 @@ class Story:
     def submit(self, data: st.DataObject) -> None:
         taken = data.draw(st.lists(st.sampled_from(self.known), max_size=3)) if self.known else []
         kinds: list[Callable[..., Any]] = [_total, _other_total, boom]
-        kind = data.draw(st.sampled_from(kinds))
+        kind: Callable[..., Any] = data.draw(st.sampled_from(kinds))
         more = len(self.known)
-        future = self.caller.submit(kind, [each.future for each in taken], more)
+        future: Future[Any] = self.caller.submit(kind, [each.future for each in taken], more)
         values: list[Any] = [each.value for each in taken]
         value: object = ERROR if kind is boom or ERROR in values else sum([*values, more])
         self.known.append(Known(future, value, frozenset({future.number}.union(*(each.takes for each in taken)))))
