@@ -357,7 +357,7 @@ def test_a_call_that_runs_too_long_has_that_as_its_outcome_and_is_not_made_again
         note(notes, "linger")
         time.sleep(SECONDS_MAX)
 
-    (ended,) = bench.run(bench.unit((linger, notes), walltime_s=0.5))
+    _, ended = bench.run(bench.unit((pow, 2, 5)), bench.unit((linger, notes), walltime_s=0.5))
     ((kind, payload),) = bench.said(ended)
 
     assert (kind, payload) == (DIED, b"the process ran longer than its walltime of 0.5 s")
