@@ -12,7 +12,7 @@ used by one thread at a time.
 import math
 import os
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -153,6 +153,11 @@ class Session:
             self._fail(call, JobLostError(reason))
 
     @property
+    def expects(self) -> bool:
+        """Whether any outcomes are still to come."""
+        return any(batch.left for batch in self.batches.values())
+
+    @property
     def is_idle(self) -> bool:
         return not (self.batches or self._open or self._held or self._behind)
 
@@ -173,6 +178,7 @@ class Session:
         """The next calls of one batch, each after those it takes from."""
         ready: dict[int, Open] = {}
         quotas: dict[Kind, float] = {}
+        alike = Counter(each.made.call.kind for each in self._open)
         room = Room()
         while self._open:
             call = self._open.popleft()
@@ -180,7 +186,7 @@ class Session:
                 continue
             kind = call.made.call.kind
             if kind not in quotas:
-                waiting = 1 + sum(each.made.call.kind == kind for each in self._open)
+                waiting = max(1, alike[kind])
                 may_go = self.pace.may_go(kind, waiting, now)
                 if may_go < waiting:
                     self.pace.hold(kind, now)
