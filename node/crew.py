@@ -50,7 +50,7 @@ CALLS_DIED_MAX = 3
 """A process may be killed for want of memory that others took; three in a row are the call's own doing."""
 
 IDLE_S = 60.0
-"""An idle worker holds some 15 MB; starting one takes 20 ms."""
+"""An idle worker holds some 10 MB, and whatever its calls have left there; starting one takes 20 to 70 ms."""
 
 SPARE_WORKERS_MAX = 2
 """Idle ones beyond the node's cores: two clients that take turns need not start them anew each time."""
