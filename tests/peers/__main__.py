@@ -1,0 +1,54 @@
+"""`python -m tests.peers`: hold the contest, print what came out, and write it down if a page is named."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from . import family, machine
+from .contest import Results, hold, present
+from .contestant import CONTESTANTS, Kind
+from .report import Report, Setting
+from .workload import WORKLOADS
+
+ROUNDS = 3
+
+
+def main() -> int:
+    asked = arguments()
+    workloads = [each for each in WORKLOADS if not asked.workload or each.key in asked.workload]
+    wanted = [each for each in CONTESTANTS if not asked.name or each.name in asked.name]
+    if asked.alone:
+        wanted = [each for each in wanted if each.kind is not Kind.PEER]
+    results = Results()
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    with family.adopting():
+        there = present(wanted, results, say)
+        hold(workloads, there, asked.rounds, results, say, asked.share)
+    setting = Setting(machine.described(), machine.revision(), day, asked.rounds)
+    page = Report(setting, results, workloads, wanted).page()
+    print(page)
+    if asked.page:
+        asked.page.write_text(page)
+    return 1 if results.failures else 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.peers", description=__doc__)
+    parser.add_argument("page", nargs="?", type=Path, metavar="PAGE", help="where to write what came out")
+    parser.add_argument("--alone", action="store_true", help="pnode and the floors, none of its peers")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="turns of each in each workload")
+    keys = [each.key for each in WORKLOADS]
+    parser.add_argument("--workload", action="append", choices=keys, help="only this one, or several")
+    names = [each.name for each in CONTESTANTS]
+    parser.add_argument("--name", action="append", choices=names, help="only this contestant, or several")
+    parser.add_argument("--share", type=float, default=1.0, help="of the size of each workload, to try something")
+    return parser.parse_args()
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
