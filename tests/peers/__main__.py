@@ -5,9 +5,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import family, machine
+from . import machine
 from .contest import Results, hold, present
 from .contestant import CONTESTANTS, Kind
+from .family import adopting
 from .report import Report, Setting
 from .workload import WORKLOADS
 
@@ -22,10 +23,10 @@ def main() -> int:
         wanted = [each for each in wanted if each.kind is not Kind.PEER]
     results = Results()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
-    with family.adopting():
+    with adopting() as family:
         there = present(wanted, results, say)
-        hold(workloads, there, asked.rounds, results, say, asked.share)
-    setting = Setting(machine.described(), machine.revision(), day, asked.rounds)
+        hold(family, workloads, there, asked.rounds, results, say, asked.share)
+    setting = Setting(machine.described(), machine.revision(), day, asked.rounds, asked.share)
     page = Report(setting, results, workloads, wanted).page()
     print(page)
     if asked.page:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from .contestant import Contestant
 from .environment import AbsentError, provide
+from .family import Family
 from .machine import load
 from .turn import Played, Turn
 from .workload import FIGURES, Workload
@@ -49,6 +50,7 @@ def present(contestants: Iterable[Contestant], results: Results, say: Say) -> li
 
 
 def hold(
+    family: Family,
     workloads: Sequence[Workload],
     contestants: Sequence[Contestant],
     rounds: int,
@@ -64,7 +66,7 @@ def hold(
                 command = contestant.commands.get(workload.key)
                 if command is None or (workload.key, contestant.name) in results.failures:
                     continue
-                played = Turn(list(command), [contestant.search]).play(share)
+                played = Turn(family, command, contestant.search).play(share)
                 results.add(workload.key, contestant.name, played)
                 say(f"{workload.key} round {number + 1} of {rounds}, {contestant.name}: {_told(played)}")
     results.loads.append(load())

@@ -20,10 +20,10 @@ class AbsentError(Exception):
 
 def provide(requirements: Sequence[str], programs: Mapping[str, str]) -> str:
     """Install what a peer needs into the environment; the version of the first. Raises AbsentError."""
-    _install(requirements)
     for program, how in programs.items():
         if not shutil.which(program):
             raise AbsentError(f"there is no {program} on this machine; {how}")
+    _install(requirements)
     distribution = requirements[0].partition("[")[0]
     return _run([str(PYTHON), "-c", VERSION, distribution], f"ask for the version of {distribution}").strip()
 

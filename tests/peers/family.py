@@ -31,36 +31,36 @@ class Idle:
     """Of one core."""
 
 
+class Family:
+    """All processes below this one but those that were there before."""
+
+    def __init__(self) -> None:
+        self._strangers = set(_below())
+
+    def members(self) -> list[psutil.Process]:
+        return [process for process in _below() if process not in self._strangers]
+
+    def end(self, patience_s: float = STOP_S_MAX) -> None:
+        """End every one of them; who is adopted meanwhile is ended, too."""
+        began_s = time.monotonic()
+        while found := self.members():
+            waited_s = time.monotonic() - began_s
+            assert waited_s < 3 * patience_s, f"after {waited_s:.0f} s there are still {found}"
+            for process in found:
+                with suppress(psutil.NoSuchProcess):
+                    process.terminate() if waited_s < patience_s else process.kill()
+            psutil.wait_procs(found, timeout=patience_s / 10)
+
+
 @contextmanager
-def adopting() -> Iterator[None]:
+def adopting() -> Iterator[Family]:
     """Be given the daemons that descendants start, until the end. Linux only."""
     library = ctypes.CDLL(None, use_errno=True)
     _adopt(library, 1)
     try:
-        yield
+        yield Family()
     finally:
         _adopt(library, 0)
-
-
-def _adopt(library: ctypes.CDLL, whether: int) -> None:
-    if library.prctl(PR_SET_CHILD_SUBREAPER, whether, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "cannot become the parent of daemons that descendants leave behind")
-
-
-def members() -> list[psutil.Process]:
-    return list(psutil.Process().children(recursive=True))
-
-
-def end(patience_s: float = STOP_S_MAX) -> None:
-    """End every one of them; who is adopted meanwhile is ended, too."""
-    began_s = time.monotonic()
-    while found := members():
-        waited_s = time.monotonic() - began_s
-        assert waited_s < 3 * patience_s, f"after {waited_s:.0f} s there are still {found}"
-        for process in found:
-            with suppress(psutil.NoSuchProcess):
-                process.terminate() if waited_s < patience_s else process.kill()
-        psutil.wait_procs(found, timeout=patience_s / 10)
 
 
 def idle(processes: Iterable[psutil.Process], observed_s: float) -> Idle:
@@ -71,6 +71,15 @@ def idle(processes: Iterable[psutil.Process], observed_s: float) -> Idle:
     took_s = time.monotonic() - began_s
     used_s = [after - was for process, was in before.items() if (after := _used_s(process)) is not None]
     return Idle(sum(map(_memory_mb, before)), 100 * sum(used_s) / took_s)
+
+
+def _adopt(library: ctypes.CDLL, whether: int) -> None:
+    if library.prctl(PR_SET_CHILD_SUBREAPER, whether, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "cannot become the parent of daemons that descendants leave behind")
+
+
+def _below() -> list[psutil.Process]:
+    return list(psutil.Process().children(recursive=True))
 
 
 def _used_s(process: psutil.Process) -> float | None:

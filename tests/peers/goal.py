@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .contestant import DEFAULTS, LIGHT
-from .spread import advantage
 from .workload import FIGURES
 
 BEST_PEER = "the best peer"
+
+NOBODY = ""
 
 NODES = 2
 
@@ -33,8 +34,6 @@ class Verdict:
     """Who it was compared with."""
     met: bool
 
-
-NOBODY = ""
 
 GOALS = (
     Goal("independent", 2.0),
@@ -68,7 +67,7 @@ def judge(goal: Goal, medians: Medians, peers: list[str]) -> Verdict | None:
     other = best(goal.figure, medians, peers) if goal.against == BEST_PEER else goal.against
     if other not in medians:
         return None
-    reached = advantage(ours, medians[other], more_is_better=FIGURES[goal.figure].more_is_better)
+    reached = FIGURES[goal.figure].advantage(ours, medians[other])
     return Verdict(goal, reached, other, reached >= goal.bound)
 
 

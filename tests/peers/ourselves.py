@@ -12,14 +12,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import cloudpickle
-
 from pnode.node.client import connect
 from pnode.node.follow import Followed
+from pnode.protocol.jobspec import REPLICAS
 
 from ..end_to_end.applications import write
 from ..end_to_end.hosts import Host, Hosts, pnode
-from .players import tasks
 from .players.games import GAMES, PROGRAMS
 from .players.player import Game, Handle, Player, Task, Turn, play, seconds, tell
 
@@ -45,9 +43,7 @@ RUNS = 5
 class Ours:
     """Tasks as calls that are submitted to the session of one node, for any node or for a certain one."""
 
-    def __init__(
-        self, hosts: list[Host], anywhere: Executor, bound: list[Executor], replicas: tuple[object, ...]
-    ) -> None:
+    def __init__(self, hosts: Sequence[Host], anywhere: Executor, bound: Sequence[Executor], replicas: int) -> None:
         self.hosts = hosts
         self.replicas = replicas
         self._anywhere = anywhere
@@ -63,19 +59,21 @@ class Ours:
         return [handle.result() for handle in handles if isinstance(handle, Future)]
 
 
-def commands(player: Ours, asked: Turn) -> None:
+def commands(player: Player, asked: Turn) -> None:
     """W5: a graph of commands, handed in as a person does; the time is the job's, from its submission to its end."""
+    assert isinstance(player, Ours)
     count = asked.some(PROGRAMS)
     graph = "".join(TRUE.format(number=number) for number in range(count)) + RESULT
     host = player.hosts[0]
     dag = write(host.place / "commands", {"dag.toml": graph})
-    words = ("--follow", "--output", host.place / "results", *player.replicas)
+    words = ("--follow", "--output", host.place / "results", "--replicas", player.replicas)
     job = host.ask(Followed, "submit", dag, *words).job
     tell("commands", (count + 1) / job.elapsed_s)
 
 
-def command_line(player: Ours, _: Turn) -> None:
+def command_line(player: Player, _: Turn) -> None:
     """W8: what a person waits for who asks something small."""
+    assert isinstance(player, Ours)
     host = player.hosts[0]
     for figure, words in {"help": ("--help",), "jobs": ("jobs", "--home", host.home)}.items():
         tell(figure, statistics.median(seconds(partial(pnode, *words, cwd=host.place)) for _ in range(RUNS)))
@@ -91,19 +89,15 @@ def acquainted(game: Game, player: Player, asked: Turn) -> None:
 
 @contextmanager
 def opened(replicas: str) -> Iterator[Player]:
-    # The nodes cannot import this project's tests: what runs there is sent to them as it is.
-    cloudpickle.register_pickle_by_value(tasks)
-    chosen = {} if replicas == DEFAULT else {"replicas": int(replicas)}
+    chosen = REPLICAS if replicas == DEFAULT else int(replicas)
     with tempfile.TemporaryDirectory(prefix="pnode-") as place:
         found = Hosts(Path(place))
         try:
             alpha, beta = hosts = [found.add(name) for name in NAMES]
             alpha.done(*alpha.start_words())
             beta.done(*beta.start_words("--token", alpha.token()))
-            with connect(home=alpha.home) as session:
-                bound = [session.options(node=name, **chosen) for name in NAMES]
-                words = ("--replicas", replicas) if chosen else ()
-                yield Ours(hosts, session.options(**chosen), bound, words)
+            with connect(home=alpha.home, replicas=chosen) as session:
+                yield Ours(hosts, session, [session.options(node=name) for name in NAMES], chosen)
         finally:
             found.end()
 

@@ -6,19 +6,12 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import family
-
-DEADLINE_S = 150.0
-"""Several times what the slowest needs for any workload on an idle machine."""
-
-SETTLE_S = 3.0
-"""What was busy with the first task is idle by then."""
-
-IDLE_S = 10.0
+from .family import Family, idle
 
 LAST_S_MAX = 20.0
 """For a process to end by itself that has said its last word."""
@@ -36,13 +29,28 @@ class Played:
     """Why it did not come to its end; empty if it did."""
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a turn may last, and how long is looked at what is idle."""
+
+    deadline_s: float = 150.0
+    """Several times what the slowest needs for any workload on an idle machine."""
+    settle_s: float = 3.0
+    """What was busy with the first task is idle by then."""
+    observed_s: float = 10.0
+
+
+PATIENCE = Patience()
+
+
 class Turn:
     """A process that speaks the players' protocol, see players/player.py."""
 
-    def __init__(self, command: list[str], search: list[Path], deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, family: Family, command: Sequence[str], search: Path, patience: Patience = PATIENCE) -> None:
+        self._family = family
         self._command = command
         self._search = search
-        self._deadline_s = deadline_s
+        self._patience = patience
         self._figures: dict[str, float] = {}
         self._late = threading.Event()
 
@@ -52,16 +60,13 @@ class Turn:
             tempfile.TemporaryDirectory(prefix="pnode-turn-", ignore_cleanup_errors=True) as place,
             Path(place, "complaints").open("w+", errors="replace") as complaints,
         ):
-            try:
-                reason = self._run(place, complaints.fileno(), share)
-            finally:
-                family.end()
+            reason = self._run(place, complaints.fileno(), share)
             complaints.seek(0)
             said = complaints.read()
         return Played(self._figures, f"{reason}: {last_words(said)}".removesuffix(": ") if reason else "")
 
     def _run(self, place: str, complaints: int, share: float) -> str:
-        search = [*map(str, self._search), *filter(None, [os.environ.get("PYTHONPATH")])]
+        search = [str(self._search), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
             [*self._command, str(time.monotonic()), str(share)],
             cwd=place,
@@ -71,43 +76,52 @@ class Turn:
             stderr=complaints,
             text=True,
         )
-        alarm = threading.Timer(self._deadline_s, self._give_up)
+        alarm = threading.Timer(self._patience.deadline_s, self._give_up)
         alarm.start()
         try:
-            done = self._listen(process)
+            return self._outcome(process)
         finally:
             alarm.cancel()
+            self._family.end()
+            process.wait()
+
+    def _outcome(self, process: "subprocess.Popen[str]") -> str:
+        done = self._listen(process)
+        with suppress(subprocess.TimeoutExpired):  # who does not end by itself is ended
+            process.wait(LAST_S_MAX)
         if self._late.is_set():
-            return f"not done after {self._deadline_s:g} s"
-        if not done:
-            return f"ended with status {process.wait(LAST_S_MAX)}"
-        return ""
+            return f"not done after {self._patience.deadline_s:g} s"
+        return "" if done else f"ended with status {process.returncode}"
 
     def _give_up(self) -> None:
         """The end of the family is the end of its output, for which the turn waits."""
         self._late.set()
-        family.end(patience_s=1.0)
+        self._family.end(patience_s=1.0)
 
     def _listen(self, process: "subprocess.Popen[str]") -> bool:
         """Take down figures until the last word; whether there was one."""
         assert process.stdin is not None
         assert process.stdout is not None
-        for said in _values(process.stdout):
+        with process.stdin as ask, process.stdout as told:
+            return self._take_down(process.pid, ask.fileno(), told)
+
+    def _take_down(self, client: int, ask: int, told: Iterable[str]) -> bool:
+        for said in _values(told):
             match said:
                 case {"figure": str(name), "value": float() | int() as value}:
                     self._figures[name] = float(value)
                 case {"idle": {"with_client": bool(with_client)}}:
-                    self._look(process.pid, with_client=with_client)
-                    process.stdin.write("\n")
-                    process.stdin.flush()
+                    self._look(client, with_client=with_client)
+                    with suppress(BrokenPipeError):  # it has ended meanwhile, which its output tells
+                        os.write(ask, b"\n")
                 case {"done": True}:
                     return True
         return False
 
     def _look(self, client: int, *, with_client: bool) -> None:
-        time.sleep(SETTLE_S)
-        processes = [each for each in family.members() if with_client or each.pid != client]
-        found = family.idle(processes, IDLE_S)
+        time.sleep(self._patience.settle_s)
+        processes = [each for each in self._family.members() if with_client or each.pid != client]
+        found = idle(processes, self._patience.observed_s)
         self._figures |= {"idle_memory": found.memory_mb, "idle_cpu": found.cpu_percent}
 
 

@@ -1,5 +1,6 @@
 """Workload: what is played, and the figures that come out of it."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -12,6 +13,13 @@ class Figure:
     label: str
     unit: str
     more_is_better: bool = False
+
+    def advantage(self, ours: float, theirs: float) -> float:
+        """How many times as good as theirs ours is: 2 is twice as fast, or half as long; 1 is the same."""
+        better, worse = (ours, theirs) if self.more_is_better else (theirs, ours)
+        if worse:
+            return better / worse
+        return math.inf if better else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ def data(player: Player, asked: Turn) -> None:
 def _through(player: Player, value: Handle, size_bytes: int) -> None:
     for node in alternating(HOPS):
         value = player.submit(handed_on, value, node=node)
-    [(hops, size)] = player.results([player.submit(told, value, node=NODES - 1)])  # type: ignore[misc]
-    assert (hops, size) == (HOPS, size_bytes)
+    [found] = player.results([player.submit(told, value, node=NODES - 1)])
+    assert found == (HOPS, size_bytes), found
 
 
 def commands(player: Player, asked: Turn) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from celery import Celery, chain, chord, group
+from celery import Task as CeleryTask
 from celery.result import AsyncResult
 
 from . import games, tasks
@@ -32,7 +33,7 @@ app = Celery(
     result_serializer="pickle",
     accept_content=["pickle"],
 )
-REMOTES = {
+REMOTES: dict[Task, CeleryTask] = {
     task: app.task(task, name=task.__name__)
     for task in (tasks.nothing, tasks.following, tasks.made, tasks.handed_on, tasks.told, tasks.program, tasks.noted)
 }
