@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import indent
 
 from .contestant import Contestant
 from .environment import AbsentError, provide
@@ -69,6 +70,8 @@ def hold(
                 played = Turn(family, command, contestant.search).play(share)
                 results.add(workload.key, contestant.name, played)
                 say(f"{workload.key} round {number + 1} of {rounds}, {contestant.name}: {_told(played)}")
+                if played.reason:
+                    say(indent(played.complaints, "    "))
     results.loads.append(load())
 
 

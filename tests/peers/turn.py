@@ -16,8 +16,8 @@ from .family import Family, idle
 LAST_S_MAX = 20.0
 """For a process to end by itself that has said its last word."""
 
-DIARY_LINES = 40
-"""Of what a process complains of, the last ones are looked at for a reason."""
+COMPLAINT_LINES = 60
+"""Of what a process complains of, the last ones are looked at for a reason: a traceback or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Played:
     figures: dict[str, float] = field(default_factory=dict)
     reason: str = ""
     """Why it did not come to its end; empty if it did."""
+    complaints: str = field(default="", compare=False)
+    """The last lines of its standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +59,22 @@ class Turn:
     def play(self, share: float = 1.0) -> Played:
         """Run the process to its end, with the moment of its start and the share of its work as last words."""
         with (
-            tempfile.TemporaryDirectory(prefix="pnode-turn-", ignore_cleanup_errors=True) as place,
+            tempfile.TemporaryDirectory(prefix="turn-", ignore_cleanup_errors=True) as place,
             Path(place, "complaints").open("w+", errors="replace") as complaints,
         ):
             reason = self._run(place, complaints.fileno(), share)
             complaints.seek(0)
             said = complaints.read()
-        return Played(self._figures, f"{reason}: {last_words(said)}".removesuffix(": ") if reason else "")
+        lines = "".join(said.splitlines(keepends=True)[-COMPLAINT_LINES:])
+        return Played(self._figures, f"{reason}: {last_words(lines)}".removesuffix(": ") if reason else "", lines)
 
     def _run(self, place: str, complaints: int, share: float) -> str:
         search = [str(self._search), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
             [*self._command, str(time.monotonic()), str(share)],
             cwd=place,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
+            # What is left behind is left in the turn's own directory. Its name is short: sockets lie in there.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(search), "TMPDIR": place},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -137,6 +141,6 @@ def _values(lines: Iterable[str]) -> Iterator[object]:
 
 def last_words(text: str) -> str:
     """The line that says what went wrong: the last one that names an error, else the last one."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()][-DIARY_LINES:]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line.split(":")[0] or line.startswith("pnode: ")]
     return (errors or lines or [""])[-1]
