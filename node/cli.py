@@ -1,7 +1,7 @@
 """The command line: `pnode COMMAND`. Parse, call, print.
 
 The commands about the node are here, those about jobs in `cli_jobs`. Most of them ask the node that runs in the home
-(see `client`) and print its answer; exit status 0 means done, 1 failed, 2 used wrongly, and of a command that waits
+(see `commands`) and print its answer; exit status 0 means done, 1 failed, 2 used wrongly, and of a command that waits
 for a job it is the job's. An error that was foreseen is one line; any other is one line as well, and a bug.
 """
 
@@ -249,7 +249,7 @@ def status(home: Path) -> Answer:
     """
     from .answers import write_status
     from .api import NodeStatus
-    from .client import NodeClient
+    from .commands import NodeClient
 
     found = NodeClient(home).status()
     return Answer(NodeStatus, found, lambda out: write_status(found, out))
@@ -278,7 +278,7 @@ def peers(home: Path, links: bool) -> Answer:
     """
     from .answers import write_peers
     from .api import PeerStatus
-    from .client import NodeClient
+    from .commands import NodeClient
 
     if links:
         return cli_profile.links_between(home)
@@ -330,7 +330,7 @@ def token(hours: float, home: Path) -> Answer:
     """
     from .answers import write_invitation
     from .api import Invitation
-    from .client import NodeClient
+    from .commands import NodeClient
 
     invitation = NodeClient(home).token(hours)
     return Answer(Invitation, invitation, lambda out: write_invitation(invitation, out))

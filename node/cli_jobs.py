@@ -24,7 +24,7 @@ from .cli_options import (
 
 if TYPE_CHECKING:  # a command imports what it needs: `pnode --help` should not wait for the others' modules
     from .api import JobDetail, JobStatus, LogChunk
-    from .client import NodeClient
+    from .commands import NodeClient
 
 INTERRUPTED = 130
 """What shells give to a command that Ctrl-C ended: 128 + SIGINT."""
@@ -120,7 +120,7 @@ def jobs(home: Path) -> Answer:
     """
     from .answers import write_jobs
     from .api import JobStatus
-    from .client import NodeClient
+    from .commands import NodeClient
 
     found = NodeClient(home).jobs()
     return Answer(tuple[JobStatus, ...], found, lambda out: write_jobs(found, out))
@@ -151,7 +151,7 @@ def job(job: str, follow: bool, output: Path | None, recording: Path | None, hom
     """
     from .answers import write_recorded
     from .api import JobDetail, Recorded
-    from .client import NodeClient
+    from .commands import NodeClient
     from .jobtext import write_job
 
     _check_output(output, follow=follow)
@@ -186,7 +186,7 @@ def logs(job: str, task: str | None, home: Path) -> Answer:
     """
     from .answers import write_logs
     from .api import LogChunk
-    from .client import NodeClient
+    from .commands import NodeClient
 
     node = NodeClient(home)
     found = node.job(job)
@@ -231,7 +231,7 @@ def explain(job: str, task: str, home: Path) -> Answer:
     """
     from .answers import write_explanations
     from .api import Explanation
-    from .client import NodeClient
+    from .commands import NodeClient
 
     node = NodeClient(home)
     found = node.explain(job, task)
@@ -253,7 +253,7 @@ def pull(job: str, output: Path | None, home: Path) -> Answer:
     """
     from .answers import write_pulled
     from .api import Pulled
-    from .client import NodeClient
+    from .commands import NodeClient
 
     node = NodeClient(home)
     pulled = node.pull(job, output or results_directory(node.job(job).id))
@@ -272,7 +272,7 @@ def cancel(job: str, home: Path) -> Answer:
       pnode cancel k3vq
     """
     from .api import JobStatus
-    from .client import NodeClient
+    from .commands import NodeClient
 
     cancelled = NodeClient(home).cancel(job)
     return Answer(JobStatus, cancelled, lambda out: _write_cancelled(cancelled, out))
@@ -286,7 +286,7 @@ def _write_cancelled(job: "JobStatus", out: TextIO) -> None:
 def checked_node(home: Path, dag: Path, inputs: tuple[Path, ...]) -> "NodeClient":
     """The node, once the application is known to be sound: what is wrong with a DAG is told before the node."""
     from .application import load_application
-    from .client import NodeClient
+    from .commands import NodeClient
 
     load_application(dag, inputs)
     return NodeClient(home)
@@ -306,7 +306,7 @@ def _left_alone(job: str) -> int:
 
 def _followed(node: "NodeClient", job: str, output: Path | None, kept: str = "") -> Answer | int:
     """Watch a job to its end and fetch its results; the exit status is the job's."""
-    from .client import NodeGoneError
+    from .commands import NodeGoneError
     from .follow import Followed, follow_job, write_followed
 
     screen = sys.stderr if wants_json() else sys.stdout

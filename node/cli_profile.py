@@ -44,7 +44,7 @@ def profile(what: str, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds:
 
 def _network(home: Path) -> Answer:
     from .api_links import Probed
-    from .client import NodeClient
+    from .commands import NodeClient
     from .linktext import write_probed
 
     probed = NodeClient(home).profile_network()
@@ -54,7 +54,7 @@ def _network(home: Path) -> Answer:
 
 def _trials(dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int, home: Path) -> Answer:
     from .api_trials import Profiled
-    from .client import NodeGoneError
+    from .commands import NodeGoneError
     from .terminal import count_text
     from .trialtext import write_trials
 
@@ -74,7 +74,7 @@ def _trials(dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds:
 def links_between(home: Path) -> Answer:
     """What the node believes of all ways."""
     from .api_links import LinkStatus
-    from .client import NodeClient
+    from .commands import NodeClient
     from .linktext import write_links
 
     found = NodeClient(home).links()

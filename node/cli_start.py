@@ -8,7 +8,7 @@ from typing import TextIO
 from .answers import emulation_text, write_invitation
 from .api import ApiError, Invitation, NodeStatus
 from .cli_answer import Answer, notice, notices, print_answer
-from .client import NodeClient, NoNodeError
+from .commands import NodeClient, NoNodeError
 from .home import inhabitant
 from .identity import Identity
 from .launch import LaunchError, NodeOptions, interrupted_by_signals, release, start_node, stop_node

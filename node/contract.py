@@ -1,6 +1,6 @@
 """The contract: what can be asked of a node by its user.
 
-It lies between the control socket (see `control`) and the node (see `office`), and `client` offers the same to
+It lies between the control socket (see `control`) and the node (see `office`), and `commands` offers the same to
 commands. What is answered, and how a node refuses, stands in `api`.
 """
 

@@ -15,9 +15,6 @@ else.
 import contextlib
 import inspect
 import json
-import os
-import socket
-import stat
 from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +23,10 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 import trio
 
 from .api import ApiError, JobDetail, RefusedError
-from .client import REQUEST_BYTES_MAX, JobChange
+from .commands import REQUEST_BYTES_MAX, JobChange
 from .contract import NodeApi
 from .plain import Plain, PlainError, from_plain, to_plain
+from .unixsocket import listen_at
 
 CLIENTS_MAX = 32
 """One person's open terminals; each may keep a stream going. More is a loop that went wrong."""
@@ -43,7 +41,6 @@ FOLLOW_PERIOD_S = 0.2
 """A person reads no faster than five changes a second."""
 
 RECEIVE_BYTES = 65_536
-LISTEN_BACKLOG = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +69,17 @@ async def serve_control(
 ) -> NoReturn:
     """Answer commands at this socket until cancelled; it is started once commands can connect.
 
-    A stale socket of a node that died is replaced: the caller holds the lock of the home (see `home.hold_home`), so
-    nobody else listens there. Raises OSError if the socket cannot be made. What clients do wrong ends their own
-    connection; errors that NodeApi allows are told to the client; any other error of the node is a bug and is raised.
+    The caller holds the lock of the home. Raises OSError if the socket cannot be made. What clients do wrong ends
+    their own connection; errors that NodeApi allows are told to the client; any other error of the node is a bug and
+    is raised.
     """
-    listener = _listen(path)
+    listener = listen_at(path)
     clients = _Clients(api)
     task_status.started()
     try:
         await trio.serve_listeners(clients.serve, [listener])
     finally:
         path.unlink(missing_ok=True)
-
-
-def _listen(path: Path) -> trio.SocketListener:
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.stat().st_mode):
-            path.unlink()
-    unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        unix.bind(os.fspath(path))
-        path.chmod(0o600)  # before listen(): until then nobody can connect
-        unix.listen(LISTEN_BACKLOG)
-        unix.setblocking(False)
-    except OSError:
-        unix.close()
-        raise
-    return trio.SocketListener(trio.socket.from_stdlib_socket(unix))
 
 
 class _Clients:

@@ -19,7 +19,7 @@ from typing import TextIO
 
 from .answers import write_pulled
 from .api import ApiError, JobDetail, NodeStatus, PeerStatus, Pulled
-from .client import NodeClient
+from .commands import NodeClient
 from .follow import follow_job
 from .home import log_file
 from .jobtext import write_failures

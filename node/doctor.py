@@ -13,7 +13,7 @@ from typing import TextIO
 from . import checkup
 from .api import ApiError, NodeStatus, PeerStatus
 from .checkup import Finding
-from .client import NodeClient
+from .commands import NodeClient
 from .home import inhabitant, last_failure, log_file
 from .listening import Interface, interfaces
 from .terminal import clean, count_text, seconds_text, show_sentence

@@ -23,16 +23,18 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import trio
 
-from pnode.protocol.dag import Task
+from pnode.protocol.dag import ProgramKind, Task
 from pnode.protocol.effects import Run, Unit
 from pnode.protocol.events import RunEnded
 from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
 
 from .allowance import Allowance, ExecutorSettings
+from .crew import Crew
 from .held import DisplacedError, HeldDirectory, remove_tree
 from .outputs import CloseOrder, find_outputs
 from .printout import Printout
@@ -82,6 +84,11 @@ class Executor:
         for name in os.listdir(self._work.file):  # noqa: PTH208  # pathlib knows no directory that is held
             if WORKPLACE_NAME.fullmatch(name):
                 _try_to_remove(partial(remove_tree, name, self._work.file), name)
+        self._crew = Crew(home, store, self._processes, self._settings, environment)
+
+    async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
+        """Keep the processes that are kept from one unit to the next (see `crew`); without it there are none."""
+        await self._crew.serve(task_status=task_status)
 
     async def run(self, run: Run) -> RunEnded:
         """Run a unit to its end, whatever that is; its inputs and its application are in the store.
@@ -89,6 +96,8 @@ class Executor:
         What it wrote and printed is in the store afterwards, pinned for its job. If the caller is cancelled, the
         unit's processes are ended before that gets through.
         """
+        if run.task.program.kind == ProgramKind.CALLS:
+            return await self._crew.run(run)
         name = f"{next(self._numbers)}-{secrets.token_hex(4)}"
         progress = _Progress()
         failure: UnitError | None = None

@@ -50,6 +50,15 @@ def control_socket(home: Path) -> Path:
     return home / "control.sock"
 
 
+def calls_socket(home: Path) -> Path:
+    return home / "calls.sock"
+
+
+def parcel_file(home: Path, nonce: bytes) -> Path:
+    """Where a client leaves calls that are too long for a message."""
+    return home / f"parcel-{nonce.hex()}"
+
+
 def log_file(home: Path) -> Path:
     return home / "node.log"
 

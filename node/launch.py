@@ -8,18 +8,20 @@ before it ends, `report_ready` takes an old one away, and in between its control
 import contextlib
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import IO, Literal
 
 from .api import NodeStatus
-from .client import NodeClient, NodeGoneError, NoNodeError
+from .commands import NodeClient, NodeGoneError, NoNodeError
 from .home import failure_file, inhabitant, last_failure, log_file, prepare_home
 from .plain import from_plain, to_plain
 
@@ -172,6 +174,12 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: fl
         doing = status.reason or status.state
         time.sleep(POLL_S)
     raise LaunchError(f"the node was not ready after {timeout_s:.0f} s: {doing}; its log is {log_file(home)}")
+
+
+def software(options: NodeOptions) -> str:
+    """What others are told of the program that runs here, and that its speed is not the machine's."""
+    name = f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}"
+    return name if options.emulated_speed == 1.0 else f"{name} emulated-speed/{options.emulated_speed:g}"
 
 
 def release(process: subprocess.Popen[bytes]) -> None:

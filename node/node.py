@@ -8,13 +8,11 @@
 
 import logging
 import os
-import platform
 import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from random import Random
 
 import trio
@@ -39,6 +37,7 @@ from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
 
 from .bulk import BulkStream
+from .calls import serve_calls
 from .control import serve_control
 from .dialing import UnreachableError
 from .discovery import serve_discovery
@@ -48,11 +47,11 @@ from .emulation import run_at
 from .enrolment import Enrolment, enrol
 from .executor import Executor
 from .habits import recall, resolve
-from .home import control_socket
+from .home import calls_socket, control_socket
 from .housekeeping import Pins, serve_samples
 from .identity import Identity
 from .journal import Journal, JournalFile
-from .launch import NodeOptions, report_ready
+from .launch import NodeOptions, report_ready, software
 from .limits import TransportSettings
 from .listening import PortInUseError
 from .office import Office
@@ -158,6 +157,7 @@ class Node:
             nursery.start_soon(self._watch_journal, driver)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(self.pins.serve, self._known_jobs)
+            await nursery.start(self.executor.serve)
             nursery.start_soon(self.probing.serve, lambda: peer.neighbours)
             if self.habits.mdns:
                 nursery.start_soon(self._discover)
@@ -165,6 +165,7 @@ class Node:
             self._take_up()
             await self._look_round(peer)
             self.ready = True
+            await nursery.start(serve_calls, calls_socket(self.options.home), self)
             report_ready(self.options.home)
             logger.info(
                 "ready: node=%s cluster=%s", self.name, cluster_id(self.enrolment.cluster.authority_key).hex()
@@ -233,7 +234,7 @@ class Node:
                 facts.memory_bytes,
                 facts.disk_bytes,
                 machine_speed * self.options.emulated_speed,
-                _software(self.options),
+                software(self.options),
                 self.boot,
             ),
             self.crypto,
@@ -384,12 +385,6 @@ class Node:
         while await trio.to_thread.run_sync(os.read, descriptor, 4096, abandon_on_cancel=True):
             pass
         self.stopping.set()
-
-
-def _software(options: NodeOptions) -> str:
-    """What others are told of the program that runs here, and that its speed is not the machine's."""
-    name = f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}"
-    return name if options.emulated_speed == 1.0 else f"{name} emulated-speed/{options.emulated_speed:g}"
 
 
 def _address(text: str) -> Address:

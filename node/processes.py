@@ -54,6 +54,8 @@ class Command:
     stdout: int
     stderr: int
     """Descriptors of files that are appended to; they stay open."""
+    stdin: int = subprocess.DEVNULL
+    """A descriptor is the process's own: it is closed here once there is one."""
 
     def problem(self) -> str:
         """Why no process can be given these; empty if one can. The kernel's texts end at their first zero byte."""
@@ -125,7 +127,7 @@ class Processes:
         try:
             process = await trio.lowlevel.open_process(
                 list(command.words),
-                stdin=subprocess.DEVNULL,
+                stdin=command.stdin,
                 stdout=command.stdout,
                 stderr=command.stderr,
                 cwd=command.directory,
@@ -135,6 +137,8 @@ class Processes:
             self._leaders.add(process.pid)
         finally:
             self._starting -= 1
+            if command.stdin >= 0:
+                os.close(command.stdin)
         return process
 
     async def _end_orphans(self, leader: int, mark: str) -> None:

@@ -46,12 +46,14 @@ UNSETTLED_S = 1.0
 class Submission:
     """One job that somebody hands in at this node."""
 
-    def __init__(self, node: "Node", driver: Driver, jobs: Jobs, neighbours: Neighbours) -> None:
+    def __init__(
+        self, node: "Node", driver: Driver, jobs: Jobs, neighbours: Neighbours, nonce: bytes | None = None
+    ) -> None:
         self._node = node
         self._driver = driver
         self._jobs = jobs
         self._near = neighbours
-        self._nonce = os.urandom(16)
+        self._nonce = nonce or os.urandom(16)
         """Names the job before it has an id, and pins what it brings along."""
 
     async def submit(
@@ -72,8 +74,6 @@ class Submission:
             encoded = await self._specification(application, mapper, name, replicas)
             with self._driver.request(lambda number: Submit(number, encoded)) as request:
                 job = await self._taken_in(request)
-                self._node.pins.pin(job.id, content_of(job, self._node.me))
-                await self._driver.written()
                 notices = (*application.notices, *self._unplaceable(application))
                 taken_in = Submitted(job_text(job.id), job.id.hex(), notices, 0, 0, replicas, False)
                 yield taken_in
@@ -100,8 +100,19 @@ class Submission:
             spec = JobSpec(named, application.dag, items, mapper.name, now, nonce, archive, replicas=replicas)
         except ValueError as error:
             raise RefusedError(f"this cannot be a job: {error}") from None
-        view = self._near.view_of(named, application.dag, None, now)
-        with_hint = await with_plan(mapper, spec, view, Random(nonce))  # noqa: S311  # to be repeatable
+        return await self._encoded(spec, mapper)
+
+    async def take_in(self, spec: JobSpec, mapper: Mapper) -> Job:
+        """The same for a specification whose files are in the store, pinned for its nonce: the job, once it is in the
+        journal. Raises RefusedError."""
+        encoded = await self._encoded(spec, mapper)
+        with self._driver.request(lambda number: Submit(number, encoded)) as request:
+            return await self._taken_in(request)
+
+    async def _encoded(self, spec: JobSpec, mapper: Mapper) -> bytes:
+        """In signable form, with the mapper's plan. Raises RefusedError."""
+        view = self._near.view_of(spec.name, spec.dag, None, self._node.clock())
+        with_hint = await with_plan(mapper, spec, view, Random(self._nonce))  # noqa: S311  # to be repeatable
         # A plan begins when the job does, however long it took to make: the first one has numpy to load.
         encoded = encode(replace(with_hint, created_s=self._node.clock()))
         if len(encoded) > SPEC_BYTES_MAX:
@@ -112,15 +123,21 @@ class Submission:
         return encoded
 
     async def _taken_in(self, request: Request) -> Job:
-        """The job, once the core has it. Raises RefusedError with the core's reason if it does not take it."""
+        """The job, once it is in the journal. Raises RefusedError with the core's reason if it does not take it."""
         while True:
             changed = self._driver.change("job", b"")
-            for job in reversed(self._jobs.desk.jobs.values()):
-                if job.spec.nonce == self._nonce:
-                    return job
+            job = self.known()
+            if job is not None:
+                self._node.pins.pin(job.id, content_of(job, self._node.me))
+                await self._driver.written()
+                return job
             if request.answered.is_set():
                 request.value()
             await either(changed, request.answered)
+
+    def known(self) -> Job | None:
+        """The job, if it was submitted already."""
+        return next((job for job in reversed(self._jobs.desk.jobs.values()) if job.spec.nonce == self._nonce), None)
 
     def _unplaceable(self, application: Application) -> tuple[str, ...]:
         """A notice for every task that has to wait for another kind of node."""

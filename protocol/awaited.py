@@ -81,7 +81,7 @@ class Awaited:
         attempt = unit.result or unit.current
         if attempt is not None and attempt.phase == "finished" and attempt.ended_s is not None:
             node, ready_s = attempt.node, attempt.ended_s
-        elif not self.desk.profile.knows(program_name(job.spec.name, task.name), task.expected_s):
+        elif not self.desk.profile.knows(program_name(job.spec.name, task), task.expected_s):
             return math.inf
         elif attempt is not None and attempt.phase == "started" and attempt.started_s is not None:
             node, ready_s = attempt.node, attempt.started_s + self._run_s(job, parent, attempt.node)
@@ -94,4 +94,4 @@ class Awaited:
 
     def _run_s(self, job: Job, key: UnitKey, node: NodeId) -> float:
         task, speed = job.task(key), self.desk.near.speed_of(node)
-        return self.desk.profile.run_s(program_name(job.spec.name, task.name), node, speed, task.expected_s)
+        return self.desk.profile.run_s(program_name(job.spec.name, task), node, speed, task.expected_s)

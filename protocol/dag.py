@@ -58,6 +58,8 @@ class ProgramKind(IntEnum):
     """Jupiter's interface: `task(file_or_list, pathin, pathout)` of a Python module, in a fresh process per call."""
     COMMAND = 1
     """An executable or script that is told its inputs and output directory by environment variables."""
+    CALLS = 2
+    """Some of the Python calls in a parcel, one after the other, in a process that is kept for more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,18 @@ class Program:
     """A ProgramKind."""
     arguments: Annotated[tuple[Text, ...], Length(1, 256)]
     """MODULE: (path of the module relative to the application,). COMMAND: argument vector; a first word that is a
-    file of the application is run from there, anything else is looked up on PATH."""
+    file of the application is run from there, anything else is looked up on PATH. CALLS: (name of the function,
+    number of the first call, how many, name of the parcel, names of more files); the files are of the job's input."""
 
     def __post_init__(self) -> None:
-        """Raises DagError for what no process can be given: the kernel's texts end at their first zero byte."""
+        """Raises DagError for what no process can be given: the kernel's texts end at their first zero byte; and for
+        calls that are no calls of a parcel."""
         if "\0" in "".join(self.arguments):
             raise DagError("a program has a zero byte among its arguments")
+        if self.kind == ProgramKind.CALLS and not _CALLS.fullmatch("/".join(self.arguments[1:4])):
+            raise DagError(
+                f"calls have the arguments {self.arguments[:4]}, expected a function, two numbers and a parcel's name"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +135,8 @@ class Task:
                 "one for each"
             )
 
+
+_CALLS = re.compile(r"[0-9]{1,9}/[1-9][0-9]{0,8}/[^/]+")
 
 _UNFIT = re.compile(r"[\x00-\x1f\x7f/]")
 

@@ -13,7 +13,7 @@ from .ids import Digest, NodeId
 from .job import Job
 from .jobspec import FileRef
 from .jobstate import Attempt, UnitKey
-from .routing import RoutingError, outputs_for
+from .routing import RoutingError, given_to, outputs_for, takes_given
 
 
 class Gathering:
@@ -31,8 +31,9 @@ class Gathering:
             sources = (self.desk.me, *sources)
         if job.spec.application is not None:
             self._want(job, key, None, (job.spec.application,), (*sources, held.assigner))
-        if not job.shape.parents[key[0]]:
-            held.files[""] = job.spec.items[key[1]].files
+        task = job.task(key)
+        if takes_given(task, len(job.shape.parents[key[0]])):
+            held.files[""] = given_to(task, job.spec.items[key[1]].files)
             self._want(job, key, "", held.files[""], sources)
 
     def gather(self, job: Job, key: UnitKey) -> None:

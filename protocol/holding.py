@@ -28,7 +28,7 @@ from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, UnitKey, superseding
 from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Cause, Outcome, Statement, StatementKind
-from .routing import RoutingError, calls_for, check_outputs
+from .routing import RoutingError, calls_for, check_outputs, takes_given
 from .workbench import Workbench
 
 SECOND_THOUGHTS_MAX = 3
@@ -146,7 +146,7 @@ class Holding:
             tuple(held.used[name] for name in job.spec.dag.parents[event.unit.task]), event.timed_out,
         )  # fmt: skip
         if not failure:
-            program = program_name(job.spec.name, event.unit.task)
+            program = program_name(job.spec.name, job.task(key))
             self.desk.profile.observe_run(program, self.desk.me, self.desk.place.speed, event.seconds, now)
         currents = (job.state.unit(child).current for child in job.children(key))
         holders = dict.fromkeys(current.node for current in currents if current is not None)
@@ -324,7 +324,8 @@ class Holding:
     def _advance(self, job: Job, key: UnitKey, now: float) -> None:
         """Put a unit among the ready once all its inputs are known and here."""
         held = job.held[key]
-        known = len(held.files) == max(1, len(job.shape.parents[key[0]]))
+        parents = len(job.shape.parents[key[0]])
+        known = len(held.files) == parents + takes_given(job.task(key), parents)
         if held.missing or not known:
             held.ready_s = None
             self.bench.make_unready(held.unit)
@@ -335,12 +336,12 @@ class Holding:
 
     def _expected_s(self, job: Job, task: Task, attempt: Attempt) -> float:
         """As long as nothing like it was ever heard of here, the controller's estimate is the better guess."""
-        place, program = self.desk.place, program_name(job.spec.name, task.name)
+        place, program = self.desk.place, program_name(job.spec.name, task)
         expected_s = attempt.told_s * place.speed or task.expected_s
         return self.desk.profile.run_s(program, self.desk.me, place.speed, expected_s)
 
     def _knows(self, job: Job, task: Task) -> bool:
-        return self.desk.profile.knows(program_name(job.spec.name, task.name), task.expected_s)
+        return self.desk.profile.knows(program_name(job.spec.name, task), task.expected_s)
 
     def _unit(self, job: Job, key: UnitKey, attempt: Attempt) -> Unit:
         return Unit(job.id, job.task(key).name, key[1], attempt.number)
@@ -367,9 +368,9 @@ _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 
 
 def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:
-    """All input files: parents in the order of the DAG file, each parent's in its output order."""
-    names = job.spec.dag.parents[job.task(key).name] or ("",)
-    return tuple(file for name in names for file in held.files[name])
+    """All input files: the job's own, then those of each parent, in its output order."""
+    names = ("", *job.spec.dag.parents[job.task(key).name])
+    return tuple(file for name in names for file in held.files.get(name, ()))
 
 
 def _misfit(task: Task, outputs: tuple[FileRef, ...]) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .dag import Task
+from .dag import ProgramKind, Task
 from .effects import Unit
 from .guardians import Standing
 from .ids import Digest, JobId, NodeId
@@ -365,6 +365,10 @@ def _starts_s(spec: JobSpec, ranks: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(longest_s - ranks[task.name] for task in spec.dag.tasks)
 
 
-def program_name(application: str, task: str) -> str:
-    """What a task is called across jobs, for estimates of its run time."""
-    return f"{application}/{task}"
+def program_name(application: str, task: Task) -> str:
+    """What a task is called across jobs, for estimates of its run time: calls after their function and how many they
+    are, anything else after its application."""
+    if task.program.kind != ProgramKind.CALLS:
+        return f"{application}/{task.name}"
+    function, _, count = task.program.arguments[:3]
+    return f"{function} x {count}"

@@ -76,8 +76,8 @@ class Neighbours:
         def run_s(of: str, node: NodeId) -> float:
             known = seconds.get((of, node))
             if known is None:
-                expected_s = dag.by_name[of].expected_s
-                known = self.profile.run_s(program_name(name, of), node, self.speed_of(node), expected_s)
+                task = dag.by_name[of]
+                known = self.profile.run_s(program_name(name, task), node, self.speed_of(node), task.expected_s)
                 seconds[(of, node)] = known
             return known
 

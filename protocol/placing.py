@@ -155,7 +155,7 @@ class Placing:
         self._await_answer(job, key, HandOff(number, node, cause), now)
         run_s = view.run_s(task.name, node)
         self.desk.bindings.add(node, (job.id, key, number), now, run_s)
-        if not self.desk.profile.knows(program_name(job.spec.name, task.name), task.expected_s):
+        if not self.desk.profile.knows(program_name(job.spec.name, task), task.expected_s):
             run_s = 0.0  # nobody shall rely on a guess
         self.desk.say(
             job,
@@ -242,7 +242,7 @@ class Placing:
     def _learn(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """Others' run times tell how fast their nodes are."""
         if statement.outcome is not None and author != self.desk.me:
-            program = program_name(job.spec.name, job.spec.dag.tasks[statement.task].name)
+            program = program_name(job.spec.name, job.spec.dag.tasks[statement.task])
             speed = self.desk.near.speed_of(author)
             self.desk.profile.observe_run(program, author, speed, statement.outcome.seconds, now)
 

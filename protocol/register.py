@@ -82,7 +82,9 @@ class Register:
         by_name = spec.dag.by_name
 
         def run_s(task: str) -> float:
-            return profile.run_s(program_name(spec.name, task), place.me, place.speed, by_name[task].expected_s)
+            return profile.run_s(
+                program_name(spec.name, by_name[task]), place.me, place.speed, by_name[task].expected_s
+            )
 
         def transfer_s(parent: str, child: str) -> float:
             return spec.dag.edge_bytes(parent, child) / TYPICAL_BYTES_PER_S

@@ -13,12 +13,13 @@ These are the rules of Jupiter's files (reference: jupiter.md 5.1 to 5.3), used 
   for ever.
 - The order of a call's files is the order of the parents in the DAG file and, within a parent, of its outputs.
 
-A file of no bytes is a file.
+A file of no bytes is a file. Python calls are no task of Jupiter's: each gets those of the job's files that it names,
+also where it has parents, and all that they wrote, in one call.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .dag import Dag, Task
+from .dag import Dag, ProgramKind, Task
 from .dag import is_base_name as is_base_name  # one of the rules for files, though it holds for tasks too
 from .jobspec import FILES_MAX, ITEMS_MAX, FileRef, Item
 
@@ -86,6 +87,19 @@ def outputs_for(task: Task, outputs: Sequence[FileRef], child: str) -> tuple[Fil
     return tuple(file for at, file in enumerate(outputs) if task.children[at % len(task.children)] == child)
 
 
+def takes_given(task: Task, parents: int) -> bool:
+    """Whether a task with so many parents gets something of the job's own input."""
+    return not parents or task.program.kind == ProgramKind.CALLS
+
+
+def given_to(task: Task, files: Sequence[FileRef]) -> tuple[FileRef, ...]:
+    """What an entry, or any task of calls, gets of an item's files: calls those they name, an entry all."""
+    if task.program.kind != ProgramKind.CALLS:
+        return tuple(files)
+    named = frozenset(task.program.arguments[3:])
+    return tuple(file for file in files if file.name in named)
+
+
 def calls_for(task: Task, inputs: Sequence[FileRef], item: str = "") -> tuple[tuple[FileRef, ...], ...]:
     """The calls of a task for one item (`item` is its key, for messages), each with its files in order.
 
@@ -95,7 +109,7 @@ def calls_for(task: Task, inputs: Sequence[FileRef], item: str = "") -> tuple[tu
     size = task.inputs_per_call
     if size < 1:
         raise RoutingError(f"{task.name} takes {size} files per call, expected at least 1")
-    if len(inputs) in (0, size):
+    if len(inputs) in (0, size) or task.program.kind == ProgramKind.CALLS:
         calls = [tuple(inputs)]
     else:
         groups = list(_by_key(inputs, key_of).items()) if size > 1 else [("", list(inputs))]

@@ -29,6 +29,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "psutil": ("profilers/resources.py", "node/listening.py"),
     "numpy": ("mappers/", "profilers/", "sim/"),
     "scipy": ("mappers/", "profilers/", "sim/"),
+    "cloudpickle": ("node/parcel.py", "node/callee.py"),
     "click": ("node/", "sim/study/"),
     "rich": ("node/", "sim/study/"),
     "trio": ("node/",),

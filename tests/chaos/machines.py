@@ -19,7 +19,7 @@ from typing import TypeVar
 import psutil
 
 from pnode.node.api import ApiError
-from pnode.node.client import NodeClient
+from pnode.node.commands import NodeClient
 from pnode.node.launch import SERVICE, LaunchError, NodeOptions, Timing, end_process, spawn, wait_until_ready
 
 T = TypeVar("T")

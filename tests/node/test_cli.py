@@ -19,7 +19,7 @@ import trio
 from pnode.node import cli, cli_jobs, cli_options, follow
 from pnode.node.api import JobDetail, JobStatus, NodeStatus, PeerStatus, Submitted
 from pnode.node.cli_options import speeds
-from pnode.node.client import NodeClient
+from pnode.node.commands import NodeClient
 from pnode.node.home import hold_home
 from pnode.node.plain import from_plain
 from pnode.protocol import jobspec
@@ -564,9 +564,9 @@ def test_pnode_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_bug_is_one_line_that_says_where_more_is(tmp_path: Path) -> None:
     program = (
-        "import sys; from pnode.node import cli, client\n"
+        "import sys; from pnode.node import cli, commands\n"
         "def broken(self): raise ZeroDivisionError('a\\nbug')\n"
-        "client.NodeClient.jobs = broken; sys.exit(cli.main(['jobs']))"
+        "commands.NodeClient.jobs = broken; sys.exit(cli.main(['jobs']))"
     )
 
     def ended(**environment: str) -> subprocess.CompletedProcess[str]:

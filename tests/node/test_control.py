@@ -26,7 +26,7 @@ from pnode.node.api import (
     RefusedError,
     match_job,
 )
-from pnode.node.client import REQUEST_BYTES_MAX, JobChange, NodeClient, NodeGoneError, NoNodeError
+from pnode.node.commands import REQUEST_BYTES_MAX, JobChange, NodeClient, NodeGoneError, NoNodeError
 from pnode.node.control import CLIENTS_MAX, METHODS, REQUEST_S_MAX, serve_control
 from pnode.node.home import control_socket
 from pnode.node.plain import Instant, Plain, PlainError, from_plain, to_plain

@@ -18,7 +18,7 @@ import pytest
 
 from pnode.node import cli, launch
 from pnode.node.api import NodeStatus
-from pnode.node.client import NodeClient, NoNodeError
+from pnode.node.commands import NodeClient, NoNodeError
 from pnode.node.demo import DemoError, DemoSettings, LocalCluster, run_demo
 from pnode.node.home import (
     HomeError,

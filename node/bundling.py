@@ -1,0 +1,97 @@
+"""Bundling: which calls become one task.
+
+A task has to be placed, taken on, told and journaled at several nodes, whether it takes a microsecond or a minute. So
+calls that are known to be short are put together: those of one function that wait for the same others, and so many
+that they take about BUNDLE_S; but never so many that a core of the cluster would be left without some. How long a
+function's calls take is learned from those that were made. Until then each is a task by itself; of a great many
+of which nothing is known, a few go first, and the rest wait for what these tell, HOLD_S at most.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+BUNDLE_S = 0.05
+"""Work that is made again where a machine is lost, and by which the last core may end later than the others."""
+
+BUNDLE_CALLS_MAX = 1024
+
+SHARES = 4
+"""Bundles per core: nodes that turn out to be quicker take more of them."""
+
+SCOUTS_PER_CORE = 2
+"""Of a function of which nothing is known: so many calls go first."""
+
+HOLD_S = 0.1
+"""A call that has not come back by then is long enough to be a task by itself."""
+
+NEWS = 0.2
+"""Weight of what was measured last."""
+
+
+Kind = tuple[object, ...]
+"""What calls have in common that may be one task: their function and their wishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that may be handed in now."""
+
+    number: int
+    """In its session."""
+    kind: Kind
+    waits_for: tuple[int, ...]
+    """Numbers of the calls whose values it takes, each once."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long the calls of each kind take."""
+
+    cores: int = 1
+    _seconds: dict[Kind, float] = field(default_factory=dict)
+    _since_s: dict[Kind, float] = field(default_factory=dict)
+    """When the first calls of a kind of which nothing is known were let go."""
+
+    def observe(self, kind: Kind, seconds: float) -> None:
+        """A call of this kind took so long."""
+        known = self._seconds.get(kind)
+        self._seconds[kind] = seconds if known is None else known + NEWS * (seconds - known)
+
+    def seconds(self, kind: Kind) -> float | None:
+        return self._seconds.get(kind)
+
+    def may_go(self, kind: Kind, waiting: int, now: float) -> int:
+        """How many of the calls of a kind that are waiting may be handed in now."""
+        scouts = SCOUTS_PER_CORE * self.cores
+        if kind in self._seconds or waiting <= scouts:
+            return waiting
+        if kind not in self._since_s:
+            self._since_s[kind] = now
+            return scouts
+        return 0 if now < self._since_s[kind] + HOLD_S else waiting
+
+    def look_again_s(self, now: float) -> float:
+        """In how many seconds `may_go` may say something else though nothing was observed; inf if never."""
+        ends = [since + HOLD_S for kind, since in self._since_s.items() if kind not in self._seconds]
+        return min((max(0.0, end - now) for end in ends if end > now), default=math.inf)
+
+    def size(self, kind: Kind, calls: int) -> int:
+        """How many of so many calls of a kind are one task."""
+        seconds = self._seconds.get(kind)
+        if seconds is None or seconds > BUNDLE_S / 2:
+            return 1
+        fit = int(BUNDLE_S / max(seconds, 1e-6))
+        return max(1, min(fit, math.ceil(calls / (SHARES * self.cores)), BUNDLE_CALLS_MAX))
+
+
+def bundled(calls: Iterable[Call], pace: Pace) -> list[Sequence[Call]]:
+    """The calls in tasks. No task waits for itself: what waits for the same calls does not wait for each other."""
+    alike: dict[Kind, list[Call]] = {}
+    for call in calls:
+        alike.setdefault((call.kind, call.waits_for), []).append(call)
+    bundles: list[Sequence[Call]] = []
+    for group in alike.values():
+        size = pace.size(group[0].kind, len(group))
+        bundles += [group[at : at + size] for at in range(0, len(group), size)]
+    return bundles

@@ -1,0 +1,261 @@
+"""The callee: the process that carries out Python calls, unit after unit, until the node hangs up.
+
+Run by path with the interpreter of the tasks, and by nobody else; it imports nothing of pnode, since that interpreter
+need not have it. This is the one place where pickles are loaded on a node: the calls of a parcel, and the outcomes of
+others that they take as arguments.
+
+Standard input is a socket to the node. Each line from there is a unit, a JSON object: `parcel` (a path), `first` and
+`count` (which of its calls), `files` (name -> path of what others have written), `result` (the path that outcomes
+are appended to) and `environment`. When the unit is through, a line `{"seconds": S}` goes back. A process that dies
+in the middle has left behind the outcomes of all calls but the one that it died of.
+
+A *parcel* says how many functions and calls it has, where each ends, and then has their pickles:
+
+    u32 functions, u32 calls, u64 end of each piece, counted from behind the last of these; functions, calls, tables
+
+A call is a pickle of (number of its function, args, kwargs). What it takes from the outcome of another call is a
+persistent id in it, that call's number. Both numbers are the session's, and the tables, a pickled pair, say where to
+look: number of a function -> the how-manieth in this parcel; number of a call -> (name of a file, the how-manieth
+outcome in it).
+
+An *outcome* is a header (u8 kind, u64 length, f64 seconds) and so many bytes: a pickled value; or a pickled pair of
+an exception, None if it cannot be pickled, and its traceback as text; or, of a call whose process died, a text. A
+call that takes a value from one that has none has the same outcome.
+"""
+
+import io
+import json
+import os
+import pickle
+import struct
+import sys
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from io import FileIO
+from types import TracebackType
+from typing import Any
+
+VALUE, RAISED, DIED = 0, 1, 2
+"""Kinds of outcomes."""
+
+HEADER = struct.Struct(">BQd")
+COUNTS = struct.Struct(">II")
+END = struct.Struct(">Q")
+
+FUNCTIONS_MAX = 256
+"""Loaded functions that are kept, with what they have in their closures and globals."""
+
+FRAMES_OURS = 1
+"""Of a traceback, at its top: how a call was made is of no interest."""
+
+
+class NoValueError(Exception):
+    """The call takes the value of another one that has none."""
+
+    def __init__(self, kind: int, payload: bytes) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.payload = payload
+
+
+class Parcel:
+    """A parcel that is open for reading."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._functions, calls = COUNTS.unpack(os.pread(self._file, COUNTS.size, 0))
+        ends = os.pread(self._file, END.size * (self._functions + calls + 1), COUNTS.size)
+        self._ends = [0, *(end for (end,) in END.iter_unpack(ends))]
+        self._body = COUNTS.size + len(ends)
+        self._at, self.places = pickle.loads(self._piece(len(self._ends) - 2))  # noqa: S301  # see above
+
+    def function(self, number: int) -> bytes:
+        return self._piece(self._at[number])
+
+    def call(self, at: int) -> bytes:
+        return self._piece(self._functions + at)
+
+    def _piece(self, number: int) -> bytes:
+        begin, end = self._ends[number], self._ends[number + 1]
+        return _read_all(self._file, end - begin, self._body + begin)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Outcomes:
+    """A file of outcomes that is open for reading."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._begins = [0]
+        """Of outcomes that were passed so far."""
+
+    def __getitem__(self, number: int) -> tuple[int, bytes]:
+        """Kind and bytes."""
+        while len(self._begins) <= number:
+            self._begins.append(self._begins[-1] + HEADER.size + self._header(self._begins[-1])[1])
+        begin = self._begins[number]
+        kind, size, _ = self._header(begin)
+        return kind, _read_all(self._file, size, begin + HEADER.size)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _header(self, begin: int) -> tuple[int, int, float]:
+        kind, size, seconds = HEADER.unpack(os.pread(self._file, HEADER.size, begin))
+        return kind, size, seconds
+
+
+class Loader(pickle.Unpickler):
+    """Loads a call, and what it takes from others."""
+
+    def __init__(self, content: bytes, value_of: Callable[[int], object]) -> None:
+        super().__init__(io.BytesIO(content))
+        self._value_of = value_of
+
+    def persistent_load(self, pid: Any) -> object:
+        return self._value_of(pid)
+
+
+class Attempt:
+    """A call that is being made: what came of it, whatever that is."""
+
+    def __init__(self) -> None:
+        self.kind = VALUE
+        self.payload = b""
+
+    def __enter__(self) -> "Attempt":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, NoValueError):
+            self.kind, self.payload = error.kind, error.payload
+        elif error is not None:
+            self.kind, self.payload = RAISED, pack_exception(error)
+        return True
+
+
+class Unit:
+    """The calls of one unit, and the files they need."""
+
+    def __init__(self, order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]") -> None:
+        self._paths: dict[str, str] = order["files"]
+        self._parcel = Parcel(order["parcel"])
+        self._functions = functions
+        self._others: dict[str, Outcomes] = {}
+
+    def make(self, at: int) -> Attempt:
+        """One call."""
+        with Attempt() as attempt:
+            function, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
+            value = self._function(function)(*args, **kwargs)
+            attempt.payload = dump(value)
+        return attempt
+
+    def close(self) -> None:
+        self._parcel.close()
+        for outcomes in self._others.values():
+            outcomes.close()
+
+    def _value_of(self, call: int) -> object:
+        name, number = self._parcel.places[call]
+        if name not in self._others:
+            self._others[name] = Outcomes(self._paths[name])
+        kind, payload = self._others[name][number]
+        if kind != VALUE:
+            raise NoValueError(kind, payload)
+        return pickle.loads(payload)  # noqa: S301  # see above
+
+    def _function(self, number: int) -> Callable[..., object]:
+        """Loaded once, so that what it keeps for itself between calls is kept."""
+        content = self._parcel.function(number)
+        known = self._functions.get(content)
+        if known is None:
+            known = self._functions[content] = pickle.loads(content)  # noqa: S301  # see above
+            if len(self._functions) > FUNCTIONS_MAX:
+                self._functions.popitem(last=False)
+        return known
+
+
+def dump(value: object) -> bytes:
+    """A pickle; of lambdas, and what else the standard library cannot do, by cloudpickle, ten times slower."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        import cloudpickle
+
+        return bytes(cloudpickle.dumps(value))
+
+
+def pack_exception(error: BaseException) -> bytes:
+    """The pair of an exception and its traceback as text."""
+    trace = error.__traceback__
+    for _ in range(FRAMES_OURS):
+        trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    with Attempt() as attempt:
+        attempt.payload = dump((error, text))
+        pickle.loads(attempt.payload)  # noqa: S301  # some can be written and not read
+    return attempt.payload if attempt.kind == VALUE else pickle.dumps((None, text))
+
+
+def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]") -> float:
+    """All calls of a unit; how many seconds they took."""
+    os.environ.update(order["environment"])
+    began = time.perf_counter()
+    unit = Unit(order, functions)
+    with open(order["result"], "ab", buffering=0) as result:  # noqa: PTH123  # pathlib would double the imports
+        for at in range(order["first"], order["first"] + order["count"]):
+            start = time.perf_counter()
+            attempt = unit.make(at)
+            header = HEADER.pack(attempt.kind, len(attempt.payload), time.perf_counter() - start)
+            _write_all(result, header, attempt.payload)
+    unit.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    orders = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(0), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # a call that reads from standard input finds its end
+    os.close(nothing)
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]  # a text file
+    functions: OrderedDict[bytes, Callable[..., object]] = OrderedDict()
+    for line in orders:
+        seconds = carry_out(json.loads(line), functions)
+        answers.write(json.dumps({"seconds": seconds}).encode() + b"\n")
+
+
+def _read_all(file: int, size: int, begin: int) -> bytes:
+    """As many bytes; the kernel gives 2 GiB at most at a time."""
+    content = os.pread(file, size, begin)
+    if len(content) == size:
+        return content
+    pieces = [content]
+    got = len(content)
+    while got < size:
+        pieces.append(os.pread(file, size - got, begin + got))
+        if not pieces[-1]:
+            raise EOFError("a file of calls or outcomes ends too early")
+        got += len(pieces[-1])
+    return b"".join(pieces)
+
+
+def _write_all(file: FileIO, header: bytes, payload: bytes) -> None:
+    """At once: a process that dies has written a whole outcome or a part that shows."""
+    written = os.writev(file.fileno(), (header, payload))
+    left = memoryview(payload)[max(0, written - len(header)) :]
+    while left:
+        left = left[file.write(left) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The call graph: calls that are handed in together, as the graph of one job."""
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pnode.protocol.dag import Program, ProgramKind, Task
+from pnode.protocol.jobspec import FileRef
+
+from .bundling import Call, Pace, bundled
+from .callee import HEADER
+from .callmessages import INLINE_BYTES_MAX, PARCEL, VALUES, Batch
+from .futures import OpenFile, Outcome, Payload
+from .parcel import pack_parcel
+
+SHORT_BYTES = 4096
+"""An earlier outcome up to this length travels with the calls that take it."""
+
+NAME_CHARACTERS_MAX = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a call needs of the node that makes it."""
+
+    cores: int = 1
+    memory_bytes: int = 0
+    walltime_s: float = 0.0
+    """The process is ended, and the call has failed, after this; 0 is no limit."""
+    node: str = ""
+    """The name of one that it should run on if it can."""
+
+
+@dataclass(slots=True)
+class Made:
+    """A call with everything that is needed to hand it in."""
+
+    call: Call
+    function: int
+    """Number in the session."""
+    name: str
+    """Of the function, for people."""
+    body: bytes
+    wishes: Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A batch and what it is made of."""
+
+    tasks: tuple[Task, ...]
+    numbers: tuple[tuple[int, ...], ...]
+    """Of each task: its calls."""
+    parcel: bytes
+    values: bytes
+    files: tuple[FileRef, ...]
+
+    def batch(self, number: int, nonce: bytes, name: str, session: str, replicas: int) -> Batch:
+        """As a message; without the parcel if that is too long."""
+        parcel = self.parcel if len(self.parcel) <= INLINE_BYTES_MAX else b""
+        return Batch(number, nonce, name, session, self.tasks, parcel, self.values, self.files, replicas)
+
+
+def graph_of(
+    calls: Sequence[Made],
+    functions: Sequence[bytes],
+    done: Mapping[int, Outcome],
+    wanted: Container[int],
+    pace: Pace,
+) -> Graph:
+    """Tasks for calls, each of which waits for others among them or for what is done.
+
+    `functions` and `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask
+    for. What nobody asks for, and other calls of the graph take, is not kept.
+    """
+    made = {each.call.number: each for each in calls}
+    bundles = [[made[call.number] for call in bundle] for bundle in bundled((each.call for each in calls), pace)]
+    names = [_name(bundle) for bundle in bundles]
+    at = {each.call.number: (task, place) for task, bundle in enumerate(bundles) for place, each in enumerate(bundle)}
+    earlier = _Earlier(done)
+    children: list[dict[str, None]] = [{} for _ in bundles]
+    files: list[dict[str, None]] = [{} for _ in bundles]
+    places: dict[int, tuple[str, int]] = {}
+    for task, bundle in enumerate(bundles):
+        for number in bundle[0].call.waits_for:  # the same for all of them
+            if number in at:
+                parent, place = at[number]
+                places[number] = (names[parent], place)
+                children[parent][names[task]] = None
+            else:
+                places[number] = earlier.place(number)
+                files[task][places[number][0]] = None
+    tasks: list[Task] = []
+    first = 0
+    for name, bundle, below, taken in zip(names, bundles, children, files, strict=True):
+        final = not below or any(each.call.number in wanted for each in bundle)
+        tasks.append(_task(name, bundle, first, tuple(below), tuple(taken), final, pace))
+        first += len(bundle)
+    used = list(dict.fromkeys(each.function for each in calls))
+    order = [each.body for bundle in bundles for each in bundle]
+    return Graph(
+        tuple(tasks),
+        tuple(tuple(each.call.number for each in bundle) for bundle in bundles),
+        pack_parcel({number: functions[number] for number in used}, order, places),
+        earlier.values(),
+        tuple(earlier.files),
+    )
+
+
+class _Earlier:
+    """Outcomes of earlier calls that a graph takes: short ones travel with it, in one file, others by name."""
+
+    def __init__(self, done: Mapping[int, Outcome]) -> None:
+        self._done = done
+        self._short: list[bytes] = []
+        self._size = 0
+        self._places: dict[int, tuple[str, int]] = {}
+        self.files: dict[FileRef, None] = {}
+
+    def place(self, number: int) -> tuple[str, int]:
+        """(name of a file, the how-manieth in it)."""
+        if number not in self._places:
+            self._places[number] = self._place(self._done[number])
+        return self._places[number]
+
+    def values(self) -> bytes:
+        return b"".join(self._short)
+
+    def _place(self, outcome: Outcome) -> tuple[str, int]:
+        size = HEADER.size + outcome.payload.size
+        if outcome.payload.size <= SHORT_BYTES and self._size + size <= INLINE_BYTES_MAX:
+            self._short.append(
+                HEADER.pack(outcome.kind, outcome.payload.size, outcome.seconds) + outcome.payload.read()
+            )
+            self._size += size
+            return VALUES, len(self._short) - 1
+        name = outcome.file.digest.hex()
+        self.files[FileRef(name, outcome.file.size_bytes, outcome.file.digest)] = None
+        return name, outcome.at
+
+
+def _name(bundle: Sequence[Made]) -> str:
+    """What the task is called: after its function, and its first call."""
+    more = f"+{len(bundle) - 1}" if len(bundle) > 1 else ""
+    return f"{bundle[0].name[:NAME_CHARACTERS_MAX]}.{bundle[0].call.number}{more}"
+
+
+def _task(
+    name: str,
+    bundle: Sequence[Made],
+    first: int,
+    children: tuple[str, ...],
+    files: tuple[str, ...],
+    final: bool,
+    pace: Pace,
+) -> Task:
+    one = bundle[0]
+    wishes, seconds = one.wishes, pace.seconds(one.call.kind)
+    return Task(
+        name,
+        children,
+        Program(ProgramKind.CALLS, (one.name, str(first), str(len(bundle)), PARCEL, *files)),
+        final=final,
+        cores=wishes.cores,
+        memory_bytes=wishes.memory_bytes,
+        walltime_s=wishes.walltime_s,
+        expected_s=(seconds or 0.0) * len(bundle),
+        hint=(wishes.node,) if wishes.node else (),
+    )
+
+
+def outcomes_of(numbers: Sequence[int], file: FileRef, content: bytes, path: str) -> Iterator[tuple[int, Outcome]]:
+    """(number of the call, its outcome) for all calls of a task. Raises OSError and EOFError if the file at `path`,
+    which is read where there is no content, is not there or not whole."""
+    source = None if content else OpenFile(path)
+    begin = 0
+    for at, number in enumerate(numbers):
+        header = content[begin : begin + HEADER.size] if source is None else source.read(begin, HEADER.size)
+        if len(header) < HEADER.size:
+            raise EOFError("outcomes are missing")
+        kind, size, seconds = HEADER.unpack(header)
+        begin += HEADER.size
+        payload = Payload(content[begin : begin + size]) if source is None else Payload(b"", source, begin, size)
+        yield number, Outcome(kind, payload, seconds, file, at)
+        begin += size

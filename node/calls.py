@@ -1,0 +1,257 @@
+"""The socket for calls: where Python clients hand in calls, and hear what came of them (see `client`).
+
+A Unix socket of mode 0600 in the node's home. One connection is one client; it hands in batches, each of which
+becomes one job, and is told the outcomes of each task whose results are kept as soon as they are at this node:
+
+    handed in --in the journal--> taken --every outcome is told--> ended: done
+        |                            \\--the job says so--> ended: failed, cancelled
+        +--> ended: refused
+
+A client that goes away stops nothing: its jobs go on. If it comes back, or the node does, it hands its open batches
+in again; their nonces say which jobs they are, and all outcomes are told once more.
+A client's misbehaviour ends its connection and nothing else.
+"""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import trio
+
+from pnode.protocol.dag import Dag
+from pnode.protocol.errors import RemoteProtocolError
+from pnode.protocol.events import CancelJob, ResultsPulled
+from pnode.protocol.ids import job_text
+from pnode.protocol.job import Job
+from pnode.protocol.jobs import Jobs
+from pnode.protocol.jobspec import FileRef, Item, JobSpec
+from pnode.protocol.jobstate import Phase
+from pnode.protocol.neighbours import Neighbours
+
+from .api import RefusedError
+from .callmessages import (
+    INLINE_BYTES_MAX,
+    PARCEL,
+    VALUES,
+    Abandon,
+    Batch,
+    Came,
+    Ended,
+    Message,
+    Taken,
+    Unpacker,
+    Welcome,
+    pack,
+)
+from .directory import Directory
+from .driver import Driver
+from .home import parcel_file
+from .reports import job_reason
+from .store import MissingContentError, StoreError
+from .submission import Submission, mapper_called
+from .unixsocket import listen_at
+
+if TYPE_CHECKING:
+    from .node import Node
+
+logger = logging.getLogger(__name__)
+
+CLIENTS_MAX = 64
+"""Programs of one person on one machine."""
+
+BATCHES_MAX = 1024
+"""Of one client that are not over; its next waits until one is."""
+
+MAPPER = "wave-greedy"
+"""Calls are many and small: a plan for all of them would take longer than they do."""
+
+RECEIVE_BYTES = 1 << 18
+
+SEND_S_MAX = 600.0
+"""A client may be stopped (Ctrl-Z) for this long before its connection is cut."""
+
+SHARE = 4
+"""After looking through a job's tasks for news, so many times as long is spent on other things."""
+
+
+async def serve_calls(
+    path: Path, node: "Node", *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> NoReturn:
+    """Take calls at this socket until cancelled. Raises OSError if it cannot be made; what clients do wrong ends
+    their own connection."""
+    listener = listen_at(path)
+    task_status.started()
+    limit = trio.CapacityLimiter(CLIENTS_MAX)
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream, limit:
+            await _Client(node, stream).serve()
+
+    try:
+        await trio.serve_listeners(serve, [listener])
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class _Client:
+    """One connection."""
+
+    def __init__(self, node: "Node", stream: trio.SocketStream) -> None:
+        self._node = node
+        self._stream = stream
+        self._sending = trio.Lock()
+        self._abandoned: dict[int, trio.Event] = {}
+        """Of the batches that are not over."""
+        self._room = trio.Semaphore(BATCHES_MAX)
+        self._all = trio.CancelScope()
+
+    async def serve(self) -> None:
+        """Until the client leaves."""
+        async with trio.open_nursery() as nursery:
+            self._all = nursery.cancel_scope
+            await self._send(Welcome(self._node.name, self._cores()))
+            async for message in self._messages():
+                if isinstance(message, Batch) and message.number not in self._abandoned:
+                    await self._room.acquire()
+                    self._abandoned[message.number] = trio.Event()
+                    nursery.start_soon(self._serve_batch, message)
+                elif isinstance(message, Abandon) and message.number in self._abandoned:
+                    self._abandoned[message.number].set()
+            nursery.cancel_scope.cancel()
+
+    async def _messages(self) -> AsyncIterator[Message]:
+        unpacker = Unpacker()
+        try:
+            while received := await self._stream.receive_some(RECEIVE_BYTES):
+                for message in unpacker.feed(received):
+                    yield message
+        except trio.BrokenResourceError:
+            return
+        except RemoteProtocolError as error:
+            logger.warning("a client of the calls' socket is hung up on: %s", error)
+
+    async def _send(self, message: Message) -> None:
+        """If the client is gone, or has stopped listening, everything that is done for it ends."""
+        async with self._sending:
+            try:
+                with trio.fail_after(SEND_S_MAX):
+                    await self._stream.send_all(pack(message))
+            except (trio.BrokenResourceError, trio.TooSlowError):
+                self._all.cancel()
+                await trio.lowlevel.checkpoint()
+
+    async def _serve_batch(self, batch: Batch) -> None:
+        """A batch, from its job's submission to its last outcome."""
+        try:
+            try:
+                job = await self._submit(batch)
+            except RefusedError as error:
+                await self._send(Ended(batch.number, "refused", str(error)))
+                return
+            await self._send(Taken(batch.number, job.id))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._cancel_when_abandoned, batch.number, job)
+                state, reason = await self._tell(batch.number, job)
+                nursery.cancel_scope.cancel()
+            await self._send(Ended(batch.number, state, reason))
+        finally:
+            del self._abandoned[batch.number]
+            self._room.release()
+
+    async def _submit(self, batch: Batch) -> Job:
+        """The batch's job, once it is in the journal. Raises RefusedError."""
+        node, driver = self._node, self._driver()
+        await node.pins.restored.wait()
+        submission = Submission(node, driver, self._jobs(), self._neighbours(), batch.nonce)
+        known = submission.known()
+        if known is not None:
+            return known
+        mapper = mapper_called(MAPPER)
+        try:
+            files = await trio.to_thread.run_sync(self._take_in, batch)
+            item = Item(batch.session, (*files, *batch.files))
+            spec = JobSpec(
+                batch.name, Dag(batch.tasks), (item,), mapper.name, node.clock(), batch.nonce, replicas=batch.replicas
+            )
+            return await submission.take_in(spec, mapper)
+        except (ValueError, StoreError, OSError) as error:
+            raise RefusedError(f"these calls cannot be a job: {error}") from None
+        finally:
+            node.store.unpin(batch.nonce)
+
+    def _take_in(self, batch: Batch) -> list[FileRef]:
+        """What comes with the batch, in the store, pinned for its nonce. Raises StoreError and OSError."""
+        store, owner = self._node.store, batch.nonce
+        store.pin(owner, [file.digest for file in batch.files])
+        for file in batch.files:
+            store.size_bytes(file.digest)
+        if batch.parcel:
+            files = [store.add_bytes(batch.parcel, PARCEL, owner=owner)]
+        else:
+            path = parcel_file(self._node.options.home, batch.nonce)
+            files = [store.add_file(path, PARCEL, owner=owner)]
+        if batch.values:
+            files.append(store.add_bytes(batch.values, VALUES, owner=owner))
+        return files
+
+    async def _tell(self, number: int, job: Job) -> tuple[str, str]:
+        """Tell the outcomes of all tasks whose results are kept as they come; how the job has ended, and why."""
+        driver = self._driver()
+        left = [at for at, task in enumerate(job.spec.dag.tasks) if task.final]
+        while True:
+            changed, began_s = driver.change("job", job.id), trio.current_time()
+            left = [at for at in left if not await self._tell_one(number, job, at)]
+            if not left and job.state.phase is Phase.DONE:
+                self._node.deliver(ResultsPulled(job.id))
+                return "done", ""
+            if job.state.phase in (Phase.FAILED, Phase.CANCELLED):
+                return job.state.phase.value, job_reason(job, self._directory())
+            await trio.sleep(SHARE * (trio.current_time() - began_s))
+            await changed.wait()
+
+    async def _tell_one(self, number: int, job: Job, task: int) -> bool:
+        """Whether the task's outcomes were here."""
+        result = job.state.unit((task, 0)).result
+        if result is None or result.outcome is None or not result.outcome.outputs:
+            return False
+        file = result.outcome.outputs[0]
+        if not self._node.store.has(file.digest):
+            return False
+        try:
+            content = self._node.store.read(file.digest) if file.size_bytes <= INLINE_BYTES_MAX else b""
+        except MissingContentError:
+            return False
+        path = "" if content else str(self._node.store.path(file.digest))
+        await self._send(Came(number, task, file, content, path))
+        return True
+
+    async def _cancel_when_abandoned(self, number: int, job: Job) -> None:
+        await self._abandoned[number].wait()
+        logger.info("job=%s is cancelled: its client wants nothing of it any more", job_text(job.id))
+        with contextlib.suppress(RefusedError):  # it is over by now
+            await self._driver().ask(lambda request: CancelJob(request, job.id))
+
+    def _driver(self) -> Driver:
+        driver = self._node.driver
+        assert driver is not None, "the socket is opened when the node is ready"
+        return driver
+
+    def _jobs(self) -> Jobs:
+        jobs = None if self._node.peer is None else self._node.peer.jobs
+        assert jobs is not None, "as above"
+        return jobs
+
+    def _neighbours(self) -> Neighbours:
+        neighbours = None if self._node.peer is None else self._node.peer.neighbours
+        assert neighbours is not None, "as above"
+        return neighbours
+
+    def _directory(self) -> Directory:
+        return Directory(self._neighbours(), self._jobs().desk, self._node.shortages)
+
+    def _cores(self) -> int:
+        members = self._neighbours().membership
+        records = [members.record, *filter(None, map(members.record_of, members.alive()))]
+        return sum(record.cores for record in records)

@@ -1,0 +1,172 @@
+"""Futures: what a Python client has of a call, before and after it was made.
+
+They are futures of `concurrent.futures`, so everything there takes them (`wait`, `as_completed`), and they can be
+awaited under trio and under asyncio. A value is loaded when it is first asked for, by whoever asks; until then it is
+bytes in memory, or a place in a file of the node's store that is held open.
+
+In the arguments of another call a future stands for its value.
+"""
+
+import asyncio
+import concurrent.futures
+import os
+import pickle
+import sys
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from pnode.protocol.jobspec import FileRef
+
+from .callee import DIED, VALUE
+
+T = TypeVar("T")
+
+
+class CallError(Exception):
+    """A call that was made has no value, or what it raised cannot be shown as it is."""
+
+
+class ProcessDiedError(CallError):
+    """The process that made the call died of it, again and again."""
+
+
+class JobLostError(CallError):
+    """The job that the call belongs to was refused, has failed, or cannot be asked about any more."""
+
+
+class RemoteTraceback(Exception):  # noqa: N818  # it is shown as a cause, as in concurrent.futures, and never raised
+    """Where an exception was raised, in the process that made the call."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+class Payload:
+    """A pickled value: bytes, or a place in an open file."""
+
+    __slots__ = ("_begin", "_content", "_file", "size")
+
+    def __init__(self, content: bytes, file: "OpenFile | None" = None, begin: int = 0, size: int = 0) -> None:
+        self._content = content
+        self._file = file
+        self._begin = begin
+        self.size = size if file is not None else len(content)
+
+    def read(self) -> bytes:
+        if self._file is None:
+            return self._content
+        return self._file.read(self._begin, self.size)
+
+
+class OpenFile:
+    """A file that is held open as long as somebody may want to read from it."""
+
+    def __init__(self, path: str) -> None:
+        """Raises OSError."""
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        os.close(self._file)
+
+    def read(self, begin: int, size: int) -> bytes:
+        """Raises OSError and EOFError."""
+        content = os.pread(self._file, size, begin)
+        while len(content) < size:
+            more = os.pread(self._file, size - len(content), begin + len(content))
+            if not more:
+                raise EOFError("a file of outcomes ends too early")
+            content += more
+        return content
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What has come of a call, and where its bytes are."""
+
+    kind: int
+    """See `callee`."""
+    payload: Payload
+    seconds: float
+    """That the call took."""
+    file: FileRef
+    """The outcomes of its task."""
+    at: int
+    """The how-manieth in it."""
+
+
+class Future(concurrent.futures.Future[T], Generic[T]):
+    """The outcome of a call. Cancelling one whose call was handed to the node already only means that nobody wants
+    it: the call may be made all the same, unless its whole batch is cancelled."""
+
+    def __init__(self, number: int, forget: Callable[[int], None]) -> None:
+        super().__init__()
+        self.number = number
+        """In its session."""
+        self.outcome: Outcome | None = None
+        self._forget = forget
+
+    @property
+    def is_called_back(self) -> bool:
+        """Whether somebody will hear of it who need not have it."""
+        return bool(self._done_callbacks)  # type: ignore[attr-defined]  # there is no other way to know
+
+    def result(self, timeout: float | None = None) -> T:
+        """The value. Raises what the call raised, CallError, CancelledError or TimeoutError."""
+        value = super().result(timeout)
+        if not isinstance(value, Payload):
+            return value
+        loaded = cast(T, pickle.loads(value.read()))  # noqa: S301  # from our own calls
+        with self._condition:  # concurrent.futures has no other way to replace it
+            self._result = loaded
+        return loaded
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        if cancelled:
+            self._forget(self.number)
+        return cancelled
+
+    def __await__(self) -> Generator[object, object, T]:
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_run():
+            return cast(Generator[object, object, T], _wait_in_trio(self).__await__())
+        return cast(Generator[object, object, T], asyncio.wrap_future(self).__await__())
+
+    def __reduce__(self) -> str:
+        raise TypeError("a future stands for its value in the arguments of a call, and can go nowhere else")
+
+
+async def _wait_in_trio(future: Future[T]) -> T:
+    import trio
+
+    done, token = trio.Event(), trio.lowlevel.current_trio_token()
+
+    def wake(_: object) -> None:
+        try:
+            token.run_sync_soon(done.set)
+        except trio.RunFinishedError:
+            return
+
+    future.add_done_callback(wake)
+    await done.wait()
+    return future.result()
+
+
+def exception_of(kind: int, payload: bytes) -> BaseException:
+    """What a call raised, its traceback as the cause; or that it died."""
+    assert kind != VALUE, "a value is no exception"
+    if kind == DIED:
+        return ProcessDiedError(payload.decode(errors="replace"))
+    try:
+        error, text = pickle.loads(payload)  # noqa: S301  # from our own calls
+    except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError, EOFError) as trouble:
+        return CallError(f"the call raised what cannot be shown here: {trouble}")
+    if error is None:
+        error = CallError(text.strip().rsplit("\n", 1)[-1])
+    error.__cause__ = RemoteTraceback(text)
+    return cast(BaseException, error)
