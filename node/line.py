@@ -15,6 +15,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -168,9 +169,9 @@ class Line:
 
     def _take_in(self) -> None:
         """What other threads want."""
-        if self._rung:
+        with suppress(BlockingIOError):  # who has said that the bell is rung may be just about to ring it
             self._bell.recv(16)
-            self._rung = False  # from here on they ring again
+        self._rung = False  # from here on they ring again
         while self._inbox:
             self._session.add(self._inbox.popleft())
         while self._cancelled:
