@@ -70,7 +70,7 @@ DEFAULTS = _ours(
 LIGHT = _ours(
     "pnode, 1 replica",
     "1",
-    "the same with one guardian for each job",
+    "the same with one guardian asked for (of two nodes, that is the same other node)",
     ("W1", "W2", "W3", "W4", "W5"),
 )
 
