@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help setup demo test lint types unit processes cover figures bench bench-peers tables reality chaos chaos-real format clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: $(DEV)  ## Make the virtual environment in .venv, with what the tests need
 
@@ -60,11 +60,12 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 	    $(BIN)/python -m tests.benchmarks.$$(basename "$$script" .py) || { echo "# $$script failed" >&2; status=1; }; \
 	done; exit $$status
 
-bench: $(RUNTIME)  ## Measure pnode beside what the machine allows, in turns; ten minutes
-	@$(BIN)/python -m tests.peers --alone
+ROUNDS := 3
+bench: $(RUNTIME)  ## Measure pnode beside what the machine allows, in turns; make bench ROUNDS=3; 15 minutes
+	@$(BIN)/python -m tests.peers --alone --rounds $(ROUNDS)
 
 bench-peers: $(RUNTIME) $(PEERS)  ## The same beside its peers as well, and write docs/performance.md; half an hour
-	@$(BIN)/python -m tests.peers docs/performance.md
+	@$(BIN)/python -m tests.peers docs/performance.md --rounds $(ROUNDS)
 
 DATA := ../shared/data
 tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; 20 minutes
