@@ -23,10 +23,10 @@ def main() -> int:
         wanted = [each for each in wanted if each.kind is not Kind.PEER]
     results = Results()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
+    setting = Setting(machine.described(), machine.revision(), day, asked.rounds, asked.share)
     with adopting() as family:
         there = present(wanted, results, say)
         hold(family, workloads, there, asked.rounds, results, say, asked.share)
-    setting = Setting(machine.described(), machine.revision(), day, asked.rounds, asked.share)
     page = Report(setting, results, workloads, wanted).page()
     print(page)
     if asked.page:
