@@ -31,7 +31,8 @@ def main() -> int:
     print(page)
     if asked.page:
         asked.page.write_text(page)
-    return 1 if results.failures else 0
+    ours = {each.name for each in CONTESTANTS if each.kind is Kind.OURS}
+    return 1 if any(name in ours for _, name in results.failures) else 0
 
 
 def arguments() -> argparse.Namespace:

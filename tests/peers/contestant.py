@@ -12,6 +12,8 @@ from .environment import PYTHON
 HERE = Path(__file__).parent
 
 EVERY_GAME = ("W1", "W2", "W3", "W4", "W5", "W6", "W7")
+LOST_NODES = ("W7k", "W7f")
+"""Only who has nodes can lose one."""
 
 
 class Kind(Enum):
@@ -65,7 +67,7 @@ DEFAULTS = _ours(
     "default",
     "two nodes, defaults: every statement signed, every way encrypted, the job's ledger, inputs and results kept by "
     "up to three guardians (here there is one other node), journals on disk",
-    (*EVERY_GAME, "W8"),
+    (*EVERY_GAME, *LOST_NODES, "W8"),
 )
 LIGHT = _ours(
     "pnode, 1 replica",
@@ -90,6 +92,7 @@ CONTESTANTS = (
         "two nodes with an object store each; nothing signed, kept twice or on disk; results are computed again from "
         "what they came from, without the head node everything is lost",
         ("ray",),
+        games=(*EVERY_GAME, *LOST_NODES),
     ),
     _peer(
         "Celery + Redis",

@@ -49,6 +49,8 @@ GOALS = (
     Goal("idle_cpu", NODES * 0.3, NOBODY),
     Goal("lost", 0.3, NOBODY),
     Goal("repeated", 0.0, NOBODY),
+    Goal("killed", 1.0, NOBODY),
+    Goal("frozen", 10.0, NOBODY),
     Goal("help", 0.15, NOBODY),
     Goal("jobs", 0.25, NOBODY),
 )

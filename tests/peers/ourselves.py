@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from pnode.node.api import NodeStatus
 from pnode.node.client import connect
 from pnode.node.follow import Followed
 from pnode.protocol.jobspec import REPLICAS
@@ -54,6 +55,9 @@ class Ours:
 
     def spread(self, task: Task, items: Iterable[object]) -> Sequence[Handle]:
         return [self._anywhere.submit(task, item) for item in items]
+
+    def process(self, node: int) -> int:
+        return self.hosts[node].ask(NodeStatus, "status").pid
 
     def results(self, handles: Sequence[Handle]) -> list[object]:
         return [handle.result() for handle in handles if isinstance(handle, Future)]

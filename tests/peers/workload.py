@@ -85,6 +85,19 @@ WORKLOADS = (
         (Figure("lost", "until it runs again", "s"), Figure("repeated", "ended tasks run again", "tasks")),
     ),
     Workload(
+        "W7k",
+        "A killed node",
+        "SIGKILL for the node that runs a task, not the client's one, and for all that it runs: how long until the "
+        "task runs on the other node. After 60 s it is given up.",
+        (Figure("killed", "until it runs again", "s"),),
+    ),
+    Workload(
+        "W7f",
+        "A frozen node",
+        "The same with SIGSTOP: no connection is closed, and nothing answers.",
+        (Figure("frozen", "until it runs again", "s"),),
+    ),
+    Workload(
         "W8",
         "The command line",
         "What somebody waits for who asks something small, with the start of the interpreter; the median of five.",

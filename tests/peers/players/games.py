@@ -5,9 +5,10 @@ import signal
 import statistics
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from .player import NODES, Game, Handle, Player, Turn, alternating, idle, seconds, tell
+from .player import NODES, Game, Handle, Machines, Player, Turn, alternating, idle, seconds, tell
 from .tasks import following, handed_on, lingering, made, noted, nothing, program, told, total
 
 INDEPENDENT = 10_000
@@ -24,8 +25,8 @@ WARM = 100
 """Tasks before the clock runs: workers are started, what they import is imported, the task is known to them."""
 
 POLL_S = 0.005
-AGAIN_S_MAX = 100.0
-"""After that long a lost task is taken for lost; the slowest peer known needs 27 s."""
+AGAIN_S_MAX = 60.0
+"""After that long a lost task is taken for lost; those that notice a killed worker need 27 s at most."""
 
 
 def independent(player: Player, asked: Turn) -> None:
@@ -122,6 +123,43 @@ def lost(player: Player, asked: Turn) -> None:
         tell("repeated", len(_lines(finished)) - count)
 
 
+def lost_node(player: Player, how: signal.Signals) -> float:
+    """How long until the task of a node runs elsewhere after the node, and all that runs there, got a signal."""
+    assert isinstance(player, Machines)
+    warm(player)
+    with tempfile.TemporaryDirectory() as place:
+        diary = Path(place, "running")
+        task = player.submit(lingering, str(diary), node=NODES - 1)
+        _when(diary, 1)
+        struck_s = time.monotonic()
+        for process in below(player.process(NODES - 1)):
+            with suppress(ProcessLookupError):
+                os.kill(process, how)
+        again_s = float(_when(diary, 2)[1][1])
+        assert player.results([task]) != [0], "the task of the lost node has ended"
+        return again_s - struck_s
+
+
+def killed(player: Player, _: Turn) -> None:
+    """W7k: a power cut."""
+    tell("killed", lost_node(player, signal.SIGKILL))
+
+
+def frozen(player: Player, _: Turn) -> None:
+    """W7f: nothing is closed, and nothing answers."""
+    tell("frozen", lost_node(player, signal.SIGSTOP))
+
+
+def below(process: int) -> list[int]:
+    """A process and all its descendants, parents first."""
+    found = [process]
+    for parent in found:
+        for thread in Path(f"/proc/{parent}/task").glob("*"):
+            with suppress(FileNotFoundError):
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
 def _when(diary: Path, count: int) -> list[list[str]]:
     """The diary's lines once there are so many."""
     deadline_s = time.monotonic() + AGAIN_S_MAX
@@ -149,4 +187,6 @@ GAMES: dict[str, Game] = {
     "W5": commands,
     "W6": cold,
     "W7": lost,
+    "W7k": killed,
+    "W7f": frozen,
 }

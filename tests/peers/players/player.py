@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Handle = object
 """What a task's result is called before it is there; an argument of further tasks."""
@@ -34,6 +34,14 @@ class Player(Protocol):
 
     def results(self, handles: Sequence[Handle]) -> list[object]:
         """Wait for results."""
+
+
+@runtime_checkable
+class Machines(Player, Protocol):
+    """One whose nodes can be taken away."""
+
+    def process(self, node: int) -> int:
+        """The id of the process that is a node: it and its descendants are what a machine of its own would run."""
 
 
 @dataclass(frozen=True, slots=True)

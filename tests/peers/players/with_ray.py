@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import ray
+from ray._private.node import Node
+from ray._private.ray_constants import PROCESS_TYPE_RAYLET
 from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -16,10 +18,11 @@ MiB, would hold three of the large values."""
 
 
 class WithRay:
-    """Tasks as remote functions; what is bound to a node is bound to it for good."""
+    """Tasks as remote functions; what is bound to a node runs elsewhere only if that is gone."""
 
-    def __init__(self, nodes: Sequence[str]) -> None:
-        self._strategies = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        self._strategies = [NodeAffinitySchedulingStrategy(node.node_id, soft=True) for node in nodes]
         self._remotes: dict[tuple[Task, int | None], ray.remote_function.RemoteFunction] = {}
 
     def submit(self, task: Task, *given: object, node: int | None = None) -> Handle:
@@ -31,6 +34,10 @@ class WithRay:
 
     def results(self, handles: Sequence[Handle]) -> list[object]:
         return list(ray.get(list(handles)))
+
+    def process(self, node: int) -> int:
+        [raylet] = self._nodes[node].all_processes[PROCESS_TYPE_RAYLET]
+        return int(raylet.process.pid)
 
     def _remote(self, task: Task, node: int | None) -> ray.remote_function.RemoteFunction:
         key = (task, node)
@@ -44,8 +51,8 @@ class WithRay:
 @contextmanager
 def opened() -> Iterator[Player]:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE_BYTES})
-    nodes = [cluster.head_node.node_id]
-    nodes += [cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES).node_id for _ in range(NODES - 1)]
+    nodes = [cluster.head_node]
+    nodes += [cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES) for _ in range(NODES - 1)]
     ray.init(address=cluster.address)
     try:
         yield WithRay(nodes)
