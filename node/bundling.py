@@ -25,6 +25,12 @@ SCOUTS_PER_CORE = 2
 HOLD_S = 0.1
 """A call that has not come back by then is long enough to be a task by itself."""
 
+BURST_S = 0.02
+"""A burst is handed in this often, and calls that come this long after the last are none."""
+
+QUIET_S = 0.001
+"""A program that hands in one call after another takes a tenth of this for each."""
+
 NEWS = 0.2
 """Weight of what was measured last."""
 
@@ -83,6 +89,32 @@ class Pace:
             return 1
         fit = int(BUNDLE_S / max(seconds, 1e-6))
         return max(1, min(fit, math.ceil(calls / (SHARES * self.cores)), BUNDLE_CALLS_MAX))
+
+
+class Burst:
+    """When to hand in what has come: at once after a pause, so that a single call does not wait; in a burst when it
+    pauses, so that calls that take each other's values go together."""
+
+    def __init__(self) -> None:
+        self._went_s = -math.inf
+        self._first_s = math.inf
+        """When the first call came that has not gone."""
+        self._latest_s = -math.inf
+
+    def came(self, now: float) -> None:
+        """A call."""
+        self._first_s = min(self._first_s, now)
+        self._latest_s = now
+
+    def wait_s(self, now: float) -> float:
+        """For how long it is better to wait for more; 0 if not at all."""
+        if self._first_s == math.inf or self._first_s > self._went_s + BURST_S:
+            return 0.0
+        return max(0.0, min(self._latest_s + QUIET_S, self._first_s + BURST_S) - now)
+
+    def went(self, now: float) -> None:
+        """All that had come was handed in."""
+        self._went_s, self._first_s = now, math.inf
 
 
 def bundled(calls: Iterable[Call], pace: Pace) -> list[Sequence[Call]]:

@@ -4,10 +4,16 @@ Run by path with the interpreter of the tasks, and by nobody else; it imports no
 need not have it. This is the one place where pickles are loaded on a node: the calls of a parcel, and the outcomes of
 others that they take as arguments.
 
-Standard input is a socket to the node. Each line from there is a unit, a JSON object: `parcel` (a path), `first` and
-`count` (which of its calls), `files` (name -> path of what others have written), `result` (the path that outcomes
-are appended to) and `environment`. When the unit is through, a line `{"seconds": S}` goes back. A process that dies
-in the middle has left behind the outcomes of all calls but the one that it died of.
+Standard input is a socket to the node. Each line from there is a unit, a JSON object:
+
+    parcel, first, count    a path, and which of the calls in it
+    files, values           name -> path of what others have written; or, if it is short, itself in base 64
+    short, result           so many bytes of outcomes go to the node; if there are more, all are in the file `result`
+    environment             variables
+
+Back go outcomes, each as soon as it is there, then one of the kind THROUGH; once they are in the file, only one of
+the kind SPILLED in their place. So a process that dies in the middle has left behind the outcomes of all calls but
+the one that it died of.
 
 A *parcel* says how many functions and calls it has, where each ends, and then has their pickles:
 
@@ -23,6 +29,7 @@ an exception, None if it cannot be pickled, and its traceback as text; or, of a 
 call that takes a value from one that has none has the same outcome.
 """
 
+import base64
 import io
 import json
 import os
@@ -39,6 +46,11 @@ from typing import Any
 
 VALUE, RAISED, DIED = 0, 1, 2
 """Kinds of outcomes."""
+
+SPILLED, THROUGH = 254, 255
+"""Kinds of what else goes to the node."""
+
+READ = os.O_RDONLY | os.O_CLOEXEC
 
 HEADER = struct.Struct(">BQd")
 COUNTS = struct.Struct(">II")
@@ -64,7 +76,7 @@ class Parcel:
     """A parcel that is open for reading."""
 
     def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = os.open(path, READ)
         self._functions, calls = COUNTS.unpack(os.pread(self._file, COUNTS.size, 0))
         ends = os.pread(self._file, END.size * (self._functions + calls + 1), COUNTS.size)
         self._ends = [0, *(end for (end,) in END.iter_unpack(ends))]
@@ -86,10 +98,12 @@ class Parcel:
 
 
 class Outcomes:
-    """A file of outcomes that is open for reading."""
+    """A file of outcomes, or what would be in one."""
 
-    def __init__(self, path: str) -> None:
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def __init__(self, path: str, content: str | None) -> None:
+        """`content` is in base 64, and there if the file is short."""
+        self._content = None if content is None else base64.b64decode(content)
+        self._file = os.open(path, READ) if self._content is None else -1
         self._begins = [0]
         """Of outcomes that were passed so far."""
 
@@ -99,14 +113,20 @@ class Outcomes:
             self._begins.append(self._begins[-1] + HEADER.size + self._header(self._begins[-1])[1])
         begin = self._begins[number]
         kind, size, _ = self._header(begin)
-        return kind, _read_all(self._file, size, begin + HEADER.size)
+        return kind, self._read(size, begin + HEADER.size)
 
     def close(self) -> None:
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
 
     def _header(self, begin: int) -> tuple[int, int, float]:
-        kind, size, seconds = HEADER.unpack(os.pread(self._file, HEADER.size, begin))
+        kind, size, seconds = HEADER.unpack(self._read(HEADER.size, begin))
         return kind, size, seconds
+
+    def _read(self, size: int, begin: int) -> bytes:
+        if self._content is not None:
+            return self._content[begin : begin + size]
+        return _read_all(self._file, size, begin)
 
 
 class Loader(pickle.Unpickler):
@@ -121,11 +141,15 @@ class Loader(pickle.Unpickler):
 
 
 class Attempt:
-    """A call that is being made: what came of it, whatever that is."""
+    """Something that is tried, by code that is not ours: what it raises, whatever that is, ends here."""
 
     def __init__(self) -> None:
-        self.kind = VALUE
-        self.payload = b""
+        self._error: BaseException | None = None
+
+    def take(self) -> BaseException | None:
+        """What was raised; it is not kept here, since it holds the frame that has this."""
+        error, self._error = self._error, None
+        return error
 
     def __enter__(self) -> "Attempt":
         return self
@@ -133,10 +157,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, NoValueError):
-            self.kind, self.payload = error.kind, error.payload
-        elif error is not None:
-            self.kind, self.payload = RAISED, pack_exception(error)
+        self._error = error
         return True
 
 
@@ -145,17 +166,29 @@ class Unit:
 
     def __init__(self, order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]") -> None:
         self._paths: dict[str, str] = order["files"]
+        self._values: dict[str, str] = order["values"]
         self._parcel = Parcel(order["parcel"])
         self._functions = functions
         self._others: dict[str, Outcomes] = {}
 
-    def make(self, at: int) -> Attempt:
-        """One call."""
+    def make(self, at: int) -> tuple[int, bytes, float]:
+        """One call: kind and bytes of its outcome, and how many seconds it took."""
+        payload, began_s = b"", time.perf_counter()
         with Attempt() as attempt:
-            function, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
-            value = self._function(function)(*args, **kwargs)
-            attempt.payload = dump(value)
-        return attempt
+            number, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
+            function = self._function(number)
+            began_s = time.perf_counter()  # what it takes to load a function is no measure of its calls
+            payload = dump(function(*args, **kwargs))
+        seconds = time.perf_counter() - began_s
+        error = attempt.take()
+        try:
+            if error is None:
+                return VALUE, payload, seconds
+            if isinstance(error, NoValueError):
+                return error.kind, error.payload, seconds
+            return RAISED, pack_exception(error), seconds
+        finally:
+            del error  # as above
 
     def close(self) -> None:
         self._parcel.close()
@@ -165,7 +198,7 @@ class Unit:
     def _value_of(self, call: int) -> object:
         name, number = self._parcel.places[call]
         if name not in self._others:
-            self._others[name] = Outcomes(self._paths[name])
+            self._others[name] = Outcomes(self._paths.get(name, ""), self._values.get(name))
         kind, payload = self._others[name][number]
         if kind != VALUE:
             raise NoValueError(kind, payload)
@@ -179,6 +212,7 @@ class Unit:
             known = self._functions[content] = pickle.loads(content)  # noqa: S301  # see above
             if len(self._functions) > FUNCTIONS_MAX:
                 self._functions.popitem(last=False)
+        self._functions.move_to_end(content)
         return known
 
 
@@ -198,40 +232,70 @@ def pack_exception(error: BaseException) -> bytes:
     for _ in range(FRAMES_OURS):
         trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
     text = "".join(traceback.format_exception(type(error), error, trace))
+    payload = b""
     with Attempt() as attempt:
-        attempt.payload = dump((error, text))
-        pickle.loads(attempt.payload)  # noqa: S301  # some can be written and not read
-    return attempt.payload if attempt.kind == VALUE else pickle.dumps((None, text))
+        payload = dump((error, text))
+        pickle.loads(payload)  # noqa: S301  # some can be written and not read
+    return payload if attempt.take() is None else pickle.dumps((None, text))
 
 
-def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]") -> float:
-    """All calls of a unit; how many seconds they took."""
+class Results:
+    """Where the outcomes of a unit go."""
+
+    def __init__(self, node: FileIO, path: str, short_bytes: int) -> None:
+        self._node = node
+        self._path = path
+        self._left = short_bytes
+        self._told: list[bytes] = []
+        self._file: FileIO | None = None
+
+    def add(self, kind: int, payload: bytes, seconds: float) -> None:
+        header = HEADER.pack(kind, len(payload), seconds)
+        self._left -= len(header) + len(payload)
+        if self._file is None and self._left >= 0:
+            self._told += (header, payload)
+            _write_all(self._node, header, payload)
+            return
+        if self._file is None:
+            self._file = open(self._path, "ab", buffering=0)  # noqa: PTH123, SIM115  # pathlib would double the imports
+            _write_all(self._file, b"", b"".join(self._told))
+            _write_all(self._node, HEADER.pack(SPILLED, 0, 0.0), b"")
+        _write_all(self._file, header, payload)
+
+    def end(self, seconds: float) -> None:
+        if self._file is not None:
+            self._file.close()
+        _write_all(self._node, HEADER.pack(THROUGH, 0, seconds), b"")
+
+
+def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]", node: FileIO) -> None:
+    """All calls of a unit."""
     os.environ.update(order["environment"])
     began = time.perf_counter()
     unit = Unit(order, functions)
-    with open(order["result"], "ab", buffering=0) as result:  # noqa: PTH123  # pathlib would double the imports
-        for at in range(order["first"], order["first"] + order["count"]):
-            start = time.perf_counter()
-            attempt = unit.make(at)
-            header = HEADER.pack(attempt.kind, len(attempt.payload), time.perf_counter() - start)
-            _write_all(result, header, attempt.payload)
+    results = Results(node, order["result"], order["short"])
+    process = os.getpid()
+    for at in range(order["first"], order["first"] + order["count"]):
+        outcome = unit.make(at)
+        if os.getpid() != process:  # the call has forked, and its child came back as well: nobody waits for that
+            os._exit(0)
+        results.add(*outcome)
     unit.close()
     sys.stdout.flush()
     sys.stderr.flush()
-    return time.perf_counter() - began
+    results.end(time.perf_counter() - began)
 
 
 def main() -> None:
     orders = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(0), "wb", buffering=0)
+    node = FileIO(os.dup(0), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # a call that reads from standard input finds its end
     os.close(nothing)
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]  # a text file
     functions: OrderedDict[bytes, Callable[..., object]] = OrderedDict()
     for line in orders:
-        seconds = carry_out(json.loads(line), functions)
-        answers.write(json.dumps({"seconds": seconds}).encode() + b"\n")
+        carry_out(json.loads(line), functions, node)
 
 
 def _read_all(file: int, size: int, begin: int) -> bytes:

@@ -1,21 +1,35 @@
 """The call graph: calls that are handed in together, as the graph of one job."""
 
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pnode.protocol.certificate import NAME_BYTES_MAX
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.routing import ALL_GIVEN
 
 from .bundling import Call, Pace, bundled
 from .callee import HEADER
-from .callmessages import INLINE_BYTES_MAX, PARCEL, VALUES, Batch
+from .callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES, Batch
 from .futures import OpenFile, Outcome, Payload
 from .parcel import pack_parcel
+
+CALLS_MAX = 4096
+"""Of one graph: so many tasks take half a megabyte of the two that a job may have."""
+
+EDGES_MAX = 16_384
+"""Of one graph: with names of 60 bytes another megabyte."""
+
+PARCEL_BYTES_MAX = 64 * 2**20
+"""Of one graph, from where on it is closed: a single call may be longer."""
 
 SHORT_BYTES = 4096
 """An earlier outcome up to this length travels with the calls that take it."""
 
-NAME_CHARACTERS_MAX = 40
+
+NAMED_MAX = 200
+"""Files that a task names; a program has 256 arguments at most. One that takes more gets all that its batch has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,16 @@ class Wishes:
     """The process is ended, and the call has failed, after this; 0 is no limit."""
     node: str = ""
     """The name of one that it should run on if it can."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no task can ask for."""
+        for what, wish, most in (("cores", self.cores, 2**16 - 1), ("memory_bytes", self.memory_bytes, 2**63 - 1)):
+            if type(wish) is not int or not (what == "cores") <= wish <= most:
+                raise ValueError(f"{what} is {wish!r}, expected a whole number of at most {most}")
+        if not (isinstance(self.walltime_s, int | float) and 0 <= self.walltime_s < math.inf):
+            raise ValueError(f"walltime_s is {self.walltime_s!r}, expected seconds, 0 for no limit")
+        if len(self.node.encode()) > NAME_BYTES_MAX:
+            raise ValueError(f"no node is called {self.node[:40]!r}...")
 
 
 @dataclass(slots=True)
@@ -106,6 +130,35 @@ def graph_of(
     )
 
 
+class Room:
+    """What still fits into a graph: it is one job, and has that one's limits."""
+
+    def __init__(self) -> None:
+        self._calls = CALLS_MAX
+        self._bytes = PARCEL_BYTES_MAX
+        self._edges = EDGES_MAX
+        self._short_bytes = INLINE_BYTES_MAX
+        self._files: set[bytes] = set()
+
+    def take(self, body: bytes, done: Sequence[Outcome], others: int) -> bool:
+        """Whether a call goes in that takes these outcomes, and those of so many others of the graph."""
+        short_bytes, files = self._short_bytes, set[bytes]()
+        for outcome in done:
+            size = HEADER.size + outcome.payload.size
+            if outcome.payload.size <= SHORT_BYTES and size <= short_bytes:
+                short_bytes -= size
+            else:
+                files.add(outcome.file.digest)
+        if self._calls <= 0 or self._bytes <= 0 or others > self._edges or len(files | self._files) > FILES_MAX:
+            return False
+        self._calls -= 1
+        self._bytes -= len(body)
+        self._edges -= others
+        self._short_bytes = short_bytes
+        self._files |= files
+        return True
+
+
 class _Earlier:
     """Outcomes of earlier calls that a graph takes: short ones travel with it, in one file, others by name."""
 
@@ -141,7 +194,7 @@ class _Earlier:
 def _name(bundle: Sequence[Made]) -> str:
     """What the task is called: after its function, and its first call."""
     more = f"+{len(bundle) - 1}" if len(bundle) > 1 else ""
-    return f"{bundle[0].name[:NAME_CHARACTERS_MAX]}.{bundle[0].call.number}{more}"
+    return f"{bundle[0].name}.{bundle[0].call.number}{more}"
 
 
 def _task(
@@ -155,10 +208,11 @@ def _task(
 ) -> Task:
     one = bundle[0]
     wishes, seconds = one.wishes, pace.seconds(one.call.kind)
+    named = files if len(files) <= NAMED_MAX else (ALL_GIVEN,)
     return Task(
         name,
         children,
-        Program(ProgramKind.CALLS, (one.name, str(first), str(len(bundle)), PARCEL, *files)),
+        Program(ProgramKind.CALLS, (one.name, str(first), str(len(bundle)), PARCEL, *named)),
         final=final,
         cores=wishes.cores,
         memory_bytes=wishes.memory_bytes,

@@ -14,7 +14,8 @@ A client's misbehaviour ends its connection and nothing else.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,10 +24,10 @@ import trio
 from pnode.protocol.dag import Dag
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import CancelJob, ResultsPulled
-from pnode.protocol.ids import job_text
+from pnode.protocol.ids import digest_of, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
-from pnode.protocol.jobspec import FileRef, Item, JobSpec
+from pnode.protocol.jobspec import GIVEN_BYTES_MAX, FileRef, Item, JobSpec
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.neighbours import Neighbours
 
@@ -132,12 +133,12 @@ class _Client:
         except RemoteProtocolError as error:
             logger.warning("a client of the calls' socket is hung up on: %s", error)
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, *messages: Message) -> None:
         """If the client is gone, or has stopped listening, everything that is done for it ends."""
         async with self._sending:
             try:
                 with trio.fail_after(SEND_S_MAX):
-                    await self._stream.send_all(pack(message))
+                    await self._stream.send_all(b"".join(map(pack, messages)))
             except (trio.BrokenResourceError, trio.TooSlowError):
                 self._all.cancel()
                 await trio.lowlevel.checkpoint()
@@ -170,10 +171,20 @@ class _Client:
             return known
         mapper = mapper_called(MAPPER)
         try:
-            files = await trio.to_thread.run_sync(self._take_in, batch)
+            short = dict(_short(batch))
+            files = [FileRef(name, len(content), digest_of(content)) for name, content in short.items()]
+            if len(short) < 1 + bool(batch.values) or batch.files:
+                files += await trio.to_thread.run_sync(self._take_in, batch)
             item = Item(batch.session, (*files, *batch.files))
             spec = JobSpec(
-                batch.name, Dag(batch.tasks), (item,), mapper.name, node.clock(), batch.nonce, replicas=batch.replicas
+                batch.name,
+                Dag(batch.tasks),
+                (item,),
+                mapper.name,
+                node.clock(),
+                batch.nonce,
+                replicas=batch.replicas,
+                contents=tuple(short.values()),
             )
             return await submission.take_in(spec, mapper)
         except (ValueError, StoreError, OSError) as error:
@@ -182,18 +193,18 @@ class _Client:
             node.store.unpin(batch.nonce)
 
     def _take_in(self, batch: Batch) -> list[FileRef]:
-        """What comes with the batch, in the store, pinned for its nonce. Raises StoreError and OSError."""
+        """What comes with the batch and is too long for its specification, in the store, pinned for its nonce. Raises
+        StoreError and OSError."""
         store, owner = self._node.store, batch.nonce
         store.pin(owner, [file.digest for file in batch.files])
         for file in batch.files:
             store.size_bytes(file.digest)
-        if batch.parcel:
-            files = [store.add_bytes(batch.parcel, PARCEL, owner=owner)]
-        else:
-            path = parcel_file(self._node.options.home, batch.nonce)
-            files = [store.add_file(path, PARCEL, owner=owner)]
-        if batch.values:
-            files.append(store.add_bytes(batch.values, VALUES, owner=owner))
+        files = []
+        if not batch.parcel:
+            files.append(store.add_file(parcel_file(self._node.options.home, batch.nonce), PARCEL, owner=owner))
+        for name, content in ((PARCEL, batch.parcel), (VALUES, batch.values)):
+            if len(content) > GIVEN_BYTES_MAX:
+                files.append(store.add_bytes(content, name, owner=owner))
         return files
 
     async def _tell(self, number: int, job: Job) -> tuple[str, str]:
@@ -201,31 +212,33 @@ class _Client:
         driver = self._driver()
         left = [at for at, task in enumerate(job.spec.dag.tasks) if task.final]
         while True:
-            changed, began_s = driver.change("job", job.id), trio.current_time()
-            left = [at for at in left if not await self._tell_one(number, job, at)]
+            changed, began_s = driver.change("job", job.id), time.monotonic()
+            news = {at: came for at in left if (came := self._came(number, job, at)) is not None}
+            left = [at for at in left if at not in news]
+            looked_s = time.monotonic() - began_s
+            if news:
+                await self._send(*news.values())
             if not left and job.state.phase is Phase.DONE:
                 self._node.deliver(ResultsPulled(job.id))
                 return "done", ""
             if job.state.phase in (Phase.FAILED, Phase.CANCELLED):
                 return job.state.phase.value, job_reason(job, self._directory())
-            await trio.sleep(SHARE * (trio.current_time() - began_s))
+            await trio.sleep(SHARE * looked_s)
             await changed.wait()
 
-    async def _tell_one(self, number: int, job: Job, task: int) -> bool:
-        """Whether the task's outcomes were here."""
+    def _came(self, number: int, job: Job, task: int) -> Came | None:
+        """The outcomes of a task's calls, if they are here."""
         result = job.state.unit((task, 0)).result
         if result is None or result.outcome is None or not result.outcome.outputs:
-            return False
+            return None
         file = result.outcome.outputs[0]
         if not self._node.store.has(file.digest):
-            return False
+            return None
         try:
             content = self._node.store.read(file.digest) if file.size_bytes <= INLINE_BYTES_MAX else b""
         except MissingContentError:
-            return False
-        path = "" if content else str(self._node.store.path(file.digest))
-        await self._send(Came(number, task, file, content, path))
-        return True
+            return None
+        return Came(number, task, file, content, "" if content else str(self._node.store.path(file.digest)))
 
     async def _cancel_when_abandoned(self, number: int, job: Job) -> None:
         await self._abandoned[number].wait()
@@ -255,3 +268,10 @@ class _Client:
         members = self._neighbours().membership
         records = [members.record, *filter(None, map(members.record_of, members.alive()))]
         return sum(record.cores for record in records)
+
+
+def _short(batch: Batch) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of what travels in the specification."""
+    for name, content in ((PARCEL, batch.parcel), (VALUES, batch.values)):
+        if 0 < len(content) <= GIVEN_BYTES_MAX:
+            yield name, content

@@ -9,26 +9,18 @@ call that takes the value of another goes along with it in one graph, or waits h
 used by one thread at a time.
 """
 
-import concurrent.futures
 import math
 import os
-import weakref
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .bundling import Kind, Pace
 from .callee import VALUE
-from .callgraph import Graph, Made, graph_of, outcomes_of
+from .callgraph import Graph, Made, Room, graph_of, outcomes_of
 from .callmessages import Abandon, Batch, Came, Ended, Message, Taken, Welcome
-from .futures import Future, JobLostError, Outcome, exception_of
-
-CALLS_MAX = 4096
-"""Of one batch: a graph of so many tasks takes half a megabyte of the two that a job may have."""
-
-PARCEL_BYTES_MAX = 64 * 2**20
-"""Of one batch, from where on it is closed: a single call may be longer."""
-
+from .futures import CallError, Future, JobLostError, Outcome, exception_of
 
 BATCHES_MAX = 512
 """Under way at once; what is handed in while there are so many goes together when one is over."""
@@ -37,6 +29,9 @@ NAMES_MAX = 3
 """Functions that a job is called after."""
 
 WAS = ("lost", "refused")
+
+ONLY_HERE = 2
+"""References to a future that nobody else has: of a list, and of who counts them."""
 
 
 @dataclass(slots=True)
@@ -52,6 +47,11 @@ class Open:
     def number(self) -> int:
         return self.made.call.number
 
+    def fits(self, room: Room) -> bool:
+        """Whether there is room for it in a graph that has all it takes but what is done; it takes that room."""
+        done = [future.outcome for future in self.takes if future.outcome is not None]
+        return room.take(self.made.body, done, len(self.takes) - len(done))
+
 
 @dataclass(slots=True)
 class Handed:
@@ -63,7 +63,10 @@ class Handed:
     """Of its calls, by number."""
     left: dict[int, None]
     """Tasks of which nothing came yet."""
+    wanted: dict[int, Future[object]]
+    """Of its calls, by number: the futures that somebody has and that are not over."""
     job: bytes = b""
+    abandoned: bool = False
 
 
 @dataclass(slots=True)
@@ -83,8 +86,6 @@ class Session:
     """Until more is known of their kind."""
     _behind: dict[int, list[Open]] = field(default_factory=dict)
     """Number of a call -> those that take its value."""
-    _wanted: dict[int, Future[object]] = field(default_factory=dict)
-    """The futures of calls that are handed in, as far as somebody has them."""
     _count: int = 0
 
     def add(self, call: Open) -> None:
@@ -103,16 +104,21 @@ class Session:
             case Ended() if message.number in self.batches:
                 self._ended(self.batches.pop(message.number), message.state, message.reason)
 
-    def cancelled(self, number: int) -> Iterator[Message]:
+    def cancelled(self, future: Future[object]) -> Iterator[Message]:
         """Somebody has cancelled a future. What the node is to be told."""
-        future = self._wanted.pop(number, None)
-        if future is None:
-            return
-        future.set_running_or_notify_cancel()  # which is what those who wait for several are told by
-        self._look_behind(number)
-        for at, batch in self.batches.items():
-            if number in batch.kinds and not any(each in self._wanted for each in batch.kinds):
-                yield Abandon(at)
+        future.begin()
+        self._look_behind(future.number)
+        for number, batch in self.batches.items():
+            if batch.wanted.pop(future.number, None) is not None and not batch.wanted:
+                batch.abandoned = True
+                yield Abandon(number)
+
+    def again(self) -> Iterator[Message]:
+        """Everything that a node is told which may not know it."""
+        for number, batch in self.batches.items():
+            yield batch.message
+            if batch.abandoned:
+                yield Abandon(number)
 
     def hand_in(self, now: float) -> Iterator[Batch]:
         """Everything that can go now."""
@@ -127,16 +133,16 @@ class Session:
         """In how many seconds `hand_in` may have more though nothing has happened; inf if never."""
         return self.pace.look_again_s(now) if self._held else math.inf
 
-    def futures(self, more: Iterable[Open] = ()) -> list[Future[object]]:
-        """Of all calls that are not over; may be asked for by another thread."""
-        waiting = [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
-        return [*self._wanted.values(), *(call.future for call in (*waiting, *more))]
+    def futures(self) -> list[Future[object]]:
+        """Of all calls that are not over."""
+        wanted = [future for batch in self.batches.values() for future in batch.wanted.values()]
+        return wanted + [call.future for call in self._waiting()]
 
     def lose(self, reason: str) -> None:
         """The node is gone for good: nobody will tell what comes of anything."""
         for number in list(self.batches):
             self._ended(self.batches.pop(number), "lost", reason)
-        waiting = [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
+        waiting = self._waiting()
         for calls in (self._open, self._held, self._behind):
             calls.clear()
         for call in waiting:
@@ -146,14 +152,17 @@ class Session:
     def is_idle(self) -> bool:
         return not (self.batches or self._open or self._held or self._behind)
 
+    def _waiting(self) -> list[Open]:
+        return [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
+
     # -- handing in --------------------------------------------------------------------------------------------------
 
     def _ready(self, now: float) -> list[Open]:
         """The next calls of one batch, each after those it takes from."""
         ready: dict[int, Open] = {}
         quotas: dict[Kind, int] = {}
-        size = 0
-        while self._open and len(ready) < CALLS_MAX and size < PARCEL_BYTES_MAX:
+        room = Room()
+        while self._open:
             call = self._open.popleft()
             if not self._may_go(call, ready):
                 continue
@@ -164,22 +173,31 @@ class Session:
             if quotas[kind] <= 0:
                 self._held.setdefault(kind, deque()).append(call)
                 continue
+            if not call.fits(room):
+                if ready:
+                    self._open.appendleft(call)
+                    break
+                self._fail(call, CallError(f"it takes the values of {len(call.takes)} calls: let others gather them"))
+                continue
             quotas[kind] -= 1
             ready[call.number] = call
-            size += len(call.made.body)
             self._look_behind(call.number)
         return list(ready.values())
 
     def _may_go(self, call: Open, ready: dict[int, Open]) -> bool:
         """Whether all that it takes is there or goes along; else it stands behind what is lacking, or has failed."""
         if call.future.cancelled():
-            call.future.set_running_or_notify_cancel()  # which is what those who wait for several are told by
+            call.future.begin()
             self._look_behind(call.number)
             return False
         for future in call.takes:
             outcome = future.outcome
             if outcome is None and future.done():  # it was cancelled, or its job is lost
-                self._fail(call, concurrent.futures.CancelledError() if future.cancelled() else future.exception())
+                if future.cancelled():
+                    self._call_off(call.future)
+                    self._look_behind(call.number)
+                else:
+                    self._fail(call, future.exception())
                 return False
             if outcome is not None and outcome.kind != VALUE:
                 self._resolve(call.future, outcome)
@@ -196,61 +214,71 @@ class Session:
         done = {
             future.number: future.outcome for call in calls for future in call.takes if future.outcome is not None
         }
-        called_back = [call.future for call in calls if call.future.is_called_back]
-        futures = [weakref.ref(call.future) for call in calls]
+        futures = [call.future for call in calls]
         calls.clear()
-        wanted = {future.number: future for future in (each() for each in futures) if future is not None}
-        del called_back
+        wanted: dict[int, Future[object]] = {}
+        while futures:
+            # In this order: where nobody else has it any more, nobody can begin to ask to be called back.
+            if sys.getrefcount(futures[-1]) > ONLY_HERE or futures[-1].is_called_back:
+                wanted[futures[-1].number] = futures[-1]
+            futures.pop()
         graph = graph_of(made, self.functions, done, wanted, self.pace)
-        self._wanted.update(wanted)
         self._count += 1
         names = list(dict.fromkeys(each.name for each in made))
         name = f"{self.name}: {', '.join(names[:NAMES_MAX])}{', ...' if len(names) > NAMES_MAX else ''}"
         message = graph.batch(self._count, os.urandom(16), name, self.key, self.replicas)
         kinds = {each.call.number: each.call.kind for each in made}
         left = dict.fromkeys(at for at, task in enumerate(graph.tasks) if task.final)
-        self.batches[self._count] = Handed(message, graph, kinds, left)
+        self.batches[self._count] = Handed(message, graph, kinds, left, wanted)
         return message
 
     # -- what comes back ---------------------------------------------------------------------------------------------
 
     def _came(self, batch: Handed, message: Came) -> None:
-        """Raises OSError and EOFError if outcomes that lie in a file cannot be read."""
         if message.task not in batch.left:
             return
         del batch.left[message.task]
         numbers = batch.graph.numbers[message.task]
-        for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
-            self.pace.observe(batch.kinds[number], outcome.seconds)
-            future = self._wanted.pop(number, None)
-            if future is not None:
-                self._resolve(future, outcome)
-            self._look_behind(number)
+        try:
+            for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
+                self.pace.observe(batch.kinds[number], outcome.seconds)
+                future = batch.wanted.pop(number, None)
+                if future is not None:
+                    self._resolve(future, outcome)
+                self._look_behind(number)
+        except (OSError, EOFError) as error:
+            self._lost(batch, numbers, "lost", f"what came of it cannot be read: {error}")
 
     def _ended(self, batch: Handed, state: str, reason: str) -> None:
         """What has not come by now does not come."""
-        for number in batch.kinds:
-            future = self._wanted.pop(number, None)
+        self._lost(batch, batch.kinds, state, reason)
+
+    def _lost(self, batch: Handed, numbers: Iterable[int], state: str, reason: str) -> None:
+        for number in numbers:
+            future = batch.wanted.pop(number, None)
             if future is None:
                 continue
             if state == "cancelled":
-                future.cancel()
-                future.set_running_or_notify_cancel()
-            elif future.set_running_or_notify_cancel():
+                self._call_off(future)
+            elif future.begin():
                 future.set_exception(JobLostError(f"its job {'was' if state in WAS else 'has'} {state}: {reason}"))
             self._look_behind(number)
 
     def _resolve(self, future: Future[object], outcome: Outcome) -> None:
         future.outcome = outcome
-        if not future.set_running_or_notify_cancel():
+        if not future.begin():
             return
         if outcome.kind == VALUE:
             future.set_result(outcome.payload)
         else:
             future.set_exception(exception_of(outcome.kind, outcome.payload.read()))
 
+    def _call_off(self, future: Future[object]) -> None:
+        if future.cancel():  # unless it is over
+            future.begin()
+
     def _fail(self, call: Open, error: BaseException | None) -> None:
-        if call.future.set_running_or_notify_cancel():
+        if call.future.begin():
             call.future.set_exception(error)
         self._look_behind(call.number)
 

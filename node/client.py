@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from pnode.protocol.jobspec import REPLICAS
+from pnode.protocol.jobspec import REPLICAS, REPLICAS_MAX
 
 from .callgraph import Wishes
 from .callsession import Session
@@ -33,6 +33,7 @@ from .futures import ProcessDiedError as ProcessDiedError
 from .home import default_home
 from .line import Line
 from .parcel import ParcelError as ParcelError
+from .parcel import fit_name
 
 T = TypeVar("T")
 
@@ -41,8 +42,10 @@ def connect(home: Path | str | None = None, *, name: str | None = None, replicas
     """The cluster of the node that lives in `home`, by default that of this machine's user.
 
     Jobs are called after `name`, by default this program, and are kept by so many `replicas` beside that node. Raises
-    NoNodeError if no node is there.
+    NoNodeError if no node is there, ValueError if nobody can keep so many replicas.
     """
+    if not 0 <= replicas <= REPLICAS_MAX:
+        raise ValueError(f"{replicas} replicas, expected at most {REPLICAS_MAX}")
     return Cluster(Path(home) if home is not None else default_home(), name or _program(), replicas)
 
 
@@ -50,7 +53,7 @@ class Cluster(concurrent.futures.Executor):
     """Makes calls somewhere in a cluster."""
 
     def __init__(self, home: Path, name: str, replicas: int) -> None:
-        self._line = Line(home, Session(name, replicas))
+        self._line = Line(home, Session(fit_name(name), replicas))
         self._wishes = Wishes()
 
     def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:

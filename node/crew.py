@@ -14,17 +14,17 @@ the next process goes on behind them. The call is made again, CALLS_DIED_MAX tim
 So a unit does not fail by what its calls do. It fails if it runs out of time, or by the machine's fault.
 """
 
+import base64
 import itertools
-import json
 import logging
 import math
 import os
 import secrets
 import signal
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,18 +32,19 @@ import trio
 
 from pnode.protocol.effects import Run
 from pnode.protocol.events import RunEnded
+from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.statements import CONTENT_BYTES_MAX
 
 from .allowance import ExecutorSettings
-from .callee import DIED, HEADER
-from .held import HeldDirectory, remove_tree
+from .callee import DIED, HEADER, SPILLED, THROUGH
+from .held import HeldDirectory
 from .printout import Printout
-from .processes import MARK, Command, Processes
+from .processes import Processes
 from .store import Store, StoreError
+from .warmworker import Worker, WorkerDiedError
 
 logger = logging.getLogger(__name__)
-
-CALLEE = Path(__file__).with_name("callee.py")
 
 CALLS_DIED_MAX = 3
 """A process may be killed for want of memory that others took; three in a row are the call's own doing."""
@@ -54,89 +55,6 @@ IDLE_S = 60.0
 SPARE_WORKERS_MAX = 2
 """Idle ones beyond the node's cores: two clients that take turns need not start them anew each time."""
 
-ANSWER_BYTES_MAX = 4096
-
-
-class WorkerDiedError(Exception):
-    """The process ended, or was ended, before it had answered."""
-
-
-class Worker:
-    """One process and its private directory."""
-
-    def __init__(self, session: str, work: HeldDirectory, settings: ExecutorSettings) -> None:
-        """Raises OSError."""
-        self.session = session
-        self.idle_since_s = 0.0
-        self._settings = settings
-        self._name = f"0-{secrets.token_hex(4)}"
-        self.root = work.make(self._name)
-        self._work = work
-        self.logs = tuple(Printout(log, self.root.make_file(log)) for log in ("stdout", "stderr"))
-        ours, self._theirs = socket.socketpair()
-        ours.setblocking(False)
-        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
-        self._scope = trio.CancelScope()
-        self._ended = trio.Event()
-        self.how = ""
-        """How it ended."""
-
-    async def serve(self, processes: Processes, environment: Mapping[str, str]) -> None:
-        """Run the process to its end, whatever that is."""
-        words = [self._settings.python, "-P", str(CALLEE)]
-        stdout, stderr = self.logs
-        marked = {**environment, MARK: str(self.root.path)}
-        command = Command(words, self.root.path, marked, stdout.file, stderr.file, self._theirs.detach())
-        settings = self._settings
-        try:
-            with self._scope:
-                ended = await processes.run(
-                    command,
-                    self._look,
-                    file_bytes_max=settings.output_bytes_max,
-                    poll_s=settings.poll_s,
-                    grace_s=settings.grace_s,
-                )
-                self.how = ended.reason or _manner(ended.status)
-        except OSError as error:
-            self.how = f"could not be started: {error.strerror}"
-        finally:
-            self._ended.set()
-            with trio.CancelScope(shield=True):
-                await self._stream.aclose()
-
-    async def carry_out(self, order: Mapping[str, object]) -> float:
-        """Have it make the calls of a unit; the seconds they took. Raises WorkerDiedError."""
-        answer = bytearray()
-        try:
-            await self._stream.send_all(json.dumps(order).encode() + b"\n")
-            while not answer.endswith(b"\n") and len(answer) < ANSWER_BYTES_MAX:
-                received = await self._stream.receive_some(ANSWER_BYTES_MAX)
-                if not received:
-                    break
-                answer += received
-            return float(json.loads(answer)["seconds"])
-        except (trio.BrokenResourceError, trio.ClosedResourceError, ValueError, KeyError, TypeError):
-            await self._ended.wait()
-            raise WorkerDiedError(self.how or "was ended") from None
-
-    @property
-    def is_gone(self) -> bool:
-        return self._ended.is_set() or self._scope.cancel_called
-
-    def dismiss(self) -> None:
-        """End it and all it has started."""
-        self._scope.cancel()
-
-    def remove(self) -> None:
-        """Remove its directory; blocks. Raises OSError if something must stay."""
-        remove_tree(self._name, self._work.file)
-
-    def _look(self) -> str:
-        most = self._settings.log_bytes_max
-        too_long = next((log.name for log in self.logs if log.size_bytes > most), "")
-        return f"printed more than {most >> 20} MiB to {too_long}" if too_long else ""
-
 
 @dataclass(slots=True)
 class _Part:
@@ -144,14 +62,18 @@ class _Part:
 
     run: Run
     name: str
-    """Of the file of outcomes."""
+    """Of the file of outcomes, if there is to be one."""
     worker: Worker
-    file: int
+    short: bytearray = field(default_factory=bytearray)
+    """All outcomes so far, unless they are in the file."""
+    spilled: bool = False
     seconds: float = 0.0
     done: int = 0
     """Calls that have outcomes."""
     died: int = 0
-    """How often a process has died of the call that comes next."""
+    """How often in a row a process has died,"""
+    died_at: int = -1
+    """of the call behind so many others."""
     notices: list[str] = field(default_factory=list)
 
     @property
@@ -208,7 +130,7 @@ class Crew:
             with self._begun(run) as part:
                 with trio.move_on_after(run.task.walltime_s or math.inf) as limit:
                     await self._work_at(part)
-                return await trio.to_thread.run_sync(self._keep, part, limit.cancelled_caught)
+                return await self._keep(part, limit.cancelled_caught)
         except (OSError, StoreError) as error:  # this machine's fault: another one may do better
             nothing = FileRef("nothing", 0, self._nothing.digest)
             return RunEnded(run.unit, f"cannot make calls: {error}", 0, (), nothing, nothing, "", 0.0, ours=True)
@@ -219,8 +141,7 @@ class Crew:
     def _begun(self, run: Run) -> Iterator[_Part]:
         """A unit with its worker, which is kept if it has done all of it. Raises OSError."""
         worker = self._take(dict(run.environment).get("PNODE_ITEM_KEY", ""))
-        name = f"outcomes-{next(self._numbers)}"
-        part = _Part(run, name, worker, self._place.make_file(name))
+        part = _Part(run, f"outcomes-{next(self._numbers)}", worker)
         try:
             yield part
         finally:
@@ -228,16 +149,24 @@ class Crew:
                 self._give_back(part.worker)
             else:  # cancelled, or worse: it may be busy for ever
                 part.worker.dismiss()
-            os.close(part.file)
-            with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self._place.file)
+            if part.spilled:
+                with suppress(FileNotFoundError):
+                    os.unlink(part.name, dir_fd=self._place.file)
 
     async def _work_at(self, part: _Part) -> None:
-        result = self._place.path / part.name
+        """Raises OSError."""
         while part.done < part.count:
             try:
-                part.seconds += await part.worker.carry_out(self._order(part, result))
-                part.done = part.count
+                async with aclosing(part.worker.carry_out(self._order(part))) as saying:
+                    async for kind, outcome, seconds in saying:
+                        if kind == THROUGH:
+                            part.seconds += seconds
+                            part.done = part.count
+                        elif kind == SPILLED:
+                            part.spilled = True
+                        else:
+                            part.short += outcome
+                            part.done += 1
             except WorkerDiedError as error:
                 self._go_on(part, str(error))
 
@@ -247,53 +176,81 @@ class Crew:
         assert self._outcomes is not None, "the crew is served"
         return self._outcomes
 
-    def _order(self, part: _Part, result: Path) -> dict[str, object]:
-        run = part.run
-        paths = {file.name: str(self._store.path(file.digest)) for file in run.calls[0]}
+    def _order(self, part: _Part) -> dict[str, object]:
+        run, store = part.run, self._store
+        parcel = run.task.program.arguments[3]
+        values: dict[str, str] = {}
+        files: dict[str, str] = {}
+        for file in run.calls[0]:
+            if file.size_bytes <= CONTENT_BYTES_MAX and file.name != parcel:
+                values[file.name] = base64.b64encode(store.read(file.digest)).decode()
+            else:
+                files[file.name] = str(store.path(file.digest))
         facts = {"PNODE_TASK": run.unit.task, "PNODE_ATTEMPT": str(run.unit.attempt)}
         return {
-            "parcel": paths.pop(run.task.program.arguments[3], ""),
+            "parcel": files.pop(parcel, ""),
             "first": part.first + part.done,
             "count": part.count - part.done,
-            "files": paths,
-            "result": str(result),
+            "files": files,
+            "values": values,
+            "result": str(self._place.path / part.name),
+            "short": 0 if part.spilled else CONTENT_BYTES_MAX,
             "environment": {**dict(run.environment), **dict(run.task.environment), **facts},
         }
 
     def _go_on(self, part: _Part, how: str) -> None:
-        """A process has died: with another one, behind what it has done."""
-        done, end = _complete(part.file)
-        os.ftruncate(part.file, end)
-        part.died = part.died + 1 if done == part.done else 1
+        """A process has died: with another one, behind what it has done. From now on outcomes are in the file, since
+        the next does not know the ones before. Raises OSError."""
+        done = part.done
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(part.name, flags, 0o600, dir_fd=self._place.file)
+        try:
+            if part.spilled:
+                done, end = _complete(file)
+                os.ftruncate(file, end)
+            else:
+                os.ftruncate(file, 0)
+                os.write(file, part.short)
+            part.spilled = True
+            part.died = part.died + 1 if done == part.died_at else 1
+            part.died_at = done
+            part.notices.append(f"the process for call {done + 1} of {part.count} {how}")
+            logger.warning("task=%s %s", part.run.unit.task, part.notices[-1])
+            if part.died == CALLS_DIED_MAX:
+                text = f"the process {how}, {CALLS_DIED_MAX} times in a row".encode()
+                os.write(file, HEADER.pack(DIED, len(text), 0.0) + text)
+                done += 1
+        finally:
+            os.close(file)
         part.done = done
-        part.notices.append(f"the process for call {done + 1} of {part.count} {how}")
-        logger.warning("task=%s %s", part.run.unit.task, part.notices[-1])
-        if part.died == CALLS_DIED_MAX:
-            text = f"the process {how}, {CALLS_DIED_MAX} times in a row".encode()
-            os.write(part.file, HEADER.pack(DIED, len(text), 0.0) + text)
-            part.done, part.died = part.done + 1, 0
         part.worker = self._take(part.worker.session)
 
-    def _keep(self, part: _Part, timed_out: bool) -> RunEnded:
+    async def _keep(self, part: _Part, timed_out: bool) -> RunEnded:
         """Bring what a unit has come to into the store. Raises OSError and StoreError."""
-        run, job = part.run, part.run.unit.job
-        stdout, stderr = part.worker.logs
+        run, (stdout, stderr) = part.run, part.worker.logs
         stderr.note(part.notices)
         tail = stderr.tail()
-        out, err = (self._keep_log(log, job) for log in (stdout, stderr))
+        out, err = [await self._keep_log(log, run.unit.job) for log in (stdout, stderr)]
         if timed_out:
             reason = f"ran longer than its walltime of {run.task.walltime_s:g} s"
             return RunEnded(run.unit, reason, -signal.SIGTERM, (), out, err, tail, part.seconds, timed_out=True)
-        outcomes = self._store.take_file(self._place.file, part.name, run.task.name, owner=job)
-        return RunEnded(run.unit, "", 0, (outcomes,), out, err, tail, part.seconds)
+        if part.spilled:
+            take = partial(self._store.take_file, self._place.file, part.name, run.task.name, owner=run.unit.job)
+            file = await trio.to_thread.run_sync(take)
+            return RunEnded(run.unit, "", 0, (file,), out, err, tail, part.seconds)
+        content = bytes(part.short)
+        file = FileRef(run.task.name, len(content), digest_of(content))
+        self._store.hold(content, file.digest, run.unit.job)
+        return RunEnded(run.unit, "", 0, (file,), out, err, tail, part.seconds, contents=(content,))
 
-    def _keep_log(self, log: Printout, job: bytes) -> FileRef:
+    async def _keep_log(self, log: Printout, job: bytes) -> FileRef:
         """What was printed since the last unit."""
         size = log.size_bytes
         if not size:
             return FileRef(log.name, 0, self._nothing.digest)
         with log.reader() as content:
-            kept = self._store.add_open(content, log.name, size, owner=job)
+            add = partial(self._store.add_open, content, log.name, size, owner=job)
+            kept = await trio.to_thread.run_sync(add)
         os.ftruncate(log.file, 0)
         return kept
 
@@ -335,12 +292,3 @@ def _complete(file: int) -> tuple[int, int]:
         at += HEADER.size + length
         count += 1
     return count, at
-
-
-def _manner(status: int) -> str:
-    if status >= 0:
-        return f"ended with status {status}"
-    try:
-        return f"was killed by signal {-status} ({signal.Signals(-status).name})"
-    except ValueError:  # a real-time signal
-        return f"was killed by signal {-status}"

@@ -13,7 +13,8 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import CHUNK_BYTES, chunk_digest, content_digest
 from pnode.protocol.jobspec import FileRef
 
-from .store import DIGEST_BYTES, Store, chunks_path, room_on_disk
+from .store import DIGEST_BYTES, Store, room_on_disk
+from .sweeping import chunks_path
 
 
 class WrongContentError(RemoteProtocolError):

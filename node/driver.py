@@ -27,6 +27,7 @@ from pnode.protocol.effects import (
     Effect,
     Erase,
     Fetch,
+    Keep,
     Notify,
     Release,
     Reply,
@@ -53,6 +54,10 @@ DATAGRAMS_MAX = 1024
 
 TURN_MAX = 200
 """Events handled before the other tasks of the node get a turn: some ten milliseconds."""
+
+TOGETHER_S = 0.02
+"""Rows that nobody waits for are gathered for so long: a commit of a hundred costs as much as one of a single row,
+and others may know what a crash has lost here anyway (see `effects.Save`)."""
 
 REPLY_S_MAX = 30.0
 """How long a person's request may wait for the core's reply, unless it is known to take longer; the core gives up
@@ -94,6 +99,7 @@ class Driver:
         run_unit: Callable[[Run], Awaitable[RunEnded]],
         fetch: Callable[[Fetch], Awaitable[Fetched]],
         release: Callable[[JobId], None],
+        keep: Callable[[Keep], None],
     ) -> None:
         self.peer = peer
         self._outside = outside
@@ -102,6 +108,7 @@ class Driver:
         self._run_unit = run_unit
         self._fetch = fetch
         self._release = release
+        self._keep = keep
         self._inbox: deque[Event] = deque()
         self._wake = trio.Event()
         self._requests: dict[int, Request] = {}
@@ -109,6 +116,8 @@ class Driver:
         self._scopes: dict[Unit, trio.CancelScope] = {}
         self._unsaved: list[Save | Erase | Sync | Reply] = []
         self._to_save = trio.Event()
+        self._awaited = trio.Event()
+        """Somebody waits for what is to be saved."""
         self._changes: dict[tuple[str, bytes], trio.Event] = {}
         self.failure: JournalError | None = None
         """Why nothing is written down any more."""
@@ -203,6 +212,8 @@ class Driver:
                         self._scopes[effect.unit].cancel()
                 case Fetch():
                     self._nursery.start_soon(self._carry_out_fetch, effect)
+                case Keep():
+                    self._keep(effect)
                 case Save() | Erase() | Sync() | Reply():
                     self._to_write(effect)
                 case Release():
@@ -219,12 +230,17 @@ class Driver:
     def _to_write(self, effect: Save | Erase | Sync | Reply) -> None:
         self._unsaved.append(effect)
         self._to_save.set()
+        if isinstance(effect, Sync | Reply):
+            self._awaited.set()
 
     async def _serve_journal(self) -> NoReturn:
         """Write rows and give replies, in the order in which the core asked for them."""
         while True:
             await self._to_save.wait()
-            self._to_save = trio.Event()
+            if not self._awaited.is_set():
+                with trio.move_on_after(TOGETHER_S):
+                    await self._awaited.wait()
+            self._to_save, self._awaited = trio.Event(), trio.Event()
             batch, self._unsaved = self._unsaved, []
             await self._write([change for effect in batch for change in _changes(effect)])
             for effect in batch:

@@ -12,13 +12,15 @@ import concurrent.futures
 import os
 import pickle
 import sys
+import threading
+import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from pnode.protocol.jobspec import FileRef
 
-from .callee import DIED, VALUE
+from .callee import DIED, VALUE, Attempt
 
 T = TypeVar("T")
 
@@ -69,9 +71,7 @@ class OpenFile:
     def __init__(self, path: str) -> None:
         """Raises OSError."""
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        os.close(self._file)
+        weakref.finalize(self, os.close, self._file)
 
     def read(self, begin: int, size: int) -> bytes:
         """Raises OSError and EOFError."""
@@ -103,12 +103,14 @@ class Future(concurrent.futures.Future[T], Generic[T]):
     """The outcome of a call. Cancelling one whose call was handed to the node already only means that nobody wants
     it: the call may be made all the same, unless its whole batch is cancelled."""
 
-    def __init__(self, number: int, forget: Callable[[int], None]) -> None:
+    def __init__(self, number: int, forget: Callable[["Future[object]"], None]) -> None:
         super().__init__()
         self.number = number
         """In its session."""
         self.outcome: Outcome | None = None
         self._forget = forget
+        self._loading = threading.Lock()
+        self._begun = False
 
     @property
     def is_called_back(self) -> bool:
@@ -117,18 +119,41 @@ class Future(concurrent.futures.Future[T], Generic[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The value. Raises what the call raised, CallError, CancelledError or TimeoutError."""
-        value = super().result(timeout)
-        if not isinstance(value, Payload):
-            return value
-        loaded = cast(T, pickle.loads(value.read()))  # noqa: S301  # from our own calls
-        with self._condition:  # concurrent.futures has no other way to replace it
-            self._result = loaded
-        return loaded
+        if isinstance(super().result(timeout), Payload):
+            self._load()
+        return super().result()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What `result` would raise, None if that has a value. Raises CancelledError or TimeoutError."""
+        if super().exception(timeout) is None:
+            self._load()
+        return super().exception()
+
+    def _load(self) -> None:
+        """Put the value, or what is wrong with it, where its bytes are: `concurrent.futures` has no other way."""
+        with self._loading:
+            payload = self._result
+            if not isinstance(payload, Payload):
+                return
+            value, trouble = _loaded(payload)
+            with self._condition:
+                if trouble is None:
+                    self._result = cast(T, value)
+                else:
+                    self._exception, self._result = CallError(f"the value cannot be loaded here: {trouble!r}"), None
+
+    def begin(self) -> bool:
+        """Whether it is to get an outcome, which it then must get at once: not if it was cancelled, which those who
+        wait for several are told, nor if it has begun before. For one thread."""
+        if self._begun:
+            return False
+        self._begun = True
+        return self.set_running_or_notify_cancel()
 
     def cancel(self) -> bool:
         cancelled = super().cancel()
         if cancelled:
-            self._forget(self.number)
+            self._forget(cast(Future[object], self))
         return cancelled
 
     def __await__(self) -> Generator[object, object, T]:
@@ -162,11 +187,21 @@ def exception_of(kind: int, payload: bytes) -> BaseException:
     assert kind != VALUE, "a value is no exception"
     if kind == DIED:
         return ProcessDiedError(payload.decode(errors="replace"))
-    try:
-        error, text = pickle.loads(payload)  # noqa: S301  # from our own calls
-    except (pickle.UnpicklingError, AttributeError, ImportError, TypeError, ValueError, EOFError) as trouble:
-        return CallError(f"the call raised what cannot be shown here: {trouble}")
-    if error is None:
-        error = CallError(text.strip().rsplit("\n", 1)[-1])
-    error.__cause__ = RemoteTraceback(text)
-    return cast(BaseException, error)
+    pair, trouble = _loaded(Payload(payload))
+    if trouble is not None:
+        return CallError(f"the call raised what cannot be shown here: {trouble!r}")
+    match pair:
+        case (BaseException() | None as error, str(text)):
+            shown = CallError(text.strip().rsplit("\n", 1)[-1]) if error is None else error
+            object.__setattr__(shown, "__cause__", RemoteTraceback(text))  # some classes let nothing be set
+            return shown
+        case _:
+            return CallError("the call raised what is no exception here")
+
+
+def _loaded(payload: Payload) -> tuple[object, BaseException | None]:
+    """(the value, what went wrong): that may be anything, since classes have a say in how they are loaded."""
+    value: object = None
+    with Attempt() as attempt:
+        value = pickle.loads(payload.read())  # noqa: S301  # from our own calls
+    return value, attempt.take()

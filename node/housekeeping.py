@@ -7,6 +7,7 @@ from typing import NoReturn
 import trio
 
 from pnode.profilers.resources import Sampler
+from pnode.protocol.effects import Keep
 from pnode.protocol.events import LoadSampled
 from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.job import Job
@@ -56,6 +57,11 @@ class Pins:
         """Keep these, here yet or not, until the job is released; if it has just been, until that is noticed."""
         self._jobs[job] = None
         self._store.pin(job, digests)
+
+    def hold(self, keep: Keep) -> None:
+        """Content that has come with a result is in the store for as long as its job is kept."""
+        self._jobs[keep.owner] = None
+        self._store.hold(keep.content, keep.digest, keep.owner)
 
     async def serve(self, jobs: Callable[[], Iterable[Job]]) -> NoReturn:
         """Look at the jobs once in a while."""

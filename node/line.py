@@ -8,6 +8,7 @@ daemon: a program that ends does not wait for what it has handed in, and the clu
 """
 
 import itertools
+import math
 import os
 import select
 import socket
@@ -22,9 +23,9 @@ from typing import TypeVar, cast
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import JobId, job_text
 
-from .bundling import Call
+from .bundling import Burst, Call
 from .callgraph import Made, Wishes
-from .callmessages import Batch, Message, Unpacker, pack
+from .callmessages import Batch, Ended, Message, Unpacker, Welcome, pack
 from .callsession import Open, Session
 from .commands import NoNodeError
 from .futures import Future
@@ -39,6 +40,9 @@ RECONNECT_S_MAX = 60.0
 """A node that is started again is ready within seconds; after this it was not meant to be."""
 
 RECONNECT_PAUSE_S = 0.1
+
+HANGUPS_MAX = 5
+"""In a row, each as soon as the node was told of our batches: it will not get to like them."""
 
 RECEIVE_BYTES = 1 << 18
 
@@ -61,15 +65,19 @@ class Line:
         self._unpacker = Unpacker()
         self._unsent = bytearray()
         self._inbox: deque[Open] = deque()
-        self._cancelled: deque[int] = deque()
+        self._burst = Burst()
+        self._cancelled: deque[Future[object]] = deque()
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
         self._rung = False
         self._lock = threading.Lock()
-        """Of the functions."""
+        """Of the functions, and of whether calls are taken."""
         self._functions: OrderedDict[Callable[..., object], int] = OrderedDict()
         self._numbers = itertools.count()
         self._closing = False
+        self._calling_off = False
+        self._hangups = 0
+        self._why_over = "the cluster was shut down"
         self._thread = threading.Thread(target=self._serve, name="pnode-client", daemon=True)
         self._thread.start()
 
@@ -77,15 +85,16 @@ class Line:
         self, wishes: Wishes, fn: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> Future[T]:
         """As `client.Cluster.submit`."""
-        if self._closing:
-            raise RuntimeError("no call can be handed in after the shutdown of the cluster")
+        self._check_open()
         function = self._function(fn)
         body, takes = pack_call(function, args, kwargs)
         number = next(self._numbers)
         future: Future[T] = Future(number, self._cancel)
         call = Call(number, (function, wishes), tuple(each.number for each in takes))
         made = Made(call, function, name_of(fn), body, wishes)
-        self._inbox.append(Open(made, cast(Future[object], future), takes))
+        with self._lock:
+            self._check_open()
+            self._inbox.append(Open(made, cast(Future[object], future), takes))
         self._ring()
         return future
 
@@ -96,13 +105,16 @@ class Line:
 
     def close(self, *, wait: bool, cancel: bool) -> None:
         """As `client.Cluster.shutdown`."""
-        self._closing = True
-        if cancel:
-            for future in self._session.futures(list(self._inbox)):
-                future.cancel()
+        with self._lock:
+            self._closing = True
+        self._calling_off |= cancel
         self._ring()
         if wait:
             self._thread.join()
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise RuntimeError(f"no call can be handed in any more: {self._why_over}")
 
     def _function(self, fn: Callable[..., object]) -> int:
         with self._lock:
@@ -120,14 +132,15 @@ class Line:
         self._session.functions.append(pack_function(fn))
         return len(self._session.functions) - 1
 
-    def _cancel(self, number: int) -> None:
-        self._cancelled.append(number)
+    def _cancel(self, future: Future[object]) -> None:
+        self._cancelled.append(future)
         self._ring()
 
     def _ring(self) -> None:
         if not self._rung:
             self._rung = True
-            self._ringer.send(b"!")
+            with suppress(OSError):  # the thread has ended
+                self._ringer.send(b"!")
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -139,41 +152,54 @@ class Line:
                     self._turn()
                 except _GoneError:
                     self._socket.close()
-                    if not self._reconnect():
-                        reason = f"the node at {self._home} is gone; what it has handed on is made without it"
+                    reason = self._reconnect()
+                    if reason:
                         break
                 except RemoteProtocolError as error:
                     reason = f"cannot read what the node says ({error}): is it of another version?"
                     break
         finally:
-            self._closing = True
+            with self._lock:
+                if not self._closing:
+                    self._closing, self._why_over = True, reason
             self._take_in()
             self._session.lose(reason)
-            self._socket.close()
+            for each in (self._socket, self._bell, self._ringer):
+                each.close()
 
     def _turn(self) -> None:
         """Wait for something to happen and do what follows from it. Raises _GoneError and RemoteProtocolError."""
         self._wait()
         self._take_in()
         self._hear()
-        for batch in self._session.hand_in(time.monotonic()):
-            self._say(batch)
+        now = time.monotonic()
+        if not self._burst.wait_s(now):
+            self._burst.went(now)
+            for batch in self._session.hand_in(now):
+                self._say(batch)
         self._flush()
 
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._bell, select.POLLIN)
         poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-        seconds = self._session.look_again_s(time.monotonic())
-        poll.poll(None if seconds == float("inf") else 1000 * seconds + 1)
+        now = time.monotonic()
+        seconds = self._burst.wait_s(now) or self._session.look_again_s(now)
+        poll.poll(None if seconds == math.inf else math.ceil(1000 * seconds))
 
     def _take_in(self) -> None:
         """What other threads want."""
-        with suppress(BlockingIOError):  # who has said that the bell is rung may be just about to ring it
+        with suppress(BlockingIOError):  # nobody has rung, or is just about to
             self._bell.recv(16)
         self._rung = False  # from here on they ring again
+        if self._inbox:
+            self._burst.came(time.monotonic())
         while self._inbox:
             self._session.add(self._inbox.popleft())
+        if self._calling_off:
+            self._calling_off = False
+            for future in self._session.futures():
+                future.cancel()
         while self._cancelled:
             for message in self._session.cancelled(self._cancelled.popleft()):
                 self._say(message)
@@ -189,13 +215,19 @@ class Line:
         if not received:
             raise _GoneError
         for message in self._unpacker.feed(received):
+            self._hangups = self._hangups + bool(self._session.batches) if isinstance(message, Welcome) else 0
             self._session.handle(message)
 
     def _say(self, message: Message) -> None:
         if isinstance(message, Batch) and not message.parcel:
             graph = self._session.batches[message.number].graph
-            path = parcel_file(self._home, message.nonce)
-            path.write_bytes(graph.parcel)
+            try:
+                parcel_file(self._home, message.nonce).write_bytes(graph.parcel)
+            except OSError as error:
+                self._session.handle(
+                    Ended(message.number, "refused", f"its calls cannot be left for the node: {error}")
+                )
+                return
         self._unsent += pack(message)
 
     def _flush(self) -> None:
@@ -209,8 +241,10 @@ class Line:
                 raise _GoneError from None
             del self._unsent[:sent]
 
-    def _reconnect(self) -> bool:
-        """Find the node again, and hand in again what it may not know."""
+    def _reconnect(self) -> str:
+        """Find the node again, and hand in again what it may not know; why not, if it cannot be."""
+        if self._hangups > HANGUPS_MAX:
+            return f"the node at {self._home} hangs up whenever it is told of these calls: see its log"
         until_s = time.monotonic() + RECONNECT_S_MAX
         while time.monotonic() < until_s:
             try:
@@ -219,10 +253,10 @@ class Line:
                 time.sleep(RECONNECT_PAUSE_S)
                 continue
             self._unpacker, self._unsent = Unpacker(), bytearray()
-            for batch in list(self._session.batches.values()):
-                self._say(batch.message)
-            return True
-        return False
+            for message in list(self._session.again()):
+                self._say(message)
+            return ""
+        return f"the node at {self._home} is gone; what it has handed on is made without it"
 
 
 def _connected(home: Path) -> socket.socket:

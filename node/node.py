@@ -254,7 +254,8 @@ class Node:
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
-        return Driver(peer, self.transport, self.journal, self.clock, self._run_unit, self.fetch, self._release)
+        do = (self._run_unit, self.fetch, self._release, self.pins.hold)
+        return Driver(peer, self.transport, self.journal, self.clock, *do)
 
     def _begin(self) -> list[Effect]:
         """The first effects: whom to dial, from all that is known."""

@@ -18,6 +18,9 @@ from .futures import Future
 PLAIN = (int, float, str, bytes, bool, type(None))
 """Arguments of these types are the same everywhere and name nothing of the caller's program."""
 
+NAME_BYTES_MAX = 60
+"""Of the name of a function or of a program: a job's has four of them, and 255 are a name's limit."""
+
 
 class ParcelError(Exception):
     """Something cannot travel: it cannot be pickled."""
@@ -62,10 +65,16 @@ def pack_function(function: Callable[..., object]) -> bytes:
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """What people call it."""
+    """What people call it, as far as a task may be called so."""
     while isinstance(function, functools.partial):
         function = function.func
-    return str(getattr(function, "__name__", type(function).__name__))
+    return fit_name(str(getattr(function, "__name__", type(function).__name__)))
+
+
+def fit_name(name: str) -> str:
+    """The same without what would do something to a terminal or a path, and not too long for several in one name."""
+    shown = (each if each.isprintable() and each != "/" else "?" for each in name)
+    return "".join(shown).encode()[:NAME_BYTES_MAX].decode(errors="ignore") or "?"
 
 
 def pack_parcel(

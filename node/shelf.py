@@ -51,11 +51,15 @@ class Shelf:
         pins |= fresh
         self._pinned.update(fresh)
 
-    def unpin(self, owner: bytes) -> None:
+    def unpin(self, owner: bytes) -> list[bytes]:
+        """What nobody has pinned any more is returned."""
+        free = []
         for digest in self._pins.pop(owner, ()):
             self._pinned[digest] -= 1
             if not self._pinned[digest]:
                 del self._pinned[digest]
+                free.append(digest)
+        return free
 
     def is_downloading(self, digest: bytes) -> bool:
         """Whether somebody is at it now."""

@@ -23,9 +23,9 @@ All methods block and may be called from any thread.
 """
 
 import errno
+import io
 import itertools
 import os
-import re
 import shutil
 import stat
 import threading
@@ -42,6 +42,7 @@ from .copying import copy_bytes, move_regular
 from .durable import sync_directory
 from .held import DIRECTORY, DisplacedError, open_regular
 from .shelf import Shelf
+from .sweeping import chunks_path, part_path, sweep
 
 QUOTA_BYTES = 20 * 1024**3
 """Half of a small virtual machine's disk; a setting for everybody else."""
@@ -49,16 +50,10 @@ QUOTA_BYTES = 20 * 1024**3
 RESERVE_BYTES = 64 * 1024**2
 """Of the disk, left free: the journal of a million tasks' statements grows by less before somebody looks."""
 
-PARTIAL_S_MAX = 3 * 86400.0
-"""A download that nobody has continued over a weekend is of no use to anybody."""
-
 TOUCH_S = 60.0
 """Times of use are written to the disk no more often than this; the order in memory is exact."""
 
 DIGEST_BYTES = 32
-
-STORE_NAME = re.compile(r"[0-9a-f]{62}(\.chunks|\.part)?")
-"""Whatever else lies in our directories is left alone."""
 
 
 class StoreError(Exception):
@@ -87,6 +82,8 @@ class Store:
         self._lock = threading.Lock()
         self._new = root / "new"
         self._numbers = itertools.count()
+        self._held: dict[bytes, bytes] = {}
+        """Short content that somebody has elsewhere on the disk, as in a ledger: it has no file of its own."""
         self._sweep()
 
     @property
@@ -105,12 +102,17 @@ class Store:
         return size
 
     def path(self, digest: bytes) -> Path:
-        """Where the content lies or would lie: for reading, and only while it is pinned."""
+        """Where the content lies or would lie, what is held included: for reading, and only while it is pinned."""
+        if digest in self._held:
+            self._write_out(digest)
         name = digest.hex()
         return self.root / name[:2] / name[2:]
 
     def open(self, digest: bytes) -> BinaryIO:
         """The content, for reading; stays readable if it is evicted meanwhile. Raises MissingContentError."""
+        held = self._held.get(digest)
+        if held is not None:
+            return io.BytesIO(held)
         try:
             file = self.path(digest).open("rb")
         except FileNotFoundError:
@@ -139,13 +141,22 @@ class Store:
     def verify(self, digest: bytes) -> bool:
         """Whether the content is there and still what its name says; what is not is thrown away."""
         try:
+            size = self.size_bytes(digest)
             with self.open(digest) as file:
-                sound = content_digest(os.fstat(file.fileno()).st_size, _chunk_digests(file)) == digest
+                sound = content_digest(size, _chunk_digests(file)) == digest
         except MissingContentError:
             return False
         if not sound:
             self.remove(digest)
         return sound
+
+    def hold(self, content: bytes, digest: bytes, owner: bytes) -> None:
+        """Have this content as long as `owner` has it pinned, and the process lives: it is in the owner's ledger."""
+        with self._lock:
+            self._shelf.pin(owner, [digest])
+            if not self._shelf.has(digest):
+                self._shelf.put(digest, len(content))
+                self._held[digest] = content
 
     def add_bytes(self, content: bytes, name: str, *, owner: bytes | None = None) -> FileRef:
         """Take in content from memory, pinned for `owner` if there is one. Raises StoreFullError."""
@@ -234,7 +245,9 @@ class Store:
     def unpin(self, owner: bytes) -> None:
         """All that `owner` has pinned may go, as far as it is concerned."""
         with self._lock:
-            self._shelf.unpin(owner)
+            for digest in self._shelf.unpin(owner):
+                if digest in self._held:
+                    self._drop(digest)
 
     def begin_download(self, digest: bytes, size_bytes: int) -> Path:
         """Take room for a download, or go on with one; where its bytes go. Raises StoreFullError.
@@ -312,6 +325,16 @@ class Store:
         self._touch(digest)
         return True
 
+    def _write_out(self, digest: bytes) -> None:
+        """What was held gets a file."""
+        with self._lock:
+            content = self._held.pop(digest, None)
+            if content is not None:
+                with self._incoming() as new:
+                    new.write_bytes(content)
+                    self.path(digest).parent.mkdir(exist_ok=True, mode=0o700)
+                    new.replace(self.path(digest))
+
     def _make_room(self, size_bytes: int) -> None:
         """Evict until `size_bytes` fit. Raises StoreFullError, and then has evicted nothing."""
         free_bytes = shutil.disk_usage(self.root).free - self._reserve_bytes
@@ -333,9 +356,10 @@ class Store:
                 os.utime(path)
 
     def _drop(self, digest: bytes) -> None:
-        path = self.path(digest)
-        path.unlink(missing_ok=True)
-        chunks_path(path).unlink(missing_ok=True)
+        if self._held.pop(digest, None) is None:
+            path = self.path(digest)
+            path.unlink(missing_ok=True)
+            chunks_path(path).unlink(missing_ok=True)
         self._shelf.take(digest)
 
     def _drop_download(self, digest: bytes) -> None:
@@ -345,35 +369,12 @@ class Store:
         self._shelf.take_download(digest)
 
     def _sweep(self) -> None:
-        """Learn what is here and remove what a crash left: files on their way in, lists of nothing, old downloads."""
-        shutil.rmtree(self._new, ignore_errors=True)
-        self._new.mkdir(parents=True, mode=0o700)
-        found: list[tuple[float, bytes, int]] = []
-        for directory in self.root.glob("[0-9a-f][0-9a-f]"):
-            with os.scandir(directory) as entries:
-                ours = {entry.name: entry.stat() for entry in entries if STORE_NAME.fullmatch(entry.name)}
-            for name, status in ours.items():
-                stem, _, kind = name.partition(".")
-                digest = bytes.fromhex(directory.name + stem)
-                fresh = time.time() - status.st_mtime < PARTIAL_S_MAX and f"{stem}.chunks" in ours
-                if kind == "":
-                    found.append((status.st_mtime, digest, status.st_size))
-                elif kind == "part" and fresh:
-                    self._shelf.put_download(digest, status.st_size, active=False)
-                elif kind == "part" or (stem not in ours and f"{stem}.part" not in ours):
-                    (directory / name).unlink()
-        for _, digest, size in sorted(found):
+        """Learn what is here, and remove what a crash left."""
+        contents, downloads = sweep(self.root, self._new)
+        for digest, size in contents:
             self._shelf.put(digest, size)
-
-
-def part_path(path: Path) -> Path:
-    """Beside content: where its download is."""
-    return path.with_name(path.name + ".part")
-
-
-def chunks_path(path: Path) -> Path:
-    """Beside content or a download: where the digests of its chunks are."""
-    return path.with_name(path.name + ".chunks")
+        for digest, size in downloads:
+            self._shelf.put_download(digest, size, active=False)
 
 
 @contextmanager

@@ -85,6 +85,15 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Have this content in the store for as long as the job is kept; it is in its ledger, and so on the disk."""
+
+    content: bytes
+    digest: Digest
+    owner: JobId
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """Put a row into the journal, in this order. A later Reply waits for it; a Send does not, so that others may know
     what a crash has lost here."""
@@ -134,10 +143,23 @@ class Reply:
 
 
 Effect = (
-    Dial | Send | SendDatagram | Disconnect | Run | Cancel | Fetch | Release | Save | Erase | Sync | Notify | Reply
+    Dial
+    | Send
+    | SendDatagram
+    | Disconnect
+    | Run
+    | Cancel
+    | Fetch
+    | Keep
+    | Release
+    | Save
+    | Erase
+    | Sync
+    | Notify
+    | Reply
 )
 
 __all__ = [
-    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Notify", "Release", "Reply", "Run", "Save",
-    "Send", "SendDatagram", "Sync", "Unit",
+    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Keep", "Notify", "Release", "Reply", "Run",
+    "Save", "Send", "SendDatagram", "Sync", "Unit",
 ]  # fmt: skip

@@ -119,6 +119,8 @@ class RunEnded:
     """It was ended since it ran longer than its walltime."""
     ours: bool = False
     """It failed since there is no room here for what it needs or wrote, or our disk fails: try it elsewhere."""
+    contents: tuple[bytes, ...] = ()
+    """Of the outputs, each at most `statements.CONTENT_BYTES_MAX` long, if they are to travel with the result."""
 
 
 @dataclass(frozen=True, slots=True)

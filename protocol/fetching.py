@@ -13,16 +13,18 @@ Whoever wanted what was given up decides what follows; nothing ever waits withou
 (`trouble`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from .desk import Desk
-from .effects import Fetch
+from .effects import Fetch, Keep
 from .events import FetchFailed
-from .ids import Digest, JobId, NodeId
+from .ids import Digest, JobId, NodeId, digest_of
+from .job import Job
 from .jobspec import FileRef
 from .jobstate import UnitKey
+from .ledger import Outcome
 from .strangers import Strangers
 from .timers import Timers, growing_s
 
@@ -99,6 +101,33 @@ class Fetching:
             wanted.tries = 0
             self._begin(wanted)
         return True
+
+    def given_with(self, job: Job) -> None:
+        """A job has come with the content of some of its files."""
+        self._given(job.id, ((digest_of(content), content) for content in job.spec.contents))
+
+    def given(self, job: JobId, outcome: Outcome) -> None:
+        """A result has come with its content. Who lies about that has said nothing."""
+        contents = zip((Digest(file.digest) for file in outcome.outputs), outcome.contents, strict=False)
+        self._given(job, ((digest, content) for digest, content in contents if digest_of(content) == digest))
+
+    def given_before(self, job: Job) -> None:
+        """The same for all of which the journal tells."""
+        if job.released:
+            return
+        self.given_with(job)
+        for unit in job.state.units.values():
+            for attempt in unit.attempts.values():
+                if attempt.outcome is not None and attempt.outcome.contents:
+                    self.given(job.id, attempt.outcome)
+
+    def _given(self, job: JobId, contents: Iterable[tuple[Digest, bytes]]) -> None:
+        """Need not be fetched."""
+        for digest, content in contents:
+            here = self._here.setdefault(job, {})
+            if digest not in here:
+                here[digest] = None
+                self.desk.effects.append(Keep(content, digest, job))
 
     def look(self, file: FileRef, waiter: Waiter) -> bool:
         """See whether content is in our own store; tells whether that is still to be found out. Then it has arrived,

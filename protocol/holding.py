@@ -59,6 +59,8 @@ class Holding:
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
+        if statement.outcome is not None and statement.outcome.contents:
+            self.fetching.given(job.id, statement.outcome)
         self.awaited.meet(job, self.bench)
         self.awaited.heard(job, key, self.bench)
         if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
@@ -143,7 +145,7 @@ class Holding:
         outcome = Outcome(
             event.seconds, event.exit_status, event.outputs, event.stdout, event.stderr,
             event.stderr_tail[-STDERR_TAIL_MAX:], _lineage(held),
-            tuple(held.used[name] for name in job.spec.dag.parents[event.unit.task]), event.timed_out,
+            tuple(held.used[name] for name in job.spec.dag.parents[event.unit.task]), event.timed_out, event.contents,
         )  # fmt: skip
         if not failure:
             program = program_name(job.spec.name, job.task(key))

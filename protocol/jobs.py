@@ -255,6 +255,7 @@ class Jobs:
 
     def _resume(self, job: Job, now: float) -> None:
         self.forgetting.resume(job, now)
+        self.fetching.given_before(job)
         job.closed = bool(job.endings)  # whoever has not heard of the end will be told when it speaks up
         for key, unit in job.state.units.items():
             if any(attempt.phase in ("started", "finished", "failed") for attempt in unit.attempts.values()):

@@ -23,6 +23,14 @@ SPEC_BYTES_MAX = 2 * 2**20
 half a second, twice that at worst, in which a node does nothing else; its neighbours forgive it that much."""
 
 
+GIVEN_BYTES_MAX = 32 * 1024
+"""Of a file whose content travels in the specification, instead of being fetched by each node that needs it."""
+
+GIVEN_CONTENTS_MAX = 16
+
+GivenContent = Annotated[bytes, Length(0, GIVEN_BYTES_MAX)]
+
+
 @dataclass(frozen=True, slots=True)
 class FileRef:
     """A file by its content: where the bytes are is a separate question."""
@@ -92,6 +100,8 @@ class JobSpec:
     everything."""
     replicas: Annotated[int, Range(0, REPLICAS_MAX)] = REPLICAS
     """How many guardians the job has beside its origin (`guardians`)."""
+    contents: Annotated[tuple[GivenContent, ...], Length(0, GIVEN_CONTENTS_MAX)] = ()
+    """Of some of the files that it is given: whoever has the specification has these."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for names that would do something to a terminal, for more units than can be kept, and for

@@ -40,6 +40,10 @@ from .register import FullError, Register
 from .signed import Signed
 from .strangers import Strangers
 
+CONFIRM_S = 0.05
+"""What comes within this time is confirmed together: half of all messages were confirmations. Who has sent it waits
+forty times as long before it sends it again (`delivery.RESEND_S`)."""
+
 MESSAGE_BYTES = 1024 * 1024
 """Segments are put into one message up to this size; a session carries four times as much."""
 
@@ -69,12 +73,15 @@ class Mail:
         self._frames = Frames(FRAMES)
         self._arrived: dict[tuple[NodeId, JobId], dict[SegmentId, None]] = {}
         """What is still to be confirmed."""
+        self.confirm_within_s = CONFIRM_S
+        self._confirm_s = math.inf
+        """When it is to be."""
         self._remembered: dict[NodeId, None] = {}
         """Authors of whom the journal says what they are certified by; as many at most as there are members."""
 
     @property
     def deadline(self) -> float:
-        return -math.inf if self._arrived else self.desk.delivery.deadline
+        return min(self._confirm_s, self.desk.delivery.deadline)
 
     def read(self, peer: NodeId, message: Message, now: float) -> None:
         """A message came over a session. Raises RemoteProtocolError if it cannot be believed."""
@@ -100,14 +107,23 @@ class Mail:
 
     def send_due(self, now: float) -> None:
         """Confirm what has come, and send what is due."""
+        if now >= self._confirm_s:
+            self._confirm()
+        for peer, job_id_, names in self.desk.delivery.collect(now):
+            self.strangers.meet(peer, now)
+            self._send_named(peer, self.desk.jobs[job_id_], names)
+
+    def _confirm_soon(self, peer: NodeId, job: JobId, names: Iterable[SegmentId], now: float) -> None:
+        self._arrived.setdefault((peer, job), {}).update(dict.fromkeys(names))
+        self._confirm_s = min(self._confirm_s, now + self.confirm_within_s)
+
+    def _confirm(self) -> None:
         for (peer, job_id_), segments in self._arrived.items():
             arrived = tuple(segments)
             for at in range(0, len(arrived), SEGMENTS_PER_MESSAGE_MAX):
                 self._send(peer, Delivered(job_id_, arrived[at : at + SEGMENTS_PER_MESSAGE_MAX]))
         self._arrived.clear()
-        for peer, job_id_, names in self.desk.delivery.collect(now):
-            self.strangers.meet(peer, now)
-            self._send_named(peer, self.desk.jobs[job_id_], names)
+        self._confirm_s = math.inf
 
     def _send_named(self, peer: NodeId, job: Job, names: list[SegmentId]) -> None:
         batch: list[Entry] = []
@@ -161,7 +177,7 @@ class Mail:
         job = self.desk.jobs.get(JobId(message.job))
         if job is None:
             if message.job in self.desk.released:
-                self._let_go(peer, message)
+                self._let_go(peer, message, now)
                 return
             if message.spec is None:
                 self._send(peer, SpecWanted(message.job))
@@ -179,19 +195,19 @@ class Mail:
         if self.desk.keeps(job):
             names = self._ask_for_gaps(peer, job, names, now)
         if names:
-            self._arrived.setdefault((peer, job.id), {}).update(dict.fromkeys(names))
+            self._confirm_soon(peer, job.id, names, now)
         self._note_end(peer, job, names)
         if job.state.is_over and peer not in job.informed_of_end:
             self.desk.tell_end(job, peer)
         self.enquiries.check(job, now)
         self.guarding.check(job)
 
-    def _let_go(self, peer: NodeId, message: Deliver) -> None:
+    def _let_go(self, peer: NodeId, message: Deliver, now: float) -> None:
         """The job was released here: take nothing in, but let nobody go on telling us about it."""
         segments = [decode(Segment, signed.body) for signed in message.segments]
         authors = (NodeId(signed.author) for signed in message.segments)
         names = ((author, each.boot, each.sequence) for author, each in zip(authors, segments, strict=True))
-        self._arrived.setdefault((peer, JobId(message.job)), {}).update(dict.fromkeys(names))
+        self._confirm_soon(peer, JobId(message.job), names, now)
         # whoever has released it, too, may have kept another segment that says so, and would answer for ever
         if not any(statement.kind in ENDINGS for each in segments for statement in each.statements):
             self.comparing.tell_end(peer, JobId(message.job))

@@ -34,6 +34,7 @@ class Register:
         """A job of this node's own. Raises FullError if there is no room for it."""
         self.make_room()
         job = self.restore(sign(self.desk.crypto, self.desk.place.seed, Kind.JOB, self.desk.place.cluster, spec))
+        self.retention.fetching.given_with(job)
         self.desk.effects.append(Save("job", job.id, encode(job.signed)))
         return job
 
@@ -47,6 +48,7 @@ class Register:
             raise RemoteProtocolError("a job's specification does not have the name it was sent under")
         self.make_room()
         job = self.restore(spec)
+        self.retention.fetching.given_with(job)
         self.desk.released.pop(name, None)
         self.desk.fresh.append((job, source))
         self.desk.effects.append(Save("job", job.id, encode(job.signed)))

@@ -87,6 +87,10 @@ def outputs_for(task: Task, outputs: Sequence[FileRef], child: str) -> tuple[Fil
     return tuple(file for at, file in enumerate(outputs) if task.children[at % len(task.children)] == child)
 
 
+ALL_GIVEN = "*"
+"""Among the files that calls name: all there are."""
+
+
 def takes_given(task: Task, parents: int) -> bool:
     """Whether a task with so many parents gets something of the job's own input."""
     return not parents or task.program.kind == ProgramKind.CALLS
@@ -97,7 +101,7 @@ def given_to(task: Task, files: Sequence[FileRef]) -> tuple[FileRef, ...]:
     if task.program.kind != ProgramKind.CALLS:
         return tuple(files)
     named = frozenset(task.program.arguments[3:])
-    return tuple(file for file in files if file.name in named)
+    return tuple(file for file in files if file.name in named or ALL_GIVEN in named)
 
 
 def calls_for(task: Task, inputs: Sequence[FileRef], item: str = "") -> tuple[tuple[FileRef, ...], ...]:

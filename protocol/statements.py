@@ -75,6 +75,14 @@ class Cause(IntEnum):
     """Several have given it back who could not have the job's own inputs; who cannot either is to say so."""
 
 
+CONTENT_BYTES_MAX = 4096
+"""Of an output that travels in a statement: fetching it would take longer, and a file of its own on every disk."""
+
+CONTENTS_MAX = 4
+
+Content = Annotated[bytes, Length(0, CONTENT_BYTES_MAX)]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an attempt ended."""
@@ -92,6 +100,8 @@ class Outcome:
     """Per parent, in the order of the DAG file, what its result was when it was used (`attempts.outputs_mark`)."""
     timed_out: bool = False
     """It was ended since it ran longer than its walltime."""
+    contents: Annotated[tuple[Content, ...], Length(0, CONTENTS_MAX)] = ()
+    """Of the outputs, if there are few and they are short: whoever has this has them. Empty if they are not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pnode.protocol.effects import (
     Effect,
     Erase,
     Fetch,
+    Keep,
     Notify,
     Release,
     Reply,
@@ -338,6 +339,8 @@ class Host:
                 self.workshop.cancel(effect.unit)
             case Fetch():
                 self.workshop.fetch(effect)
+            case Keep():
+                self.workshop.keep(effect)
             case Save():
                 self.disk.put(effect.table, effect.key, effect.value)
             case Erase():

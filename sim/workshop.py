@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pnode.protocol.dag import Task
-from pnode.protocol.effects import Fetch, Run, Unit
+from pnode.protocol.effects import Fetch, Keep, Run, Unit
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
@@ -72,6 +72,10 @@ class Workshop:
         seconds = file.size_bytes / host.network.link(source.number, host.number).bandwidth_bytes_per_s
         delay_s = host.network.delay_s(host.number, source.number) + host.network.delay_s(source.number, host.number)
         host.later(delay_s + seconds, self._fetched, file, source, max(seconds, 1e-6))
+
+    def keep(self, keep: Keep) -> None:
+        """Content that has come with a result."""
+        self.content.setdefault(keep.digest, FileRef("kept", len(keep.content), keep.digest))
 
     def _fetched(self, file: FileRef, source: "Host", seconds: float) -> None:
         host = self.host

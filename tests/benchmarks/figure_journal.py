@@ -70,7 +70,7 @@ async def measure(name: str, work_s: float, place: Path) -> None:
         cast(Callable[[Fetch], Awaitable[NoReturn]], never),
         cast(Callable[[Run], Awaitable[NoReturn]], never),
     )
-    driver = Driver(cast(Peer, core), NoNetwork(), journal, time.time, run, fetch, lambda _: None)
+    driver = Driver(cast(Peer, core), NoNetwork(), journal, time.time, run, fetch, lambda _: None, lambda _: None)
     began_s = time.perf_counter()
     async with trio.open_nursery() as nursery:
         await nursery.start(driver.serve, list)

@@ -111,7 +111,9 @@ def make(
 ) -> tuple[Driver, FakeOutside]:
     outside = FakeOutside()
     journal = journal or Journal(JournalFile(tmp_path / "journal.db"))
-    return Driver(cast(Peer, peer), outside, journal, clock, run_unit, no_fetch, lambda _: None), outside
+    return Driver(
+        cast(Peer, peer), outside, journal, clock, run_unit, no_fetch, lambda _: None, lambda _: None
+    ), outside
 
 
 def drive(scenario: Callable[[Driver], Awaitable[None]], driver: Driver, begin: list[Effect] | None = None) -> None:

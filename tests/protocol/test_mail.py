@@ -16,6 +16,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Deliver, Delivered, LedgerShown, LedgerWanted, SpecWanted
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import ForkError, Ledger, Statement, StatementKind
+from pnode.protocol.mail import CONFIRM_S
 from pnode.protocol.signed import BadSignatureError, Signed
 
 from .ledgers import statement
@@ -500,3 +501,20 @@ def test_whoever_passes_a_forked_segment_on_is_not_to_blame_but_it_does_not_coun
 
     assert circle["ann"].job.ledger.fingerprint() == before
     assert told(circle, "ann", "cid", Delivered) != []
+
+
+def test_what_comes_one_after_the_other_is_confirmed_together() -> None:
+    circle = alone()
+    job, circle["ann"].jobs.mail.confirm_within_s = circle["ann"].job, CONFIRM_S
+    first, second = feed(circle, "bob", (statement(ACCEPTED),), (statement(STARTED),))
+
+    circle.say("bob", "ann", Deliver(job.id, (first,), None))
+    circle.run(CONFIRM_S / 2)
+    circle.say("bob", "ann", Deliver(job.id, (second,), None))
+    before = told(circle, "ann", "bob", Delivered)
+    circle.run(CONFIRM_S / 2)
+
+    assert before == []
+    assert told(circle, "ann", "bob", Delivered) == [
+        Delivered(job.id, ((circle.id_of("bob"), 99, 0), (circle.id_of("bob"), 99, 1)))
+    ]

@@ -1,0 +1,56 @@
+"""Sweeping: what lies in a store's directories when a node starts, and what of it a crash has left over.
+
+    <root>/ab/cdef...            content, called after its digest
+    <root>/ab/cdef....chunks     the digests of its chunks
+    <root>/ab/cdef....part       the beginning of a download
+    <root>/new/                  on its way in
+
+Whatever else lies there is left alone.
+"""
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+
+PARTIAL_S_MAX = 3 * 86400.0
+"""A download that nobody has continued over a weekend is of no use to anybody."""
+
+STORE_NAME = re.compile(r"[0-9a-f]{62}(\.chunks|\.part)?")
+
+Found = list[tuple[bytes, int]]
+"""(digest, size in bytes)."""
+
+
+def sweep(root: Path, new: Path) -> tuple[Found, Found]:
+    """(content, the least recently used first; downloads that may go on) at `root`. Removes files on their way in,
+    lists of nothing and old downloads."""
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True, mode=0o700)
+    contents: list[tuple[float, bytes, int]] = []
+    downloads: Found = []
+    for directory in root.glob("[0-9a-f][0-9a-f]"):
+        with os.scandir(directory) as entries:
+            ours = {entry.name: entry.stat() for entry in entries if STORE_NAME.fullmatch(entry.name)}
+        for name, status in ours.items():
+            stem, _, kind = name.partition(".")
+            digest = bytes.fromhex(directory.name + stem)
+            fresh = time.time() - status.st_mtime < PARTIAL_S_MAX and f"{stem}.chunks" in ours
+            if kind == "":
+                contents.append((status.st_mtime, digest, status.st_size))
+            elif kind == "part" and fresh:
+                downloads.append((digest, status.st_size))
+            elif kind == "part" or (stem not in ours and f"{stem}.part" not in ours):
+                (directory / name).unlink()
+    return [(digest, size) for _, digest, size in sorted(contents)], downloads
+
+
+def part_path(path: Path) -> Path:
+    """Beside content: where its download is."""
+    return path.with_name(path.name + ".part")
+
+
+def chunks_path(path: Path) -> Path:
+    """Beside content or a download: where the digests of its chunks are."""
+    return path.with_name(path.name + ".chunks")

@@ -1,0 +1,122 @@
+"""A warm worker: one process that carries out Python calls, and the conversation with it (see `callee`)."""
+
+import json
+import secrets
+import signal
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+import trio
+
+from .allowance import ExecutorSettings
+from .callee import HEADER, THROUGH
+from .held import HeldDirectory, remove_tree
+from .printout import Printout
+from .processes import MARK, Command, Processes
+
+CALLEE = Path(__file__).with_name("callee.py")
+
+RECEIVE_BYTES = 65_536
+
+
+class WorkerDiedError(Exception):
+    """The process ended, or was ended, before it had answered."""
+
+
+class Worker:
+    """One process and its private directory."""
+
+    def __init__(self, session: str, work: HeldDirectory, settings: ExecutorSettings) -> None:
+        """Raises OSError."""
+        self.session = session
+        self.idle_since_s = 0.0
+        self._settings = settings
+        self._name = f"0-{secrets.token_hex(4)}"
+        self.root = work.make(self._name)
+        self._work = work
+        self.logs = tuple(Printout(log, self.root.make_file(log)) for log in ("stdout", "stderr"))
+        ours, self._theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self.how = ""
+        """How it ended."""
+
+    async def serve(self, processes: Processes, environment: Mapping[str, str]) -> None:
+        """Run the process to its end, whatever that is."""
+        words = [self._settings.python, "-P", str(CALLEE)]
+        stdout, stderr = self.logs
+        marked = {**environment, MARK: str(self.root.path)}
+        command = Command(words, self.root.path, marked, stdout.file, stderr.file, self._theirs.detach())
+        settings = self._settings
+        try:
+            with self._scope:
+                ended = await processes.run(
+                    command,
+                    self._look,
+                    file_bytes_max=settings.output_bytes_max,
+                    poll_s=settings.poll_s,
+                    grace_s=settings.grace_s,
+                )
+                self.how = ended.reason or _manner(ended.status)
+        except OSError as error:
+            self.how = f"could not be started: {error.strerror}"
+        finally:
+            self._ended.set()
+            with trio.CancelScope(shield=True):
+                await self._stream.aclose()
+
+    async def carry_out(self, order: Mapping[str, object]) -> AsyncGenerator[tuple[int, bytes, float], None]:
+        """Have it make the calls of a unit: what it says (kind, whole outcome, seconds) as it does, THROUGH last.
+        Raises WorkerDiedError."""
+        said = bytearray()
+        try:
+            await self._stream.send_all(json.dumps(order).encode() + b"\n")
+            while received := await self._stream.receive_some(RECEIVE_BYTES):
+                said += received
+                while (end := _end(said)) is not None:
+                    kind, _, seconds = HEADER.unpack_from(said)
+                    yield kind, bytes(said[:end]), seconds
+                    del said[:end]
+                    if kind == THROUGH:
+                        return
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        await self._ended.wait()
+        raise WorkerDiedError(self.how or "was ended")
+
+    @property
+    def is_gone(self) -> bool:
+        return self._ended.is_set() or self._scope.cancel_called
+
+    def dismiss(self) -> None:
+        """End it and all it has started."""
+        self._scope.cancel()
+
+    def remove(self) -> None:
+        """Remove its directory; blocks. Raises OSError if something must stay."""
+        remove_tree(self._name, self._work.file)
+
+    def _look(self) -> str:
+        most = self._settings.log_bytes_max
+        too_long = next((log.name for log in self.logs if log.size_bytes > most), "")
+        return f"printed more than {most >> 20} MiB to {too_long}" if too_long else ""
+
+
+def _end(said: bytearray) -> int | None:
+    """Where the first outcome ends; None if it is not whole."""
+    if len(said) < HEADER.size:
+        return None
+    end = HEADER.size + int(HEADER.unpack_from(said)[1])
+    return end if end <= len(said) else None
+
+
+def _manner(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}"
+    try:
+        return f"was killed by signal {-status} ({signal.Signals(-status).name})"
+    except ValueError:  # a real-time signal
+        return f"was killed by signal {-status}"

@@ -1,0 +1,372 @@
+"""A client's line to its node, which is a socket that a test answers by hand."""
+
+import concurrent.futures
+import gc
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pnode.node import line
+from pnode.node.callee import HEADER, VALUE, dump
+from pnode.node.callmessages import (
+    INLINE_BYTES_MAX,
+    Abandon,
+    Batch,
+    Came,
+    Ended,
+    Message,
+    Taken,
+    Unpacker,
+    Welcome,
+    pack,
+)
+from pnode.node.client import Cluster, connect
+from pnode.node.commands import NoNodeError
+from pnode.node.futures import JobLostError
+from pnode.node.home import calls_socket, parcel_file
+from pnode.node.parcel import ParcelError
+from pnode.protocol.ids import JobId, digest_of, job_text
+from pnode.protocol.jobspec import REPLICAS_MAX, FileRef
+
+SECONDS_MAX = 10.0
+"""Nothing here takes a hundredth of that."""
+
+
+class Node:
+    """What listens where a node would."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(os.fspath(calls_socket(home)))
+        self._listener.listen()
+        self._listener.settimeout(SECONDS_MAX)
+        self._client: socket.socket | None = None
+        self._unpacker = Unpacker()
+        self._heard: list[Message] = []
+
+    def accept(self, cores: int = 1) -> None:
+        """Take the next client."""
+        self.hang_up()
+        self._client, _ = self._listener.accept()
+        self._client.settimeout(SECONDS_MAX)
+        self._unpacker, self._heard = Unpacker(), []
+        self.say(Welcome("alpha", cores))
+
+    def hear(self) -> Message:
+        assert self._client is not None
+        while not self._heard:
+            received = self._client.recv(1 << 16)
+            assert received, "the client has hung up"
+            self._heard += self._unpacker.feed(received)
+        return self._heard.pop(0)
+
+    def hear_batch(self) -> Batch:
+        message = self.hear()
+        assert isinstance(message, Batch)
+        return message
+
+    def say(self, *messages: Message) -> None:
+        assert self._client is not None
+        self._client.sendall(b"".join(map(pack, messages)))
+
+    def answer(self, batch: Batch, value: object) -> None:
+        """As if each task were one call, and all of them came to this."""
+        payload = dump(value)
+        content = HEADER.pack(VALUE, len(payload), 0.5) + payload
+        file = FileRef("outcomes", len(content), digest_of(content))
+        self.say(*(Came(batch.number, at, file, content) for at in range(len(batch.tasks))))
+        self.say(Ended(batch.number, "done"))
+
+    def hang_up(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def stop(self) -> None:
+        """As a node that ends."""
+        self.hang_up()
+        self._listener.close()
+        calls_socket(self.home).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    node = Node(tmp_path)
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def cluster(node: Node) -> Iterator[Cluster]:
+    cluster = connect(node.home, name="try")
+    node.accept()
+    yield cluster
+    cluster.shutdown(wait=False, cancel_futures=True)
+    node.stop()
+    for thread in threading.enumerate():
+        if thread.name == "pnode-client":
+            thread.join(SECONDS_MAX)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "RECONNECT_S_MAX", 0.2)
+    monkeypatch.setattr(line, "RECONNECT_PAUSE_S", 0.005)
+
+
+def test_a_call_goes_to_the_node_and_what_came_of_it_comes_back(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    batch = node.hear_batch()
+    node.answer(batch, 32)
+
+    assert batch.name == "try: pow"
+    assert future.result(SECONDS_MAX) == 32
+
+
+def test_jobs_are_named_as_the_command_line_does(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    batch = node.hear_batch()
+    before = cluster.jobs
+    marker = cluster.submit(abs, 1)
+    node.say(Taken(batch.number, b"j" * 16))
+    node.answer(node.hear_batch(), 1)
+    marker.result(SECONDS_MAX)
+
+    assert (before, cluster.jobs) == ((), (job_text(JobId(b"j" * 16)),))
+    node.answer(batch, 32)
+    future.result(SECONDS_MAX)
+
+
+def test_where_no_node_is_there_is_no_cluster(tmp_path: Path) -> None:
+    with pytest.raises(NoNodeError, match="start one with 'pnode start'"):
+        connect(tmp_path)
+
+
+@pytest.mark.parametrize("replicas", [-1, REPLICAS_MAX + 1])
+def test_replicas_that_no_job_can_have_are_refused(tmp_path: Path, replicas: int) -> None:
+    with pytest.raises(ValueError, match=f"{replicas} replicas"):
+        connect(tmp_path, replicas=replicas)
+
+
+def test_a_program_may_be_called_anything(node: Node) -> None:
+    with connect(node.home, name="a/b\n" * 100) as cluster:
+        node.accept()
+        future = cluster.submit(pow, 2, 5)
+        batch = node.hear_batch()
+        node.answer(batch, 32)
+
+        assert batch.name.startswith("a?b?a?b?")
+        assert future.result(SECONDS_MAX) == 32
+
+
+def test_options_are_wishes_and_the_same_cluster(node: Node, cluster: Cluster) -> None:
+    cluster.options(cores=2, node="beta").submit(pow, 2, 5)
+    (task,) = node.hear_batch().tasks
+
+    assert (task.cores, task.hint) == (2, ("beta",))
+    with pytest.raises(ValueError, match="cores"):
+        cluster.options(cores=0)
+
+
+def test_what_cannot_travel_is_said_to_who_hands_it_in(cluster: Cluster) -> None:
+    lock = threading.Lock()
+
+    with pytest.raises(ParcelError, match="arguments of the call cannot travel"):
+        cluster.submit(id, lock)
+    with pytest.raises(ParcelError, match="the function acquire cannot travel"):
+        cluster.submit(lock.acquire)
+
+
+def test_calls_too_long_for_a_message_lie_in_a_file(node: Node, cluster: Cluster) -> None:
+    content = os.urandom(INLINE_BYTES_MAX)
+    cluster.submit(len, content)
+    batch = node.hear_batch()
+
+    assert not batch.parcel
+    assert content in parcel_file(node.home, batch.nonce).read_bytes()
+
+
+def test_calls_that_cannot_be_left_for_the_node_are_lost_and_no_others(node: Node, cluster: Cluster) -> None:
+    nowhere = node.home.with_name("away")
+    node.home.rename(nowhere)
+    future = cluster.submit(len, os.urandom(INLINE_BYTES_MAX))
+    with pytest.raises(JobLostError, match="cannot be left for the node"):
+        future.result(SECONDS_MAX)
+    nowhere.rename(node.home)
+    other = cluster.submit(pow, 2, 5)
+    node.answer(node.hear_batch(), 32)
+
+    assert other.result(SECONDS_MAX) == 32
+
+
+def test_a_node_that_comes_back_is_told_again_what_it_may_not_know(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    other = cluster.submit(abs, 1)
+    batches = [node.hear_batch()]
+    if len(batches[0].tasks) == 1:
+        batches.append(node.hear_batch())
+    node.accept()
+    again = [node.hear_batch() for _ in batches]
+    for batch in again:
+        node.answer(batch, 7)
+
+    assert again == batches
+    assert [future.result(SECONDS_MAX), other.result(SECONDS_MAX)] == [7, 7]
+
+
+def test_a_node_that_comes_back_is_told_again_that_nobody_wants_a_job(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    batch = node.hear_batch()
+    future.cancel()
+    first = node.hear()
+    node.accept()
+
+    assert first == Abandon(batch.number)
+    assert [node.hear(), node.hear()] == [batch, Abandon(batch.number)]
+
+
+def test_a_file_of_calls_is_left_again_for_a_node_that_comes_back(node: Node, cluster: Cluster) -> None:
+    cluster.submit(len, os.urandom(INLINE_BYTES_MAX))
+    batch = node.hear_batch()
+    parcel_file(node.home, batch.nonce).unlink()
+    node.accept()
+    node.hear_batch()
+
+    assert parcel_file(node.home, batch.nonce).exists()
+
+
+def test_when_the_node_does_not_come_back_everything_is_lost(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    node.hear_batch()
+    node.stop()
+
+    with pytest.raises(JobLostError, match="is gone"):
+        future.result(SECONDS_MAX)
+    with pytest.raises(RuntimeError, match="is gone"):
+        cluster.submit(pow, 2, 5)
+
+
+def test_a_node_that_hangs_up_on_what_it_is_told_is_given_up(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    with suppress(TimeoutError):
+        while not future.done():
+            node._listener.settimeout(0.3)
+            node.accept()
+
+    with pytest.raises(JobLostError, match="hangs up"):
+        future.result(SECONDS_MAX)
+
+
+def test_a_node_of_another_version_is_given_up(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    node.hear_batch()
+    assert node._client is not None
+    node._client.sendall(bytes(100_000))
+
+    with pytest.raises(JobLostError, match="another version"):
+        future.result(SECONDS_MAX)
+
+
+def test_after_the_shutdown_no_calls_are_taken(cluster: Cluster) -> None:
+    cluster.shutdown()
+    cluster.shutdown()
+
+    with pytest.raises(RuntimeError, match="was shut down"):
+        cluster.submit(pow, 2, 5)
+
+
+def test_the_shutdown_waits_for_what_is_under_way(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    batch = node.hear_batch()
+    closing = threading.Thread(target=cluster.shutdown)
+    closing.start()
+    closing.join(0.05)
+    waits = closing.is_alive()
+    node.answer(batch, 32)
+    closing.join(SECONDS_MAX)
+
+    assert waits
+    assert not closing.is_alive()
+    assert future.result(0) == 32
+
+
+def test_without_waiting_the_shutdown_is_over_at_once_and_values_come(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    cluster.shutdown(wait=False)
+    node.answer(node.hear_batch(), 32)
+
+    assert future.result(SECONDS_MAX) == 32
+
+
+def test_a_shutdown_can_cancel_what_is_not_over(node: Node, cluster: Cluster) -> None:
+    done = cluster.submit(pow, 2, 5)
+    node.answer(node.hear_batch(), 32)
+    done.result(SECONDS_MAX)
+    handed = cluster.submit(abs, 1)
+    batch = node.hear_batch()
+    behind = [cluster.submit(abs, handed) for _ in range(1000)]
+    cluster.shutdown(wait=False, cancel_futures=True)
+
+    assert node.hear() == Abandon(batch.number)
+    node.say(Ended(batch.number, "cancelled"))
+    assert not concurrent.futures.wait([handed, *behind], SECONDS_MAX).not_done
+    assert all(future.cancelled() for future in [handed, *behind])
+    assert done.result(0) == 32
+
+
+def test_nothing_is_left_open_after_the_shutdown(node: Node) -> None:
+    gc.collect()  # of earlier tests
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with connect(node.home) as cluster:
+        node.accept()
+        future = cluster.submit(pow, 2, 5)
+        node.answer(node.hear_batch(), 32)
+        future.result(SECONDS_MAX)
+    node.hang_up()
+    future.cancel()
+    del cluster
+    gc.collect()
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_cancelling_after_the_end_is_no_error(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    node.hear_batch()
+    node.stop()
+    with pytest.raises(JobLostError):
+        future.result(SECONDS_MAX)
+
+    assert not future.cancel()
+
+
+def test_who_rings_while_the_thread_is_awake_does_not_end_it(node: Node, cluster: Cluster) -> None:
+    served = cluster._line
+    for _ in range(50):  # as if others had said that they will ring, and had not got to it
+        served._rung = True
+        node.say(Welcome("alpha", 1))
+        future = cluster.submit(pow, 2, 5)
+        served._ringer.send(b"!")
+        node.answer(node.hear_batch(), 32)
+
+        assert future.result(SECONDS_MAX) == 32
+
+
+def test_many_threads_may_hand_in_at_once(node: Node, cluster: Cluster) -> None:
+    def hand_in(_: int) -> int:
+        return cluster.submit(abs, 1).result(SECONDS_MAX)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        handed = [threads.submit(hand_in, number) for number in range(64)]
+        while not all(each.done() for each in handed):
+            node._client.settimeout(0.2)  # type: ignore[union-attr]  # it is there
+            with suppress(TimeoutError):
+                node.answer(node.hear_batch(), 1)
+
+    assert [each.result() for each in handed] == [1] * 64
