@@ -1,6 +1,7 @@
 """`python -m tests.peers`: hold the contest, print what came out, and write it down if a page is named."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ ROUNDS = 3
 
 def main() -> int:
     asked = arguments()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that turns are ended, too
     workloads = [each for each in WORKLOADS if not asked.workload or each.key in asked.workload]
     wanted = [each for each in CONTESTANTS if not asked.name or each.name in asked.name]
     if asked.alone:
