@@ -96,6 +96,7 @@ def test_numbers_have_three_digits_that_count() -> None:
         "0", "0.0123", "1.23", "123", "12,345", "-2.50",
     ]  # fmt: skip
     assert shown(float("inf")) == "∞"
+    assert shown(0.9998) == "1.00"
 
 
 def test_the_columns_of_a_table_stand_below_each_other() -> None:
