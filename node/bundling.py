@@ -22,8 +22,8 @@ SHARES = 4
 SCOUTS_PER_CORE = 2
 """Of a function of which nothing is known: so many calls go first."""
 
-HOLD_S = 0.1
-"""A call that has not come back by then is long enough to be a task by itself."""
+HOLD_S = 5.0
+"""Calls that have not come back by then are long enough to be tasks by themselves. Until then every core has some."""
 
 BURST_S = 0.02
 """A burst is handed in this often, and calls that come this long after the last are none."""
@@ -48,6 +48,8 @@ class Call:
     kind: Kind
     waits_for: tuple[int, ...]
     """Numbers of the calls whose values it takes, each once."""
+    alone: bool = False
+    """Whether it must be a task by itself: a walltime is a task's."""
 
 
 @dataclass(slots=True)
@@ -73,9 +75,21 @@ class Pace:
         if kind in self._seconds or waiting <= scouts:
             return waiting
         if kind not in self._since_s:
-            self._since_s[kind] = now
             return scouts
         return 0 if now < self._since_s[kind] + HOLD_S else waiting
+
+    def hold(self, kind: Kind, now: float) -> None:
+        """Some calls of a kind are let go, and others held back."""
+        self._since_s.setdefault(kind, now)
+
+    def know_nothing(self, kind: Kind) -> None:
+        """What was let go has told nothing, or not about its kind: if that is not known yet, others may go first."""
+        if kind not in self._seconds:
+            self._since_s.pop(kind, None)
+
+    def is_awaited(self, kind: Kind) -> bool:
+        """Whether others of this kind are held back until it is heard how long the first ones took."""
+        return kind in self._since_s and kind not in self._seconds
 
     def look_again_s(self, now: float) -> float:
         """In how many seconds `may_go` may say something else though nothing was observed; inf if never."""
@@ -119,11 +133,11 @@ class Burst:
 
 def bundled(calls: Iterable[Call], pace: Pace) -> list[Sequence[Call]]:
     """The calls in tasks. No task waits for itself: what waits for the same calls does not wait for each other."""
-    alike: dict[Kind, list[Call]] = {}
+    alike: dict[tuple[Kind, tuple[int, ...], bool], list[Call]] = {}
     for call in calls:
-        alike.setdefault((call.kind, call.waits_for), []).append(call)
+        alike.setdefault((call.kind, call.waits_for, call.alone), []).append(call)
     bundles: list[Sequence[Call]] = []
     for group in alike.values():
-        size = pace.size(group[0].kind, len(group))
+        size = 1 if group[0].alone else pace.size(group[0].kind, len(group))
         bundles += [group[at : at + size] for at in range(0, len(group), size)]
     return bundles

@@ -56,6 +56,9 @@ HEADER = struct.Struct(">BQd")
 COUNTS = struct.Struct(">II")
 END = struct.Struct(">Q")
 
+NOT_MADE_S = 0.0
+"""What is said of a call that was not made, or of which nobody knows how long it took, since its process died."""
+
 FUNCTIONS_MAX = 256
 """Loaded functions that are kept, with what they have in their closures and globals."""
 
@@ -185,7 +188,7 @@ class Unit:
             if error is None:
                 return VALUE, payload, seconds
             if isinstance(error, NoValueError):
-                return error.kind, error.payload, seconds
+                return error.kind, error.payload, NOT_MADE_S
             return RAISED, pack_exception(error), seconds
         finally:
             del error  # as above

@@ -13,7 +13,7 @@ from .bundling import Call, Pace, bundled
 from .callee import HEADER
 from .callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES, Batch
 from .futures import OpenFile, Outcome, Payload
-from .parcel import pack_parcel
+from .parcel import Function, pack_parcel
 
 CALLS_MAX = 4096
 """Of one graph: so many tasks take half a megabyte of the two that a job may have."""
@@ -48,7 +48,7 @@ class Wishes:
         for what, wish, most in (("cores", self.cores, 2**16 - 1), ("memory_bytes", self.memory_bytes, 2**63 - 1)):
             if type(wish) is not int or not (what == "cores") <= wish <= most:
                 raise ValueError(f"{what} is {wish!r}, expected a whole number of at most {most}")
-        if not (isinstance(self.walltime_s, int | float) and 0 <= self.walltime_s < math.inf):
+        if type(self.walltime_s) not in (int, float) or not 0 <= self.walltime_s < math.inf:
             raise ValueError(f"walltime_s is {self.walltime_s!r}, expected seconds, 0 for no limit")
         if len(self.node.encode()) > NAME_BYTES_MAX:
             raise ValueError(f"no node is called {self.node[:40]!r}...")
@@ -59,10 +59,7 @@ class Made:
     """A call with everything that is needed to hand it in."""
 
     call: Call
-    function: int
-    """Number in the session."""
-    name: str
-    """Of the function, for people."""
+    function: Function
     body: bytes
     wishes: Wishes
 
@@ -86,15 +83,15 @@ class Graph:
 
 def graph_of(
     calls: Sequence[Made],
-    functions: Sequence[bytes],
     done: Mapping[int, Outcome],
     wanted: Container[int],
     pace: Pace,
 ) -> Graph:
     """Tasks for calls, each of which waits for others among them or for what is done.
 
-    `functions` and `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask
-    for. What nobody asks for, and other calls of the graph take, is not kept.
+    `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask for. What nobody
+    asks for, and other calls of the graph take, is not kept, unless others wait to
+    hear how long it took.
     """
     made = {each.call.number: each for each in calls}
     bundles = [[made[call.number] for call in bundle] for bundle in bundled((each.call for each in calls), pace)]
@@ -116,15 +113,16 @@ def graph_of(
     tasks: list[Task] = []
     first = 0
     for name, bundle, below, taken in zip(names, bundles, children, files, strict=True):
-        final = not below or any(each.call.number in wanted for each in bundle)
+        told = pace.is_awaited(bundle[0].call.kind)
+        final = told or not below or any(each.call.number in wanted for each in bundle)
         tasks.append(_task(name, bundle, first, tuple(below), tuple(taken), final, pace))
         first += len(bundle)
-    used = list(dict.fromkeys(each.function for each in calls))
+    functions = {each.function.number: each.function.content for each in calls}
     order = [each.body for bundle in bundles for each in bundle]
     return Graph(
         tuple(tasks),
         tuple(tuple(each.call.number for each in bundle) for bundle in bundles),
-        pack_parcel({number: functions[number] for number in used}, order, places),
+        pack_parcel(functions, order, places),
         earlier.values(),
         tuple(earlier.files),
     )
@@ -194,7 +192,7 @@ class _Earlier:
 def _name(bundle: Sequence[Made]) -> str:
     """What the task is called: after its function, and its first call."""
     more = f"+{len(bundle) - 1}" if len(bundle) > 1 else ""
-    return f"{bundle[0].name}.{bundle[0].call.number}{more}"
+    return f"{bundle[0].function.name}.{bundle[0].call.number}{more}"
 
 
 def _task(
@@ -212,7 +210,7 @@ def _task(
     return Task(
         name,
         children,
-        Program(ProgramKind.CALLS, (one.name, str(first), str(len(bundle)), PARCEL, *named)),
+        Program(ProgramKind.CALLS, (one.function.name, str(first), str(len(bundle)), PARCEL, *named)),
         final=final,
         cores=wishes.cores,
         memory_bytes=wishes.memory_bytes,
@@ -233,6 +231,8 @@ def outcomes_of(numbers: Sequence[int], file: FileRef, content: bytes, path: str
             raise EOFError("outcomes are missing")
         kind, size, seconds = HEADER.unpack(header)
         begin += HEADER.size
+        if source is None and len(content) < begin + size:
+            raise EOFError("an outcome is not whole")
         payload = Payload(content[begin : begin + size]) if source is None else Payload(b"", source, begin, size)
         yield number, Outcome(kind, payload, seconds, file, at)
         begin += size

@@ -7,15 +7,17 @@ becomes one job, and is told the outcomes of each task whose results are kept as
         |                            \\--the job says so--> ended: failed, cancelled
         +--> ended: refused
 
-A client that goes away stops nothing: its jobs go on. If it comes back, or the node does, it hands its open batches
-in again; their nonces say which jobs they are, and all outcomes are told once more.
+A client that goes away stops nothing: what it has handed in is taken in, and its jobs go on. If it comes back, or the
+node does, it hands its open batches in again; their nonces say which jobs they are, and all outcomes are told again.
 A client's misbehaviour ends its connection and nothing else.
 """
 
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -85,23 +87,63 @@ async def serve_calls(
     listener = listen_at(path)
     task_status.started()
     limit = trio.CapacityLimiter(CLIENTS_MAX)
-
-    async def serve(stream: trio.SocketStream) -> None:
-        async with stream, limit:
-            await _Client(node, stream).serve()
-
     try:
-        await trio.serve_listeners(serve, [listener])
+        async with trio.open_nursery() as nursery:
+            arrivals = _Arrivals(nursery)
+
+            async def serve(stream: trio.SocketStream) -> None:
+                async with stream, limit:
+                    await _Client(node, stream, arrivals).serve()
+
+            await trio.serve_listeners(serve, [listener])
     finally:
         path.unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A batch on its way to being a job."""
+
+    over: trio.Event = field(default_factory=trio.Event)
+    job: Job | None = None
+    refusal: str = ""
+
+
+class _Arrivals:
+    """All of them, each once, however often it is handed in meanwhile, and to its end, whoever goes away."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._arrivals: dict[bytes, _Arrival] = {}
+
+    async def job(self, nonce: bytes, submit: Callable[[], Awaitable[Job]]) -> Job:
+        """The job of this nonce, which `submit` makes if that is not under way. Raises RefusedError."""
+        arrival = self._arrivals.get(nonce)
+        if arrival is None:
+            arrival = self._arrivals[nonce] = _Arrival()
+            self._nursery.start_soon(self._arrive, nonce, submit, arrival)
+        await arrival.over.wait()
+        if arrival.job is None:
+            raise RefusedError(arrival.refusal)
+        return arrival.job
+
+    async def _arrive(self, nonce: bytes, submit: Callable[[], Awaitable[Job]], arrival: _Arrival) -> None:
+        try:
+            arrival.job = await submit()
+        except RefusedError as error:
+            arrival.refusal = str(error)
+        finally:
+            del self._arrivals[nonce]
+            arrival.over.set()
 
 
 class _Client:
     """One connection."""
 
-    def __init__(self, node: "Node", stream: trio.SocketStream) -> None:
+    def __init__(self, node: "Node", stream: trio.SocketStream, arrivals: _Arrivals) -> None:
         self._node = node
         self._stream = stream
+        self._arrivals = arrivals
         self._sending = trio.Lock()
         self._abandoned: dict[int, trio.Event] = {}
         """Of the batches that are not over."""
@@ -147,7 +189,7 @@ class _Client:
         """A batch, from its job's submission to its last outcome."""
         try:
             try:
-                job = await self._submit(batch)
+                job = await self._arrivals.job(batch.nonce, partial(self._submit, batch))
             except RefusedError as error:
                 await self._send(Ended(batch.number, "refused", str(error)))
                 return
@@ -166,8 +208,10 @@ class _Client:
         node, driver = self._node, self._driver()
         await node.pins.restored.wait()
         submission = Submission(node, driver, self._jobs(), self._neighbours(), batch.nonce)
+        parcel = parcel_file(node.options.home, batch.nonce)
         known = submission.known()
         if known is not None:
+            parcel.unlink(missing_ok=True)  # it was left once more
             return known
         mapper = mapper_called(MAPPER)
         try:
@@ -191,6 +235,7 @@ class _Client:
             raise RefusedError(f"these calls cannot be a job: {error}") from None
         finally:
             node.store.unpin(batch.nonce)
+            parcel.unlink(missing_ok=True)
 
     def _take_in(self, batch: Batch) -> list[FileRef]:
         """What comes with the batch and is too long for its specification, in the store, pinned for its nonce. Raises
@@ -201,7 +246,8 @@ class _Client:
             store.size_bytes(file.digest)
         files = []
         if not batch.parcel:
-            files.append(store.add_file(parcel_file(self._node.options.home, batch.nonce), PARCEL, owner=owner))
+            path = parcel_file(self._node.options.home, batch.nonce)
+            files.append(store.add_file(path, PARCEL, move=True, owner=owner))
         for name, content in ((PARCEL, batch.parcel), (VALUES, batch.values)):
             if len(content) > GIVEN_BYTES_MAX:
                 files.append(store.add_bytes(content, name, owner=owner))
@@ -221,6 +267,8 @@ class _Client:
             if not left and job.state.phase is Phase.DONE:
                 self._node.deliver(ResultsPulled(job.id))
                 return "done", ""
+            if left and job.released:
+                return "failed", "its results are not kept any more"
             if job.state.phase in (Phase.FAILED, Phase.CANCELLED):
                 return job.state.phase.value, job_reason(job, self._directory())
             await trio.sleep(SHARE * looked_s)

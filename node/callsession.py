@@ -12,12 +12,12 @@ used by one thread at a time.
 import math
 import os
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .bundling import Kind, Pace
-from .callee import VALUE
+from .callee import NOT_MADE_S, VALUE
 from .callgraph import Graph, Made, Room, graph_of, outcomes_of
 from .callmessages import Abandon, Batch, Came, Ended, Message, Taken, Welcome
 from .futures import CallError, Future, JobLostError, Outcome, exception_of
@@ -78,7 +78,6 @@ class Session:
     pace: Pace = field(default_factory=Pace)
     key: str = field(default_factory=lambda: os.urandom(8).hex())
     """Of all its jobs: their calls share processes."""
-    functions: list[bytes] = field(default_factory=list)
     batches: dict[int, Handed] = field(default_factory=dict)
     _open: deque[Open] = field(default_factory=deque)
     """To be looked at."""
@@ -87,6 +86,8 @@ class Session:
     _behind: dict[int, list[Open]] = field(default_factory=dict)
     """Number of a call -> those that take its value."""
     _count: int = 0
+    _to_sweep: bool = False
+    """Whether something that is held back may have been cancelled."""
 
     def add(self, call: Open) -> None:
         """Somebody wants this call made."""
@@ -108,6 +109,7 @@ class Session:
         """Somebody has cancelled a future. What the node is to be told."""
         future.begin()
         self._look_behind(future.number)
+        self._to_sweep = bool(self._held)
         for number, batch in self.batches.items():
             if batch.wanted.pop(future.number, None) is not None and not batch.wanted:
                 batch.abandoned = True
@@ -122,6 +124,8 @@ class Session:
 
     def hand_in(self, now: float) -> Iterator[Batch]:
         """Everything that can go now."""
+        if self._to_sweep:
+            self._sweep()
         for kind in [kind for kind in self._held if self.pace.may_go(kind, len(self._held[kind]), now)]:
             self._open.extendleft(reversed(self._held.pop(kind)))
         while self._open and len(self.batches) < BATCHES_MAX:
@@ -149,8 +153,21 @@ class Session:
             self._fail(call, JobLostError(reason))
 
     @property
+    def expects(self) -> bool:
+        """Whether any outcomes are still to come."""
+        return any(batch.left for batch in self.batches.values())
+
+    @property
     def is_idle(self) -> bool:
         return not (self.batches or self._open or self._held or self._behind)
+
+    def _sweep(self) -> None:
+        """What was cancelled is not held back any longer."""
+        self._to_sweep = False
+        for kind, calls in list(self._held.items()):
+            self._held[kind] = deque(call for call in calls if not call.future.cancelled())
+            if not self._held[kind]:
+                del self._held[kind]
 
     def _waiting(self) -> list[Open]:
         return [each for calls in (self._open, *self._held.values(), *self._behind.values()) for each in calls]
@@ -160,7 +177,8 @@ class Session:
     def _ready(self, now: float) -> list[Open]:
         """The next calls of one batch, each after those it takes from."""
         ready: dict[int, Open] = {}
-        quotas: dict[Kind, int] = {}
+        quotas: dict[Kind, float] = {}
+        alike = Counter(each.made.call.kind for each in self._open)
         room = Room()
         while self._open:
             call = self._open.popleft()
@@ -168,8 +186,11 @@ class Session:
                 continue
             kind = call.made.call.kind
             if kind not in quotas:
-                waiting = 1 + sum(each.made.call.kind == kind for each in self._open)
-                quotas[kind] = self.pace.may_go(kind, waiting, now)
+                waiting = max(1, alike[kind])
+                may_go = self.pace.may_go(kind, waiting, now)
+                if may_go < waiting:
+                    self.pace.hold(kind, now)
+                quotas[kind] = math.inf if may_go >= waiting else may_go  # those that stand behind these, too
             if quotas[kind] <= 0:
                 self._held.setdefault(kind, deque()).append(call)
                 continue
@@ -222,9 +243,9 @@ class Session:
             if sys.getrefcount(futures[-1]) > ONLY_HERE or futures[-1].is_called_back:
                 wanted[futures[-1].number] = futures[-1]
             futures.pop()
-        graph = graph_of(made, self.functions, done, wanted, self.pace)
+        graph = graph_of(made, done, wanted, self.pace)
         self._count += 1
-        names = list(dict.fromkeys(each.name for each in made))
+        names = list(dict.fromkeys(each.function.name for each in made))
         name = f"{self.name}: {', '.join(names[:NAMES_MAX])}{', ...' if len(names) > NAMES_MAX else ''}"
         message = graph.batch(self._count, os.urandom(16), name, self.key, self.replicas)
         kinds = {each.call.number: each.call.kind for each in made}
@@ -241,7 +262,10 @@ class Session:
         numbers = batch.graph.numbers[message.task]
         try:
             for number, outcome in outcomes_of(numbers, message.file, message.content, message.path):
-                self.pace.observe(batch.kinds[number], outcome.seconds)
+                if outcome.seconds == NOT_MADE_S:
+                    self.pace.know_nothing(batch.kinds[number])
+                else:
+                    self.pace.observe(batch.kinds[number], outcome.seconds)
                 future = batch.wanted.pop(number, None)
                 if future is not None:
                     self._resolve(future, outcome)
@@ -255,6 +279,7 @@ class Session:
 
     def _lost(self, batch: Handed, numbers: Iterable[int], state: str, reason: str) -> None:
         for number in numbers:
+            self.pace.know_nothing(batch.kinds[number])
             future = batch.wanted.pop(number, None)
             if future is None:
                 continue

@@ -2,7 +2,7 @@
 
     starting -> idle <-> busy
                  |         |
-                 |         +-- its unit is cancelled or out of time, or it dies --> gone
+                 |         +-- its unit is cancelled, its call is out of time, or it dies --> gone
                  +-- unused for IDLE_S, or others are wanted in its place --> gone
 
 A worker serves one session of one client (the key of the unit's item), so that what one program does to its process
@@ -11,7 +11,8 @@ is nobody else's business, and what it keeps there, modules and caches, is there
 
 A process that dies takes nothing with it but the call that it was at: the outcomes of the others are in the file, and
 the next process goes on behind them. The call is made again, CALLS_DIED_MAX times in all; then its outcome is that.
-So a unit does not fail by what its calls do. It fails if it runs out of time, or by the machine's fault.
+That holds at once for a call that runs longer than its walltime. So a unit does not fail by what its calls do, and
+the others of its job have their values. It fails by the machine's fault.
 """
 
 import base64
@@ -20,9 +21,8 @@ import logging
 import math
 import os
 import secrets
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ from pnode.protocol.jobspec import FileRef
 from pnode.protocol.statements import CONTENT_BYTES_MAX
 
 from .allowance import ExecutorSettings
-from .callee import DIED, HEADER, SPILLED, THROUGH
+from .callee import DIED, HEADER, NOT_MADE_S, SPILLED, THROUGH
 from .held import HeldDirectory
 from .printout import Printout
 from .processes import Processes
@@ -127,19 +127,19 @@ class Crew:
         pins = f"crew-{next(self._numbers)}".encode()
         self._store.pin(pins, [file.digest for file in run.calls[0]])
         try:
-            with self._begun(run) as part:
-                with trio.move_on_after(run.task.walltime_s or math.inf) as limit:
-                    await self._work_at(part)
-                return await self._keep(part, limit.cancelled_caught)
+            async with self._begun(run) as part:
+                await self._work_at(part)
+                return await self._keep(part)
         except (OSError, StoreError) as error:  # this machine's fault: another one may do better
             nothing = FileRef("nothing", 0, self._nothing.digest)
             return RunEnded(run.unit, f"cannot make calls: {error}", 0, (), nothing, nothing, "", 0.0, ours=True)
         finally:
             self._store.unpin(pins)
 
-    @contextmanager
-    def _begun(self, run: Run) -> Iterator[_Part]:
-        """A unit with its worker, which is kept if it has done all of it. Raises OSError."""
+    @asynccontextmanager
+    async def _begun(self, run: Run) -> AsyncIterator[_Part]:
+        """A unit with its worker, which is kept if it has done all of it; else it has ended afterwards. Raises
+        OSError."""
         worker = self._take(dict(run.environment).get("PNODE_ITEM_KEY", ""))
         part = _Part(run, f"outcomes-{next(self._numbers)}", worker)
         try:
@@ -148,27 +148,36 @@ class Crew:
             if part.done == part.count:
                 self._give_back(part.worker)
             else:  # cancelled, or worse: it may be busy for ever
-                part.worker.dismiss()
+                await part.worker.end()
             if part.spilled:
                 with suppress(FileNotFoundError):
                     os.unlink(part.name, dir_fd=self._place.file)
 
     async def _work_at(self, part: _Part) -> None:
         """Raises OSError."""
+        walltime_s = part.run.task.walltime_s
         while part.done < part.count:
             try:
-                async with aclosing(part.worker.carry_out(self._order(part))) as saying:
-                    async for kind, outcome, seconds in saying:
-                        if kind == THROUGH:
-                            part.seconds += seconds
-                            part.done = part.count
-                        elif kind == SPILLED:
-                            part.spilled = True
-                        else:
-                            part.short += outcome
-                            part.done += 1
+                with trio.move_on_after(walltime_s or math.inf) as limit:
+                    await self._listen(part)
+                if limit.cancelled_caught and part.done < part.count:
+                    await part.worker.end()
+                    self._go_on(part, f"ran longer than its walltime of {walltime_s:g} s", for_good=True)
             except WorkerDiedError as error:
                 self._go_on(part, str(error))
+
+    async def _listen(self, part: _Part) -> None:
+        """To the worker of a unit, until that is through. Raises WorkerDiedError and OSError."""
+        async with aclosing(part.worker.carry_out(self._order(part))) as saying:
+            async for kind, outcome, seconds in saying:
+                if kind == THROUGH:
+                    part.seconds += seconds
+                    part.done = part.count
+                elif kind == SPILLED:
+                    part.spilled = True
+                else:
+                    part.short += outcome
+                    part.done += 1
 
     @property
     def _place(self) -> HeldDirectory:
@@ -198,9 +207,9 @@ class Crew:
             "environment": {**dict(run.environment), **dict(run.task.environment), **facts},
         }
 
-    def _go_on(self, part: _Part, how: str) -> None:
-        """A process has died: with another one, behind what it has done. From now on outcomes are in the file, since
-        the next does not know the ones before. Raises OSError."""
+    def _go_on(self, part: _Part, how: str, *, for_good: bool = False) -> None:
+        """A process has died: with another one, behind what it has done; if it was `for_good`, behind the call it
+        died of. From now on outcomes are in the file, since the next does not know those before. Raises OSError."""
         done = part.done
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         file = os.open(part.name, flags, 0o600, dir_fd=self._place.file)
@@ -216,24 +225,22 @@ class Crew:
             part.died_at = done
             part.notices.append(f"the process for call {done + 1} of {part.count} {how}")
             logger.warning("task=%s %s", part.run.unit.task, part.notices[-1])
-            if part.died == CALLS_DIED_MAX:
-                text = f"the process {how}, {CALLS_DIED_MAX} times in a row".encode()
-                os.write(file, HEADER.pack(DIED, len(text), 0.0) + text)
+            if for_good or part.died == CALLS_DIED_MAX:
+                text = f"the process {how}{'' if for_good else f', {CALLS_DIED_MAX} times in a row'}".encode()
+                os.write(file, HEADER.pack(DIED, len(text), NOT_MADE_S) + text)
                 done += 1
         finally:
             os.close(file)
         part.done = done
-        part.worker = self._take(part.worker.session)
+        last, part.worker = part.worker, self._take(part.worker.session)
+        part.worker.take_over(last)
 
-    async def _keep(self, part: _Part, timed_out: bool) -> RunEnded:
+    async def _keep(self, part: _Part) -> RunEnded:
         """Bring what a unit has come to into the store. Raises OSError and StoreError."""
         run, (stdout, stderr) = part.run, part.worker.logs
         stderr.note(part.notices)
         tail = stderr.tail()
         out, err = [await self._keep_log(log, run.unit.job) for log in (stdout, stderr)]
-        if timed_out:
-            reason = f"ran longer than its walltime of {run.task.walltime_s:g} s"
-            return RunEnded(run.unit, reason, -signal.SIGTERM, (), out, err, tail, part.seconds, timed_out=True)
         if part.spilled:
             take = partial(self._store.take_file, self._place.file, part.name, run.task.name, owner=run.unit.job)
             file = await trio.to_thread.run_sync(take)
@@ -251,7 +258,7 @@ class Crew:
         with log.reader() as content:
             add = partial(self._store.add_open, content, log.name, size, owner=job)
             kept = await trio.to_thread.run_sync(add)
-        os.ftruncate(log.file, 0)
+        log.clear()
         return kept
 
     def _take(self, session: str) -> Worker:
@@ -259,6 +266,7 @@ class Crew:
         for worker in reversed(self._idle):
             if worker.session == session and not worker.is_gone:
                 self._idle.remove(worker)
+                worker.begin()
                 return worker
         assert self._nursery is not None, "the crew is served"
         worker = Worker(session, self._work, self._settings)
@@ -266,12 +274,14 @@ class Crew:
         return worker
 
     async def _employ(self, worker: Worker) -> None:
-        await worker.serve(self._processes, self._environment)
         try:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(worker.remove)
-        except OSError as error:
-            logger.warning("cannot remove the directory of a worker: %s", error)
+            await worker.serve(self._processes, self._environment)
+        finally:
+            try:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(worker.remove)
+            except OSError as error:
+                logger.warning("cannot remove the directory of a worker: %s", error)
 
     def _give_back(self, worker: Worker) -> None:
         worker.idle_since_s = trio.current_time()

@@ -136,6 +136,8 @@ class Future(concurrent.futures.Future[T], Generic[T]):
             if not isinstance(payload, Payload):
                 return
             value, trouble = _loaded(payload)
+            if isinstance(trouble, KeyboardInterrupt):  # of whoever waits here, and no news of the value
+                raise trouble
             with self._condition:
                 if trouble is None:
                     self._result = cast(T, value)

@@ -18,6 +18,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TypeVar, cast
 
 from pnode.protocol.errors import RemoteProtocolError
@@ -30,7 +31,7 @@ from .callsession import Open, Session
 from .commands import NoNodeError
 from .futures import Future
 from .home import calls_socket, last_failure, parcel_file
-from .parcel import name_of, pack_call, pack_function
+from .parcel import Function, name_of, pack_call, pack_function
 
 T = TypeVar("T")
 
@@ -46,8 +47,8 @@ HANGUPS_MAX = 5
 
 RECEIVE_BYTES = 1 << 18
 
-FUNCTIONS_MAX = 1024
-"""Functions whose pickles are kept; one that is made anew for each call is pickled for each call."""
+FUNCTIONS_MAX = 2048
+"""Pickles that are kept, each under two keys; a function that is made anew for each call is pickled for each call."""
 
 
 class _GoneError(Exception):
@@ -72,7 +73,9 @@ class Line:
         self._rung = False
         self._lock = threading.Lock()
         """Of the functions, and of whether calls are taken."""
-        self._functions: OrderedDict[Callable[..., object], int] = OrderedDict()
+        self._functions: OrderedDict[Callable[..., object] | bytes, Function] = OrderedDict()
+        """By themselves if they last, and by what they are as bytes."""
+        self._function_numbers = itertools.count()
         self._numbers = itertools.count()
         self._closing = False
         self._calling_off = False
@@ -87,11 +90,11 @@ class Line:
         """As `client.Cluster.submit`."""
         self._check_open()
         function = self._function(fn)
-        body, takes = pack_call(function, args, kwargs)
+        body, takes = pack_call(function.number, args, kwargs)
         number = next(self._numbers)
         future: Future[T] = Future(number, self._cancel)
-        call = Call(number, (function, wishes), tuple(each.number for each in takes))
-        made = Made(call, function, name_of(fn), body, wishes)
+        call = Call(number, (function.number, wishes), tuple(each.number for each in takes), bool(wishes.walltime_s))
+        made = Made(call, function, body, wishes)
         with self._lock:
             self._check_open()
             self._inbox.append(Open(made, cast(Future[object], future), takes))
@@ -116,21 +119,25 @@ class Line:
         if self._closing:
             raise RuntimeError(f"no call can be handed in any more: {self._why_over}")
 
-    def _function(self, fn: Callable[..., object]) -> int:
+    def _function(self, fn: Callable[..., object]) -> Function:
+        """What is called. A function is as it was when it was handed in first; what else can be called may have been
+        changed since, as the object has been that a method is of."""
+        lasting = _lasts(fn)
         with self._lock:
-            try:
-                known = self._functions.get(fn)
-            except TypeError:  # nothing that can be looked up
-                return self._new_function(fn)
-            if known is None:
-                known = self._functions[fn] = self._new_function(fn)
-                if len(self._functions) > FUNCTIONS_MAX:
-                    self._functions.popitem(last=False)
+            known = self._functions.get(fn) if lasting else None
+        if known is not None:
             return known
-
-    def _new_function(self, fn: Callable[..., object]) -> int:
-        self._session.functions.append(pack_function(fn))
-        return len(self._session.functions) - 1
+        content = pack_function(fn)
+        with self._lock:
+            known = self._functions.get(content)
+            if known is None:
+                known = Function(next(self._function_numbers), content, name_of(fn))
+            self._functions[content] = known
+            if lasting:
+                self._functions[fn] = known
+            while len(self._functions) > FUNCTIONS_MAX:
+                self._functions.popitem(last=False)
+        return known
 
     def _cancel(self, future: Future[object]) -> None:
         self._cancelled.append(future)
@@ -173,7 +180,7 @@ class Line:
         self._take_in()
         self._hear()
         now = time.monotonic()
-        if not self._burst.wait_s(now):
+        if not (self._session.expects and self._burst.wait_s(now)):  # where nothing is to come, nothing is won
             self._burst.went(now)
             for batch in self._session.hand_in(now):
                 self._say(batch)
@@ -257,6 +264,13 @@ class Line:
                 self._say(message)
             return ""
         return f"the node at {self._home} is gone; what it has handed on is made without it"
+
+
+def _lasts(fn: object) -> bool:
+    """Whether it stays what it was when it was pickled, as far as one can tell."""
+    if isinstance(fn, BuiltinFunctionType):
+        return isinstance(fn.__self__, ModuleType)
+    return isinstance(fn, FunctionType | type)
 
 
 def _connected(home: Path) -> socket.socket:

@@ -6,6 +6,7 @@ import pickle
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,12 +19,26 @@ from .futures import Future
 PLAIN = (int, float, str, bytes, bool, type(None))
 """Arguments of these types are the same everywhere and name nothing of the caller's program."""
 
+INSTALLED = frozenset(("site-packages", "dist-packages"))
+"""Also a user's own, or a distribution's, of which `sysconfig` does not know."""
+
 NAME_BYTES_MAX = 60
 """Of the name of a function or of a program: a job's has four of them, and 255 are a name's limit."""
 
 
 class ParcelError(Exception):
     """Something cannot travel: it cannot be pickled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as it travels."""
+
+    number: int
+    """In its session."""
+    content: bytes
+    name: str
+    """For people."""
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
@@ -46,6 +61,7 @@ def pack_call(
     """A call as bytes, and the futures in it, each once. Raises ParcelError."""
     if not kwargs and all(type(each) in PLAIN for each in args):
         return pickle.dumps((function, args, kwargs), pickle.HIGHEST_PROTOCOL), ()
+    _all_beside_by_value(len(sys.modules), next(reversed(sys.modules)))
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     try:
@@ -58,6 +74,7 @@ def pack_call(
 def pack_function(function: Callable[..., object]) -> bytes:
     """A function as bytes: by value, unless its module is installed. Raises ParcelError."""
     _by_value(function)
+    _all_beside_by_value(len(sys.modules), next(reversed(sys.modules)))
     try:
         return bytes(cloudpickle.dumps(function))
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
@@ -92,9 +109,25 @@ def pack_parcel(
 
 
 def _by_value(function: object) -> None:
-    """A module that lies beside the caller's program is not on other machines: it travels with the function."""
+    """A module that is not installed is not on other machines: it travels with the function."""
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     if module is not None and module.__name__ != "__main__" and not _is_installed(module):
+        cloudpickle.register_pickle_by_value(module)
+
+
+@functools.lru_cache(maxsize=1)
+def _all_beside_by_value(_count: int, _newest: str) -> None:
+    """The same for all modules that lie beside the program, once for so many modules of which this is the newest:
+    also what a function only uses, and classes of arguments, may be from there."""
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if program is None:  # somebody types
+        return
+    place = Path(program).resolve().parent
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        ours = name == "__main__" or name.partition(".")[0] == __name__.partition(".")[0]
+        if file is None or ours or not Path(file).resolve().is_relative_to(place) or _is_installed(module):
+            continue
         cloudpickle.register_pickle_by_value(module)
 
 
@@ -110,4 +143,4 @@ def _is_installed(module: ModuleType) -> bool:
     if file is None:  # built in
         return True
     path = Path(file).resolve()
-    return any(path.is_relative_to(place) for place in _installed_places())
+    return not INSTALLED.isdisjoint(path.parts) or any(path.is_relative_to(place) for place in _installed_places())

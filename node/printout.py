@@ -12,6 +12,9 @@ TAIL_CHARACTERS_MAX = 2000
 TAIL_BYTES_MAX = 4000
 """A text in a statement has at most 4,096 bytes."""
 
+CARRIED_BYTES_MAX = 64 * 1024
+"""Of what a process has printed in the end that another one follows."""
+
 
 class Printout:
     """One file of what was printed. Closed when it is let go, at the latest."""
@@ -28,9 +31,16 @@ class Printout:
 
     def note(self, notices: list[str]) -> None:
         """Add lines of ours."""
-        lines = "".join(f"pnode: {notice}\n" for notice in notices).encode(errors="backslashreplace")
-        while lines:
-            lines = lines[os.write(self.file, lines) :]
+        self._add("".join(f"pnode: {notice}\n" for notice in notices).encode(errors="backslashreplace"))
+
+    def note_end_of(self, other: "Printout") -> None:
+        """Add what another one has at its end."""
+        self._add(os.pread(other.file, CARRIED_BYTES_MAX, max(other.size_bytes - CARRIED_BYTES_MAX, 0)))
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        if self.size_bytes:
+            os.ftruncate(self.file, 0)
 
     def tail(self) -> str:
         """Its end as text, within both bounds."""
@@ -47,3 +57,7 @@ class Printout:
 
     def close(self) -> None:
         self._close()
+
+    def _add(self, content: bytes) -> None:
+        while content:
+            content = content[os.write(self.file, content) :]

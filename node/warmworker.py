@@ -40,9 +40,10 @@ class Worker:
         ours.setblocking(False)
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
         self._scope = trio.CancelScope()
-        self._ended = trio.Event()
-        self.how = ""
-        """How it ended."""
+        self.ended = trio.Event()
+        """The process, and all it had started."""
+        self._how = ""
+        self._trouble: OSError | None = None
 
     async def serve(self, processes: Processes, environment: Mapping[str, str]) -> None:
         """Run the process to its end, whatever that is."""
@@ -60,17 +61,17 @@ class Worker:
                     poll_s=settings.poll_s,
                     grace_s=settings.grace_s,
                 )
-                self.how = ended.reason or _manner(ended.status)
+                self._how = ended.reason or _manner(ended.status)
         except OSError as error:
-            self.how = f"could not be started: {error.strerror}"
+            self._trouble = error
         finally:
-            self._ended.set()
+            self.ended.set()
             with trio.CancelScope(shield=True):
                 await self._stream.aclose()
 
     async def carry_out(self, order: Mapping[str, object]) -> AsyncGenerator[tuple[int, bytes, float], None]:
         """Have it make the calls of a unit: what it says (kind, whole outcome, seconds) as it does, THROUGH last.
-        Raises WorkerDiedError."""
+        Raises WorkerDiedError, and OSError if the process could not be started."""
         said = bytearray()
         try:
             await self._stream.send_all(json.dumps(order).encode() + b"\n")
@@ -84,16 +85,35 @@ class Worker:
                         return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
-        await self._ended.wait()
-        raise WorkerDiedError(self.how or "was ended")
+        await self.ended.wait()
+        if self._trouble is not None:
+            raise OSError(f"their process could not be started: {self._trouble.strerror}")
+        raise WorkerDiedError(self._how or "was ended")
 
     @property
     def is_gone(self) -> bool:
-        return self._ended.is_set() or self._scope.cancel_called
+        return self.ended.is_set() or self._scope.cancel_called
+
+    def begin(self) -> None:
+        """It is to work for another unit: what was printed for the last one, by a thread that it left say, is not of
+        this one."""
+        for log in self.logs:
+            log.clear()
+
+    def take_over(self, other: "Worker") -> None:
+        """It goes on with the unit of one that has ended, in whose logs it goes on as well."""
+        for log, begun in zip(self.logs, other.logs, strict=True):
+            log.note_end_of(begun)
 
     def dismiss(self) -> None:
         """End it and all it has started."""
         self._scope.cancel()
+
+    async def end(self) -> None:
+        """The same, and return when it has ended."""
+        self.dismiss()
+        with trio.CancelScope(shield=True):
+            await self.ended.wait()
 
     def remove(self) -> None:
         """Remove its directory; blocks. Raises OSError if something must stay."""

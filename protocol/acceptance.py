@@ -7,7 +7,8 @@ unit has finished with different outputs its item is *contested* and is gone thr
 unit's finished attempts that agree with the results of its parents, that one is accepted which
 
     1. the job was concluded with: by going up from what the author of the earliest CONCLUDED kept of the final
-       results to all that these were computed from; nothing else is accepted there any more,
+       results, of several the one it has said so of last, to all that these were computed from; nothing else is
+       accepted there any more,
     2. can be had: nobody has said LOST,
     3. leads, in the same way, to any final result that was kept,
     4. was kept itself,
@@ -21,6 +22,7 @@ it cannot be had, whoever else needs it would wait for ever, since it never come
 what was kept itself, too: its keepers may be gone.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 from .attempts import Attempt, UnitKey, UnitState
@@ -132,8 +134,12 @@ class Acceptance:
             unit = self._units.get((task, item), UnitState())
             kept = [attempt for attempt in unit.in_phase("finished") if attempt.keepers]
             if kept:
-                best[task] = max(kept, key=lambda each: (self.concluder in each.keepers, each.key))
+                best[task] = max(kept, key=lambda each: (self._kept_s(each), each.key))
         return best
+
+    def _kept_s(self, attempt: Attempt) -> float:
+        """When the concluder has said last that it keeps this: it copies what counts, whenever that is another."""
+        return -math.inf if self.concluder is None else attempt.keepers.get(self.concluder, -math.inf)
 
     def _chain(self, item: int, ends: dict[int, Attempt]) -> dict[int, Marks]:
         """What these results, and what they were computed from, were computed from: by task, which marks agree with

@@ -106,6 +106,8 @@ class Attempt:
     """What it wrote, in eight bytes (`outputs_mark`); empty until it has finished."""
     keepers: dict[NodeId, float] = field(default_factory=dict)
     """Replicas that have said that they have a copy of everything it wrote, and when last."""
+    is_here_after_all: bool = False
+    """One of them has said so again, the job having been cancelled for want of it."""
     without: dict[NodeId, float] | None = None
     """Who has said that it cannot be had, and so has no copy itself, and when last; None if nobody has."""
     lost: Told | None = None
@@ -275,9 +277,10 @@ def note_progress(attempt: Attempt, statement: Statement) -> None:
         attempt.phase = proved
 
 
-def note_copy(attempt: Attempt, author: NodeId, at_s: float) -> None:
+def note_copy(attempt: Attempt, author: NodeId, statement: Statement) -> None:
     """A replica has a copy."""
-    attempt.keepers[author] = max(attempt.keepers.get(author, at_s), at_s)
+    attempt.keepers[author] = max(attempt.keepers.get(author, statement.at_s), statement.at_s)
+    attempt.is_here_after_all = attempt.is_here_after_all or bool(statement.text)
 
 
 def note_loss(attempt: Attempt, author: NodeId, statement: Statement) -> None:

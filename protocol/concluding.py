@@ -1,11 +1,14 @@
 """Concluding: whoever leads a job says when nobody need do anything more about it.
 
     running --every unit has a result that counts, each final one a copy--> done
-    done --every replica has a copy of every final result; or CONCLUDE_S_MAX has passed--> concluded
+    done --every replica has a copy of every final result; or CONCLUDE_S_MAX has passed, a living one has, and of
+           contested items whoever leads--> concluded
     done --a copy dies with its keeper, and it was the only one--> running
 
 People wait for the job to be done and not for its conclusion: what is between them is the time in which the results
 could still be lost. A replica that cannot get its copies, since it is slow or cut off, does not hold it up for ever.
+But where results are contested (`acceptance`) those count from then on that are kept by whoever says so, who must not
+have copies of others only.
 """
 
 from .desk import Desk
@@ -36,6 +39,8 @@ class Concluding:
         """Something was said about a unit."""
         if statement.kind in (StatementKind.FINISHED, StatementKind.LOST):
             self.changed(job)
+        elif statement.kind == StatementKind.KEPT and job.state.acceptance.is_contested(statement.item):
+            job.kept_up_to = min(job.kept_up_to, statement.item * len(job.final_tasks))  # others may count by that
         self.look(job, now)
 
     def look(self, job: Job, now: float) -> None:
@@ -63,7 +68,7 @@ class Concluding:
             if all(self._is_safe(job, key) for key in map(job.final, range(job.finals))):
                 self._conclude(job, now)
             else:
-                self.look(job, now)  # a result has just died with its last keeper, and is being computed again
+                self.look(job, now)  # one has just died with its last keeper, or this node has another in its place
 
     def _conclude(self, job: Job, now: float) -> None:
         self.rest(job)
@@ -82,9 +87,13 @@ class Concluding:
         return True
 
     def _is_safe(self, job: Job, key: UnitKey) -> bool:
-        return key[1] in job.state.settlement or any(
-            not self.desk.is_gone(node) for node in self.desk.copies(job, key, _result(job, key))
-        )
+        """Whether somebody who is there has a copy of a result; this node, where by its word another would count."""
+        if key[1] in job.state.settlement:
+            return True
+        keepers = self.desk.copies(job, key, _result(job, key))
+        if job.state.acceptance.is_contested(key[1]):
+            return self.desk.me in keepers
+        return any(not self.desk.is_gone(node) for node in keepers)
 
 
 def _result(job: Job, key: UnitKey) -> Attempt:

@@ -19,6 +19,9 @@ PAUSE_S = 5.0
 
 PAUSE_S_MAX = 300.0
 
+COPIED = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
+"""What a copy of a result may follow from."""
+
 
 class Copies:
     """The results that this node copies."""
@@ -50,14 +53,25 @@ class Copies:
         for key in tuple(job.copying):
             self._put_away(job, key)
 
+    def heard(self, job: Job, statement: Statement, now: float) -> None:
+        """Something was said about a unit, by which other results may count, of other units too."""
+        replaced, job.state.replaced = job.state.replaced, {}
+        if statement.kind in COPIED:
+            replaced[(statement.task, statement.item)] = None
+        for key in replaced:
+            self.copy(job, key, now)
+
     def copy(self, job: Job, key: UnitKey, now: float) -> None:
-        """Something was said about a unit: if it is final fetch what it has written, so that it outlives its node."""
+        """Something has become of a unit: if it is final fetch what it has written, so that it outlives its node."""
         if not job.task(key).final or not self.desk.keeps(job):
             return
         result, known = job.state.unit(key).result, job.copying.get(key)
         if known is not None and (result is None or known.attempt != result.key):
             self._put_away(job, key)
             known = None
+        if result is not None and job.state.wants(key) and job.sure.get(key) == result.key:
+            number, node = result.key
+            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node, "it is here after all"))
         if result is None or self._has(job, key, result) or is_in_vain(job):
             return
         self._want(job, key, result, known)

@@ -137,9 +137,12 @@ class Desk:
         self.news.append((job, self.me, statement))
         self.unhurried.setdefault(job.id, statement.at_s + UNHURRIED_S)
 
-    def cancel(self, job: Job, text: str, now: float) -> None:
-        """State that a job is over, and why."""
-        self.say(job, Statement(StatementKind.CANCELLED, 0, 0, 0, now, text=text), ())
+    def cancel(self, job: Job, text: str, now: float, *, lacking: UnitKey | None = None) -> None:
+        """State that a job is over, and why: for want of the result of a unit, if that is given."""
+        key, number, node = (0, 0), 0, b""
+        if lacking is not None and (result := job.state.unit(lacking).result) is not None:
+            key, number, node = lacking, result.number, result.node
+        self.say(job, Statement(StatementKind.CANCELLED, *key, number, now, node, text), ())
 
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
         """Let a node know how an attempt at a unit stands; its own only if it may have forgotten it."""

@@ -116,18 +116,23 @@ class Fetching:
         if job.released:
             return
         self.given_with(job)
-        for unit in job.state.units.values():
-            for attempt in unit.attempts.values():
-                if attempt.outcome is not None and attempt.outcome.contents:
-                    self.given(job.id, attempt.outcome)
+        said = [attempt.outcome for unit in job.state.units.values() for attempt in unit.attempts.values()]
+        for item in job.state.settlement:
+            settled = job.state.settlement.of(item)
+            said += [] if settled is None else [each.outcome for each in settled.results]
+        for outcome in said:
+            if outcome is not None and outcome.contents:
+                self.given(job.id, outcome)
 
     def _given(self, job: JobId, contents: Iterable[tuple[Digest, bytes]]) -> None:
-        """Need not be fetched."""
+        """Need not be fetched. Whoever waits for it already hears of it as if it had been."""
         for digest, content in contents:
             here = self._here.setdefault(job, {})
             if digest not in here:
                 here[digest] = None
                 self.desk.effects.append(Keep(content, digest, job))
+                if digest in self._wanted:
+                    self._look_again(self._wanted[digest])
 
     def look(self, file: FileRef, waiter: Waiter) -> bool:
         """See whether content is in our own store; tells whether that is still to be found out. Then it has arrived,
@@ -181,6 +186,9 @@ class Fetching:
         if wanted is None or not wanted.under_way:
             return []  # it has come another way meanwhile: as the output of a task
         wanted.under_way, wanted.reason = False, event.reason
+        if any(digest in self._here.get(waiter.job, ()) for waiter in wanted.waiters):
+            self._look_again(wanted)  # it was given meanwhile
+            return []
         looking = [waiter for waiter in wanted.waiters if waiter.purpose is Purpose.LOOK]
         for waiter in looking:
             del wanted.waiters[waiter]
@@ -238,6 +246,11 @@ class Fetching:
             wanted.under_way = wanted.looked = True
             owner = next(iter(wanted.waiters)).job
             self.desk.effects.append(Fetch(wanted.file, sources, owner))
+
+    def _look_again(self, wanted: _Wanted) -> None:
+        """It is in our own store by now."""
+        wanted.looked = False
+        self._begin(wanted)
 
     def _sources(self, wanted: _Wanted) -> tuple[NodeId, ...]:
         """Everybody alive from whom it may come."""

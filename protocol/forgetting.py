@@ -28,6 +28,8 @@ class Forgetting:
         """Somebody has settled a result, or has said something about a unit that is settled."""
         if statement.kind == StatementKind.SETTLED:
             self.forget(job, now)
+            if statement.outcome is not None:
+                self.copies.fetching.given(job.id, statement.outcome)
             self.copies.copy(job, (statement.task, statement.item), now)
         elif job.leading and statement.kind in _GOING_ON and statement.item in job.settlements:
             late = NodeId(statement.node) if statement.kind == StatementKind.ASSIGNED else author

@@ -49,9 +49,6 @@ from .strangers import Strangers
 JobEvent = Fetched | FetchFailed | RunEnded | Synced | Submit | CancelJob | WatchJob | ResultsPulled
 """What happens at a node that concerns its jobs."""
 
-COPIED = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
-"""What a copy of a result may follow from."""
-
 
 class Jobs:
     """All jobs of one node.
@@ -354,6 +351,8 @@ class Jobs:
                 self.keeping.guarded(job, now)
             elif statement.kind == StatementKind.PULLED:
                 self.retention.look(job, now)
+            elif job.closed:
+                self.copies.begin(job, now)  # another may have ended it, which tells what results count or are wanted
         elif statement.kind == StatementKind.SETTLED or job.state.is_void(statement):
             self.forgetting.heard(job, author, statement, now)
             if job.leading and statement.kind == StatementKind.SETTLED:
@@ -362,8 +361,7 @@ class Jobs:
             self.holding.heard(job, author, statement, now)
             if author == self.desk.me:
                 self.echoes.heard(job, now)
-            if statement.kind in COPIED:
-                self.copies.copy(job, (statement.task, statement.item), now)
+            self.copies.heard(job, statement, now)
             if not job.state.is_over:
                 self._tell_about_unit(job, author, statement, now)
         if job.closed:

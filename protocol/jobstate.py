@@ -8,7 +8,8 @@ to show for it, whoever dies next.
 A job has *failed* when a unit without result has failed as often as its task allows, or was abandoned; it is *done*
 when every unit is complete, and is *cancelled* when somebody cancelled it before either. It is *over* when a replica
 has said so: a job that is only done computes again what goes with the last node that has it. What is done when that
-is said stays done, whatever else is heard later.
+is said stays done, whatever else is heard later. But where computing it again has failed, and whoever leads has
+cancelled the job for want of that result, it is done only if somebody has a copy after all and says so.
 
 Of an item that is *settled* (`settlement`) this says no more than its results, and counts its units as complete:
 their attempts are forgotten, and what is said of them later is void.
@@ -95,14 +96,18 @@ class JobState:
         """Items that have been settled, with what was known of their units; whoever remembers anything else of these
         forgets that, too, and takes them out."""
         self.acceptance = Acceptance(self.shape, lambda task: spec.dag.tasks[task].final, self.units)
-        self.voided: dict[UnitKey, None] = {}
-        """Units that have lost their results to others' and have none since; whoever looks after the job takes them
-        out."""
+        self.overturned: dict[UnitKey, None] = {}
+        """Units of contested items that have another result than before, or none any more, or have got one back;
+        whoever looks after the job takes them out."""
+        self.replaced: dict[UnitKey, None] = {}
+        """The final ones among them; whoever copies results takes them out."""
         self._results: dict[UnitKey, None] = {}
         self._complete: dict[UnitKey, None] = {}
         self._failed: dict[UnitKey, None] = {}
         self._shown: dict[UnitKey, None] = {}
         """Final units of which some result is kept."""
+        self._wanting: dict[UnitKey, None] = {}
+        """Final units for want of whose results the job was cancelled."""
         self._stale: dict[int, None] = {}
         """Contested items whose results have to be chosen anew."""
         self._complete_in: dict[int, int] = {}
@@ -113,7 +118,7 @@ class JobState:
         settled, spec = len(self.settlement), self.spec
         left = len(spec.items) - settled
         shown = self.concluded and len(self._shown) == left * len(self.settlement.final_tasks)
-        if shown or len(self._complete) == left * len(spec.dag.tasks):
+        if shown or (len(self._complete) == left * len(spec.dag.tasks) and not any(map(self.wants, self._wanting))):
             return Phase.DONE
         if self._failed:
             return Phase.FAILED
@@ -169,6 +174,11 @@ class JobState:
     def is_complete(self, key: UnitKey) -> bool:
         """Whether the unit has a result that counts."""
         return key in self._complete or key[1] in self.settlement
+
+    def wants(self, key: UnitKey) -> bool:
+        """Whether the job was cancelled for want of the unit's result, and nobody has it after all."""
+        is_wanted = key in self._wanting and key[1] not in self.settlement
+        return is_wanted and not any(attempt.is_here_after_all for attempt in self.unit(key).equals)
 
     def is_void(self, statement: Statement) -> bool:
         """Whether a statement speaks of a unit that is settled, and does not say with what result."""
@@ -226,6 +236,7 @@ class JobState:
         match statement.kind:
             case StatementKind.CANCELLED:
                 self.cancelled = earliest(self.cancelled, statement)
+                self._note_want(statement)
             case StatementKind.CONCLUDED:
                 self._conclude(author, statement.at_s)
             case StatementKind.GUARDED:
@@ -237,6 +248,11 @@ class JobState:
                     self._drop(statement.item)
             case _ if statement.item not in self.settlement:
                 self._note_of_unit(author, statement)
+
+    def _note_want(self, statement: Statement) -> None:
+        names_one = statement.attempt > 0 and len(statement.node) == 32
+        if names_one and statement.task in self.settlement.final_tasks and statement.item < len(self.spec.items):
+            self._wanting[(statement.task, statement.item)] = None
 
     def _conclude(self, author: NodeId, at_s: float) -> None:
         told = (at_s, author)
@@ -258,7 +274,7 @@ class JobState:
             if unit is not None:
                 self._leave_places(key, unit)
                 dropped[key] = unit
-            for table in (self._results, self._complete, self._failed, self._shown, self.voided):
+            for table in (self._results, self._complete, self._failed, self._shown, self.overturned, self.replaced):
                 table.pop(key, None)
 
     def _leave_places(self, key: UnitKey, unit: UnitState) -> None:
@@ -275,7 +291,7 @@ class JobState:
         if kind == StatementKind.ASSIGNED:
             note_assignment(attempt, author, statement)
         elif kind == StatementKind.KEPT:
-            note_copy(attempt, author, statement.at_s)
+            note_copy(attempt, author, statement)
         elif kind == StatementKind.LOST:
             note_loss(attempt, author, statement)
         elif kind == StatementKind.ABANDONED:
@@ -301,15 +317,18 @@ class JobState:
     def _choose_anew(self) -> None:
         """Once per segment: an item may have thousands of units."""
         for item in self._stale:
+            before = [self.unit((task, item)).result for task in range(len(self.spec.dag.tasks))]
             for key in self.acceptance.derive_item(item):
                 self._derive(key, self.units[key])
+                if self.units[key].result is not before[key[0]]:
+                    self.overturned[key] = None
+                    if self.spec.dag.tasks[key[0]].final:
+                        self.replaced[key] = None
         self._stale.clear()
 
     def _derive(self, key: UnitKey, unit: UnitState) -> None:
         task = self.spec.dag.tasks[key[0]]
         unit.current = max(unit.attempts.values(), key=currency)
-        if key in self._results and unit.result is None:
-            self.voided[key] = None
         is_kept = task.final and any(attempt.keepers for attempt in unit.in_phase("finished"))
         _mark(self._results, key, unit.result is not None)
         _mark(self._failed, key, unit.result is None and has_failed(unit, task))

@@ -2,7 +2,8 @@
 
 Whether a unit has to be placed again is asked of the job's state and of who is gone, and of nothing else; so it does
 not matter in which order this node learnt of what, and the question may be asked as often as one likes (`look`). It
-is asked when something is said about the unit, when all its parents have started, and when a node goes or comes.
+is asked when something is said about the unit, when all its parents have started, when a node goes or comes, and when
+in a contested item (`acceptance`) another of its results counts by what was said of another unit.
 
     wanted?   it has no result, and may be tried again; or its result cannot be had, and is a result of the job or is
               needed by a child that is wanted and has not started
@@ -19,7 +20,7 @@ when the parent in its way starts; that parent, if its result is lost, is wanted
 graph no further than it must, and no unit is ever left without somebody who will act on it: its holder, its
 controller for a while, or this node.
 
-Whoever holds a unit of a contested item (`acceptance`) is shown the whole ledger: what it sees else, its neighbours
+Whoever holds a unit of a contested item is shown the whole ledger: what it sees else, its neighbours
 in the graph, is not enough to know which of their results count, and it would work with others in vain.
 
 A node that is only suspected may come back, so what it has is left with it; what should have ended there by now is
@@ -239,8 +240,12 @@ class Recovery:
             self._show_holders(job, item)
         elif statement.kind == StatementKind.ASSIGNED:
             self._show_everything(job, NodeId(statement.node))
-        while job.state.voided:
-            self.look(job, job.state.voided.popitem()[0], now)
+        while job.state.overturned:
+            key, _ = job.state.overturned.popitem()
+            if self._is_away(job, key) and self._is_needed(job, key):
+                job.lost[key] = None
+            self.look(job, key, now)
+            self._unblock(job, key, now)
 
     def _show_holders(self, job: Job, item: int) -> None:
         job.contested[item] = None

@@ -75,7 +75,7 @@ def abandon(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
         last = unit.current
         desk.say(job, Statement(StatementKind.ABANDONED, *key, last.number, now, last.node, text), ())
     else:
-        desk.cancel(job, f"{name}: {text}", now)
+        desk.cancel(job, f"{name}: {text}", now, lacking=key)
 
 
 def fail_anew(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
@@ -84,7 +84,7 @@ def fail_anew(desk: Desk, job: Job, key: UnitKey, now: float) -> None:
     assert unit.result is not None, "else the unit itself would have failed"
     maker = desk.near.name_of(unit.result.node)
     text = f"{name}: what {maker} had made was lost, and then it failed: {why_failed(unit)}"
-    desk.cancel(job, text, now)
+    desk.cancel(job, text, now, lacking=key)
 
 
 def shun(desk: Desk, job: Job, key: UnitKey) -> None:

@@ -42,9 +42,11 @@ class StatementKind(IntEnum):
     DROPPED = 7
     """The author stopped or never started it, since it was superseded or the job has ended."""
     CANCELLED = 8
-    """About the whole job: somebody who may has ended it; `text` says why."""
+    """About the whole job: somebody who may has ended it; `text` says why. If it names an attempt that is for want of
+    what this has written, which can neither be had nor made anew."""
     KEPT = 9
-    """The author, a replica, has a copy of everything that the attempt given to `node` has written."""
+    """The author, a replica, has a copy of everything that the attempt given to `node` has written; `text` says so
+    again if the job was cancelled for want of it."""
     CONCLUDED = 10
     """About the whole job: the author, a replica, sees that it is over; nobody need do anything more about it."""
     GUARDED = 11
@@ -111,14 +113,14 @@ class Statement:
     kind: U8
     """A StatementKind."""
     task: U16
-    """Index of the task in the job's DAG; 0 where the statement is about the whole job."""
+    """Index of the task in the job's DAG; 0 where the statement is about the whole job and names no attempt."""
     item: U32
     attempt: U16
-    """Counted from 1; 0 where the statement is about the whole job."""
+    """Counted from 1; 0 where the statement is about the whole job and names no attempt."""
     at_s: Seconds
     """By the author's clock, seconds since 1970 UTC."""
     node: Annotated[bytes, Length(0, 32)] = b""
-    """ASSIGNED: whom. KEPT, LOST, ABANDONED, SETTLED: whose attempt."""
+    """ASSIGNED: whom. KEPT, LOST, ABANDONED, SETTLED, and CANCELLED if it names one: whose attempt."""
     text: Text = ""
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE

@@ -150,6 +150,10 @@ class Host:
     def content(self) -> dict[bytes, FileRef]:
         return self.workshop.content
 
+    def has(self, digest: bytes) -> bool:
+        """Whether the node could give this to others."""
+        return self.workshop.has(digest)
+
     @property
     def pipes(self) -> dict[NodeId, Pipe]:
         return self.sessions.pipes
@@ -289,6 +293,7 @@ class Host:
             self.disk.keep()
         self.disk.lose_power(torn)
         self.workshop.running.clear()
+        self.workshop.kept.clear()
         self._waiting.clear()
         self.windows.clear()
         self._alarm = math.inf

@@ -1,7 +1,7 @@
 """The workshop of a simulated host: the content that it stores, and the units that it runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pnode.protocol.dag import Task
@@ -9,6 +9,7 @@ from pnode.protocol.effects import Fetch, Keep, Run, Unit
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.statements import CONTENT_BYTES_MAX, CONTENTS_MAX
 
 if TYPE_CHECKING:
     from .host import Host
@@ -48,6 +49,8 @@ class Workshop:
     run_model: RunModel
     content: dict[bytes, FileRef] = field(default_factory=dict)
     """The store: survives a crash."""
+    kept: dict[bytes, None] = field(default_factory=dict)
+    """What came with results: the node has it as long as its process lives, and again with its ledgers."""
     is_full: bool = False
     """The disk takes no further content."""
     running: dict[Unit, int] = field(default_factory=dict)
@@ -57,14 +60,14 @@ class Workshop:
     def fetch(self, fetch: Fetch) -> None:
         """Get content from whoever has it."""
         host, file = self.host, fetch.file
-        if file.digest in self.content:
+        if self.has(file.digest):
             host.later(0.0, host.deliver, Fetched(file, None, 0, 0.0))
             return
         if self.is_full:
             host.later(REFUSED_S, host.deliver, FetchFailed(file, NO_SPACE))
             return
         others = (host.others.host_of(node) for node in fetch.sources)
-        source = next((other for other in others if other is not None and file.digest in other.content), None)
+        source = next((other for other in others if other is not None and other.has(file.digest)), None)
         if source is None or not host.network.reaches(source.number, host.number):
             delay_s = REFUSED_S if source is None else DIAL_TIMEOUT_S
             host.later(delay_s, host.deliver, FetchFailed(file, "nobody has it"))
@@ -75,15 +78,16 @@ class Workshop:
 
     def keep(self, keep: Keep) -> None:
         """Content that has come with a result."""
-        self.content.setdefault(keep.digest, FileRef("kept", len(keep.content), keep.digest))
+        self.kept[keep.digest] = None
+
+    def has(self, digest: bytes) -> bool:
+        return digest in self.content or digest in self.kept
 
     def _fetched(self, file: FileRef, source: "Host", seconds: float) -> None:
         host = self.host
         if self.is_full:
             host.deliver(FetchFailed(file, NO_SPACE))
-        elif (
-            not source.up or not host.network.reaches(source.number, host.number) or file.digest not in source.content
-        ):
+        elif not source.up or not host.network.reaches(source.number, host.number) or not source.has(file.digest):
             host.later(DIAL_TIMEOUT_S, host.deliver, FetchFailed(file, "the transfer broke off"))
         else:
             self.content[file.digest] = file
@@ -104,12 +108,15 @@ class Workshop:
         del self.running[run.unit]
         failure = course.failure or (NO_SPACE if self.is_full else "")
         outputs = () if failure else outputs_of(run, course.salt)
-        self.content.update({file.digest: file for file in outputs})
+        contents = contents_of(run, outputs, course.salt)
+        if contents:
+            self.kept.update(dict.fromkeys(file.digest for file in outputs))
+        else:
+            self.content.update({file.digest: file for file in outputs})
         empty = FileRef("stdout", 0, digest_of(b""))
         status = int(bool(failure))
-        self.host.deliver(
-            RunEnded(run.unit, failure, status, outputs, empty, empty, failure, course.seconds, course.timed_out)
-        )
+        ended = RunEnded(run.unit, failure, status, outputs, empty, empty, failure, course.seconds, course.timed_out)
+        self.host.deliver(replace(ended, contents=contents))
 
     def cancel(self, unit: Unit) -> None:
         """End a unit that runs."""
@@ -124,10 +131,25 @@ def outputs_of(run: Run, salt: bytes = b"") -> tuple[FileRef, ...]:
     return written_by(run.task, run.unit.item, [file.digest for call in run.calls for file in call], salt)
 
 
+def contents_of(run: Run, outputs: Sequence[FileRef], salt: bytes = b"") -> tuple[bytes, ...]:
+    """What travels with the result: of every other run whose outputs are short."""
+    if run.task.output_bytes > CONTENT_BYTES_MAX or not outputs or len(outputs) > CONTENTS_MAX:
+        return ()
+    used = _used([file.digest for call in run.calls for file in call], salt)
+    contents = tuple(file.name.encode() + used for file in outputs)
+    if outputs[0].digest[0] % 2 or max(map(len, contents)) > CONTENT_BYTES_MAX:
+        return ()
+    return contents
+
+
+def _used(inputs: Sequence[bytes], salt: bytes) -> bytes:
+    return b"".join(inputs) + salt
+
+
 def written_by(task: Task, item: int, inputs: Sequence[bytes], salt: bytes = b"") -> tuple[FileRef, ...]:
     """One file, or with FLAG false one per child; their contents depend on all inputs, and on the salt."""
     count = max(1, len(task.children)) if not task.broadcast else 1
-    used = b"".join(inputs) + salt
+    used = _used(inputs, salt)
     size = max(1, task.output_bytes) // count
     names = (f"item{item}_{task.name}_{number}" for number in range(count))
     return tuple(FileRef(name, size, digest_of(name.encode() + used)) for name in names)

@@ -1,5 +1,7 @@
 """Bounds on what a node holds: queues and tables, once per virtual second, and on every message as it is sent."""
 
+from collections.abc import Callable
+
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose
 from pnode.protocol.swim import PACKET_BYTES_MAX
@@ -28,10 +30,11 @@ RUNNING_SPARE = 0
 class Bounds:
     """The checker of bounds."""
 
-    def __init__(self, complaints: Complaints, hosts: int, jobs: int) -> None:
+    def __init__(self, complaints: Complaints, hosts: int, submitted: Callable[[], int]) -> None:
         self.complaints = complaints
         self._hosts = hosts
-        self._jobs = jobs
+        self._submitted = submitted
+        """How many jobs there are at the most: whoever loses a machine that has not answered submits again."""
 
     def sent(self, host: Host, effect: Send | SendDatagram) -> None:
         """A message is about to leave."""
@@ -55,7 +58,7 @@ class Bounds:
             ("events in its inbox", host.inbox, INBOX_MAX),
             ("rows in its journal", len(host.disk), ROWS_MAX),
             ("members", len(membership.members), self._hosts - 1),
-            ("jobs", len(desk.jobs), self._jobs),
+            ("jobs", len(desk.jobs), self._submitted()),
             ("segments on their way", parcels, PARCELS_MAX),
             ("units running", len(host.running), cores + RUNNING_SPARE),
             ("effects not taken", len(desk.effects), 0),

@@ -131,7 +131,7 @@ class Ending:
         having = [host for host, known in self._known() if known.id == job.id]
 
         def is_there(files: Sequence[FileRef]) -> bool:
-            return all(any(file.digest in host.content for host in having) for file in files)
+            return all(any(host.has(file.digest) for host in having) for file in files)
 
         has_inputs = is_there([file for item in job.spec.items for file in item.files]) and not job.state.concluded
         is_done = job.state.concluded or job.state.phase is Phase.DONE
@@ -213,7 +213,7 @@ class Ending:
 
     def _judge_copies(self, job: Job, name: str, digests: tuple[Digest, ...]) -> None:
         replicas = [host for host, _ in self._replicas(job.id)]
-        lacking = [host for host in replicas if not all(digest in host.content for digest in digests)]
+        lacking = [host for host in replicas if not all(host.has(digest) for digest in digests)]
         for host in lacking:
             if not self._may_lack(host):
                 self.complaints.add(host.number, f"is a replica and has no copy of the result of {name}")

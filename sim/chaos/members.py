@@ -59,6 +59,8 @@ class Members:
             self.complaints.add(host.number, f"has {node.hex()[:8]} in its view, itself or a stranger")
             return
         incarnation, state = self.seen.get(view, (0, State.ALIVE))
+        if member.state is State.DEAD and state is not State.DEAD:
+            self._died(host, member)
         self.seen[view] = (member.incarnation, member.state)
         name = f"n{self.hosts[node].number}"
         if member.incarnation < incarnation:
@@ -69,16 +71,14 @@ class Members:
             self.complaints.add(
                 host.number, f"believes incarnation {member.incarnation} of {name}, which it has not signed"
             )
-        if member.state is State.DEAD and state is not State.DEAD:
-            self._died(host, member, name)
 
-    def _died(self, host: Host, member: Member, name: str) -> None:
+    def _died(self, host: Host, member: Member) -> None:
         self.deaths += 1
         membership = host.peer.membership
         assert membership is not None
         if member.unreachable:
             return  # its own probe has failed
-        census = membership._census
+        name, census = f"n{self.hosts[member.node].number}", membership._census
         accusers = {NodeId(signed.author): signed for signed in census.cases.evidence(member.node)}
         wanted = Suspicion(member.node, member.incarnation)
         for accuser, signed in accusers.items():
@@ -91,9 +91,17 @@ class Members:
                 self.complaints.add(
                     host.number, f"calls {name} dead on evidence that is forged or about something else"
                 )
-        needed = quorum(census.roster.size + 1)  # the accused counted when it was judged
+        needed = quorum(self._seen_by(host, member.node))
         if len(accusers) < needed:
             self.complaints.add(
                 host.number,
                 f"calls {name} dead on the word of {len(accusers)}, where {needed} or a probe of its own are needed",
             )
+
+    def _seen_by(self, host: Host, accused: NodeId) -> int:
+        """How many were present, the host and the accused included, in a view that is about to lose the accused. The
+        roster shows what has become of it by the end of the event, in which others may have come and gone since; but
+        what is told of these is told in the order in which it happened."""
+        life = (host.number, host.life)
+        others = (state for (*whose, node), (_, state) in self.seen.items() if (*whose,) == life and node != accused)
+        return 2 + sum(state in (State.ALIVE, State.SUSPECT) for state in others)

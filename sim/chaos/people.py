@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.protocol.codec import decode, encode
+from pnode.protocol.desk import segment_row
 from pnode.protocol.events import CancelJob, Event, Submit, WatchJob
 from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Receipt
 from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.jobstate import Phase
 from pnode.protocol.planning import planned
 from pnode.protocol.statements import Outcome
 from pnode.sim.cluster import Cluster
@@ -58,6 +60,8 @@ class People:
     """Hosts that may be lost for good."""
     errands: dict[int, Errand] = field(default_factory=dict)
     """By the number of the job."""
+    submitted: int = 0
+    """How often a machine was asked to take in a job."""
     _requests: int = FIRST_REQUEST
 
     def schedule(self, plans: tuple[JobPlan, ...]) -> None:
@@ -91,6 +95,7 @@ class People:
             for item in spec.items:
                 host.content.update({file.digest: file for file in item.files})
             errand.host, errand.life = host.number, host.life
+            self.submitted += 1
             errand.request = self._ask(host, lambda request: Submit(request, encode(spec)))
         self.cluster.engine.after(AGAIN_S, self._look, errand)
 
@@ -189,9 +194,19 @@ def _is_guarded(errand: Errand) -> bool:
 
 
 def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
-    """Whether a host has the inputs of a job, or if it knows it to be done its results."""
-    has_inputs = all(file.digest in host.content for item in errand.plan.spec.items for file in item.files)
-    return has_inputs or _has_results(host, errand, job)
+    """Whether a host has what a job goes on from, its inputs. Of one that it knows to have been cancelled, or to have
+    failed, it has a copy if it keeps it: that, and why; and the results if it was done all the same. What is only in
+    the memory of a machine that is off does not count."""
+    jobs = host.peer.jobs
+    known = None if jobs is None else jobs.desk.jobs.get(job)
+    has_end = known is not None and any(
+        host.disk.has("segment", segment_row(job, known.ledger[ending])) for ending in known.endings
+    )
+    if jobs is None or known is None or not known.state.is_over or not (host.up or has_end):
+        return all(host.has(file.digest) for item in errand.plan.spec.items for file in item.files)
+    if known.state.phase is Phase.DONE:
+        return _has_results(host, errand, job)
+    return has_end and jobs.desk.keeps(known)
 
 
 def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
@@ -208,4 +223,4 @@ def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
         return False
     outcomes = outcomes_of(known)
     is_whole = len(outcomes) == known.finals or not known.state.concluded
-    return is_whole and all(Digest(file.digest) in host.content for outcome in outcomes for file in outcome.outputs)
+    return is_whole and all(host.has(Digest(file.digest)) for outcome in outcomes for file in outcome.outputs)

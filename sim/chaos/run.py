@@ -66,7 +66,7 @@ class Run:
             Trace(),
             Members(self.complaints, self.cluster.crypto, {}),
             Ledgers(self.complaints),
-            Bounds(self.complaints, options.nodes, 3 * len(self.plan.jobs)),
+            Bounds(self.complaints, options.nodes, lambda: self.people.submitted),
         )
 
     def verdict(self) -> Verdict:

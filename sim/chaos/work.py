@@ -32,6 +32,10 @@ STREAM_ITEMS = SETTLE_ITEMS_MIN + 8
 WALLTIME_S = 15.0
 """Of tasks that often run into it, which others never do, on the slowest machine."""
 
+STREAM_WALLTIME_S = 0.4
+"""The same of streams, whose tasks are short. Where two machines with a core each are left these would be held up by
+15 s half as often as there are items: that takes longer than anybody waits (`ending.JOBS_S_MAX`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
@@ -119,12 +123,13 @@ def _spec(
     }
     parents = {task: sum(task in below for below in children.values()) for task in children}
     program = Program(ProgramKind.COMMAND, ("true",))
+    walltime_s = STREAM_WALLTIME_S if is_stream else WALLTIME_S
     tasks = tuple(
         Task(
             task, below, program,
             final=not below,
             inputs_per_call=max(1, parents[task]),
-            walltime_s=WALLTIME_S if task in endless else 0.0,
+            walltime_s=walltime_s if task in endless else 0.0,
             expected_s=rng.choice((0.0, 1.0)),
             output_bytes=rng.choice((1_000, 1_000, 1_000_000)),
             retries_lost=20,

@@ -17,7 +17,7 @@ from pnode.node.callgraph import Made, Wishes
 from pnode.node.callmessages import PARCEL, VALUES, Abandon, Batch, Came, Ended, Message, Taken, Unpacker, pack
 from pnode.node.callsession import Open, Session
 from pnode.node.futures import Future
-from pnode.node.parcel import name_of, pack_call, pack_function
+from pnode.node.parcel import Function, name_of, pack_call, pack_function
 from pnode.protocol.codec import encode
 from pnode.protocol.dag import Dag, Task
 from pnode.protocol.ids import digest_of
@@ -34,7 +34,7 @@ class Caller:
 
     def __init__(self, place: Path, inline_bytes_max: int = 1 << 18) -> None:
         self.session = Session("try", 3)
-        self.functions: dict[Callable[..., object], int] = {}
+        self.functions: dict[Callable[..., object], Function] = {}
         self.numbers: dict[int, str] = {}
         """Of calls: what they are called after."""
         self._place = place
@@ -46,14 +46,13 @@ class Caller:
         self, fn: Callable[..., T], *args: object, wishes: Wishes = PLAIN_WISHES, **kwargs: object
     ) -> Future[T]:
         if fn not in self.functions:
-            self.session.functions.append(pack_function(fn))
-            self.functions[fn] = len(self.session.functions) - 1
+            self.functions[fn] = Function(len(self.functions), pack_function(fn), name_of(fn))
         function, number = self.functions[fn], len(self.numbers)
-        body, takes = pack_call(function, args, kwargs)
+        body, takes = pack_call(function.number, args, kwargs)
         future: Future[T] = Future(number, self._cancel)
         self.numbers[number] = name_of(fn)
-        call = Call(number, (function, wishes), tuple(each.number for each in takes))
-        made = Made(call, function, name_of(fn), body, wishes)
+        call = Call(number, (function.number, wishes), tuple(each.number for each in takes), bool(wishes.walltime_s))
+        made = Made(call, function, body, wishes)
         self.session.add(Open(made, cast(Future[object], future), takes))
         return future
 

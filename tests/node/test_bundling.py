@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from pnode.node.bundling import (
     BUNDLE_CALLS_MAX,
     BUNDLE_S,
+    BURST_S,
     HOLD_S,
     NEWS,
+    QUIET_S,
     SCOUTS_PER_CORE,
     SHARES,
+    Burst,
     Call,
     Pace,
     bundled,
@@ -38,31 +41,58 @@ def test_of_a_kind_that_is_unknown_a_few_may_go_at_once() -> None:
 
 def test_of_many_of_an_unknown_kind_a_few_per_core_go_first_and_then_none() -> None:
     pace = Pace(3)
+    first = [pace.may_go(ONE, 1000, 0.0) for _ in range(2)]
+    pace.hold(ONE, 0.0)
 
-    assert pace.may_go(ONE, 1000, 0.0) == 3 * SCOUTS_PER_CORE
+    assert first == [3 * SCOUTS_PER_CORE] * 2  # asking changes nothing
     assert pace.may_go(ONE, 1000, 0.0) == 0
 
 
 def test_what_the_first_ones_tell_lets_the_others_go() -> None:
     pace = Pace()
-    pace.may_go(ONE, 1000, 0.0)
+    pace.hold(ONE, 0.0)
     pace.observe(ONE, 0.5)
 
     assert pace.may_go(ONE, 1000, 0.0) == 1000
 
 
+def test_what_others_wait_for_is_awaited_until_it_is_known() -> None:
+    pace = Pace()
+    before = pace.is_awaited(ONE)
+    pace.hold(ONE, 0.0)
+    held = pace.is_awaited(ONE)
+    pace.observe(ONE, 0.5)
+
+    assert (before, held, pace.is_awaited(ONE)) == (False, True, False)
+
+
 def test_who_waits_in_vain_for_the_first_ones_waits_for_a_while_only() -> None:
     pace = Pace()
-    pace.may_go(ONE, 1000, 5.0)
+    pace.hold(ONE, 5.0)
 
     assert pace.may_go(ONE, 1000, 5.0 + HOLD_S / 2) == 0
     assert pace.may_go(ONE, 1000, 5.0 + HOLD_S) == 1000
 
 
+def test_when_the_first_ones_have_told_nothing_others_go_first() -> None:
+    pace = Pace()
+    pace.hold(ONE, 0.0)
+    pace.know_nothing(ONE)
+
+    assert pace.may_go(ONE, 1000, 0.0) == SCOUTS_PER_CORE
+
+
+def test_what_is_known_stays_known() -> None:
+    pace = known(1.0)
+    pace.know_nothing(ONE)
+
+    assert pace.seconds(ONE) == 1.0
+
+
 def test_it_is_known_when_to_look_again() -> None:
     pace = Pace()
     never = pace.look_again_s(5.0)
-    pace.may_go(ONE, 1000, 5.0)
+    pace.hold(ONE, 5.0)
 
     assert never == math.inf
     assert pace.look_again_s(5.0) == pytest.approx(HOLD_S)
@@ -71,7 +101,7 @@ def test_it_is_known_when_to_look_again() -> None:
 
 def test_nobody_looks_again_for_what_has_become_known() -> None:
     pace = Pace()
-    pace.may_go(ONE, 1000, 5.0)
+    pace.hold(ONE, 5.0)
     pace.observe(ONE, 1.0)
 
     assert pace.look_again_s(5.0) == math.inf
@@ -114,6 +144,51 @@ def test_calls_of_one_kind_that_wait_for_the_same_go_together_and_no_others() ->
 
     bundles = [[call.number for call in bundle] for bundle in bundled([*others, *alike], pace)]
     assert bundles == [[0], [100], [101], [1, 2], [3, 4], [5, 6], [7, 8]]
+
+
+def test_calls_that_must_be_are_tasks_by_themselves() -> None:
+    alone = [Call(number, ONE, (), alone=True) for number in range(SHARES)]
+    others = [Call(number, ONE, ()) for number in range(SHARES, 5 * SHARES)]
+
+    bundles = bundled([*alone, *others], known(1e-6))
+    assert [len(bundle) for bundle in bundles] == [1] * SHARES + [4] * SHARES
+
+
+def test_a_call_after_a_pause_does_not_wait() -> None:
+    burst = Burst()
+    burst.came(0.0)
+    first = burst.wait_s(0.0)
+    burst.went(0.0)
+    burst.came(2 * BURST_S)
+
+    assert (first, burst.wait_s(2 * BURST_S)) == (0.0, 0.0)
+
+
+def test_a_burst_waits_until_it_pauses() -> None:
+    burst = Burst()
+    burst.went(0.0)
+    burst.came(0.001)
+    burst.came(0.0015)
+
+    assert burst.wait_s(0.0015) == pytest.approx(QUIET_S)
+    assert burst.wait_s(0.0015 + QUIET_S) == 0.0
+
+
+def test_a_burst_without_a_pause_goes_often_enough() -> None:
+    burst = Burst()
+    burst.went(0.0)
+    for at in range(1, 100):
+        burst.came(at * QUIET_S / 2)
+
+    assert burst.wait_s(BURST_S + QUIET_S) == 0.0
+
+
+def test_where_nothing_has_come_nothing_is_waited_for() -> None:
+    burst = Burst()
+    burst.came(0.0)
+    burst.went(0.0)
+
+    assert burst.wait_s(0.0) == 0.0
 
 
 waits = st.lists(st.integers(0, 5), unique=True, max_size=2).map(tuple)

@@ -356,7 +356,7 @@ class Process:
         self._ours.settimeout(SECONDS_MAX)
         with (place / "stdout").open("ab") as out, (place / "stderr").open("ab") as err:
             words = [sys.executable, "-P", callee.__file__]
-            self.process = subprocess.Popen(words, stdin=theirs, stdout=out, stderr=err, cwd=place)
+            self.process = subprocess.Popen(words, stdin=theirs.fileno(), stdout=out, stderr=err, cwd=place)
         theirs.close()
 
     def tell(self, order: dict[str, Any]) -> None:
@@ -449,7 +449,7 @@ functions = {"main": main, "double": Point.double, "fail": fail}
 
 
 def test_classes_of_the_callers_program_travel_and_come_back_as_the_same(desk: Desk, process: Process) -> None:
-    program = {"__name__": "__main__"}
+    program: dict[str, Any] = {"__name__": "__main__"}
     exec(PROGRAM, program)
     point_class: Any = program["Point"]
     point = point_class(20)

@@ -6,17 +6,21 @@ import math
 import operator
 import pickle
 import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE
-from pnode.node.callee import HEADER, RAISED, VALUE
+from pnode.node.callee import DIED, HEADER, NOT_MADE_S, RAISED, VALUE
 from pnode.node.callgraph import CALLS_MAX, SHORT_BYTES, Wishes
-from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Came, Ended, Taken, Welcome
+from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Batch, Came, Ended, Taken, Welcome
 from pnode.node.callsession import BATCHES_MAX
-from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, RemoteTraceback
+from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, ProcessDiedError, RemoteTraceback
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 
@@ -28,26 +32,26 @@ def caller(tmp_path: Path) -> Caller:
     return Caller(tmp_path)
 
 
-def add(one: int, other: int) -> int:
+def add(one: int, other: int) -> Any:
     return one + other
 
 
-def same(value: object, *_: object) -> object:
+def same(value: Any, *_: object) -> Any:
     return value
 
 
-def boom(*_: object) -> None:
+def boom(*_: object) -> Any:
     raise ValueError("no such thing")
 
 
-def long(size: int = SHORT_BYTES + 1) -> bytes:
+def long(size: int = SHORT_BYTES + 1) -> Any:
     return bytes(size)
 
 
 def known(caller: Caller, *functions: object) -> None:
     """Let the session learn that these are quick."""
     for fn in functions:
-        caller.session.pace.observe((caller.functions[fn], Wishes()), 1e-6)  # type: ignore[index]  # all were called
+        caller.session.pace.observe((caller.functions[fn].number, Wishes()), 1e-6)  # type: ignore[index]  # all were called
 
 
 # -- handing in --------------------------------------------------------------------------------------------------
@@ -63,6 +67,20 @@ def test_a_call_is_a_batch_of_one_task_and_its_value_comes_back(caller: Caller) 
     assert future.result(0) == 3
     assert caller.hand_in() == []
     assert caller.session.is_idle
+
+
+def test_outcomes_are_expected_until_the_last_of_them_has_come(caller: Caller) -> None:
+    expected = [caller.session.expects]
+    first, second = caller.submit(add, 1, 2), caller.submit(same, 1)
+    (batch,) = caller.hand_in()
+    expected.append(caller.session.expects)
+
+    for came in caller.make(batch):
+        caller.tell(came)
+        expected.append(caller.session.expects)
+
+    assert expected == [False, True, True, False]
+    assert (first.result(0), second.result(0)) == (3, 1)
 
 
 def test_nothing_is_handed_in_twice(caller: Caller) -> None:
@@ -166,6 +184,20 @@ def test_a_chain_behind_what_is_under_way_goes_as_one_graph(caller: Caller) -> N
     assert future.result(0) == 1
 
 
+def test_a_chain_of_several_kinds_behind_what_is_under_way_goes_as_one_graph(caller: Caller) -> None:
+    last = caller.submit(add, 0, 1)
+    (first,) = caller.hand_in()
+    for number in range(20):
+        last = caller.submit(add, last, 1) if number % 2 else caller.submit(same, last)
+    known(caller, add, same)
+    assert caller.hand_in() == []
+
+    caller.serve([first])
+    (others,) = caller.hand_in()
+
+    assert len(others.tasks) == 20
+
+
 def test_of_many_calls_of_which_nothing_is_known_a_few_go_first(caller: Caller) -> None:
     futures = [caller.submit(same, number) for number in range(100)]
     (scouts,) = caller.hand_in()
@@ -207,6 +239,70 @@ def test_who_takes_from_what_is_held_back_waits_with_it(caller: Caller) -> None:
     caller.serve_all()
 
     assert results_of(sums) == [number + 1 for number in range(50)]
+
+
+def test_calls_that_nobody_holds_tell_how_long_they_take_where_others_wait_for_that(caller: Caller) -> None:
+    lasts = [caller.submit(add, caller.submit(same, number), 1) for number in range(100)]
+    caller.serve_all(now=0.0)
+    known_by_now = [future.done() for future in lasts]
+    more = caller.submit(add, caller.submit(same, 1), 1)
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert all(known_by_now)
+    assert [task.final for task in batch.tasks] == [False, True]
+    assert more.result(0) == 2
+
+
+def test_a_call_that_was_not_made_says_nothing_about_its_kind(caller: Caller) -> None:
+    caller.submit(add, 1, 2)
+    caller.serve_all()
+    kind = (caller.functions[add].number, Wishes())
+    before = caller.session.pace.seconds(kind)
+    failed = caller.submit(boom)
+    futures = [caller.submit(add, failed, 1) for _ in range(10)]
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert len(batch.tasks) > 1
+    assert all(isinstance(future.exception(0), ValueError) for future in futures)
+    assert caller.session.pace.seconds(kind) == before
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_where_the_first_ones_have_told_nothing_the_next_go_at_once(caller: Caller, state: str) -> None:
+    for _ in range(10):
+        caller.submit(add, 1, 2)
+    (batch,) = caller.hand_in()
+    content = HEADER.pack(DIED, 4, NOT_MADE_S) + b"died"
+    if state == "done":
+        caller.tell(*(Came(batch.number, at, FileRef("f", 21, bytes(32)), content) for at in range(len(batch.tasks))))
+    caller.tell(Ended(batch.number, state))
+
+    assert [len(batch.tasks) for batch in caller.hand_in()] == [SCOUTS_PER_CORE]
+
+
+def test_a_call_that_died_says_nothing_about_its_kind(caller: Caller) -> None:
+    future = caller.submit(add, 1, 2)
+    (batch,) = caller.hand_in()
+    (came,) = caller.make(batch)
+    content = HEADER.pack(DIED, 4, NOT_MADE_S) + b"died"
+    caller.tell(Came(batch.number, 0, came.file, content), Ended(batch.number, "done"))
+
+    assert isinstance(future.exception(0), ProcessDiedError)
+    assert caller.session.pace.seconds((caller.functions[add].number, Wishes())) is None
+
+
+def test_what_is_held_back_and_cancelled_is_not_waited_for(caller: Caller) -> None:
+    futures = [caller.submit(same, number) for number in range(100)]
+    (scouts,) = caller.hand_in()
+    for future in futures:
+        future.cancel()
+    caller.tell(Ended(scouts.number, "cancelled"))
+
+    assert caller.hand_in() == []
+    assert caller.session.is_idle
+    assert not concurrent.futures.wait(futures, 0).not_done
 
 
 def test_the_number_of_cores_is_what_the_node_says(caller: Caller) -> None:
@@ -641,7 +737,7 @@ class Awkward:
 
 @pytest.mark.parametrize("name", ["a/b", "", "new\nline", "x" * 300, "ü" * 200, "nul\0", ".", "ud\ud800"])
 def test_a_function_may_be_called_anything(caller: Caller, name: str) -> None:
-    def fn() -> int:
+    def fn() -> Any:
         return 5
 
     fn.__name__ = name
@@ -727,3 +823,96 @@ def test_what_a_task_can_ask_for_is_asked_for(caller: Caller, wishes: Wishes) ->
     caller.serve_all()
 
     assert future.result(0) == 3
+
+
+# -- whatever happens --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Known:
+    """A future that somebody has, and what is to come of it."""
+
+    future: Future[Any]
+    value: object
+    takes: frozenset[int]
+    """Numbers of all whose values it needs, and its own."""
+
+
+class Story:
+    """What a program does with its futures, and a node with its batches, in some order."""
+
+    def __init__(self, place: Path) -> None:
+        self.caller = Caller(place)
+        self.handed: list[Batch] = []
+        self.known: list[Known] = []
+        self.cancelled: set[int] = set()
+        self.now = 0.0
+
+    def submit(self, data: st.DataObject) -> None:
+        taken = data.draw(st.lists(st.sampled_from(self.known), max_size=3)) if self.known else []
+        kinds: list[Callable[..., Any]] = [_total, _other_total, boom]
+        kind: Callable[..., Any] = data.draw(st.sampled_from(kinds))
+        more = len(self.known)
+        future: Future[Any] = self.caller.submit(kind, [each.future for each in taken], more)
+        values: list[Any] = [each.value for each in taken]
+        value: object = ERROR if kind is boom or ERROR in values else sum([*values, more])
+        self.known.append(Known(future, value, frozenset({future.number}.union(*(each.takes for each in taken)))))
+
+    def cancel(self, data: st.DataObject) -> None:
+        if self.known:
+            future = data.draw(st.sampled_from(self.known)).future
+            if future.cancel():
+                self.cancelled.add(future.number)
+
+    def drop(self, data: st.DataObject) -> None:
+        if self.known:
+            self.known.pop(data.draw(st.integers(0, len(self.known) - 1)))
+
+    def hand_in(self, data: st.DataObject) -> None:
+        self.now += data.draw(st.sampled_from([0.0, HOLD_S]))
+        self.handed += self.caller.hand_in(self.now)
+
+    def serve(self, data: st.DataObject) -> None:
+        if self.handed:
+            batch = self.handed.pop(data.draw(st.integers(0, len(self.handed) - 1)))
+            came = data.draw(st.permutations(self.caller.make(batch)))
+            self.caller.tell(Taken(batch.number, b"j" * 16), *came, *came[:1], Ended(batch.number, "done"))
+
+    def end(self) -> None:
+        while self.handed or not self.caller.session.is_idle:
+            self.now += HOLD_S
+            self.caller.serve(self.handed)
+            self.handed = self.caller.hand_in(self.now)
+
+
+ERROR = "error"
+
+
+def _total(values: list[int], more: int) -> Any:
+    return sum(values) + more
+
+
+def _other_total(values: list[int], more: int) -> Any:
+    return sum([*values, more])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_happens_every_future_comes_to_what_it_must(tmp_path: Path, data: st.DataObject) -> None:
+    story = Story(tmp_path)
+    acts = [story.submit] * 5 + [story.hand_in] * 2 + [story.serve] * 2 + [story.drop, story.cancel]
+    for act in data.draw(st.lists(st.sampled_from(acts), max_size=40)):
+        act(data)
+    story.end()
+
+    assert not concurrent.futures.wait([each.future for each in story.known], 0).not_done
+    for each in story.known:
+        assert each.future.cancelled() or each.future.number not in story.cancelled
+        if each.future.cancelled():
+            assert each.takes & story.cancelled
+        elif each.value == ERROR:
+            assert isinstance(each.future.exception(0), ValueError)
+        else:
+            assert each.future.result(0) == each.value
+    assert story.caller.session.is_idle
+    assert story.caller.session.futures() == []

@@ -106,6 +106,31 @@ def test_a_value_that_cannot_be_loaded_is_an_error_whoever_asks(future: Future[o
             future.result()
 
 
+class Interrupted:
+    """Is loaded while somebody presses ctrl-C, the first time."""
+
+    times = 0
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _interrupt, ()
+
+
+def _interrupt() -> str:
+    Interrupted.times += 1
+    if Interrupted.times == 1:
+        raise KeyboardInterrupt
+    return "loaded"
+
+
+def test_ctrl_c_while_a_value_is_loaded_is_heard_and_no_news_of_the_value(future: Future[object]) -> None:
+    Interrupted.times = 0
+    resolve(future, Interrupted())
+
+    with pytest.raises(KeyboardInterrupt):
+        future.result()
+    assert future.result() == "loaded"
+
+
 def test_waiting_has_an_end(future: Future[object]) -> None:
     with pytest.raises(TimeoutError):
         future.result(timeout=0.01)

@@ -3,16 +3,18 @@
 import concurrent.futures
 import gc
 import os
+import pickle
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pnode.node import line
-from pnode.node.callee import HEADER, VALUE, dump
+from pnode.node.callee import HEADER, VALUE, Parcel, dump
 from pnode.node.callmessages import (
     INLINE_BYTES_MAX,
     Abandon,
@@ -181,6 +183,72 @@ def test_what_cannot_travel_is_said_to_who_hands_it_in(cluster: Cluster) -> None
         cluster.submit(id, lock)
     with pytest.raises(ParcelError, match="the function acquire cannot travel"):
         cluster.submit(lock.acquire)
+
+
+class Greeter:
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def greet(self) -> str:
+        return self.word
+
+    def __call__(self) -> str:
+        return self.word
+
+
+def function_in(node: Node, batch: Batch) -> Any:
+    """Of the only call of a batch."""
+    (node.home / "parcel").write_bytes(batch.parcel)
+    parcel = Parcel(str(node.home / "parcel"))
+    number, _, _ = pickle.loads(parcel.call(0))
+    content = parcel.function(number)
+    parcel.close()
+    return pickle.loads(content)
+
+
+def test_a_method_of_what_is_built_in_is_as_it_is_when_it_is_handed_in(node: Node, cluster: Cluster) -> None:
+    values: list[int] = []
+    for _ in range(2):
+        values.append(1)
+        future = cluster.submit(values.copy)
+        batch = node.hear_batch()
+        copied = function_in(node, batch)()
+        node.answer(batch, 0)
+        future.result(SECONDS_MAX)
+
+        assert copied == values
+
+
+@pytest.mark.parametrize("what", ["method", "object"])
+def test_what_is_called_is_as_it_is_when_it_is_handed_in(node: Node, cluster: Cluster, what: str) -> None:
+    greeter = Greeter("hello")
+    called = []
+    for word in ("hello", "goodbye"):
+        greeter.word = word
+        future = cluster.submit(greeter.greet if what == "method" else greeter)
+        batch = node.hear_batch()
+        called.append(function_in(node, batch)())
+        node.answer(batch, 0)
+        future.result(SECONDS_MAX)
+
+    assert called == ["hello", "goodbye"]
+
+
+def test_what_is_the_same_function_is_one_kind_of_calls(cluster: Cluster) -> None:
+    greeter = Greeter("hello")
+    same = [cluster._line._function(each).number for each in (greeter.greet, greeter.greet, Greeter("hello").greet)]
+    other = cluster._line._function(Greeter("goodbye").greet).number
+
+    assert len({*same}) == 1
+    assert other not in same
+
+
+def test_functions_without_end_are_not_kept_without_end(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "FUNCTIONS_MAX", 10)
+    numbers = {cluster._line._function(lambda n=n: n).number for n in range(100)}
+
+    assert len(numbers) == 100
+    assert len(cluster._line._functions) == 10
 
 
 def test_calls_too_long_for_a_message_lie_in_a_file(node: Node, cluster: Cluster) -> None:
@@ -359,7 +427,7 @@ def test_who_rings_while_the_thread_is_awake_does_not_end_it(node: Node, cluster
 
 
 def test_many_threads_may_hand_in_at_once(node: Node, cluster: Cluster) -> None:
-    def hand_in(_: int) -> int:
+    def hand_in(_: int) -> object:
         return cluster.submit(abs, 1).result(SECONDS_MAX)
 
     with concurrent.futures.ThreadPoolExecutor(8) as threads:

@@ -1,6 +1,7 @@
 """Functions, arguments and futures as bytes, read again by whoever makes the calls."""
 
 import functools
+import importlib
 import math
 import pickle
 import sys
@@ -8,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,7 +65,8 @@ def test_a_future_among_arguments_stands_for_its_value_wherever_it_is() -> None:
 
 def test_functions_are_arguments_too() -> None:
     body, _ = pack_call(0, (lambda x: x + 1, functools.partial(pow, 2)), {})
-    _, (plus, power), _ = loaded(body)  # type: ignore[misc]  # as it was packed
+    found: Any = loaded(body)
+    plus, power = found[1]
 
     assert (plus(1), power(5)) == (2, 32)
 
@@ -143,8 +146,69 @@ def test_a_module_beside_the_program_travels_with_its_functions(
     assert pickle.loads(packed)() == 5
 
 
+INNER = """
+class Point:
+    def __init__(self, x): self.x = x
+def inner(): return 5
+"""
+
+OUTER = """
+import os
+import nearby_inner
+from nearby_inner import Point
+def outer(): return nearby_inner.inner(), Point(3).x, os.sep
+"""
+
+
+@pytest.fixture
+def nearby(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A program with two modules beside it; away with them."""
+    (tmp_path / "nearby_inner.py").write_text(INNER)
+    (tmp_path / "nearby_outer.py").write_text(OUTER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "program.py"))
+
+    def away() -> None:
+        for name in ("nearby_inner", "nearby_outer"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+            (tmp_path / f"{name}.py").unlink()
+
+    return away
+
+
+def test_modules_beside_the_program_travel_with_who_uses_them(nearby: Callable[[], None]) -> None:
+    import nearby_outer  # type: ignore[import-not-found]  # it was just written
+
+    packed = pack_function(nearby_outer.outer)
+    nearby()
+
+    assert pickle.loads(packed)() == (5, 3, "/")
+
+
+def test_classes_of_modules_beside_the_program_are_arguments(nearby: Callable[[], None]) -> None:
+    import nearby_inner  # type: ignore[import-not-found]  # it was just written
+
+    body, _ = pack_call(0, (nearby_inner.Point(7),), {})
+    nearby()
+    found: Any = loaded(body)
+
+    assert found[1][0].x == 7
+
+
 def test_what_is_installed_travels_as_its_name() -> None:
     assert len(pack_function(pytest.raises)) < 100
+
+
+@pytest.mark.parametrize("place", ["site-packages", "dist-packages"])
+def test_what_a_user_or_a_distribution_has_installed_travels_as_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    name = f"installed_in_{place.partition('-')[0]}"
+    (tmp_path / place).mkdir()
+    (tmp_path / place / f"{name}.py").write_text("def work(): return 5\n")
+    monkeypatch.syspath_prepend(tmp_path / place)
+
+    assert len(pack_function(importlib.import_module(name).work)) < 100
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Small ledgers for tests: authors with keys, a two-task job, statements in a line."""
 
+from dataclasses import replace
+
+from pnode.protocol.attempts import outputs_mark
 from pnode.protocol.crypto import Sodium
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
 from pnode.protocol.ids import ClusterId, JobId, NodeId, digest_of
@@ -37,6 +40,12 @@ def statement(
     if kind in (StatementKind.FINISHED, StatementKind.FAILED):
         fields.setdefault("outcome", outcome())
     return Statement(kind, *unit, attempt, at_s, **fields)  # type: ignore[arg-type]
+
+
+def made(task: int, attempt: int, written: FileRef, *used: FileRef) -> Statement:
+    """A task has written this, out of that."""
+    marks = tuple(outputs_mark((each,)) for each in used)
+    return statement(StatementKind.FINISHED, (task, 0), attempt, outcome=replace(outcome(1.0, written), used=marks))
 
 
 def chain(length: int, *, forks_at: int | None = None) -> list[Entry]:

@@ -21,6 +21,7 @@ from pnode.protocol.effects import (
     Effect,
     Erase,
     Fetch,
+    Keep,
     Notify,
     Release,
     Reply,
@@ -311,7 +312,14 @@ class Circle:
         self.settle()
 
     def end(
-        self, name: str, task: str, *outputs: FileRef, failure: str = "", item: int = 0, timed_out: bool = False
+        self,
+        name: str,
+        task: str,
+        *outputs: FileRef,
+        failure: str = "",
+        item: int = 0,
+        timed_out: bool = False,
+        contents: tuple[bytes, ...] = (),
     ) -> None:
         """The run of a task ends; without `outputs` a success has written one file that is called after it."""
         (run,) = (run for run in self[name].running.values() if (run.unit.task, run.unit.item) == (task, item))
@@ -319,7 +327,10 @@ class Circle:
         del self[name].running[run.unit]
         self[name].store.update(dict.fromkeys(each.digest for each in written))
         status = 1 if failure else 0
-        self.tell(name, RunEnded(run.unit, failure, status, written, NOTHING, NOTHING, "", 1.0, timed_out))
+        self.tell(
+            name,
+            RunEnded(run.unit, failure, status, written, NOTHING, NOTHING, "", 1.0, timed_out, contents=contents),
+        )
 
     def bring(self, name: str, content: FileRef, source: str | None = None) -> None:
         """Content arrives at a partner."""
@@ -512,6 +523,9 @@ class Circle:
                     del partner.running[effect.unit]  # nobody may end what does not run
                 case Fetch():
                     self._fetch(partner, effect)
+                case Keep():
+                    partner.store[effect.digest] = None
+                    self._note(f"{partner.name} keeps {effect.content.decode()}")
                 case _:
                     raise AssertionError(f"jobs do not want {effect}")
 
@@ -555,6 +569,9 @@ class Circle:
     def _deliver(self, partner: Partner, fetch: Fetch) -> None:
         """Let content arrive, or the fetch fail."""
         sources = [self.name_of(node) for node in fetch.sources]
+        if fetch.file.digest in partner.store:
+            self._under_way.append(lambda: self._bring(partner, fetch.file, None))
+            return
         having = [name for name in sources if self[name].up and fetch.file.digest in self[name].store]
         if having:
             self._under_way.append(lambda: self._bring(partner, fetch.file, having[0]))

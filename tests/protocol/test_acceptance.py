@@ -42,8 +42,8 @@ def finished(
     return NODES[node], statement(K.FINISHED, (unit, item), attempt, at_s, outcome=outcome)
 
 
-def said(kind: K, author: int, node: int, unit: int, attempt: int = 1, item: int = 0) -> Said:
-    return NODES[author], statement(kind, (unit, item), attempt, node=NODES[node])
+def said(kind: K, author: int, node: int, unit: int, attempt: int = 1, item: int = 0, at_s: float = 1.0) -> Said:
+    return NODES[author], statement(kind, (unit, item), attempt, at_s, node=NODES[node])
 
 
 def concluded(author: int, at_s: float = 9.0) -> Said:
@@ -180,6 +180,28 @@ def test_the_job_ends_with_what_its_first_concluder_kept() -> None:
     assert accepted(state_of(*ONCE, *KEPT, *other, concluded(0, 5.0), concluded(2, 4.0)), LAST) == (2, NODES[1])
 
 
+@pytest.mark.parametrize(("earlier", "later"), [(1, 2), (2, 1)])
+def test_of_what_the_concluder_kept_that_counts_of_which_it_has_said_so_last(earlier: int, later: int) -> None:
+    """It copies what counts, and what counts may be another before all is done."""
+    other = (
+        finished(1, TOP, "t2", attempt=2), finished(1, LEFT, "l2", "t2", attempt=2),
+        finished(1, RIGHT, "r2", "t2", attempt=2), finished(1, LAST, "x2", "l2", "r2", attempt=2),
+        finished(1, ASIDE, "y2", "l2", attempt=2),
+    )  # fmt: skip
+    makers = {1: {LAST: 3, ASIDE: 0}, 2: {LAST: 1, ASIDE: 1}}
+    kept = (
+        said(K.KEPT, 2, node, unit, attempt, at_s=at_s)
+        for at_s, attempt in ((2.0, earlier), (3.0, later))
+        for unit, node in makers[attempt].items()
+    )
+    state = state_of(*ONCE, *other, *kept, concluded(2))
+
+    assert [accepted(state, unit) for unit in (LAST, ASIDE)] == [
+        (later, NODES[makers[later][unit]]) for unit in (LAST, ASIDE)
+    ]
+    assert state.results == 5
+
+
 @pytest.mark.parametrize("lost", [True, False])
 def test_people_are_told_why_an_attempt_is_not_accepted(lost: bool) -> None:
     other = [finished(3, TOP, "t2", attempt=2), *([said(K.LOST, 1, 0, TOP)] if lost else [])]
@@ -225,7 +247,7 @@ def statements(draw: st.DrawFn) -> Said:
     if kind is K.CONCLUDED:
         return concluded(author, float(draw(st.integers(0, 2))))
     if kind is not K.FINISHED:
-        return said(kind, author, node, unit, attempt + 1, item)
+        return said(kind, author, node, unit, attempt + 1, item, float(draw(st.integers(0, 2))))
     parents = len(JobState(SPEC, NODES[0]).shape.parents[unit]) if draw(st.integers(0, 9)) else 0
     used = [draw(st.sampled_from(CONTENTS)) for _ in range(parents)]
     content, at_s = draw(st.sampled_from(CONTENTS)), float(draw(st.integers(0, 2)))

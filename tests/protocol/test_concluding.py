@@ -3,10 +3,12 @@
 import math
 
 from pnode.protocol.concluding import CONCLUDE_S_MAX
-from pnode.protocol.jobstate import Phase
+from pnode.protocol.dag import Task
+from pnode.protocol.jobspec import FileRef
+from pnode.protocol.jobstate import Phase, UnitKey
 from pnode.protocol.ledger import StatementKind
 
-from .ledgers import outcome, statement
+from .ledgers import made, outcome, statement
 from .partners import Circle, file, spec, task
 
 OUT = file("only_out")
@@ -21,6 +23,44 @@ def done(*names: str, replicas: int = 1) -> Circle:
     circle.run(1.0)
     circle.take()
     return circle
+
+
+FIRST, SECOND, THIRD = file("first"), file("second"), file("third")
+"""What left has written of the first result of top, and of the second; and right of the first."""
+
+
+def begun(*tasks: Task, nonce: bytes) -> Circle:
+    """ann has submitted these, which dan is to run."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for each in tasks:
+        circle.prefer(each.name, "dan")
+    circle.submit_unanswered("ann", spec(*tasks, nonce=nonce, replicas=1))
+    return circle
+
+
+def guard(circle: Circle) -> str:
+    return circle.name_of(circle["ann"].job.replicas[1])
+
+
+def contested(*, told_to: tuple[str, ...]) -> Circle:
+    """dan has run two tasks over the results of a third, which he has then made anew, and one of the two once more;
+    these hear of that, and have copies of it. ann's job is guarded by bob."""
+    graph = (task("top", "left", "right"), task("left"), task("right"))
+    nonces = (bytes([number]) * 16 for number in range(256))  # the job's digest says who guards it
+    circle = next(each for each in (begun(*graph, nonce=nonce) for nonce in nonces) if guard(each) == "bob")
+    circle.end("dan", "top", file("t1"))
+    circle.end("dan", "left", FIRST)
+    circle.end("dan", "right", THIRD)
+    for name in told_to:
+        circle.utter("dan", name, made(0, 2, file("t2")), made(1, 2, SECOND, file("t2")))
+        circle.bring(name, SECOND)
+    circle.run(1.0)
+    return circle
+
+
+def result(circle: Circle, key: UnitKey) -> FileRef | None:
+    unit = circle["ann"].job.state.unit(key)
+    return None if unit.result is None or unit.result.outcome is None else unit.result.outcome.outputs[0]
 
 
 def is_over(circle: Circle, name: str = "ann") -> bool:
@@ -111,5 +151,49 @@ def test_every_result_is_looked_at() -> None:
             assert not is_over(circle)
             circle.bring("bob", file(f"{name}{item}"))
             circle.run(1.0)
+
+    assert is_over(circle)
+
+
+def test_nothing_is_concluded_by_whoever_would_have_other_results_count_by_that() -> None:
+    circle = contested(told_to=("ann",))
+    assert result(circle, (1, 0)) == SECOND
+    for content in (FIRST, THIRD):  # bob has not heard of the second
+        circle.bring("bob", content)
+    circle.run(1.0)
+    circle.bring("ann", THIRD)
+    circle.run(1.0)
+    assert [result(circle, key) for key in ((1, 0), (2, 0))] == [FIRST, THIRD]
+    assert circle["ann"].job.state.phase is Phase.DONE
+
+    circle.run(2 * CONCLUDE_S_MAX)
+    assert not is_over(circle)
+    circle.bring("ann", FIRST)
+    circle.run(CONCLUDE_S_MAX)
+
+    assert is_over(circle)
+    assert [result(circle, key) for key in ((1, 0), (2, 0))] == [FIRST, THIRD]
+
+
+def test_a_result_that_counts_by_what_is_said_of_another_task_is_looked_at_again() -> None:
+    circle, other = contested(told_to=("ann", "bob")), file("other")
+    for name in ("ann", "bob"):
+        circle.utter("dan", name, made(2, 2, other, file("t2")), made(2, 3, THIRD, file("t1")))
+    circle.bring("bob", other)
+    circle.run(1.0)
+    assert circle["ann"].job.kept_up_to == 1, "both have copies of the second that left has written"
+    dan = circle.id_of("dan")
+    kept = [statement(StatementKind.KEPT, unit, attempt, node=dan) for unit, attempt in (((1, 0), 1), ((2, 0), 3))]
+    for name in ("ann", "bob"):
+        circle.utter("cid", name, *kept)
+    assert result(circle, (1, 0)) == FIRST
+
+    for name in ("ann", "bob"):
+        circle.bring(name, THIRD)
+    circle.run(1.0)
+    assert not is_over(circle)
+    for name in ("ann", "bob"):
+        circle.bring(name, FIRST)
+    circle.run(1.0)
 
     assert is_over(circle)

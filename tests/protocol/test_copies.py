@@ -10,7 +10,7 @@ from pnode.protocol.fetching import TRIES
 from pnode.protocol.jobstate import Attempt, Phase
 from pnode.protocol.ledger import StatementKind
 
-from .ledgers import outcome, statement
+from .ledgers import made, outcome, statement
 from .partners import Circle, file, spec, task
 
 OUT = file("only_out")
@@ -168,6 +168,60 @@ def test_another_result_takes_its_place(leaves: bool) -> None:
 
     second = circle["bob"].job.state.unit((0, 0)).attempts[(2, circle.id_of("cid"))]
     assert (circle.id_of("bob") in second.keepers) == leaves
+
+
+def test_a_result_that_counts_by_what_is_said_of_another_task_is_copied() -> None:
+    """Left was computed from the second result of top, of which right was not; then right turns out to be kept."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    circle.prefer("top", "dan")
+    graph = task("top", "left", "right"), task("left"), task("right")
+    circle.submit_unanswered("ann", spec(*graph, replicas=2))
+    first, second, third = file("first"), file("second"), file("third")
+    circle.utter("dan", "bob", made(0, 1, file("t1")), made(0, 2, file("t2")))
+    circle.utter("dan", "bob", made(1, 1, first, file("t1")), made(1, 2, second, file("t2")))
+    circle.bring("bob", second)
+    circle.take()
+
+    circle.utter("dan", "bob", made(2, 1, third, file("t1")))
+    assert not any("bob fetches" in line for line in circle.take())
+    circle.utter("cid", "bob", statement(StatementKind.KEPT, (2, 0), node=circle.id_of("dan")))
+
+    fetches = [line for line in circle.take() if "bob fetches" in line]
+    assert not circle["bob"].job.state.replaced
+    assert fetches == ["bob fetches first from dan", "bob fetches third from dan, cid"]
+
+
+def test_a_result_that_counts_by_the_earlier_of_two_conclusions_is_copied() -> None:
+    circle = done(brings=False)
+    dan, first, second = circle.id_of("dan"), file("only_out"), file("second")
+    circle.utter("dan", "bob", made(0, 2, second))
+    for author, attempt, at_s in (("ann", 2, 5.0), ("cid", 1, 4.0)):
+        circle.utter(author, "bob", statement(StatementKind.KEPT, attempt=attempt, node=dan))
+        circle.utter(author, "bob", statement(StatementKind.CONCLUDED, attempt=0, at_s=at_s))
+        if author == "ann":
+            circle.bring("bob", second)
+            assert circle["bob"].job.closed
+
+    circle.bring("bob", first)
+    circle.run(1.0)
+
+    assert "bob" in keepers(circle, "bob")
+
+
+def test_whoever_has_a_result_says_so_again_if_the_job_is_cancelled_for_want_of_it_and_others_copy_it() -> None:
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    want = statement(StatementKind.CANCELLED, node=circle.id_of("dan"), text="it has gone with dan and bob")
+    circle.utter("ann", "cid", want)
+    assert circle["cid"].job.state.wants((0, 0))
+    assert not circle["cid"].job.copying
+
+    circle.utter("ann", "bob", want)
+    circle.run(1.0)
+
+    assert circle["cid"].job.state.phase is Phase.DONE
+    assert circle["cid"].job.copying
 
 
 def test_of_a_job_that_is_cancelled_nothing_is_copied() -> None:

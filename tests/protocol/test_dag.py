@@ -185,6 +185,25 @@ def test_a_program_with_a_zero_byte_is_refused() -> None:
         from_wire(Program, [1, ["echo", "a\0b"]])
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("f",), ("f", "0", "1"), ("f", "x", "1", "parcel"), ("f", "0", "0", "parcel"), ("f", "-1", "1", "parcel"),
+        ("f", "0", "1", ""), ("f", "0", "1", "a/b"), ("f", "1" * 10, "1", "parcel"), ("f", "0", "1 ", "parcel"),
+    ],
+)  # fmt: skip
+def test_calls_that_are_no_calls_of_a_parcel_are_refused(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(DagError, match="expected a function, two numbers and a parcel's name"):
+        Program(ProgramKind.CALLS, arguments)
+    with pytest.raises(MalformedError, match="expected a function, two numbers"):
+        from_wire(Program, [2, list(arguments)])
+
+
+def test_calls_of_a_parcel_are_a_program_whatever_their_function_is_called() -> None:
+    for name in ("f", "", "<lambda>", "a/b"):
+        assert Program(ProgramKind.CALLS, (name, "0", "1", "parcel", "more")).arguments[0] == name
+
+
 def test_a_task_from_elsewhere_takes_at_least_one_file_per_call() -> None:
     plain = ["a", [], [0, ["task.py"]], False, 1]
 

@@ -1,6 +1,7 @@
 """Fetching: what is asked of whom, how often, and when it is given up."""
 
 import math
+from dataclasses import replace
 
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
 from pnode.protocol.fetching import PAUSE_S, PAUSE_S_MAX, TRIES, Purpose, Waiter
@@ -360,3 +361,84 @@ def test_what_was_given_up_is_tried_for_once_per_pause_for_all_who_go_on() -> No
     assert bob.jobs.fetching.deadline == circle.now - 2.0 + PAUSE_S_MAX
     bob.jobs.fetching.over(bob.job.id)
     assert bob.jobs.fetching.deadline == math.inf
+
+
+def chained(*names: str, contents: tuple[bytes, ...] = (b"first_out",), final: bool = False) -> Circle:
+    """bob has made what dan's task takes, and ann asked for both; the result has come with these contents."""
+    circle = Circle("ann", "bob", "dan", *names, brings=False)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "dan")
+    circle.submit("ann", spec(task("first", "second", final=final), task("second")))
+    circle.end("bob", "first", contents=contents)
+    return circle
+
+
+def test_what_comes_with_a_result_is_not_fetched() -> None:
+    circle = chained()
+
+    assert "dan keeps first_out" in (lines := circle.take())
+    assert not [line for line in lines if "fetches first_out" in line]
+    assert [unit.task for unit in circle["dan"].running] == ["second"]
+
+
+def test_who_hears_of_a_final_result_with_its_content_has_a_copy() -> None:
+    circle = chained(final=True)
+
+    result = circle["ann"].job.state.unit((0, 0)).result
+
+    assert result is not None
+    assert [circle.name_of(node) for node in result.keepers] == ["ann"]
+    assert not [line for line in fetches(circle) if line.startswith("ann ")]
+
+
+def test_content_that_is_not_what_it_is_said_to_be_is_fetched() -> None:
+    circle = chained(contents=(b"something else",))
+
+    assert [line for line in fetches(circle) if line.startswith("dan fetches first_out from bob")]
+    assert circle["dan"].running == {}
+
+
+def test_who_waits_for_content_goes_on_when_it_comes_with_a_result() -> None:
+    circle = chained(contents=())
+    dan, first = circle["dan"], file("first_out")
+    assert first.digest in dan.fetching
+    circle.miss("bob")
+    circle.refuse("dan", first, "nobody answers")
+    assert dan.fetching == {}
+
+    dan.jobs.fetching.given(dan.job.id, replace(outcome(1.0, first), contents=(b"first_out",)))
+    circle.tell("dan", FetchFailed(file("other"), "of no matter"))
+    circle.bring_all()
+
+    assert [unit.task for unit in dan.running] == ["second"]
+
+
+def test_what_was_given_while_it_was_fetched_need_not_arrive() -> None:
+    circle = chained(contents=())
+    dan, first = circle["dan"], file("first_out")
+
+    dan.jobs.fetching.given(dan.job.id, replace(outcome(1.0, first), contents=(b"first_out",)))
+    circle.refuse("dan", first, "the transfer broke off")
+    circle.bring_all()
+
+    assert [unit.task for unit in dan.running] == ["second"]
+
+
+def test_after_a_restart_what_the_journal_tells_of_is_there_again() -> None:
+    circle = chained()
+    circle["dan"].store.clear()
+    circle.take()
+
+    circle.restart("dan")
+
+    assert "dan keeps first_out" in circle.take()
+
+
+def test_what_comes_with_a_job_is_not_fetched() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("only", "bob")
+
+    circle.submit("ann", replace(spec(task("only"), files=(INPUT,)), contents=(b"k0_in",)))
+
+    assert fetches(circle) == []
+    assert [unit.task for unit in circle["bob"].running] == ["only"]

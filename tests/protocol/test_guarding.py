@@ -266,7 +266,7 @@ def test_who_has_got_everything_before_its_pause_is_over_asks_for_nothing_more()
 def test_when_all_who_should_have_it_are_gone_whoever_took_part_is_asked() -> None:
     circle = Circle("ann", "bob", "cid", brings=False)
     circle.prefer("only", "cid")
-    circle.submit_unanswered("ann", spec(task("only"), files=(INPUT,), nonce=b"m" * 16, replicas=1))
+    circle.submit_unanswered("ann", spec(task("only"), files=(INPUT,), nonce=b"d" * 16, replicas=1))
     assert circle["ann"].job.replicas == (circle.id_of("ann"), circle.id_of("bob"))
     circle.bring("cid", INPUT)
     circle.kill("ann")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Unit
 from pnode.protocol.events import CancelJob, RunEnded
 from pnode.protocol.fetching import PAUSE_S_MAX, TRIES
@@ -146,6 +147,45 @@ def test_run_times_are_learnt_from_successes_alone() -> None:
     circle.end("ann", "bad", failure="it broke")
 
     assert circle["ann"].notes.runs == [("test/good", circle.id_of("ann"), 1.0)]
+
+
+def calls(name: str, children: tuple[str, ...], *given: str) -> Task:
+    """A task that makes four calls of a function, and names these files."""
+    return Task(name, children, Program(ProgramKind.CALLS, ("f", "0", "4", *given)), final=not children)
+
+
+def test_calls_get_what_they_name_of_the_jobs_input_also_where_they_have_parents() -> None:
+    circle = Circle("ann", "bob", brings=False)
+    circle.prefer("first", "bob")
+    circle.prefer("second", "bob")
+    given = (file("parcel"), file("values"), file("other"))
+    tasks = (
+        calls("first", ("second",), "parcel", "other"),
+        calls("second", (), "parcel", "values"),
+    )
+    circle.submit("ann", spec(*tasks, files=given))
+    asked = circle.take()
+    circle.bring("bob", given[0], "ann")
+    circle.bring("bob", given[2], "ann")
+    circle.end("bob", "first")
+    asked += circle.take()
+    circle.bring("bob", given[1], "ann")
+
+    assert [line for line in asked if "fetches" in line] == [
+        f"bob fetches {name} from ann" for name in ("parcel", "other", "values")
+    ]
+    (run,) = circle["bob"].running.values()
+    assert run.unit.task == "second"
+    assert run.calls == ((file("parcel"), file("values"), file("first_out")),)
+
+
+def test_run_times_of_calls_are_learnt_by_their_function_and_number_across_jobs() -> None:
+    circle = Circle("ann")
+    circle.submit("ann", spec(calls("f.17", (), "parcel"), files=(file("parcel"),)))
+
+    circle.end("ann", "f.17")
+
+    assert circle["ann"].notes.runs == [("f x 4", circle.id_of("ann"), 1.0)]
 
 
 # Offers.

@@ -72,10 +72,10 @@ def test_no_task_is_planned_to_end_before_it_starts() -> None:
         PlannedTask(bytes(32), 2.0, 1.0)
 
 
-def test_a_specification_of_an_older_version_has_no_plan_and_the_usual_guardians() -> None:
-    *older, plan, replicas = to_wire(spec_of())
+def test_a_specification_of_an_older_version_has_no_plan_the_usual_guardians_and_no_contents() -> None:
+    *older, plan, replicas, contents = to_wire(spec_of())
 
-    assert (plan, replicas) == ([], 3)
+    assert (plan, replicas, contents) == ([], 3, [])
     assert decode(JobSpec, pack(older)) == spec_of()
 
 

@@ -233,6 +233,23 @@ def test_a_failed_attempt_fails_the_job_unless_a_later_one_is_under_way() -> Non
     assert [key for key, _ in state_of(*failed).failures()] == [(0, 0)]
 
 
+def test_a_job_that_was_cancelled_for_want_of_a_result_is_done_only_if_somebody_has_it_after_all() -> None:
+    done = (*FINISHED, kept(2, (1, 0)))
+    given_up = (NODES[1], statement(K.CANCELLED, (1, 0), 1, 7.0, node=NODES[2], text="it cannot be made anew"))
+    again = (NODES[3], statement(K.KEPT, (1, 0), node=NODES[2], text="it is here"))
+
+    assert state_of(*done, given_up).phase is Phase.CANCELLED
+    assert state_of(*done, given_up, kept(2, (1, 0), author=3)).phase is Phase.CANCELLED
+    assert state_of(*done, given_up, again).phase is Phase.DONE
+    assert state_of(*done, given_up, (NODES[3], statement(K.CONCLUDED, attempt=0))).phase is Phase.DONE
+
+
+def test_a_want_of_what_no_job_is_for_changes_nothing() -> None:
+    for unit in ((0, 0), (1, 5), (7, 0)):
+        want = (NODES[1], statement(K.CANCELLED, unit, 1, 7.0, node=NODES[2]))
+        assert state_of(*FINISHED, kept(2, (1, 0)), want).phase is Phase.DONE
+
+
 def test_a_cancelled_job_shows_the_earliest_reason() -> None:
     state = state_of(
         (NODES[1], statement(K.CANCELLED, attempt=0, at_s=4.0, text="late")),
@@ -300,13 +317,14 @@ def statements(draw: st.DrawFn) -> Told:
     attempt, at_s = draw(st.integers(1, 3)), float(draw(st.integers(0, 3)))
     if draw(st.integers(0, 9)) == 0:
         kind = draw(st.sampled_from(sorted(ABOUT_THE_JOB)))
-        return NODES[author], statement(kind, attempt=0, at_s=at_s, text=draw(st.sampled_from("ab")))
+        number, node = draw(st.sampled_from(((0, b""), (1, NODES[2]))))
+        return NODES[author], statement(kind, unit, number, at_s, node=node, text=draw(st.sampled_from("ab")))
     kind = draw(KINDS)
     if kind is K.ASSIGNED:
         return assigned(draw(st.integers(0, 3)), unit, attempt, author, at_s)
     if kind in (K.KEPT, K.LOST, K.ABANDONED):
         node = NODES[draw(st.integers(0, 3))]
-        return NODES[author], statement(kind, unit, attempt, at_s, node=node, text=draw(st.sampled_from("ab")))
+        return NODES[author], statement(kind, unit, attempt, at_s, node=node, text=draw(st.sampled_from(("", "b"))))
     return NODES[author], statement(kind, unit, attempt, at_s, text=draw(st.sampled_from(("", "x"))))
 
 

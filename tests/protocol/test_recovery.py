@@ -718,6 +718,29 @@ def test_a_result_that_is_lost_and_fails_when_it_is_made_again_ends_the_job_as_a
     assert state.cancelled[1] == "only: what bob had made was lost, and then it failed: it broke again"
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_job_whose_result_has_gone_with_all_copies_and_cannot_be_made_anew_is_not_done(lost: int) -> None:
+    only = task("only", retries_failed=0, retries_lost=1 - lost)
+    circle = circle_for(spec(only), brings=False, only=("bob", "dan"))
+    circle.end("bob", "only")
+    circle.utter("cid", "ann", statement(StatementKind.KEPT, node=circle.id_of("bob")))
+    state = circle["ann"].job.state
+    assert state.is_complete((0, 0))
+    circle.kill("cid")
+    circle.kill("bob")
+    assert circle.placed() == ["ann: only#2 to dan"]
+
+    if lost:
+        circle.kill("dan")
+    else:
+        circle.end("dan", "only", failure="it broke")
+    circle.run(PAUSE_S)
+
+    assert state.is_over
+    assert state.phase is Phase.CANCELLED
+    assert circle["ann"].job.copying == {}
+
+
 def test_whoever_begins_to_lead_or_comes_back_is_shown_all_of_what_is_contested() -> None:
     circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("cid",))
     end_as(circle, "ann", "first", "old")
@@ -789,3 +812,46 @@ def test_what_waits_for_a_result_that_is_gone_goes_on_when_another_takes_its_pla
 
     assert circle["ann"].job.state.unit((0, 0)).result.node == circle.id_of("bob")  # type: ignore[union-attr]
     assert circle.placed() == ["ann: second#2 to ann"]
+
+
+def test_what_counts_again_by_what_is_said_of_another_task_is_made_anew_where_it_is_gone() -> None:
+    """dan waits for what bob has made and taken with him. It is being made anew, from something else, when it turns
+    out that what cid has made of it before is kept: so it counts again, and whoever makes it anew stops."""
+    fork = spec(task("base", "mid"), task("mid", "side", "slow"), task("side"), task("slow"))
+    circle = circle_for(fork, brings=False, base=("bob", "ann"), mid=("bob", "cid"), side=("cid",), slow=("dan",))
+    end_as(circle, "bob", "base", "old")
+    end_as(circle, "bob", "mid", "old")
+    circle.bring("cid", file("mid_out", "old"))
+    end_as(circle, "cid", "side", "old")
+    circle.kill("bob")
+    end_as(circle, "ann", "base", "new")
+    circle.bring("cid", file("base_out", "new"))
+    assert [run.unit.task for run in circle["cid"].running.values()] == ["mid"]
+
+    circle.bring("ann", file("side_out", "old"))
+    circle.run(1.0)
+    assert "cid ends mid#2" in circle.take()
+
+    circle.bring_all()
+    assert outlived(circle)
+
+
+def test_what_waits_for_a_result_that_is_gone_goes_on_when_another_counts_by_what_is_said_of_another_task() -> None:
+    fork = spec(task("base", "mid"), task("mid", "side", "slow"), task("side"), task("slow"))
+    circle = circle_for(fork, brings=False, base=("bob", "ann"), mid=("dan",), side=("cid",), slow=("bob", "dan"))
+    end_as(circle, "bob", "base", "old")
+    circle.bring("dan", file("base_out", "old"))
+    end_as(circle, "dan", "mid", "old")
+    circle.bring("cid", file("mid_out", "old"))
+    end_as(circle, "cid", "side", "old")
+    circle.utter("cid", "ann", finished(circle, (0, 0), 2, "new"), finished(circle, (1, 0), 2, "new", "base=new"))
+    circle.placed()
+
+    circle["ann"].near.gone.append(circle.id_of("bob"))  # whom ann is about to miss
+    circle.kill("cid")
+    circle.crash("bob")
+    circle.miss("bob")
+    assert not any("slow" in line for line in circle.placed()), "what cid has made of mid has gone with it"
+    circle.utter("dan", "ann", statement(StatementKind.KEPT, (2, 0), node=circle.id_of("cid")))
+
+    assert "ann: slow#2 to dan" in circle.placed()

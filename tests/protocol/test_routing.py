@@ -8,14 +8,17 @@ from pnode.protocol.dag import Dag, Program, ProgramKind, Task
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FILES_MAX, ITEMS_MAX, FileRef, Item
 from pnode.protocol.routing import (
+    ALL_GIVEN,
     NAMES_SHOWN_MAX,
     RoutingError,
     calls_for,
     check_outputs,
+    given_to,
     is_base_name,
     key_of,
     make_items,
     outputs_for,
+    takes_given,
 )
 
 PROGRAM = Program(ProgramKind.MODULE, ("task.py",))
@@ -309,3 +312,44 @@ def test_every_input_is_in_exactly_one_call_or_none_is(keys: list[str], size: in
         return
     assert sorted(file.name for call in calls for file in call) == sorted(file.name for file in inputs)
     assert all(len(call) == size for call in calls if inputs)
+
+
+# Python calls.
+
+
+def calls(*files_of_the_job: str) -> Task:
+    return Task("f.0", (), Program(ProgramKind.CALLS, ("f", "0", "3", *files_of_the_job)))
+
+
+def test_only_entries_and_calls_get_something_of_the_jobs_input() -> None:
+    assert [takes_given(task("a"), parents) for parents in (0, 1, 2)] == [True, False, False]
+    assert [takes_given(calls("parcel"), parents) for parents in (0, 1, 2)] == [True, True, True]
+
+
+def test_an_entry_gets_all_files_of_an_item_and_calls_those_that_they_name() -> None:
+    given_files = files("values parcel other")
+
+    assert given_to(task("a"), given_files) == given_files
+    assert names(given_to(calls("parcel"), given_files)) == ["parcel"]
+    assert names(given_to(calls("parcel", "values"), given_files)) == ["values parcel"]
+    assert given_to(calls("nothing"), given_files) == ()
+
+
+def test_calls_that_name_a_star_get_all_files_of_an_item() -> None:
+    given_files = files("values parcel other")
+
+    assert given_to(calls("parcel", ALL_GIVEN), given_files) == given_files
+
+
+def test_what_a_function_is_called_is_no_name_of_a_file() -> None:
+    odd = Task("f.0", (), Program(ProgramKind.CALLS, ("values", "0", "1", "parcel")))
+    star = Task("f.0", (), Program(ProgramKind.CALLS, (ALL_GIVEN, "0", "1", "parcel")))
+
+    assert names(given_to(odd, files("values parcel"))) == ["parcel"]
+    assert names(given_to(star, files("values parcel"))) == ["parcel"]
+
+
+def test_all_files_of_calls_are_in_one_call_whatever_they_are_called() -> None:
+    inputs = files("parcel 1_a 1_b 2_a")
+
+    assert calls_for(calls("parcel"), inputs) == (inputs,)

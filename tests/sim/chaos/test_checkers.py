@@ -8,7 +8,10 @@ from pnode.protocol.effects import SendDatagram
 from pnode.protocol.ids import JobId
 from pnode.protocol.job import Unplaced
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.roster import Happening
+from pnode.protocol.membership import Membership
+from pnode.protocol.roster import Happening, State
+from pnode.protocol.signed import Kind, sign
+from pnode.protocol.swim import Alive, Dead, Suspicion
 from pnode.sim.chaos.ending import Ending
 from pnode.sim.chaos.plan import Options
 from pnode.sim.chaos.run import Run
@@ -66,6 +69,56 @@ def test_a_verdict_without_evidence_is_caught(formed: Run) -> None:
     assert "n0: calls n1 dead on the word of 0" in complaints(formed)
 
 
+def verdict(run: Run, accused: Host, accusers: list[Host]) -> Dead:
+    """What these say of somebody."""
+    membership = view(accused)
+    said = Suspicion(accused.id, membership.record.incarnation)
+    cluster = accused.peer.identity.cluster
+    evidence = (sign(run.cluster.crypto, each.peer.identity.seed, Kind.SUSPICION, cluster, said) for each in accusers)
+    return Dead(said.accused, said.incarnation, tuple(evidence))
+
+
+def view(host: Host) -> Membership:
+    assert host.peer.membership is not None
+    return host.peer.membership
+
+
+def test_a_verdict_is_judged_by_those_who_were_seen_when_it_was_passed() -> None:
+    run = Run(Options(1, nodes=5, minutes=0.5, faults=(), jobs=(0,)))
+    run.form()
+    host, victim, second, third, newcomer = run.cluster.hosts
+    census = view(host)._census
+    census.forget(newcomer.id)
+    run.watch.members.changed(host, newcomer.id)
+
+    census.hear_dead(verdict(run, victim, [second, third]), second.id, host.now)
+    census.hear(Alive(view(newcomer)._census.signed), second.id, host.now)
+    for node in (victim.id, newcomer.id):
+        run.watch.members.changed(host, node)
+
+    assert view(host).members[victim.id].state is State.DEAD
+    assert run.watch.members.deaths == 1
+    assert not run.complaints, run.complaints.texts
+
+
+def test_a_verdict_with_too_few_accusers_is_caught_though_somebody_else_goes_with_it() -> None:
+    run = Run(Options(1, nodes=5, minutes=0.5, faults=(), jobs=(0,)))
+    run.form()
+    host, victim, second, third, other = run.cluster.hosts
+    census = view(host)._census
+    for signed in verdict(run, victim, [second, third]).evidence:
+        census.hear_suspicion(signed, second.id, host.now)
+
+    for node in (victim.id, other.id):
+        census.roster.turn(census.roster.members[node], Happening.ACCUSED, host.now)
+        census.roster.turn(census.roster.members[node], Happening.CONDEMNED, host.now)
+    census.roster.members[other.id].unreachable = True
+    for node in (victim.id, other.id):
+        run.watch.members.changed(host, node)
+
+    assert "n0: calls n1 dead on the word of 2, where 3" in complaints(run)
+
+
 def test_an_incarnation_that_goes_back_is_caught(formed: Run) -> None:
     host, other = formed.cluster.hosts[:2]
     membership = host.peer.membership
@@ -113,6 +166,23 @@ def test_a_queue_that_nobody_empties_is_caught(formed: Run) -> None:
     formed.watch.bounds.look(host)
 
     assert "has 5000 frames" in complaints(formed)
+
+
+def test_more_jobs_than_were_submitted_are_caught_and_as_many_are_not(formed: Run) -> None:
+    _, host, job = finished(formed)
+    jobs = host.peer.jobs
+    assert jobs is not None
+    assert formed.people.submitted == 1
+    formed.people.submitted += 4  # as if machines had died over it
+    for number in range(4):
+        jobs.desk.jobs[JobId(bytes([number]) * 16)] = jobs.desk.jobs[job]
+    formed.watch.bounds.look(host)
+    assert not formed.complaints, formed.complaints.texts
+
+    jobs.desk.jobs[JobId(b"x" * 16)] = jobs.desk.jobs[job]
+    formed.watch.bounds.look(host)
+
+    assert "has 6 jobs, at most 5 are allowed" in complaints(formed)
 
 
 def test_a_phase_that_goes_back_is_caught(formed: Run) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnode.protocol.desk import segment_row
 from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
 from pnode.sim.chaos.ending import Ending
@@ -63,3 +64,46 @@ def test_whoever_has_not_heard_of_every_result_has_no_whole_copy(finished: tuple
     del known(host, job).state.units[known(host, job).final(0)]
 
     assert host.number not in keepers(run, job)
+
+
+def cancel(run: Run, job: JobId) -> None:
+    """Let it have been cancelled before it was done, wherever it is known."""
+    for host in run.cluster.hosts:
+        state = known(host, job).state
+        state.conclusion, state.cancelled = None, (host.now, "somebody wanted it so")
+        state._complete.clear()
+
+
+def test_whoever_keeps_a_cancelled_job_has_a_copy_without_any_results(finished: tuple[Run, JobId]) -> None:
+    run, job = finished
+    replicas = keepers(run, job)
+    cancel(run, job)
+
+    for host in run.cluster.hosts:
+        host.content.clear()
+
+    assert keepers(run, job) == replicas
+
+
+def test_whoever_has_not_journaled_why_a_job_was_cancelled_has_no_copy(finished: tuple[Run, JobId]) -> None:
+    run, job = finished
+    cancel(run, job)
+    number = keepers(run, job)[0]
+    here = known(run.cluster.hosts[number], job)
+
+    for ending in here.endings:
+        run.cluster.hosts[number].disk.put("segment", segment_row(job, here.ledger[ending]), None)
+    run.cluster.engine.run_for(1.0)
+
+    assert number not in keepers(run, job)
+
+
+def test_whoever_has_only_taken_part_in_a_cancelled_job_has_no_copy(finished: tuple[Run, JobId]) -> None:
+    run, job = finished
+    cancel(run, job)
+    number = keepers(run, job)[0]
+    here = known(run.cluster.hosts[number], job)
+
+    here.replicas = tuple(node for node in here.replicas if node != run.cluster.hosts[number].id)
+
+    assert number not in keepers(run, job)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from pnode.sim.chaos.faults import FOR_EVER
 from pnode.sim.chaos.plan import Options, plan_of
+from pnode.sim.chaos.work import STREAM_ITEMS, JobPlan
 
 OPTIONS = Options(3, nodes=8, minutes=3.0)
 
@@ -64,3 +65,16 @@ def test_the_story_tells_every_fault_and_job() -> None:
 
     assert all(f"fault {number}: " in story for number, _ in plan.faults)
     assert all(f"job {job.number}: " in story for job in plan.jobs)
+
+
+def test_a_stream_runs_into_its_walltime_for_no_longer_than_other_jobs_do() -> None:
+    jobs = [job for seed in range(2000, 2100) for job in plan_of(Options(seed, 5, 0.75)).jobs if job.endless]
+    held_up_s = {len(job.spec.items): len(job.spec.items) * walltime_s(job) for job in jobs}
+
+    assert STREAM_ITEMS in held_up_s, "draw other seeds"
+    assert held_up_s[STREAM_ITEMS] <= max(seconds for items, seconds in held_up_s.items() if items != STREAM_ITEMS)
+    assert all(walltime_s(job) > job.seconds_max / 0.5 for job in jobs), "the slowest machine has half the speed"
+
+
+def walltime_s(job: JobPlan) -> float:
+    return max(job.spec.dag.by_name[name].walltime_s for name in job.endless)

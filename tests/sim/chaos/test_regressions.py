@@ -28,6 +28,18 @@ FOUND = {
     "two who had lost their copies each relied on the other's word": Options(824, 5, 0.75),
     "a holder was not told who else had made what was lost after it had been told of it": Options(1407, 5, 0.75),
     "a holder was not told who else had made what it waited for, nor what it had made itself": Options(208, 5, 0.75),
+    "what counted by a statement about another task was not copied, and the job was concluded with what did not": (
+        Options(862, 5, 0.75)
+    ),
+    "of a job that had failed the machines that kept it were lost since another had taken part in it": (
+        Options(543, 5, 0.75)
+    ),
+    "people who had lost four machines before these answered had submitted more jobs than there may be": (
+        Options(2129, 5, 0.75)
+    ),
+    "what counted again by a statement about another task, and was gone, was not made anew": Options(2365, 5, 0.75),
+    "a job was done with a result that had gone with its keepers and could not be made anew": Options(2475, 5, 0.75),
+    "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
 }
 
 

@@ -1,0 +1,248 @@
+"""Calls that are handed in together, as the graph of one job, and their outcomes as they come back."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pnode.node.bundling import Call, Kind, Pace
+from pnode.node.callee import DIED, HEADER, RAISED, VALUE, Outcomes, Parcel, dump
+from pnode.node.callgraph import (
+    CALLS_MAX,
+    EDGES_MAX,
+    NAMED_MAX,
+    PARCEL_BYTES_MAX,
+    SHORT_BYTES,
+    Graph,
+    Made,
+    Room,
+    Wishes,
+    graph_of,
+    outcomes_of,
+)
+from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES
+from pnode.node.futures import Outcome, Payload
+from pnode.node.parcel import Function
+from pnode.protocol.ids import digest_of
+from pnode.protocol.jobspec import FileRef
+from pnode.protocol.routing import ALL_GIVEN
+
+KIND: Kind = (0,)
+
+FUNCTIONS = (Function(0, b"first", "f"), Function(1, b"second", "f"))
+
+
+def quick(cores: int = 1) -> Pace:
+    pace = Pace(cores)
+    pace.observe(KIND, 1e-6)
+    return pace
+
+
+def made(number: int, *waits_for: int, kind: Kind = KIND, function: int = 0) -> Made:
+    return Made(Call(number, kind, waits_for), FUNCTIONS[function], b"body %d" % number, Wishes())
+
+
+def outcome(value: object, name: str = "other.9", at: int = 0) -> Outcome:
+    payload = Payload(dump(value))
+    return Outcome(VALUE, payload, 0.0, FileRef(name, payload.size + HEADER.size, digest_of(name.encode())), at)
+
+
+def graph(*calls: Made, done: dict[int, Outcome] | None = None, wanted: set[int] | None = None, pace: Pace) -> Graph:
+    return graph_of(calls, done or {}, wanted or set(), pace)
+
+
+def children(found: Graph) -> dict[str, tuple[str, ...]]:
+    return {task.name: task.children for task in found.tasks}
+
+
+def parcel(found: Graph, place: Path) -> Parcel:
+    (place / "parcel").write_bytes(found.parcel)
+    return Parcel(str(place / "parcel"))
+
+
+def test_a_task_is_called_after_its_function_and_first_call() -> None:
+    found = graph(made(3), made(4), made(5, 3), pace=Pace())
+    together = graph(*(made(number) for number in range(10, 18)), pace=quick())
+
+    assert [task.name for task in found.tasks] == ["f.3", "f.4", "f.5"]
+    assert [task.name for task in together.tasks] == ["f.10+1", "f.12+1", "f.14+1", "f.16+1"]
+
+
+def test_a_bundle_feeds_a_bundle_once() -> None:
+    found = graph(made(0), *(made(number, 0) for number in range(1, 9)), made(9, *range(1, 9)), pace=quick())
+
+    assert children(found) == {
+        "f.0": ("f.1+1", "f.3+1", "f.5+1", "f.7+1"),
+        "f.1+1": ("f.9",), "f.3+1": ("f.9",), "f.5+1": ("f.9",), "f.7+1": ("f.9",), "f.9": (),
+    }  # fmt: skip
+
+
+def test_what_others_take_and_nobody_wants_is_not_kept() -> None:
+    calls = made(0), made(1), made(2, 0, 1)
+
+    assert [task.final for task in graph(*calls, pace=Pace()).tasks] == [False, False, True]
+    assert [task.final for task in graph(*calls, wanted={1}, pace=Pace()).tasks] == [False, True, True]
+
+
+def test_a_bundle_is_kept_for_the_sake_of_any_of_its_calls() -> None:
+    calls = [made(number) for number in range(8)]
+    last = made(9, *range(8))
+
+    assert [task.final for task in graph(*calls, last, wanted={3}, pace=quick()).tasks] == [
+        False, True, False, False, True,
+    ]  # fmt: skip
+
+
+def test_every_call_is_in_the_parcel_where_its_task_says(tmp_path: Path) -> None:
+    found = graph(made(0), made(1, 0), made(2), made(3, kind=(1,), function=1), pace=quick())
+    opened = parcel(found, tmp_path)
+    bodies = []
+    for task, numbers in zip(found.tasks, found.numbers, strict=True):
+        _, first, count, name = task.program.arguments
+        assert (int(count), name) == (len(numbers), PARCEL)
+        bodies += [(number, opened.call(int(first) + at)) for at, number in enumerate(numbers)]
+    functions = [opened.function(0), opened.function(1)]
+    opened.close()
+
+    assert sorted(bodies) == [(number, b"body %d" % number) for number in range(4)]
+    assert functions == [b"first", b"second"]
+
+
+def test_functions_that_no_call_has_stay_at_home() -> None:
+    assert b"second" not in graph(made(0), pace=Pace()).parcel
+
+
+def test_a_call_finds_what_it_takes_from_its_graph(tmp_path: Path) -> None:
+    calls = [made(number) for number in range(8)]
+    opened = parcel(graph(*calls, made(9, 2, 5), pace=quick()), tmp_path)
+    opened.close()
+
+    assert opened.places == {2: ("f.2+1", 0), 5: ("f.4+1", 1)}
+
+
+def test_a_call_finds_what_is_done_among_values_if_it_is_short_and_in_a_file_if_not(tmp_path: Path) -> None:
+    done = {1: outcome("one"), 2: outcome(bytes(SHORT_BYTES + 1), "long.2", 7), 3: outcome("three")}
+    found = graph(made(10, 1, 2), made(11, 3, 1), done=done, pace=Pace())
+    opened = parcel(found, tmp_path)
+    opened.close()
+    (tmp_path / "values").write_bytes(found.values)
+    values = Outcomes(str(tmp_path / "values"), None)
+    name = digest_of(b"long.2").hex()
+
+    assert opened.places == {1: (VALUES, 0), 2: (name, 7), 3: (VALUES, 1)}
+    assert [values[0], values[1]] == [(VALUE, dump("one")), (VALUE, dump("three"))]
+    assert [(file.name, file.digest) for file in found.files] == [(name, digest_of(b"long.2"))]
+    assert [task.program.arguments[4:] for task in found.tasks] == [(VALUES, name), (VALUES,)]
+    values.close()
+
+
+def test_short_values_that_are_too_many_for_a_message_are_in_files(tmp_path: Path) -> None:
+    done = {number: outcome(bytes(SHORT_BYTES - 100), f"f.{number}") for number in range(100)}
+    found = graph(made(200, *done), done=done, pace=Pace())
+
+    assert INLINE_BYTES_MAX - SHORT_BYTES < len(found.values) <= INLINE_BYTES_MAX
+    assert len(found.files) == 100 - len(found.values) // (SHORT_BYTES - 100)
+
+
+@pytest.mark.parametrize("files", [NAMED_MAX, NAMED_MAX + 1])
+def test_a_task_that_takes_more_files_than_it_can_name_takes_all(files: int) -> None:
+    done = {number: outcome(bytes(SHORT_BYTES + 1), f"f.{number}") for number in range(files)}
+    (task,) = graph(made(1000, *done), done=done, pace=Pace()).tasks
+
+    assert len(task.program.arguments) <= 256
+    assert (task.program.arguments[4:] == (ALL_GIVEN,)) == (files > NAMED_MAX)
+
+
+def test_a_parcel_that_is_too_long_for_a_message_is_not_in_it() -> None:
+    long = Made(Call(0, KIND, ()), FUNCTIONS[0], bytes(INLINE_BYTES_MAX), Wishes())
+    batches = [graph(call, pace=Pace()).batch(1, bytes(16), "n", "s", 3) for call in (made(0), long)]
+
+    assert [bool(batch.parcel) for batch in batches] == [True, False]
+
+
+def test_a_task_is_expected_to_take_as_long_as_its_calls() -> None:
+    pace = Pace()
+    pace.observe(KIND, 0.01)
+    found = graph(*(made(number) for number in range(16)), pace=pace)
+
+    assert [task.expected_s for task in found.tasks] == [pytest.approx(0.04)] * 4
+    assert graph(made(0, kind=(5,)), pace=pace).tasks[0].expected_s == 0.0
+
+
+# -- room --------------------------------------------------------------------------------------------------------
+
+
+def test_a_graph_has_room_for_so_many_calls_and_edges() -> None:
+    room, edges = Room(), Room()
+
+    assert [room.take(b"", [], 0) for _ in range(CALLS_MAX + 1)] == [True] * CALLS_MAX + [False]
+    assert [edges.take(b"", [], EDGES_MAX // 2) for _ in range(3)] == [True, True, False]
+    assert edges.take(b"", [], 0)
+
+
+def test_a_graph_is_full_after_the_call_that_fills_it() -> None:
+    room = Room()
+
+    assert room.take(bytes(PARCEL_BYTES_MAX + 1), [], 0)
+    assert not room.take(b"", [], 0)
+
+
+def test_a_graph_has_room_for_so_many_files_each_once() -> None:
+    room = Room()
+    many = [outcome(bytes(SHORT_BYTES + 1), str(number)) for number in range(FILES_MAX)]
+
+    assert room.take(b"", many, 0)
+    assert room.take(b"", many[:5], 0)
+    assert not room.take(b"", [outcome(bytes(SHORT_BYTES + 1), "one more")], 0)
+    assert room.take(b"", [outcome("short")], 0)
+
+
+# -- what comes back ---------------------------------------------------------------------------------------------
+
+FILE = FileRef("f.0", 1, digest_of(b"f"))
+
+said = st.lists(
+    st.tuples(st.sampled_from([VALUE, RAISED, DIED]), st.binary(max_size=30), st.floats(0, 1e6)),
+    min_size=1,
+    max_size=5,
+)
+
+
+def written(outcomes: list[tuple[int, bytes, float]]) -> bytes:
+    return b"".join(HEADER.pack(kind, len(payload), seconds) + payload for kind, payload, seconds in outcomes)
+
+
+@given(said)
+def test_outcomes_are_read_as_they_were_written(outcomes: list[tuple[int, bytes, float]]) -> None:
+    numbers = range(7, 7 + len(outcomes))
+    found = list(outcomes_of(numbers, FILE, written(outcomes), ""))
+
+    assert [(number, each.at) for number, each in found] == [(7 + at, at) for at in range(len(outcomes))]
+    assert [(each.kind, each.payload.read(), each.seconds) for _, each in found] == outcomes
+    assert {each.file for _, each in found} == {FILE}
+
+
+def test_outcomes_in_a_file_are_left_there(tmp_path: Path) -> None:
+    outcomes = [(VALUE, b"first", 1.0), (RAISED, b"second", 2.0)]
+    (tmp_path / "f").write_bytes(written(outcomes))
+    found = list(outcomes_of([1, 2], FILE, b"", str(tmp_path / "f")))
+    (tmp_path / "f").unlink()
+
+    assert [(each.kind, each.payload.read(), each.seconds) for _, each in found] == outcomes
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_outcomes_that_are_missing_are_noticed(tmp_path: Path, inline: bool) -> None:
+    content = written([(VALUE, b"first", 1.0)])
+    (tmp_path / "f").write_bytes(content)
+
+    with pytest.raises(EOFError):
+        list(outcomes_of([1, 2], FILE, content if inline else b"", str(tmp_path / "f")))
+
+
+def test_an_outcome_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
+    content = written([(VALUE, b"first", 1.0)])[:-1]
+
+    with pytest.raises(EOFError):
+        list(outcomes_of([1], FILE, content, ""))
