@@ -12,14 +12,17 @@ DEV := .venv/.dev
 # linked by itself. The links are made anew whenever the list of modules has changed, hence its checksum in the name.
 TYPES := .venv-types/.modules-$(shell echo $(MODULES) | cksum | cut -d ' ' -f 1)
 
+# What pnode is measured against is installed apart, by whoever measures: never a dependency of ours.
+PEERS := .venv-peers/.made
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures tables reality chaos chaos-real format clean
+.PHONY: help setup demo test lint types unit processes cover figures bench bench-peers tables reality chaos chaos-real format clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 setup: $(DEV)  ## Make the virtual environment in .venv, with what the tests need
 
@@ -57,6 +60,13 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 	    $(BIN)/python -m tests.benchmarks.$$(basename "$$script" .py) || { echo "# $$script failed" >&2; status=1; }; \
 	done; exit $$status
 
+ROUNDS := 3
+bench: $(RUNTIME)  ## Measure pnode beside what the machine allows, in turns; make bench ROUNDS=3; 15 minutes
+	@$(BIN)/python -m tests.peers --alone --rounds $(ROUNDS)
+
+bench-peers: $(RUNTIME) $(PEERS)  ## The same beside its peers as well, and write docs/performance.md; half an hour
+	@$(BIN)/python -m tests.peers docs/performance.md --rounds $(ROUNDS)
+
 DATA := ../shared/data
 tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; 20 minutes
 	@$(BIN)/python -m pnode.sim.study.quality examples/studies/quality.toml docs/mappers.md --data "$(DATA)"
@@ -78,7 +88,7 @@ format: $(DEV)  ## Lay out the sources and mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
 clean:  ## Remove the environments and everything built or cached
-	rm -rf .venv .venv-types build dist pnode.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-types .venv-peers build dist pnode.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(PACKAGES) tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # An environment, $(1), with what is in $(2) installed.
@@ -115,4 +125,8 @@ $(DEV): pyproject.toml
 $(TYPES): pyproject.toml
 	$(call install,.venv-types,-e '.[dev]' --config-settings editable_mode=strict)
 	@rm -f .venv-types/.modules-*
+	@touch $@
+
+$(PEERS):
+	$(call install,.venv-peers,pip)
 	@touch $@

@@ -1,0 +1,37 @@
+"""What cannot be had is told with the reason, and is no error."""
+
+from pathlib import Path
+
+import pytest
+
+from . import environment
+from .contest import Results, present
+from .contestant import CONTESTANTS, Kind
+from .environment import AbsentError, complaint, provide
+
+
+def test_the_reason_is_the_last_line_that_pip_calls_an_error() -> None:
+    said = "WARNING: slow\nERROR: Could not find a version\nERROR: No matching distribution found for x\nnotice"
+
+    assert complaint(said) == "No matching distribution found for x"
+    assert complaint("something else\n") == "something else"
+    assert complaint("") == "it does not say why"
+
+
+def test_a_program_that_is_not_there_is_told_with_the_way_to_it() -> None:
+    with pytest.raises(AbsentError, match="there is no pnode-no-such-program on this machine; buy it"):
+        provide(["nothing"], {"pnode-no-such-program": "buy it"})
+
+
+def test_without_an_environment_only_what_needs_none_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "PYTHON", tmp_path / "python")
+    results, said = Results(), list[str]()
+
+    found = present(CONTESTANTS, results, said.append)
+
+    peers = {each.name for each in CONTESTANTS if each.kind is Kind.PEER}
+    assert {each.name for each in CONTESTANTS} - {each.name for each in found} == peers == results.absent.keys()
+    assert len(said) == len(peers)
+    assert "make bench-peers" in results.absent["Ray"]
