@@ -61,10 +61,10 @@ figures: $(RUNTIME)  ## Measure, and print each figure as `name value unit`; at 
 	done; exit $$status
 
 ROUNDS := 3
-bench: $(RUNTIME)  ## Measure pnode beside what the machine allows, in turns; make bench ROUNDS=3; 15 minutes
+bench: $(RUNTIME)  ## Measure pnode beside what the machine allows, in turns; make bench ROUNDS=3
 	@$(BIN)/python -m tests.peers --alone --rounds $(ROUNDS)
 
-bench-peers: $(RUNTIME) $(PEERS)  ## The same beside its peers as well, and write docs/performance.md; half an hour
+bench-peers: $(RUNTIME) $(PEERS)  ## The same beside its peers as well, and write docs/performance.md; 40 minutes
 	@$(BIN)/python -m tests.peers docs/performance.md --rounds $(ROUNDS)
 
 DATA := ../shared/data

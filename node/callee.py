@@ -94,7 +94,7 @@ class Parcel:
 
     def _piece(self, number: int) -> bytes:
         begin, end = self._ends[number], self._ends[number + 1]
-        return _read_all(self._file, end - begin, self._body + begin)
+        return read_all(self._file, end - begin, self._body + begin)
 
     def close(self) -> None:
         os.close(self._file)
@@ -129,7 +129,7 @@ class Outcomes:
     def _read(self, size: int, begin: int) -> bytes:
         if self._content is not None:
             return self._content[begin : begin + size]
-        return _read_all(self._file, size, begin)
+        return read_all(self._file, size, begin)
 
 
 class Loader(pickle.Unpickler):
@@ -220,7 +220,7 @@ class Unit:
 
 
 def dump(value: object) -> bytes:
-    """A pickle; of lambdas, and what else the standard library cannot do, by cloudpickle, ten times slower."""
+    """A pickle; of lambdas, and what else the standard library cannot do, by cloudpickle."""
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except (pickle.PicklingError, AttributeError, TypeError):
@@ -301,7 +301,7 @@ def main() -> None:
         carry_out(json.loads(line), functions, node)
 
 
-def _read_all(file: int, size: int, begin: int) -> bytes:
+def read_all(file: int, size: int, begin: int) -> bytes:
     """As many bytes; the kernel gives 2 GiB at most at a time."""
     content = os.pread(file, size, begin)
     if len(content) == size:

@@ -27,7 +27,6 @@ PARCEL_BYTES_MAX = 64 * 2**20
 SHORT_BYTES = 4096
 """An earlier outcome up to this length travels with the calls that take it."""
 
-
 NAMED_MAX = 200
 """Files that a task names; a program has 256 arguments at most. One that takes more gets all that its batch has."""
 
@@ -90,8 +89,7 @@ def graph_of(
     """Tasks for calls, each of which waits for others among them or for what is done.
 
     `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask for. What nobody
-    asks for, and other calls of the graph take, is not kept, unless others wait to
-    hear how long it took.
+    asks for, and other calls of the graph take, is not kept, unless others wait to hear how long it took.
     """
     made = {each.call.number: each for each in calls}
     bundles = [[made[call.number] for call in bundle] for bundle in bundled((each.call for each in calls), pace)]

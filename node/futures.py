@@ -20,7 +20,7 @@ from typing import Generic, TypeVar, cast
 
 from pnode.protocol.jobspec import FileRef
 
-from .callee import DIED, VALUE, Attempt
+from .callee import DIED, READ, VALUE, Attempt, read_all
 
 T = TypeVar("T")
 
@@ -70,18 +70,12 @@ class OpenFile:
 
     def __init__(self, path: str) -> None:
         """Raises OSError."""
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = os.open(path, READ)
         weakref.finalize(self, os.close, self._file)
 
     def read(self, begin: int, size: int) -> bytes:
         """Raises OSError and EOFError."""
-        content = os.pread(self._file, size, begin)
-        while len(content) < size:
-            more = os.pread(self._file, size - len(content), begin + len(content))
-            if not more:
-                raise EOFError("a file of outcomes ends too early")
-            content += more
-        return content
+        return read_all(self._file, size, begin)
 
 
 @dataclass(slots=True)
