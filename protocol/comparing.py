@@ -15,7 +15,7 @@ differ for ever. So two that have asked each other for what they lack, and diffe
 when either ledger is another than it was then, or after REST_S. What was refused is not sent again even then: whoever
 asks says how far it goes.
 
-    the same       a Compare from each in its turn
+    the same       a Compare from each in its turn; who does not guard the job yet is told how far the feeds go
     another        that, and two LedgerWanted; and what is new
     at rest        a Compare from each in its turn; every REST_S two LedgerWanted
 """
@@ -102,6 +102,8 @@ class Comparing:
                 self._send(peer, LedgerWanted(name, (), mutual=True))
             elif job.ledger.fingerprint() != fingerprint:
                 self._differ(job, peer, fingerprint, now)
+            elif peer not in job.state.guards:
+                self._send(peer, wanted(job, peer))  # it may be waiting to be told that it has all (`guarding`)
 
     def tell_end(self, peer: NodeId, job: JobId) -> None:
         """A node does not know that a job is over that was released here."""

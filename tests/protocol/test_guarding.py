@@ -8,7 +8,7 @@ from pnode.protocol.fetching import TRIES
 from pnode.protocol.guarding import COLLECT_S, PAUSE_S, PAUSE_S_MAX, needs
 from pnode.protocol.ids import JobId
 from pnode.protocol.job import Job
-from pnode.protocol.jobmessages import LedgerWanted
+from pnode.protocol.jobmessages import Deliver, LedgerWanted
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.ledger import StatementKind
 
@@ -186,6 +186,23 @@ def _late_and_gone(circle: Circle) -> tuple[str, str]:
     names = [circle.name_of(node) for node in circle["ann"].job.replicas]
     (late,) = (name for name in circle.partners if name not in names)
     return late, names[1]
+
+
+def test_who_has_got_the_whole_ledger_before_it_compares_is_told_so() -> None:
+    circle = Circle("ann", "bob", "cid")
+    circle.prefer("only", "ann")
+    circle.deaf += [("ann", "cid"), ("bob", "cid")]
+    circle.submit_unanswered("ann", spec(task("only"), replicas=2))
+    circle.deaf.clear()
+    ann, cid = circle["ann"], circle["cid"]
+
+    for name in ("bob", "ann"):  # in this order, and before it could do anything
+        segments = tuple(entry.signed for entry in ann.job.ledger if entry.author == circle.id_of(name))
+        said = Deliver(ann.job.id, segments, ann.job.signed)
+        circle.do(cid, cid.jobs.message(circle.id_of(name), said, circle.now))
+    circle.settle()
+
+    assert "cid" in guarded(circle)
 
 
 def test_a_fellow_that_never_says_how_much_there_is_keeps_nobody_from_guarding() -> None:
