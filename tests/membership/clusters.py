@@ -1,4 +1,4 @@
-"""The parts of the page that come from simulated clusters: in good weather, what growing costs, and under hardship."""
+"""Simulated clusters, as the page tells of them: in good weather, what growing costs, and under hardship."""
 
 import statistics
 from collections.abc import Iterator, Sequence

@@ -201,6 +201,6 @@ def _idle(rest: Rest) -> list[str]:
     return wrapped(
         f"A node at rest among them takes {cpu if rest.cpu_percent <= CPU_PERCENT_MAX else f'**{cpu}**'} (asked: at "
         f"most {CPU_PERCENT_MAX:g} %) and {memory if rest.rss_mib <= MEMORY_MIB_MAX else f'**{memory}**'} of memory "
-        f"(asked: at most 60 MB), medians over the nodes. A round trip took {1000 * rest.rtt_s:.2g} ms, the machine's "
-        f"cores were busy for {median(load[0] for load in rest.loads):.0f} %."
+        f"(asked: at most 60 MB), medians over the nodes. A round trip took {1000 * rest.rtt_s:.2g} ms, and the "
+        f"machine's cores were busy for {median(load[0] for load in rest.loads):.0f} %."
     )
