@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pnode.sim.study.membership import Conditions, Stage
 
 from ..peers.markdown import shown, table, wrapped
-from .courses import WELL, Course, Kept
+from .courses import BUSY, CALM, WELL, Course, Kept
 from .goal import DEATHS_PER_1000_STALLS_MAX, GOALS, LOSS_HOURS, SIZES, SPEED, Goal
 
 SEEDS = 10
+
+LARGE = 1024
+"""From here on a course is two."""
 
 HARD_SIZES = (16, 64)
 """Ten virtual hours of more nodes would take a day."""
@@ -22,8 +25,13 @@ STALLS_SEEDS = {16: 12, 64: 4}
 
 
 def wanted_well() -> list[Conditions]:
-    """Small clusters first: all sizes are there soon, and more seeds of the large ones as time allows."""
-    return [Conditions(nodes, seed, stages=WELL) for nodes in SIZES for seed in range(SEEDS)]
+    """Small clusters first."""
+    return [
+        Conditions(nodes, seed, stages=stages)
+        for nodes in SIZES
+        for seed in range(SEEDS)
+        for stages in ((WELL,) if nodes < LARGE else (CALM, BUSY))
+    ]
 
 
 def wanted_hard() -> list[Conditions]:
@@ -67,14 +75,25 @@ def spread(courses: Sequence[Course], figure: str) -> Spread | None:
 
 def well(kept: Kept) -> list[str]:
     """A row per figure, a column per size; what misses its goal is bold."""
-    by_size = {nodes: _of(kept, nodes, WELL) for nodes in SIZES}
+    by_size = {nodes: _well(kept, nodes) for nodes in SIZES}
     sizes = [nodes for nodes, courses in by_size.items() if courses]
     head = ("", "at most", *(f"{nodes:,} nodes" for nodes in sizes))
-    counts = ("seeds", "", *(str(len(by_size[nodes])) for nodes in sizes))
+    counts = ("seeds", "", *(_seeds(by_size[nodes]) for nodes in sizes))
     rows = [(goal.title, goal.asked, *(_cell(goal, by_size[nodes], nodes) for nodes in sizes)) for goal in GOALS]
     missed = [missed for goal in GOALS for missed in _missed(goal, by_size)]
     verdict = f"Missed: {'; '.join(missed)}." if missed else "All goals are met at every size that was run."
     return [*table(head, [counts, *rows]), "", *wrapped(verdict), "", *wrapped(_revisions(by_size))]
+
+
+def _well(kept: Kept, nodes: int) -> list[Course]:
+    """Those to which nothing bad happened, whole or in parts."""
+    return [course for stages in (WELL, CALM, BUSY) for course in _of(kept, nodes, stages)]
+
+
+def _seeds(courses: Sequence[Course]) -> str:
+    busy = len([course for course in courses if "busy_speed" in course.figures])
+    calm = len([course for course in courses if "quiet_speed" in course.figures])
+    return str(calm) if calm == busy else f"{calm}, {busy} with loads that change"
 
 
 def _of(kept: Kept, nodes: int, stages: Sequence[Stage]) -> list[Course]:
@@ -117,7 +136,7 @@ COSTS = (
 
 def cost(kept: Kept) -> list[str]:
     """What a node costs, by number of nodes, and how fast all of them are simulated."""
-    by_size = {nodes: courses for nodes in SIZES if (courses := _of(kept, nodes, WELL))}
+    by_size = {nodes: courses for nodes in SIZES if (courses := _well(kept, nodes))}
     head = ("of one node", *(f"{nodes:,} nodes" for nodes in by_size), "times as much at the most as at 64")
     rows = [row for name, title in COSTS for row in _costs(name, title, by_size)]
     speeds = (

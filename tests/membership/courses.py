@@ -19,6 +19,9 @@ from ..peers import machine
 WELL = (Stage.START, Stage.QUIET, Stage.JOIN, Stage.CRASH, Stage.IDLE, Stage.BUSY)
 """What a cluster goes through to which nothing bad happens."""
 
+CALM, BUSY = WELL[:-1], (Stage.START, Stage.BUSY)
+"""The same in two courses, where loads that change every second take as long to simulate as all the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
