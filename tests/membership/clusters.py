@@ -91,8 +91,7 @@ def _well(kept: Kept, nodes: int) -> list[Course]:
 
 
 def _seeds(courses: Sequence[Course]) -> str:
-    busy = len([course for course in courses if "busy_speed" in course.figures])
-    calm = len([course for course in courses if "quiet_speed" in course.figures])
+    calm, busy = (sum(stage.value in course.stages for course in courses) for stage in (Stage.CRASH, Stage.BUSY))
     return str(calm) if calm == busy else f"{calm}, {busy} with loads that change"
 
 
