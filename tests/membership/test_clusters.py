@@ -7,6 +7,7 @@ import pytest
 from pnode.protocol.roster import State
 from pnode.sim.study.membership import Conditions, Sighting, Stage, Trial
 from pnode.sim.study.membership import Observations as Seen
+from pnode.sim.study.membership_course import observe
 
 from . import clusters, courses
 from .courses import WELL, Course, Kept, course_of
@@ -94,7 +95,7 @@ def test_growth_is_told_against_sixty_four_nodes(tmp_path: Path) -> None:
 def test_goals_have_the_names_of_figures() -> None:
     given = Conditions(3, 1, stages=WELL)
 
-    figures = course_of(courses.observe(given), "abc").figures
+    figures = course_of(observe(given), "abc").figures
 
     assert [goal.figure for goal in (*GOALS, SPEED) if goal.figure not in figures] == []
 

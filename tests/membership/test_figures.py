@@ -6,9 +6,9 @@ from statistics import median
 
 import pytest
 
-from pnode.protocol.census import Member
 from pnode.protocol.load import Load
 from pnode.protocol.record import Address, NodeRecord
+from pnode.protocol.roster import Member
 from pnode.protocol.signed import Signed
 from pnode.protocol.view import LinkFigure
 
