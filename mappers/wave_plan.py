@@ -8,11 +8,11 @@ earliest expected finish alone reaches 1.17 and 1.08).
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass, field, replace
 from pnode.protocol.view import Choice, Phase, Progress, Question, Score, View
 
 from .candidates import hinted_first

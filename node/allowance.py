@@ -10,9 +10,10 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import trio
+
+from pnode.protocol.values import dataclass
 
 from .workplace import Workplace
 

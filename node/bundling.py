@@ -9,7 +9,8 @@ of which nothing is known, a few go first, and the rest wait for what these tell
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from pnode.protocol.values import dataclass, field
 
 BUNDLE_S = 0.05
 """Work that is made again where a machine is lost, and by which the last core may end later than the others."""

@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TextIO
+
+from pnode.protocol.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

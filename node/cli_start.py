@@ -1,9 +1,10 @@
 """`pnode start`: the node's process is started, waited for, and introduced to the person who started it."""
 
 import time
-from dataclasses import dataclass
 from subprocess import Popen
 from typing import TextIO
+
+from pnode.protocol.values import dataclass
 
 from .answers import emulation_text, write_invitation
 from .api import ApiError, Invitation, NodeStatus

@@ -13,9 +13,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
+
+from pnode.protocol.values import dataclass, field
 
 from .answers import write_pulled
 from .api import ApiError, JobDetail, NodeStatus, PeerStatus, Pulled

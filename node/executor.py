@@ -20,7 +20,6 @@ import secrets
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -32,6 +31,7 @@ from pnode.protocol.effects import Run, Unit
 from pnode.protocol.events import RunEnded
 from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.values import dataclass, field
 
 from .allowance import Allowance, ExecutorSettings
 from .crew import Crew

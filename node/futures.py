@@ -15,10 +15,10 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.values import dataclass
 
 from .callee import DIED, READ, VALUE, Attempt, read_all
 

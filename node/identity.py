@@ -10,13 +10,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pnode.protocol.codec import Bytes32, Length, MalformedError, decode, encode
 from pnode.protocol.crypto import SEED_BYTES
 from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass
 
 from .durable import create_once, write_atomically
 from .home import HomeError

@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import IO, Literal
+
+from pnode.protocol.values import dataclass
 
 from .api import NodeStatus
 from .commands import NodeClient, NodeGoneError, NoNodeError

@@ -19,10 +19,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import trio
+
+from pnode.protocol.values import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -27,6 +26,7 @@ from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import SessionExistsError
 from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose
+from pnode.protocol.values import dataclass, field
 
 from .connection import Connection
 from .conversation import Conversation, Ending

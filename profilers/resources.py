@@ -10,10 +10,11 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from pnode.protocol.values import dataclass
 
 SAMPLE_PERIOD_S_MIN = 0.1
 """The kernel counts processor time in ticks of 10 ms; a percentage of less than ten of them is noise."""

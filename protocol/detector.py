@@ -6,7 +6,6 @@ without enough accusers is decided by a probe of our own. The dead are looked fo
 answers is to hear what is said about it.
 """
 
-from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
@@ -18,6 +17,7 @@ from .newcomers import Newcomers
 from .probe import Answered, Finding, Prober, Purpose, RoundTrip, Tell, Unanswered
 from .roster import Member, Roster, State
 from .swim import Ack, IndirectAck, Nack, PingRequest
+from .values import dataclass
 
 RECONNECTS_MAX = 4
 """The dead that are looked for in one reconnect interval: each costs a burst and an attempt to dial."""

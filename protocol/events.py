@@ -1,11 +1,10 @@
 """What the shell tells the core: things that happened in the world, as values."""
 
-from dataclasses import dataclass
-
 from .effects import Unit
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef
 from .record import Address
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

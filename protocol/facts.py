@@ -1,9 +1,8 @@
 """Facts: what a node is and who it is, as its shell tells the core."""
 
-from dataclasses import dataclass
-
 from .ids import ClusterId
 from .record import Address
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

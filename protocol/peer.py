@@ -13,7 +13,6 @@ part in jobs (`jobs`).
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from random import Random
 from typing import cast
 
@@ -58,6 +57,7 @@ from .signed import Signed
 from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
+from .values import dataclass, field
 from .view import Mapper, Profile
 
 UPKEEP_S = 3600.0

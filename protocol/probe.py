@@ -16,7 +16,6 @@ no more than in a burst. What follows silence depends on what the probe is for:
 - *help* is a probe on somebody else's behalf, who hears how it went.
 """
 
-from dataclasses import dataclass, field
 from enum import IntEnum, auto
 from random import Random
 
@@ -27,6 +26,7 @@ from .record import Address
 from .roster import Member, Roster
 from .swim import PINGS, Ack, IndirectAck, Nack, Ping, PingRequest
 from .timers import Timers
+from .values import dataclass, field
 
 NONCE_BITS = 32
 """Of a probe. Answers are authenticated, so a nonce need only be another than that of any probe in progress, and of

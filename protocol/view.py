@@ -1,13 +1,13 @@
 """What a mapper sees: a node's beliefs about its peers and the links between them, frozen at one moment."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from random import Random
 from typing import Protocol, runtime_checkable
 
 from .dag import Dag
 from .ids import NodeId
+from .values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

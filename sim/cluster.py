@@ -1,7 +1,6 @@
 """A simulated cluster: real Peer cores with their certificates on one engine and one network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.mappers.catalogue import KNOWN
@@ -20,6 +19,7 @@ from pnode.protocol.planning import planned
 from pnode.protocol.record import Address, NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
+from pnode.protocol.values import dataclass, field, replace
 
 from .crypto import SimulatedCrypto
 from .disk import Disk

@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
@@ -30,6 +29,7 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass, field, replace
 
 from .disk import Disk
 from .engine import NANOSECONDS, Engine

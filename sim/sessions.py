@@ -9,13 +9,13 @@ lost nothing. Each end breaks by itself: after a cut, or when a machine loses it
 until it notices, or until whoever is back answers that it knows of no such session.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pnode.protocol.effects import Dial, Disconnect
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import DialFailed, Received, SessionClosed, SessionOpened
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass, field
 
 from .workshop import DIAL_TIMEOUT_S
 
