@@ -213,9 +213,7 @@ def loaded_paths(source: Source, found: Import) -> Iterator[str]:
 def eager_dataclasses(source: Source) -> Iterator[str]:
     for found in imports(source.tree):
         if found.module == "dataclasses" and "dataclass" in found.names and source.path not in DATACLASSES:
-            yield source.complaint(
-                found.line, "takes dataclass from dataclasses, not from protocol/values.py"
-            )
+            yield source.complaint(found.line, "takes dataclass from dataclasses, not from protocol/values.py")
 
 
 def without_docstring(source: Source) -> Iterator[str]:
