@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import IO, Literal
@@ -24,6 +23,7 @@ from pnode.protocol.values import dataclass
 from .api import NodeStatus
 from .commands import NodeClient, NodeGoneError, NoNodeError
 from .home import failure_file, inhabitant, last_failure, log_file, prepare_home
+from .installation import DISTRIBUTION, version
 from .plain import from_plain, to_plain
 
 SERVICE = (sys.executable, "-P", "-m", "pnode.node.service")
@@ -179,7 +179,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: fl
 
 def software(options: NodeOptions) -> str:
     """What others are told of the program that runs here, and that its speed is not the machine's."""
-    name = f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}"
+    name = f"pnode/{version(DISTRIBUTION)} python/{platform.python_version()} {platform.system().lower()}"
     return name if options.emulated_speed == 1.0 else f"{name} emulated-speed/{options.emulated_speed:g}"
 
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -53,6 +52,7 @@ from .directory import Directory
 from .driver import Driver, either
 from .enrolment import EnrolmentError, invite
 from .explanations import explanations
+from .installation import DISTRIBUTION, version
 from .keepers import holders_of, why_nowhere
 from .linkreport import link_statuses
 from .plain import Instant
@@ -100,7 +100,7 @@ class Office:
             addresses=() if node.peer is None else tuple(map(str, node.peer.facts.addresses)),
             roles=() if record is None else role_names(record.roles),
             peers=len(self._neighbours().membership.alive()) if member else 0,
-            version=version("pnode"),
+            version=version(DISTRIBUTION),
             pid=os.getpid(),
             started_at=Instant(node.started_s),
             uptime_s=node.clock() - node.started_s,
