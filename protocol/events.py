@@ -70,6 +70,14 @@ class LoadSampled:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeedMeasured:
+    """It is known how fast this machine's cores are; until then the node went by an earlier figure or by none."""
+
+    speed: float
+    """Relative to the reference core."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Somebody at this node wants to know now how far away the others are."""
 
@@ -184,6 +192,7 @@ Event = (
     | DatagramReceived
     | Discovered
     | LoadSampled
+    | SpeedMeasured
     | Measure
     | Fetched
     | FetchFailed
@@ -200,5 +209,5 @@ Event = (
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
     "FindJobs", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded", "SessionClosed",
-    "SessionOpened", "Submit", "Synced", "WatchJob",
+    "SessionOpened", "SpeedMeasured", "Submit", "Synced", "WatchJob",
 ]  # fmt: skip
