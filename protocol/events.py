@@ -34,6 +34,8 @@ class DialFailed:
     peer: NodeId | None
     reason: str
     """One line per address tried, for people."""
+    refused: tuple[Address, ...] = ()
+    """Those at which a machine answered that nobody listens: its kernel knows, whoever may be cut off or asleep."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from .membership_settings import MembershipSettings
 from .piggyback import Piggyback, frame
 from .probe import Located, RoundTrip, Tell
 from .push_pull import AntiEntropy
-from .record import NodeRecord
+from .record import Address, NodeRecord
 from .roster import MEMBERS_MAX, Member, Roster, State
 from .signed import Signed
 from .swim import (
@@ -211,10 +211,10 @@ class Membership:
             self._heard_of(member, now)
         return self._flush(now)
 
-    def session_lost(self, peer: NodeId, now: float) -> list[Output]:
-        """A session broke, or could not be opened: look at once, and accuse if there is no quick answer."""
+    def session_lost(self, peer: NodeId, now: float, refused: tuple[Address, ...] = ()) -> list[Output]:
+        """A session broke, or could not be opened; `refused` says where nobody listens. Look at once."""
         self._anti_entropy.abandon(peer)
-        self._follow(self._detector.check_at_once(peer, now), now)
+        self._follow(self._detector.check_at_once(peer, refused, now), now)
         return self._flush(now)
 
     def learn(self, signed_record: Signed, now: float) -> list[Output]:

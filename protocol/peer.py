@@ -244,13 +244,15 @@ class Peer:
         self._joining.session_closed(event.peer)
         if self._member is None or event.orderly:
             return []
-        return self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        lost = self._member.membership.members.get(event.peer)
+        again = [Dial(lost.record.addresses, event.peer)] if lost is not None and lost.present and lost.proven else []
+        return again + self._outputs(self._member.membership.session_lost(event.peer, now), now)
 
     def _dial_failed(self, event: DialFailed, now: float) -> list[Effect]:
         effects = self._joined(self._joining.dial_failed(event.addresses, event.reason), now)
         if self._member is None or event.peer is None:
             return effects
-        effects += self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        effects += self._outputs(self._member.membership.session_lost(event.peer, now, event.refused), now)
         return effects + self._member.busy().unreachable(event.peer, event.reason, now)
 
     def _discovered(self, event: Discovered, now: float) -> list[Effect]:

@@ -61,6 +61,9 @@ class Cluster:
         host = self._by_node.get(node)
         return host if host is not None and host.up else None
 
+    def machine_at(self, address: Address) -> Host | None:
+        return self._by_address.get(address)
+
     def name_of(self, node: NodeId) -> str:
         return self._by_node[node].peer.facts.name
 

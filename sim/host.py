@@ -62,6 +62,9 @@ class Neighbourhood(Protocol):
     def host_of(self, node: NodeId) -> "Host | None":
         """The host of a node, if it is up."""
 
+    def machine_at(self, address: Address) -> "Host | None":
+        """The host there, up or not."""
+
 
 class Observer(Protocol):
     """Somebody who looks over the shoulder of a host."""
@@ -85,6 +88,8 @@ class Host:
     run_model: RunModel
     peer: Peer
     up: bool = True
+    has_power: bool = True
+    """Whether the machine is on, with the node's process or without it."""
     clock_offset_s: float = 0.0
     """How far this host's clock is ahead of the engine's, but for its drift."""
     drift: float = 0.0
@@ -271,7 +276,7 @@ class Host:
 
     def begin(self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...] = ()) -> None:
         """Switch the node on, with the credentials of the members that it remembers."""
-        self.up = True
+        self.up = self.has_power = True
         self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle(self.now)
         if self.is_sampling:
@@ -288,6 +293,7 @@ class Host:
         goes silently: then only when nobody answers. `torn` says how much of the last writes survives,
         `keep_writes` that all do."""
         self.up = False
+        self.has_power = not silently
         self._life += 1
         if keep_writes:
             self.disk.keep()

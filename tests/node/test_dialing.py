@@ -126,8 +126,10 @@ def test_what_the_operating_system_says_is_put_into_words(number: int, words: st
     grouped = OSError("all attempts failed")
     grouped.__cause__ = ExceptionGroup("all attempts failed", [bare])
 
-    assert dialing._explain(bare) == words
-    assert dialing._explain(grouped) == words
+    for error in (bare, grouped):
+        said = dialing._explained(error)
+        assert str(said) == words
+        assert isinstance(said, dialing.ConnectionIsRefusedError) == (number == errno.ECONNREFUSED)
 
 
 @in_trio
