@@ -356,6 +356,6 @@ class Census:
 
 def _replace_record(member: Member, record: NodeRecord, signed: Signed) -> None:
     if record.addresses != member.record.addresses:
-        member.route, member.proven, member.bursts = 0, False, 0
+        member.route, member.proven, member.bursts, member.met = 0, False, 0, None
     member.record, member.signed, member.incarnation = record, signed, record.incarnation
     member.leave, member.unreachable = None, False

@@ -16,6 +16,7 @@ from typing import assert_never
 
 from .awareness import Awareness
 from .census import Census
+from .effects import Dial
 from .ids import NodeId
 from .membership_settings import MembershipSettings
 from .newcomers import Newcomers
@@ -39,7 +40,7 @@ class Returned:
     node: NodeId
 
 
-Sign = Tell | RoundTrip | Returned
+Sign = Tell | RoundTrip | Returned | Dial
 
 
 class Detector:
@@ -118,7 +119,7 @@ class Detector:
         member = self._roster.members.get(node)
         if member is None or not member.present:
             return []
-        if member.proven and member.address in refused:
+        if member.met is not None and member.met in refused:
             return self._start(member, Purpose.REFUSED, now)
         return self._start(member, Purpose.QUICK, now) if member.state is State.ALIVE else []
 
@@ -183,4 +184,8 @@ class Detector:
             self._census.accuse(member, now)
         if purpose in (Purpose.VERDICT, Purpose.REFUSED):
             self._census.decide(member, answered=False, now=now)
-        return self._start(member, Purpose.CHECK, now) if purpose is Purpose.QUICK else []
+        if purpose is not Purpose.QUICK:
+            return []
+        # A process that is being ended loses its sessions one by one, and perhaps before it ceases to listen.
+        again = [Dial(member.record.addresses, member.node)] if member.met is not None else []
+        return [*again, *self._start(member, Purpose.CHECK, now)]

@@ -24,7 +24,7 @@ from .census import Census, MemberChanged, Vouch
 from .chores import Chore, Chores
 from .crypto import Crypto
 from .detector import Detector, Returned, Sign
-from .effects import Effect
+from .effects import Dial, Effect
 from .errors import RemoteProtocolError
 from .figures import Figures
 from .ids import ClusterId, NodeId
@@ -246,8 +246,7 @@ class Membership:
         return self._flush(now)
 
     def update_record(self, record: NodeRecord, now: float) -> list[Output]:
-        """Say this of ourselves from now on (`dataclasses.replace` the present `record`); its incarnation rises by
-        itself."""
+        """Say this of ourselves from now on (`replace` the present `record`); its incarnation rises by itself."""
         self._census.renew(record)
         return self._flush(now)
 
@@ -271,8 +270,7 @@ class Membership:
         return self._figures.wants_links(now)
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> list[Output]:
-        """What this node measured of the ways towards itself, the most certain first; goes out at a `tick`, if it has
-        changed."""
+        """What this node measured of the ways towards itself, the surest first; goes out at a `tick`, if new."""
         self._figures.set_links(figures, now)
         return self._flush(now)
 
@@ -376,6 +374,8 @@ class Membership:
                     self._figures.measured(sign.peer, sign.rtt_s, now)
                 case Returned():
                     self._push_pull(sign.node, now)
+                case Dial():
+                    self._output.append(sign)
                 case _:
                     assert_never(sign)
 

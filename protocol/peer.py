@@ -245,7 +245,7 @@ class Peer:
         if self._member is None or event.orderly:
             return []
         lost = self._member.membership.members.get(event.peer)
-        again = [Dial(lost.record.addresses, event.peer)] if lost is not None and lost.present and lost.proven else []
+        again = [Dial(lost.record.addresses, event.peer)] if lost is not None and lost.present and lost.met else []
         return again + self._outputs(self._member.membership.session_lost(event.peer, now), now)
 
     def _dial_failed(self, event: DialFailed, now: float) -> list[Effect]:

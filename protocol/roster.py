@@ -96,6 +96,8 @@ class Member:
     """Which of the addresses to use."""
     proven: bool = False
     """Whether a datagram to that address has been answered."""
+    met: Address | None = None
+    """Where a datagram was last answered, however long ago."""
     bursts: int = 0
     """How often its round trip has been measured."""
     checks: int = 0

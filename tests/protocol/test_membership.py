@@ -188,6 +188,7 @@ def test_a_broken_session_is_a_suspicion_at_once() -> None:
     at = accuser.when(hosts[3], State.SUSPECT)
     assert at is not None
     assert at - crashed_at < 0.25
+    assert accuser.dials == [hosts[3].node]
 
 
 def refused(network: Network, host: Host, by: Host, *addresses: Address) -> None:
