@@ -19,7 +19,7 @@ from pnode.protocol.record import Address
 from pnode.protocol.values import dataclass
 
 from .durable import create_once, write_atomically
-from .home import HomeError
+from .home import HomeError, cluster_directory
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Identity:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._key = home / "identity.key"
-        self._cluster = home / "cluster"
+        self._cluster = cluster_directory(home)
         self._boot = home / "boot"
         self._peers = home / "peers"
 

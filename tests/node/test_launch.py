@@ -95,7 +95,7 @@ def test_the_node_is_told_only_what_was_said_at_this_start(
     words: list[str],
     told: dict[str, Any],
 ) -> None:
-    def refuse(options: NodeOptions, **_: object) -> None:
+    def refuse(options: NodeOptions, *_: object, **__: object) -> None:
         raise LaunchError(repr(options))
 
     monkeypatch.setattr("pnode.node.cli_start.start_node", refuse)
