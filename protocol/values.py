@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field, FrozenInstanceError, field, fields, repl
 from dataclasses import dataclass as ordinary
 from reprlib import recursive_repr
 from types import FunctionType, MemberDescriptorType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 __all__ = ["dataclass", "field", "replace"]
 
@@ -39,7 +39,7 @@ def _complete(plain: K, *, frozen: bool, slots: bool, eq: bool) -> K:
     said = dict(vars(plain))
     if plain.__doc__ is None:
         plain.__doc__ = plain.__name__  # which is less than the signature, and takes no time to find out
-    kind: K = ordinary(init=False, repr=False, eq=False, slots=slots)(plain)
+    kind = cast(K, ordinary(init=False, repr=False, eq=False, slots=slots)(plain))  # with slots it is a new class
     methods: dict[str, Method | None] = {"__init__": _later(kind, "__init__", _init_text, frozen), "__repr__": _shown}
     if eq:
         methods["__eq__"] = _later(kind, "__eq__", _eq_text, frozen)
