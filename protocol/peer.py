@@ -42,18 +42,17 @@ from .facts import Facts, Identity
 from .frames import Frames, UnknownKindError
 from .ids import NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
-from .jobmessages import Hollow
 from .jobs import JobEvent, Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
+from .legacy import Legacy
 from .mail import Message as JobMessage
 from .membership import LinksHeard, LoadHeard, Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
 from .record import Address
 from .roster import State
-from .signed import Signed
 from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
@@ -122,7 +121,7 @@ class Peer:
         self._upkeep_s = math.inf
         self._sample: LoadSampled | None = None
         """The newest look at the machine."""
-        self._kept: tuple[list[Signed], list[Signed], list[Hollow]] = ([], [], [])
+        self._left = Legacy()
 
     @property
     def is_member(self) -> bool:
@@ -163,9 +162,9 @@ class Peer:
         """
         return self._joined(self._joining.begin(seeds, remembered, now), now)
 
-    def restore(self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow]) -> None:
-        """What the journal of an earlier run holds; taken up once this node is a member. Call before `start`."""
-        self._kept = (jobs, segments, hollows)
+    def restore(self, left: Legacy) -> None:
+        """What an earlier run has left; taken up once this node is a member. Call before `start`."""
+        self._left = left
 
     @property
     def deadline(self) -> float:
@@ -321,8 +320,8 @@ class Peer:
         if self._sample is not None:  # whoever is met first shall know how busy we are
             self._tell_load(self._member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S
-        kept, self._kept = self._kept, ([], [], [])
-        return [Notify("joining", b""), Notify("members", b""), *jobs.restore(*kept, now)]
+        left, self._left = self._left, Legacy()
+        return [Notify("joining", b""), Notify("members", b""), *jobs.restore(left, now)]
 
     def _measured(self, speed: float, now: float) -> list[Effect]:
         self.facts = replace(self.facts, speed=speed)
