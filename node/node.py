@@ -56,7 +56,7 @@ from .launch import NodeOptions, report_ready, software
 from .limits import TransportSettings
 from .listening import PortInUseError
 from .office import Office
-from .pace import best_known, tell_pace
+from .pace import Pace
 from .probing import Probing
 from .store import Store
 from .streams import StreamError
@@ -105,6 +105,7 @@ class Node:
         self.identity = Identity(options.home)
         self.me = NodeId(self.crypto.public_key(self.identity.seed()))
         self.journal = Journal(JournalFile(options.home / "journal.db"))
+        self.pace = Pace(self.journal)
         self.habits = resolve(options, recall(dict(self.journal.rows("place")).get(b"habits", b"")))
         self.name = self.habits.name
         self._admission = self._earlier_admission()
@@ -159,7 +160,7 @@ class Node:
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(self.pins.serve, self._known_jobs)
             if self.options.machine_speed is None:
-                nursery.start_soon(tell_pace, self.journal, self.deliver, self.options.emulated_speed)
+                nursery.start_soon(self.pace.tell, self.deliver, self.options.emulated_speed)
             await nursery.start(self.executor.serve)
             nursery.start_soon(self.probing.serve, lambda: peer.neighbours)
             if self.habits.mdns:
@@ -225,7 +226,7 @@ class Node:
 
     def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
-        machine_speed = self.options.machine_speed or best_known(self.journal)
+        machine_speed = self.options.machine_speed or self.pace.best
         credential = self._admission or self.enrolment.cluster.credential
         peer = Peer(
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),

@@ -36,51 +36,52 @@ NEWS = 1.01
 """A figure that is better by less is the same one."""
 
 
-def best_known(journal: Journal) -> float:
-    """The best speed index of all starts so far; UNKNOWN at the first."""
-    return max((speed for key, speed in _rows(journal) if key == machine_key()), default=UNKNOWN)
-
-
-async def improve(journal: Journal, measure: Callable[[], Awaitable[float]]) -> float | None:
-    """Measure, and give the speed index if it is better than all before, or the first. Raises JournalError."""
-    key = machine_key()
-    known = dict(_rows(journal))
-    found = await measure()
-    if key in known and found <= known[key] * NEWS:
-        return None
-    others = [(TABLE, each, None) for each in known if each != key]
-    await journal.save([*others, (TABLE, key, struct.pack(">d", found))])
-    return found
-
-
 async def measured() -> float:
     """The speed index as a process of its own finds it now. Raises CalledProcessError if it cannot say."""
     program = [sys.executable, "-I", "-S", speed.__file__]
     return float((await trio.run_process(program, capture_stdout=True)).stdout)
 
 
-async def tell_pace(
-    journal: Journal,
-    deliver: Callable[[SpeedMeasured], None],
-    factor: float,
-    measure: Callable[[], Awaitable[float]] = measured,
-) -> None:
-    """Measure once, when the start is over, and tell the core `factor` times what was found if that is news.
+class Pace:
+    """What is known of this machine's speed, from all starts. Made before anything is written to the journal."""
 
-    What goes wrong is logged and changes nothing; where it was the journal the driver finds out by itself.
-    """
-    await trio.sleep(SETTLED_S)
-    try:
-        found = await improve(journal, measure)
-    except (CalledProcessError, OSError, ValueError, JournalError) as error:
-        logger.warning("the speed of this machine could not be measured: %s", error)
-        return
-    if found is not None:
-        deliver(SpeedMeasured(found * factor))
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._known: dict[bytes, float] = {key: struct.unpack(">d", value)[0] for key, value in journal.rows(TABLE)}
 
+    @property
+    def best(self) -> float:
+        """The best speed index of all starts so far; UNKNOWN at the first."""
+        return self._known.get(machine_key(), UNKNOWN)
 
-def _rows(journal: Journal) -> list[tuple[bytes, float]]:
-    return [(key, struct.unpack(">d", value)[0]) for key, value in journal.rows(TABLE)]
+    async def improve(self, measure: Callable[[], Awaitable[float]] = measured) -> float | None:
+        """Measure, and give the speed index if it is better than all before, or the first. Raises JournalError."""
+        key, found = machine_key(), await measure()
+        if key in self._known and found <= self._known[key] * NEWS:
+            return None
+        others = [(TABLE, each, None) for each in self._known if each != key]
+        self._known = {key: found}
+        await self._journal.save([*others, (TABLE, key, struct.pack(">d", found))])
+        return found
+
+    async def tell(
+        self,
+        deliver: Callable[[SpeedMeasured], None],
+        factor: float,
+        measure: Callable[[], Awaitable[float]] = measured,
+    ) -> None:
+        """Measure once, when the start is over, and tell the core `factor` times what was found if that is news.
+
+        What goes wrong is logged and changes nothing; where it was the journal the driver finds out by itself.
+        """
+        await trio.sleep(SETTLED_S)
+        try:
+            found = await self.improve(measure)
+        except (CalledProcessError, OSError, ValueError, JournalError) as error:
+            logger.warning("the speed of this machine could not be measured: %s", error)
+            return
+        if found is not None:
+            deliver(SpeedMeasured(found * factor))
 
 
 def machine_key() -> bytes:

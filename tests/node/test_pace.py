@@ -1,7 +1,6 @@
 """Pace: the best speed that a machine has ever shown."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import trio.testing
 
 from pnode.node import pace
 from pnode.node.journal import Journal, JournalFile
-from pnode.node.pace import SETTLED_S, UNKNOWN, best_known, improve, measured, tell_pace
+from pnode.node.pace import SETTLED_S, UNKNOWN, Pace, measured
 from pnode.protocol.events import SpeedMeasured
 
 
@@ -32,13 +31,13 @@ def news(journal: Journal, found: float) -> float | None:
     async def measure() -> float:
         return found
 
-    return trio.run(partial(improve, journal, measure))
+    return trio.run(Pace(journal).improve, measure)
 
 
 def best(journal: Journal, found: float) -> float:
     """What is known after such a start."""
     news(journal, found)
-    return best_known(journal)
+    return Pace(journal).best
 
 
 def test_the_best_of_all_starts_counts(journal: Journal) -> None:
@@ -58,7 +57,7 @@ def test_a_machine_is_the_same_from_one_start_to_the_next() -> None:
 
 
 def test_nothing_is_known_before_the_first_measurement(journal: Journal) -> None:
-    assert best_known(journal) == UNKNOWN
+    assert Pace(journal).best == UNKNOWN
 
 
 def test_what_is_no_better_is_no_news_except_for_the_first(journal: Journal) -> None:
@@ -72,7 +71,7 @@ def test_the_core_is_told_once_the_start_is_over(journal: Journal, autojump_cloc
         return 2.0
 
     async def start() -> None:
-        await tell_pace(journal, lambda event: told.append((trio.current_time(), event)), 0.5, found)
+        await Pace(journal).tell(lambda event: told.append((trio.current_time(), event)), 0.5, found)
 
     trio.run(start, clock=autojump_clock)
 
@@ -87,7 +86,7 @@ def test_a_speed_that_cannot_be_measured_changes_nothing(
     async def broken() -> float:
         raise OSError("no more processes")
 
-    trio.run(tell_pace, journal, told.append, 1.0, broken, clock=autojump_clock)
+    trio.run(Pace(journal).tell, told.append, 1.0, broken, clock=autojump_clock)
 
     assert told == []
     assert "no more processes" in caplog.text
