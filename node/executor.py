@@ -150,7 +150,7 @@ class Executor:
             watch = Allowance(self._settings, run.task.walltime_s, place)
             for number, call in enumerate(run.calls, 1):
                 try:
-                    if number == 1 and application is None and place.is_ready_for(call):
+                    if place.needs_little(application, call):
                         environment = furnish(call)
                     else:
                         environment = await trio.to_thread.run_sync(furnish, call)

@@ -29,6 +29,7 @@ the task's own variables, a task finds:
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -51,6 +52,10 @@ RESULT_BYTES_MAX = 16 * 2**20
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit statuses, as POSIX shells have them."""
+
+
+FEW = 8
+"""Links that take no longer to make than a way to a thread and back."""
 
 
 class UnitError(Exception):
@@ -83,6 +88,14 @@ class Workplace:
     def is_ready_for(self, call: tuple[FileRef, ...]) -> bool:
         """Whether nothing has to be written or copied before this call, since there is nothing that it needs."""
         return self.is_unused and not call and self._run.task.program.kind == ProgramKind.COMMAND
+
+    def needs_little(self, application: Path | None, call: tuple[FileRef, ...]) -> bool:
+        """Whether it is ready for a first call as soon as a few links were made, if any."""
+        if not self.is_ready_for(call):
+            return False
+        with suppress(OSError):  # `furnish` will say so
+            return application is None or len(os.listdir(application)) <= FEW  # noqa: PTH208  # 3 us instead of 20
+        return False
 
     def furnish(self, application: Path | None) -> None:
         """Put into the current directory what belongs there for a job with this application or none."""
