@@ -20,7 +20,7 @@ from .ids import JobId, NodeId
 from .job import HandOff, Job, Unplaced, program_name
 from .jobstate import ATTEMPTS_MAX, Attempt, UnitKey, UnitState
 from .ledger import ANY_QUEUE, Cause, Statement, StatementKind
-from .progress import JobProgress
+from .progress import JobProgress, Memory
 from .routing import RoutingError, outputs_for
 from .timers import Timers, growing_s
 from .view import Mapper, Parent, Question, View
@@ -55,6 +55,8 @@ class Placing:
         self.desk = desk
         self._timers: Timers[tuple[JobId, UnitKey]] = Timers()
         """When an answer is overdue, or when to look again for somebody."""
+        self._memories: dict[tuple[JobId, int], Memory] | None = None
+        """By job and item, while units are placed one after another at one moment."""
 
     @property
     def deadline(self) -> float:
@@ -108,6 +110,11 @@ class Placing:
         self._leave(job, key)
 
     def tick(self, now: float) -> None:
+        self._memories = {}
+        self._do_due(now)
+        self._memories = None
+
+    def _do_due(self, now: float) -> None:
         for job_id, key in self._timers.due(now, TURN_MAX):
             job = self.desk.jobs[job_id]
             handoff, waited = job.handoffs.pop(key, None), job.unplaced.get(key, Unplaced())
@@ -163,6 +170,8 @@ class Placing:
             Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s, cause),
             self._concerned(job, key, node),
         )
+        if self._memories is not None:
+            self._memories[(job.id, key[1])].pop(task.name, None)
         self._show_parents(job, key, node)
 
     def _may_begin(self, job: Job, key: UnitKey) -> bool:
@@ -255,7 +264,8 @@ class Placing:
         parents = self._parents_of(job, key, view, now)
         excluded = frozenset(job.excluded.get(key, ()))
         mine = self.desk.bindings.totals(self.desk.near.load_known_since)
-        progress = JobProgress(job, key[1], view, self.desk.is_gone, now)
+        memory = {} if self._memories is None else self._memories.setdefault((job.id, key[1]), {})
+        progress = JobProgress(job, key[1], view, self.desk.is_gone, now, memory)
         age_s = max(0.0, now - job.spec.created_s)
         return Question(
             job.spec.dag, job.task(key).name, parents, excluded, mine, progress, job.ranks, job.plan, age_s

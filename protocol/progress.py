@@ -23,12 +23,20 @@ from .workbench import left_s
 _BOUND = ("assigned", "accepted")
 
 
+Memory = dict[str, Progress | None]
+"""How far tasks are that were looked at; None has no node."""
+
+
 class JobProgress(Mapping[str, Progress]):
     """The tasks that have a node, by name, in the order of the DAG file. True at one moment: not to be kept."""
 
-    __slots__ = ("_gone", "_is_gone", "_item", "_job", "_now", "_queues", "_view")
+    __slots__ = ("_gone", "_is_gone", "_item", "_job", "_memory", "_now", "_queues", "_view")
 
-    def __init__(self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float) -> None:
+    def __init__(
+        self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float, memory: Memory
+    ) -> None:
+        """What was looked at is put into `memory`, and taken from there if it was there before: decisions of one
+        moment share it, as long as nothing becomes of these tasks meanwhile."""
         self._job = job
         self._item = item
         self._view = view
@@ -36,12 +44,18 @@ class JobProgress(Mapping[str, Progress]):
         self._now = now
         self._queues: dict[NodeId, float] | None = None
         self._gone: dict[NodeId, bool] = {}
+        self._memory = memory
 
     def get(self, name: str, default: Progress | None = None) -> Progress | None:  # type: ignore[override]
         """As any mapping's, but a mapper asks for hundreds of tasks that have no node: errors would take too long."""
-        task = self._job.state.index.get(name)
-        attempt = None if task is None else self._attempt(task)
-        return default if task is None or attempt is None else self._progress(task, attempt)
+        memory = self._memory
+        if name in memory:
+            found = memory[name]
+        else:
+            task = self._job.state.index.get(name)
+            attempt = None if task is None else self._attempt(task)
+            found = memory[name] = None if task is None or attempt is None else self._progress(task, attempt)
+        return default if found is None else found
 
     def __getitem__(self, name: str) -> Progress:
         task = self._job.state.index[name]

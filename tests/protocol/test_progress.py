@@ -41,7 +41,7 @@ def a_view(free_in_s: float = 0.0) -> View:
 
 
 def look(job: Job, now: float, *, gone: int | None = None, item: int = 0, free_in_s: float = 0.0) -> JobProgress:
-    return JobProgress(job, item, a_view(free_in_s), lambda node: gone is not None and node == NODES[gone], now)
+    return JobProgress(job, item, a_view(free_in_s), lambda node: gone is not None and node == NODES[gone], now, {})
 
 
 def assign(job: Job, name: str, node: int, at_s: float = 1.0, queue_s: float = ANY_QUEUE, item: int = 0) -> None:
