@@ -17,14 +17,10 @@ from .ids import NodeId
 from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey
 from .ledger import ANY_QUEUE
-from .view import Phase, Progress, View
+from .view import Moment, Phase, Progress, View
 from .workbench import left_s
 
 _BOUND = ("assigned", "accepted")
-
-
-Memory = dict[str, Progress | None]
-"""How far tasks are that were looked at; None has no node."""
 
 
 class JobProgress(Mapping[str, Progress]):
@@ -33,10 +29,9 @@ class JobProgress(Mapping[str, Progress]):
     __slots__ = ("_gone", "_is_gone", "_item", "_job", "_memory", "_now", "_queues", "_view")
 
     def __init__(
-        self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float, memory: Memory
+        self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float, moment: Moment
     ) -> None:
-        """What was looked at is put into `memory`, and taken from there if it was there before: decisions of one
-        moment share it, as long as nothing becomes of these tasks meanwhile."""
+        """What was looked at before at the same moment is taken from there."""
         self._job = job
         self._item = item
         self._view = view
@@ -44,7 +39,7 @@ class JobProgress(Mapping[str, Progress]):
         self._now = now
         self._queues: dict[NodeId, float] | None = None
         self._gone: dict[NodeId, bool] = {}
-        self._memory = memory
+        self._memory = moment.known
 
     def get(self, name: str, default: Progress | None = None) -> Progress | None:  # type: ignore[override]
         """As any mapping's, but a mapper asks for hundreds of tasks that have no node: errors would take too long."""
