@@ -34,8 +34,9 @@ from .workbench import Workbench
 SECOND_THOUGHTS_MAX = 3
 """Bids of about three candidates get nearly all there is to gain (scheduling.md 5.7); the next node must take it."""
 
-LONGER_S = 0.25
-"""A queue longer by less than this is not worth another round of hand-off."""
+LONGER_S, LONGER_SHARE = 0.25, 0.1
+"""A queue longer by less than this, or by less than this share of what it was believed to be, is not worth another
+round of hand-off: what is believed of hundreds of tasks changes by more as the first of them end."""
 
 NOTHING = FileRef("nothing", 0, digest_of(b""))
 """Stands for the output of what never ran."""
@@ -238,7 +239,8 @@ class Holding:
         if believed_s == ANY_QUEUE or attempt.number > SECOND_THOUGHTS_MAX:
             return ""
         queue_s = self.bench.free_in_s(now)
-        if queue_s - believed_s <= max(LONGER_S, self._expected_s(job, job.task(key), attempt)):
+        expected_s = self._expected_s(job, job.task(key), attempt)
+        if queue_s - believed_s <= max(LONGER_S, LONGER_SHARE * believed_s, expected_s):
             return ""
         return f"its queue is {queue_s:.1f} s, not {believed_s:.1f} s"
 

@@ -294,26 +294,29 @@ def test_a_second_attempt_at_what_is_here_already_is_declined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("believed_s", "expected_s", "declines"),
+    ("queue_s", "believed_s", "expected_s", "declines"),
     [
-        (0.0, 3.0, True),  # ten seconds more than was believed, and a run takes three
-        (10.0 - LONGER_S, 0.1, False),
-        (0.0, 10.0, False),  # no longer than the run itself: not worth another round
+        (10.0, 0.0, 3.0, True),  # ten seconds more than was believed, and a run takes three
+        (1.0, 1.0 - LONGER_S, 0.1, False),
+        (1.0, 0.7, 0.1, True),
+        (10.0, 0.0, 10.0, False),  # no longer than the run itself: not worth another round
+        (10.0, 9.5, 0.1, False),  # a twentieth more than was believed
+        (10.0, 8.5, 0.1, True),
     ],
 )
 def test_who_was_chosen_for_a_shorter_queue_has_second_thoughts(
-    believed_s: float, expected_s: float, declines: bool
+    queue_s: float, believed_s: float, expected_s: float, declines: bool
 ) -> None:
     circle = Circle("ann", "bob", "cid")
     circle.mapper.queue_s = believed_s
     circle.prefer("long", "bob")
     circle.prefer("next", "bob", "cid")
 
-    circle.submit("ann", spec(task("long", expected_s=10.0), task("next", expected_s=expected_s)))
+    circle.submit("ann", spec(task("long", expected_s=queue_s), task("next", expected_s=expected_s)))
 
     answer = attempt(circle, 1, "bob", unit=(1, 0))
     assert answer.phase == ("declined" if declines else "accepted")
-    assert answer.reason == ("its queue is 10.0 s, not 0.0 s" if declines else "")
+    assert answer.reason == (f"its queue is {queue_s} s, not {believed_s} s" if declines else "")
     assert [node for _, node in circle["ann"].job.state.unit((1, 0)).attempts] == [
         circle.id_of(name) for name in (("bob", "cid") if declines else ("bob",))
     ]
