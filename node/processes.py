@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from functools import partial
 from pathlib import Path
 
 import trio
+
+from .spawning import spawn
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +103,9 @@ class Processes:
 
     def __init__(self) -> None:
         self._leaders: set[int] = set()
+        self._starting = 0
+        self._nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._nothing)
         if LINUX:
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -115,38 +121,34 @@ class Processes:
         """
         assert not command.problem(), command.problem()
         started = trio.current_time()
-        process = self._start(command)
-        leader = _Leader(process)
+        pid = await self._start(command)
+        leader = _Leader(pid)
         reason, seconds = "", 0.0
         try:
-            _limit_files(process.pid, file_bytes_max)
+            _limit_files(pid, file_bytes_max)
             while not reason and not await leader.ended_within(poll_s):
                 reason = watch()
             seconds = trio.current_time() - started
         finally:
             with trio.CancelScope(shield=True):
                 await leader.end(grace_s)
-                self._leaders.discard(process.pid)
-                await self._end_orphans(process.pid, command.environment[MARK])
+                self._leaders.discard(pid)
+                await self._end_orphans(pid, command.environment[MARK])
         return Ended(leader.status, reason, seconds)
 
-    def _start(self, command: Command) -> "subprocess.Popen[bytes]":
-        """In no thread: the interpreter is held from the fork to the exec anyway, so everything stands still."""
+    async def _start(self, command: Command) -> int:
+        """The leader's process id."""
+        files = (self._nothing if command.stdin < 0 else command.stdin, command.stdout, command.stderr)
+        self._starting += 1
         try:
-            process = subprocess.Popen(  # noqa: S603  # what the submitter has signed
-                command.words,
-                stdin=command.stdin,
-                stdout=command.stdout,
-                stderr=command.stderr,
-                cwd=command.directory,
-                env=command.environment,
-                start_new_session=True,
-            )
+            start = partial(spawn, command.words, command.directory, command.environment, files)
+            pid = await trio.to_thread.run_sync(start)
+            self._leaders.add(pid)
         finally:
+            self._starting -= 1
             if command.stdin >= 0:
                 os.close(command.stdin)
-        self._leaders.add(process.pid)
-        return process
+        return pid
 
     async def _end_orphans(self, leader: int, mark: str) -> None:
         """End what has left the process group, round by round, since every end may set free further children."""
@@ -160,30 +162,27 @@ class Processes:
                     os.kill(pid, signal.SIGKILL)
             for pid in found:
                 await _reap(pid)
-        _reap_strays(strangers)
+        if not self._starting:  # a leader whose number we do not know yet is not ours to reap
+            _reap_strays(strangers)
 
 
 class _Leader:
     """The first process of a tree. It is not reaped before its group has been ended, so that its number, which is the
     group's, cannot have become somebody else's."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._ended = False
-        self._watch = _watch_end(process.pid)
-
-    @property
-    def status(self) -> int:
-        """As in `Ended`; a leader that hangs in the kernel counts as killed."""
-        status = self._process.returncode
-        return -signal.SIGKILL if status is None else status
+        self._watch = _watch_end(pid)
+        self.status: int = -signal.SIGKILL
+        """As in `Ended`, when it has ended; a leader that hangs in the kernel counts as killed."""
 
     async def ended_within(self, seconds: float) -> bool:
         with trio.move_on_after(seconds):
             if self._watch >= 0:
                 await trio.lowlevel.wait_readable(self._watch)
             else:
-                while self._process.poll() is None:
+                while not self._reaped(os.WNOHANG):
                     await trio.sleep(LOOK_S)
             self._ended = True
         return self._ended
@@ -195,15 +194,25 @@ class _Leader:
             await self.ended_within(grace_s)
         self._signal(signal.SIGKILL)
         if self._ended or await self.ended_within(END_S_MAX):
-            self._process.wait()
+            self._reaped(0)
         else:
-            log.warning("process %d does not end, it hangs in the kernel", self._process.pid)
+            log.warning("process %d does not end, it hangs in the kernel", self._pid)
         if self._watch >= 0:
             os.close(self._watch)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # gone; or a program that runs as somebody else
-            os.killpg(self._process.pid, number)
+            os.killpg(self._pid, number)
+
+    def _reaped(self, options: int) -> bool:
+        """Whether it has ended; from then on its status is known and its number is free."""
+        try:
+            pid, status = os.waitpid(self._pid, options)
+        except ChildProcessError:  # it was reaped before
+            return True
+        if pid:
+            self.status = os.waitstatus_to_exitcode(status)
+        return bool(pid)
 
 
 def _is_passable(text: str) -> bool:

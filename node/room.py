@@ -76,6 +76,7 @@ class Room:
     def remove(self) -> None:
         """Remove it with all that is in it. Raises OSError if something must stay."""
         try:
+            self.root.check()
             for name in FILES:
                 os.unlink(name, dir_fd=self.root.file)
             for name in DIRECTORIES:

@@ -68,11 +68,12 @@ class Rooms:
                 self._ready += await trio.to_thread.run_sync(self._work_at, left, lacking)
         finally:
             self._served = False
+            left = [*self._left, *self._ready]
+            self._left.clear()
+            self._ready.clear()
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._work_at, [*self._left, *self._ready], 0)
-                self._left.clear()
-                self._ready.clear()
-                self._ears.close()
+                await trio.to_thread.run_sync(self._work_at, left, 0)
+            self._ears.close()
 
     async def take(self) -> Room:
         """A room that is as it was made. Raises OSError."""
