@@ -96,3 +96,23 @@ def test_half_an_order_is_none(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("x")
     assert order.names() == []
     order.close()
+
+
+@needs_inotify
+def test_ears_that_have_listened_elsewhere_tell_nothing_of_it(tmp_path: Path) -> None:
+    ears = Ears()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first = ears.listen(tmp_path / "first")
+    (tmp_path / "first" / "a").write_text("x")
+    first.close()
+    (tmp_path / "first" / "b").write_text("x")
+
+    second = ears.listen(tmp_path / "second")
+    (tmp_path / "first" / "c").write_text("x")
+    (tmp_path / "second" / "d").write_text("x")
+
+    assert second.names() == ["d"]
+    assert first.names() == []
+    second.close()
+    ears.close()
