@@ -65,7 +65,8 @@ class Rooms:
                     left += self._ready
                     self._ready.clear()
                 lacking = 0 if idle.cancelled_caught else READY - len(self._ready)
-                self._ready += await trio.to_thread.run_sync(self._work_at, left, lacking)
+                with trio.CancelScope(shield=True):  # nobody else knows of these rooms now
+                    self._ready += await trio.to_thread.run_sync(self._work_at, left, lacking)
         finally:
             self._served = False
             left = [*self._left, *self._ready]
