@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 READY = 8
 """Rooms that are made in advance: so many short commands may start while one more go of the thread takes place."""
 
+TOGETHER_S = 0.1
+"""What does not press is gathered for so long: a go costs as much as a room."""
+
 LEFT_MAX = 64
 """Rooms that wait to be removed; who leaves one more waits for it. Each has seven descriptors."""
 
@@ -48,6 +51,9 @@ class Rooms:
         self._ready: deque[Room] = deque()
         self._left: list[Room] = []
         self._wanted = trio.Event()
+        """Something is to be made or removed,"""
+        self._pressing = trio.Event()
+        """and at once."""
         self._served = False
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
@@ -57,14 +63,18 @@ class Rooms:
         try:
             task_status.started()
             while True:
-                with trio.move_on_after(IDLE_S) as idle:
+                with trio.move_on_after(IDLE_S):
                     await self._wanted.wait()
-                self._wanted = trio.Event()
+                with trio.move_on_after(TOGETHER_S):
+                    await self._pressing.wait()
                 left, self._left = self._left, []
-                if idle.cancelled_caught:
+                if self._wanted.is_set():
+                    lacking = READY - len(self._ready)
+                else:
                     left += self._ready
                     self._ready.clear()
-                lacking = 0 if idle.cancelled_caught else READY - len(self._ready)
+                    lacking = 0
+                self._wanted, self._pressing = trio.Event(), trio.Event()
                 with trio.CancelScope(shield=True):  # nobody else knows of these rooms now
                     self._ready += await trio.to_thread.run_sync(self._work_at, left, lacking)
         finally:
@@ -78,8 +88,8 @@ class Rooms:
 
     async def take(self) -> Room:
         """A room that is as it was made. Raises OSError."""
-        self._wanted.set()
         self._work.check()
+        self._want(pressing=len(self._ready) <= READY // 2)
         while self._ready:
             room = self._ready.popleft()
             try:
@@ -96,9 +106,14 @@ class Rooms:
             room.close()
         elif self._served and len(self._left) < LEFT_MAX and room.is_light:
             self._left.append(room)
-            self._wanted.set()
+            self._want(pressing=len(self._left) >= READY)
         else:
             await trio.to_thread.run_sync(_remove, room)
+
+    def _want(self, *, pressing: bool) -> None:
+        self._wanted.set()
+        if pressing:
+            self._pressing.set()
 
     def _make(self) -> Room:
         return Room(self._work, f"{next(self._numbers)}-{secrets.token_hex(4)}", self._ears)
