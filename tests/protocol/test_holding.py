@@ -89,6 +89,43 @@ def test_of_a_longer_run_others_hear_while_it_goes_on() -> None:
     ]
 
 
+def test_the_ends_of_many_commands_are_told_together_and_the_last_at_once() -> None:
+    circle = Circle("ann", "bob", cores=4)
+    names = [f"t{number}" for number in range(4)]
+    for name in names:
+        circle.prefer(name, "bob")
+    circle.submit("ann", spec(*(task(name, final=name == "t3") for name in names)))
+    circle["bob"].jobs.desk.unhurried_s = UNHURRIED_S
+    circle.take()
+
+    circle.end("bob", "t0")
+    assert circle.take() == []
+    circle.run(2 * UNHURRIED_S)
+    assert circle.take() == ["bob > ann: FINISHED t0#1"]
+    circle.end("bob", "t1")
+    circle.end("bob", "t2")
+    assert circle.take() == []
+    circle.end("bob", "t3")
+
+    assert circle.take()[0] == "bob > ann: FINISHED t1#1, FINISHED t2#1, FINISHED t3#1"
+
+
+def test_the_end_of_a_call_or_of_what_others_wait_for_is_told_at_once() -> None:
+    calls = Program(ProgramKind.CALLS, ("x", "0", "1", "p"))
+    circle = Circle("ann", "bob", cores=3)
+    for name in ("first", "call", "other", "next"):
+        circle.prefer(name, "bob")
+    tasks = (task("first", "next"), replace(task("call"), program=calls), task("other"), task("next"))
+    circle.submit("ann", spec(*tasks))
+    circle["bob"].jobs.desk.unhurried_s = UNHURRIED_S
+    circle.take()
+
+    for name in ("call", "first"):
+        circle.end("bob", name)
+
+        assert any(line.startswith(f"bob > ann: FINISHED {name}#1") for line in circle.take())
+
+
 def hurried(task: str, name: str) -> Circle:
     """bob runs the first of two tasks, and everybody says as soon as in reality what nobody waits for."""
     circle = Circle("ann", "bob")
