@@ -149,7 +149,10 @@ class Ears:
 
     def listen(self, directory: Path) -> CloseOrder:
         """It does nothing where the platform has no inotify, or the user's share of it is used up."""
-        file = self._free.pop() if self._free else _instance()
+        try:
+            file = self._free.pop()
+        except IndexError:
+            file = _instance()
         watch = -1 if file < 0 else _libc().inotify_add_watch(file, os.fsencode(directory), LISTENED_FOR)
         if file >= 0 > watch:
             os.close(file)

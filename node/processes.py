@@ -163,7 +163,7 @@ class Processes:
             for pid in found:
                 await _reap(pid)
         if not self._starting:  # a leader whose number we do not know yet is not ours to reap
-            _reap_strays(strangers)
+            _reap_strays([pid for pid in strangers if pid not in self._leaders])
 
 
 class _Leader:
@@ -173,6 +173,7 @@ class _Leader:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._ended = False
+        self._is_reaped = False
         self._watch = _watch_end(pid)
         self.status: int = -signal.SIGKILL
         """As in `Ended`, when it has ended; a leader that hangs in the kernel counts as killed."""
@@ -205,14 +206,16 @@ class _Leader:
             os.killpg(self._pid, number)
 
     def _reaped(self, options: int) -> bool:
-        """Whether it has ended; from then on its status is known and its number is free."""
-        try:
-            pid, status = os.waitpid(self._pid, options)
-        except ChildProcessError:  # it was reaped before
-            return True
-        if pid:
-            self.status = os.waitstatus_to_exitcode(status)
-        return bool(pid)
+        """Whether it has ended; from then on its status is known, and its number may be another's."""
+        if not self._is_reaped:
+            try:
+                pid, status = os.waitpid(self._pid, options)
+            except ChildProcessError:  # whoever embeds us has: nobody knows how it ended
+                self._is_reaped = True
+            else:
+                if pid:
+                    self._is_reaped, self.status = True, os.waitstatus_to_exitcode(status)
+        return self._is_reaped
 
 
 def _is_passable(text: str) -> bool:

@@ -54,7 +54,8 @@ class Room:
     @property
     def is_bare(self) -> bool:
         """Whether nothing was written that anybody would keep: no outputs, nothing printed. Raises OSError."""
-        return not any(log.size_bytes for log in self.logs) and not os.listdir(self.outputs.file)  # noqa: PTH208
+        with os.scandir(self.outputs.file) as found:
+            return next(found, None) is None and not any(log.size_bytes for log in self.logs)
 
     @property
     def is_light(self) -> bool:

@@ -32,7 +32,7 @@ READY = 8
 TOGETHER_S = 0.1
 """What does not press is gathered for so long: a go costs as much as a room."""
 
-LEFT_MAX = 64
+LEFT_MAX = 16
 """Rooms that wait to be removed; who leaves one more waits for it. Each has seven descriptors."""
 
 IDLE_S = 60.0
