@@ -165,7 +165,7 @@ def test_questions_of_one_moment_are_answered_as_if_each_were_the_first() -> Non
     promised = dict.fromkeys("ABC", 0.0)
     answers: dict[str, list[Choice]] = {"alone": [], "together": []}
     for name in names:
-        alone = knowing(ask(dag, name, mine=list(promised.items())), ranks=ranks, **placed)
+        alone = replace(ask(dag, name, mine=list(promised.items())), ranks=ranks, progress=dict(placed))
         answers["alone"].append(choose(alone, beliefs))
         answers["together"].append(choose(replace(alone, moment=moment), beliefs))
         best = answers["alone"][-1].ranking[0]

@@ -49,20 +49,22 @@ def test_what_was_printed_or_written_is_to_be_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["", "in", "out", "here"])
 def test_a_room_with_much_in_it_is_heavy_wherever_that_is(room: Room, where: str, tmp_path: Path) -> None:
     place = room.root.path / where
+    seen = []
     (place / "little").write_bytes(bytes(1000))
-    assert room.is_light
+    seen.append(room.is_light)
     (place / "much").write_bytes(bytes(LIGHT_BYTES_MAX))
-    assert not room.is_light
+    seen.append(room.is_light)
     (place / "much").unlink()
     (place / "below").mkdir()
-    assert not room.is_light
+    seen.append(room.is_light)
     (place / "below").rmdir()
     for number in range(LIGHT_ENTRIES_MAX):
         (place / str(number)).touch()
-    assert not room.is_light
+    seen.append(room.is_light)
 
     room.remove()
 
+    assert seen == [True, False, False, False]
     assert names(tmp_path) == []
 
 
