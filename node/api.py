@@ -7,9 +7,10 @@ Ids come in two forms: `id`, short, for people to read and type, and `key`, the 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from pnode.protocol.values import dataclass
 
 from .plain import Instant
 

@@ -15,7 +15,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
 import trio
@@ -43,6 +42,7 @@ from pnode.protocol.ids import JobId, NodeId, digest_of, node_text
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.roster import State
+from pnode.protocol.values import dataclass, field, replace
 
 from .api import RefusedError
 from .journal import Change, Journal, JournalError

@@ -16,7 +16,6 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -27,6 +26,7 @@ from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import SessionExistsError
 from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose
+from pnode.protocol.values import dataclass, field
 
 from .connection import Connection
 from .conversation import Conversation, Ending
@@ -54,6 +54,8 @@ class _Line:
     dial: trio.CancelScope | None = None
     overflow: str = ""
     """Why the dial was given up, if it was for that."""
+    refused: tuple[Address, ...] = ()
+    """Where the last dial was told that nobody listens."""
     opened: trio.Event = field(default_factory=trio.Event)
     """Set when the next conversation begins."""
 
@@ -179,6 +181,7 @@ class Sessions:
         """Dial until there is a session with the peer, or report why there is none and drop what waits."""
         assert line.dial is not None
         failure: str | None = None
+        line.refused = ()
         with line.dial as scope:
             failure = await self._try(line, peer, addresses)
         if scope.cancelled_caught:
@@ -186,7 +189,7 @@ class Sessions:
         line.dial = None
         if failure is not None and line.conversation is None and not self._callers[peer]:
             line.outbox.clear()
-            self._failed(addresses, peer, failure)
+            self._failed(addresses, peer, failure, line.refused)
         self._settle(peer, line)
 
     async def _try(self, line: _Line, peer: NodeId, addresses: tuple[Address, ...]) -> str | None:
@@ -197,6 +200,7 @@ class Sessions:
                     await race(addresses, partial(self._open, expected=peer), self._settings.stagger_s)
             except UnreachableError as error:
                 if not error.session_exists:
+                    line.refused = error.refused
                     return str(error)
             else:
                 return None
@@ -218,9 +222,11 @@ class Sessions:
         finally:
             self._seeking.discard(addresses)
 
-    def _failed(self, addresses: tuple[Address, ...], peer: NodeId | None, reason: str) -> None:
+    def _failed(
+        self, addresses: tuple[Address, ...], peer: NodeId | None, reason: str, refused: tuple[Address, ...] = ()
+    ) -> None:
         logger.info("no session: peer=%s reason=%s", "?" if peer is None else node_text(peer), reason)
-        self._deliver(DialFailed(addresses, peer, reason))
+        self._deliver(DialFailed(addresses, peer, reason, refused))
 
     async def _open(self, address: Address, expected: NodeId | None) -> None:
         """One attempt at one address; begins the conversation when it succeeds."""

@@ -13,7 +13,6 @@ part in jobs (`jobs`).
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from random import Random
 from typing import cast
 
@@ -35,6 +34,7 @@ from .events import (
     Received,
     SessionClosed,
     SessionOpened,
+    SpeedMeasured,
     Submit,
     WatchJob,
 )
@@ -50,18 +50,17 @@ from .legacy import Legacy
 from .mail import Message as JobMessage
 from .membership import LinksHeard, LoadHeard, Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
-from .neighbourhood import Place
 from .neighbours import Neighbours
-from .record import Address, NodeRecord, Role
+from .record import Address
 from .roster import State
 from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
+from .values import dataclass, field, replace
 from .view import Mapper, Profile
 
 UPKEEP_S = 3600.0
 """How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every second anyway."""
-
 
 __all__ = ["Facts", "Identity", "Peer"]
 
@@ -203,6 +202,8 @@ class Peer:
                 return self._outputs(self._member.membership.measure_all(now), now)
             case LoadSampled():
                 return self._sampled(event, now)
+            case SpeedMeasured():
+                return self._measured(event.speed, now)
             case FindJobs() if self._member is not None:
                 return self._member.busy().find(event, tuple(sorted(self._member.membership.alive())), now)
             case Leave() if self._member is not None:
@@ -242,13 +243,15 @@ class Peer:
         self._joining.session_closed(event.peer)
         if self._member is None or event.orderly:
             return []
-        return self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        lost = self._member.membership.members.get(event.peer)
+        again = [Dial(lost.record.addresses, event.peer)] if lost is not None and lost.present and lost.met else []
+        return again + self._outputs(self._member.membership.session_lost(event.peer, now), now)
 
     def _dial_failed(self, event: DialFailed, now: float) -> list[Effect]:
         effects = self._joined(self._joining.dial_failed(event.addresses, event.reason), now)
         if self._member is None or event.peer is None:
             return effects
-        effects += self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        effects += self._outputs(self._member.membership.session_lost(event.peer, now, event.refused), now)
         return effects + self._member.busy().unreachable(event.peer, event.reason, now)
 
     def _discovered(self, event: Discovered, now: float) -> list[Effect]:
@@ -304,33 +307,29 @@ class Peer:
         return effects
 
     def _become_member(self, now: float) -> list[Effect]:
-        facts = self.facts
-        roles = self.trust.check(self.me, self._joining.credential, now).roles
-        if not facts.computes:
-            roles &= ~Role.COMPUTE
-        record = NodeRecord(
-            facts.boot, facts.name, facts.addresses, int(roles), facts.cores, facts.memory_bytes, facts.disk_bytes,
-            facts.speed, facts.gpus, facts.software, facts.boot, self._joining.credential,
-        )  # fmt: skip
-        identity = self.identity
+        facts, identity = self.facts, self.identity
+        roles = facts.roles(self.trust.check(self.me, self._joining.credential, now).roles)
+        record, place = facts.record(roles, self._joining.credential), facts.place(self.me, identity, roles)
         membership = Membership(
             self._settings, self._crypto, identity.seed, identity.cluster, self.trust, record, self._rng, now
         )
         neighbours = Neighbours(self.me, membership, self.trust, self.profile)
-        place = Place(
-            self.me, facts.name, identity.seed, identity.cluster, facts.boot, facts.cores, facts.memory_bytes,
-            facts.speed, bool(roles & Role.COMPUTE),
-        )  # fmt: skip
         jobs = Jobs(Desk(place, self._crypto, neighbours, self.profile, self._mappers, self._rng))
         neighbours.free_in_s = jobs.holding.bench.free_in_s
         self._member = _Member(membership, neighbours, jobs)
         if self._sample is not None:  # whoever is met first shall know how busy we are
             self._tell_load(self._member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S
-        effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
-        effects += jobs.restore(self._left, now)
-        self._left = Legacy()
-        return effects
+        left, self._left = self._left, Legacy()
+        return [Notify("joining", b""), Notify("members", b""), *jobs.restore(left, now)]
+
+    def _measured(self, speed: float, now: float) -> list[Effect]:
+        self.facts = replace(self.facts, speed=speed)
+        if self._member is None:
+            return []
+        desk, membership = self._member.jobs.desk, self._member.membership
+        desk.place = replace(desk.place, speed=speed)
+        return self._outputs(membership.update_record(replace(membership.record, speed=speed), now), now)
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event

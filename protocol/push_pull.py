@@ -17,7 +17,6 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from .bucket import Bucket, Buckets
 from .census import Census
@@ -30,6 +29,7 @@ from .roster import MEMBERS_MAX, Member, State
 from .signed import Signed
 from .swim import ENTRIES_MAX, SHORT_BYTES, Compare, Entry, Known, PushPull, spell
 from .timers import Timers
+from .values import dataclass
 
 EXCHANGES_MAX = 8
 """Exchanges that we began and that are not answered yet (membership.md 4.8)."""

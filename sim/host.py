@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
@@ -30,6 +29,7 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass, field, replace
 
 from .disk import Disk
 from .engine import NANOSECONDS, Engine
@@ -62,6 +62,9 @@ class Neighbourhood(Protocol):
     def host_of(self, node: NodeId) -> "Host | None":
         """The host of a node, if it is up."""
 
+    def machine_at(self, address: Address) -> "Host | None":
+        """The host there, up or not."""
+
 
 class Observer(Protocol):
     """Somebody who looks over the shoulder of a host."""
@@ -85,6 +88,8 @@ class Host:
     run_model: RunModel
     peer: Peer
     up: bool = True
+    has_power: bool = True
+    """Whether the machine is on, with the node's process or without it."""
     clock_offset_s: float = 0.0
     """How far this host's clock is ahead of the engine's, but for its drift."""
     drift: float = 0.0
@@ -273,7 +278,7 @@ class Host:
 
     def begin(self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...] = ()) -> None:
         """Switch the node on, with the credentials of the members that it remembers."""
-        self.up = True
+        self.up = self.has_power = True
         self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle(self.now)
         if self.is_sampling:
@@ -290,6 +295,7 @@ class Host:
         goes silently: then only when nobody answers. `torn` says how much of the last writes survives,
         `keep_writes` that all do."""
         self.up = False
+        self.has_power = not silently
         self._life += 1
         self.lost_power = not keep_writes
         if keep_writes:

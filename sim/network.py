@@ -7,9 +7,10 @@ lets nothing pass; a clogged one keeps everything until it is opened.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log
 from random import Random
+
+from pnode.protocol.values import dataclass
 
 from .engine import NANOSECONDS, Engine
 

@@ -9,13 +9,14 @@ lost nothing. Each end breaks by itself: after a cut, or when a machine loses it
 until it notices, or until whoever is back answers that it knows of no such session.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pnode.protocol.effects import Dial, Disconnect
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import DialFailed, Received, SessionClosed, SessionOpened
 from pnode.protocol.ids import NodeId
+from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass, field
 
 from .workshop import DIAL_TIMEOUT_S
 
@@ -69,7 +70,7 @@ class Sessions:
         host = self.host
         target = next((other for other in map(host.others.host_at, dial.addresses) if other is not None), None)
         if target is None or target is host or (dial.peer is not None and target.id != dial.peer):
-            failed = DialFailed(dial.addresses, dial.peer, "nobody answers")
+            failed = DialFailed(dial.addresses, dial.peer, "nobody answers", self._refused(dial))
             host.later(self.refused_s, self._undelivered, dial.peer, failed)
             return
         network, ways = host.network, ((host.number, target.number), (target.number, host.number))
@@ -79,6 +80,11 @@ class Sessions:
             host.later(DIAL_TIMEOUT_S, self._undelivered, target.id, failed)
             return
         host.later(handshake_s, self._meet, target, dial)
+
+    def _refused(self, dial: Dial) -> tuple[Address, ...]:
+        """Where a machine that can be reached says that no process listens."""
+        machines = [(address, self.host.others.machine_at(address)) for address in dial.addresses]
+        return tuple([address for address, it in machines if it and it.has_power and not it.up and self._joined(it)])
 
     def _joined(self, other: "Host") -> bool:
         """Whether both directions are open."""
@@ -92,7 +98,8 @@ class Sessions:
             self._empty_outbox(target.id)
             return
         if not target.up or not self._joined(target):
-            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
+            refused = self._refused(dial)
+            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused", refused))
             return
         try:
             target.peer.trust.check(host.id, host.peer.joining.credential, target.now)

@@ -284,7 +284,8 @@ async def test_a_message_that_cannot_be_delivered_is_dropped_and_reported_once()
             ann.perform(Send(bob.id, b"hello again"))
             await bob.until(Received)
 
-            assert ann.of(DialFailed) == [DialFailed((nobody,), bob.id, f"{nobody} refused the connection")]
+            reason = f"{nobody} refused the connection"
+            assert ann.of(DialFailed) == [DialFailed((nobody,), bob.id, reason, (nobody,))]
             assert bob.heard == [b"hello again"]
 
 
