@@ -72,6 +72,10 @@ class NodeStatus:
     """For experiments: the share of its machine's speed at which it lets tasks run (see `emulation`)."""
     resumed: int = 0
     """Jobs of an earlier run of this node that were not over when it was started."""
+    sent_datagrams: int = 0
+    """Since the start, as what follows."""
+    sent_bytes: int = 0
+    """Datagrams with their seals and messages of control sessions, without what carries them; no content."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,8 @@ class Office:
             home=node.options.home,
             emulated_speed=node.options.emulated_speed,
             resumed=node.resumed,
+            sent_datagrams=node.transport.sent_datagrams,
+            sent_bytes=node.transport.sent_bytes,
         )
 
     async def peers(self) -> tuple[PeerStatus, ...]:

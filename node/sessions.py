@@ -80,6 +80,8 @@ class Sessions:
         self._addresses_of = addresses_of
         self._settings = settings
         self._lines: dict[NodeId, _Line] = {}
+        self.sent_bytes = 0
+        """Messages, without what carries them."""
         self._claims: set[NodeId] = set()
         """Peers to whom a PROOF of ours is under way. Never iterated over."""
         self._callers: Counter[NodeId] = Counter()
@@ -118,6 +120,7 @@ class Sessions:
         except OutboxFullError as error:
             self._overflow(line, str(error))
             return
+        self.sent_bytes += len(payload)
         if line.conversation is not None:
             line.conversation.wake()
         else:
