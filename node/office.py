@@ -67,6 +67,9 @@ from .trials import Trials
 if TYPE_CHECKING:
     from .node import Node
 
+FOLLOWED_PAUSE = 9.0
+"""Times as long as it took to tell how far a job is, before it is told again: a large one changes all the time."""
+
 SCORES_MAX = 10
 """Candidates shown for a placement."""
 
@@ -172,11 +175,16 @@ class Office:
         found = await self._find(job)
         while True:
             changed, others = self._driver().change("job", found.id), self._driver().change("members", b"")
+            began = trio.current_time()
             detail = self._detail(found)
+            pause_s = FOLLOWED_PAUSE * (trio.current_time() - began)
             yield detail
             if detail.state != "running":  # what was shown, not what has become of it since
                 return
             await either(changed, others)
+            with trio.move_on_after(pause_s):
+                while not found.state.is_over:
+                    await self._driver().change("job", found.id).wait()
             if others.is_set():  # perhaps the one that had shown us the job is gone
                 found = await self._watched_again(found)
 
