@@ -124,7 +124,7 @@ def of_peers(peers: tuple[PeerStatus, ...]) -> Iterator[Finding]:
         if peer.this or peer.state == "left":
             continue
         if peer.state == "dead":
-            yield Finding("peers", "note", f"{name} is dead: it was not heard of for too long")
+            yield Finding("peers", "note", f"{name} is dead: nobody gets an answer from it")
         elif peer.state == "suspect":
             yield Finding("peers", "note", f"{name} does not answer at the moment")
         elif peer.delay_s is None or (peer.delay_age_s or 0.0) > DELAY_S_MAX:

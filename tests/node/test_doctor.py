@@ -89,7 +89,7 @@ def test_who_answers_no_datagram_and_who_does_not_answer_at_all_is_told() -> Non
     assert words(doctor.of_peers((ME, BOB, deaf, suspect, dead, left))) == [
         "note deaf is alive, but no datagram to it was answered lately: others, or TCP, vouch for it",
         "note suspect does not answer at the moment",
-        "note dead is dead: it was not heard of for too long",
+        "note dead is dead: nobody gets an answer from it",
         "ok 2 other nodes alive",
     ]
 
