@@ -74,7 +74,8 @@ class Sessions:
             return
         network, ways = host.network, ((host.number, target.number), (target.number, host.number))
         handshake_s = sum(network.delay_s(*way) for way in (*ways, ways[0]))
-        if not self._joined(target) or target.is_stopped or handshake_s > DIAL_TIMEOUT_S:
+        passes = network.dials(host.number, target.number)
+        if not passes or target.is_stopped or handshake_s > DIAL_TIMEOUT_S:
             failed = DialFailed(dial.addresses, dial.peer, "no answer within 5 s")
             host.later(DIAL_TIMEOUT_S, self._undelivered, target.id, failed)
             return
@@ -91,7 +92,7 @@ class Sessions:
         if target.id in self.pipes:
             self._empty_outbox(target.id)
             return
-        if not target.up or not self._joined(target):
+        if not target.up or not host.network.dials(host.number, target.number):
             self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
             return
         try:
