@@ -170,8 +170,8 @@ class Detector:
             return []
         if purpose in (Purpose.CHECK, Purpose.VERDICT):
             member.unreachable = True
-        if purpose in (Purpose.CHECK, Purpose.QUICK):
-            self._census.accuse(member, now)
+        if purpose is Purpose.CHECK or (purpose is Purpose.QUICK and not member.by_session):
+            self._census.accuse(member, now)  # one that can only dial out is to be found by another way first
         if purpose is Purpose.VERDICT:
             self._census.decide(member, answered=False, now=now)
         return self._start(member, Purpose.CHECK, now) if purpose is Purpose.QUICK else []

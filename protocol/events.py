@@ -16,6 +16,8 @@ class SessionOpened:
     credential: bytes
     address: Address | None
     """Where we dialled, None if they did."""
+    via: NodeId | None = None
+    """The relay it goes through; None if it is a connection of the two nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,15 @@ class DialFailed:
     peer: NodeId | None
     reason: str
     """One line per address tried, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knocked:
+    """How it went to dial a peer that wants to know whether it can be dialled."""
+
+    peer: NodeId
+    nonce: int
+    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +192,7 @@ Event = (
     SessionOpened
     | SessionClosed
     | DialFailed
+    | Knocked
     | Received
     | DatagramReceived
     | Discovered
@@ -200,6 +212,6 @@ Event = (
 
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
-    "FindJobs", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded", "SessionClosed",
-    "SessionOpened", "Submit", "Synced", "WatchJob",
+    "FindJobs", "Knocked", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded",
+    "SessionClosed", "SessionOpened", "Submit", "Synced", "WatchJob",
 ]  # fmt: skip
