@@ -13,6 +13,7 @@ part in jobs (`jobs`).
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import cast
 
@@ -292,7 +293,8 @@ class Peer:
         return effects
 
     def _become_member(self, now: float) -> list[Effect]:
-        member = self._member = belong(self.me, self._means, self._joining.credential, self._sessions, now)
+        means = replace(self._means, facts=self.facts)
+        member = self._member = belong(self.me, means, self._joining.credential, self._sessions, now)
         if self._sample is not None:  # whoever is met first shall know how busy we are
             self._tell_load(member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S

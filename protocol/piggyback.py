@@ -104,7 +104,9 @@ class Piggyback:
             return frame(tell.peer, Packet(tuple(messages)))
         return SendDatagram(tell.peer, tell.address, seal(messages))
 
-    def acks(self, member: Member, pings: list[Ping], bytes_max: int, *, by_session: bool = False) -> Send | SendDatagram:
+    def acks(
+        self, member: Member, pings: list[Ping], bytes_max: int, *, by_session: bool = False
+    ) -> Send | SendDatagram:
         """The answer to the pings of one packet, by the same way and not longer than that: nobody can use us to
         amplify."""
         shown = self._roster.shown_place

@@ -15,6 +15,8 @@ from pnode.protocol.effects import (
     Erase,
     Fetch,
     Keep,
+    Knock,
+    Meet,
     Notify,
     Release,
     Reply,
@@ -33,6 +35,7 @@ from pnode.protocol.record import Address
 
 from .disk import Disk
 from .engine import NANOSECONDS, Engine
+from .meetings import Meetings
 from .network import Network
 from .sessions import KEEPALIVE_S, Pipe, Sessions
 from .window import Windows
@@ -99,6 +102,7 @@ class Host:
     disk: Disk = field(init=False)
     """The journal: survives a crash, but for its last rows."""
     sessions: Sessions = field(init=False)
+    meetings: Meetings = field(init=False)
     workshop: Workshop = field(init=False)
     replies: dict[int, Reply] = field(default_factory=dict)
     runs: list[tuple[float, Unit]] = field(default_factory=list)
@@ -118,6 +122,7 @@ class Host:
     def __post_init__(self) -> None:
         self.disk = Disk(self.engine)
         self.sessions = Sessions(self)
+        self.meetings = Meetings(self)
         self.workshop = Workshop(self, self._model)
         self._drift_since_s = self.engine.now
 
@@ -299,6 +304,7 @@ class Host:
         self._alarm = math.inf
         self.is_paused = self._is_busy = False
         self.sessions.vanish(silently=silently)
+        self.meetings.vanish(silently=silently)
 
     def pause(self) -> None:
         """Stop the process. Its machine, its tasks and its clock go on."""
@@ -338,6 +344,10 @@ class Host:
                 self.sessions.dial(effect)
             case Disconnect():
                 self.sessions.disconnect(effect)
+            case Knock():
+                self.meetings.knock(effect)
+            case Meet():
+                self.meetings.meet(effect)
             case Run():
                 self.workshop.run(effect)
             case Cancel():

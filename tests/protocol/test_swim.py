@@ -48,6 +48,7 @@ MESSAGES: list[Message] = [
     PingRequest(5, NODE),  # type: ignore[arg-type]
     IndirectAck(5),
     Nack(5),
+    Packet((b"x", b"yz")),
     Alive(SIGNED),
     Suspect(SIGNED),
     Left(SIGNED),
