@@ -8,6 +8,7 @@ from math import inf
 import trio
 
 from pnode.protocol.events import Received
+from pnode.protocol.ids import NodeId
 
 from .connection import Connection, ConnectionLostError
 from .limits import TransportSettings
@@ -39,8 +40,11 @@ class Conversation:
         settings: TransportSettings,
         *,
         initiated: bool,
+        via: NodeId | None = None,
     ) -> None:
         self.peer = connection.peer
+        self.via = via
+        """The relay through which it goes."""
         self.initiated = initiated
         """Whether we dialled."""
         self.clock_offset_s = connection.clock_offset_s

@@ -32,7 +32,7 @@ from pnode.protocol.jobmessages import Hollow
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
 from pnode.protocol.peer import Identity as PeerIdentity
-from pnode.protocol.record import Address, NodeRecord
+from pnode.protocol.record import NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
 
@@ -57,6 +57,7 @@ from .listening import PortInUseError
 from .office import Office
 from .pace import best_speed
 from .probing import Probing
+from .seeding import StartError, seed_address
 from .store import Store
 from .streams import StreamError
 from .transfer import NoRoomError, Transfer
@@ -87,10 +88,6 @@ _TIMINGS: dict[str, Callable[[], MembershipSettings]] = {
     "wan": MembershipSettings.wan,
     "fast": MembershipSettings.fast,
 }
-
-
-class StartError(Exception):
-    """The node cannot do its work; the message says why and what to do."""
 
 
 class Node:
@@ -214,6 +211,7 @@ class Node:
             admit=self._admit,
             deliver=self.deliver,
             addresses_of=lambda node: () if self.peer is None else self.peer.addresses_of(node),
+            relays_of=lambda node: () if self.peer is None else self.peer.relays_of(node),
             lookup=lambda short: None if self.peer is None else self.peer.by_short(short),
             serve_bulk=self._serve_bulk,
             clock=self.clock,
@@ -262,7 +260,7 @@ class Node:
         assert self.peer is not None
         records = [(NodeId(node), decode(NodeRecord, value)) for node, value in self.journal.rows("peer")]
         known = tuple(address for _, record in records for address in record.addresses)
-        seeds = (*map(_address, self.options.seeds), *self.enrolment.seeds, *known)
+        seeds = (*map(seed_address, self.options.seeds), *self.enrolment.seeds, *known)
         heard_of = [(NodeId(node), credential) for node, credential in self.journal.rows("credential")]
         remembered = (*((node, record.credential) for node, record in records), *heard_of)
         return self.peer.start(tuple(dict.fromkeys(seeds)), self.clock(), remembered)
@@ -386,11 +384,3 @@ class Node:
         while await trio.to_thread.run_sync(os.read, descriptor, 4096, abandon_on_cancel=True):
             pass
         self.stopping.set()
-
-
-def _address(text: str) -> Address:
-    """`host:port` of a seed. Raises StartError."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise StartError(f"--seed {text!r} is not HOST:PORT, for example 192.168.1.5:4440")
-    return Address(host.strip("[]"), int(port))

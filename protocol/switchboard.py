@@ -112,11 +112,6 @@ class Switchboard:
         self._pairs[call] += 1
         self._kinds[call.bulk] += 1
 
-    def met(self, ticket: bytes, by: NodeId) -> Carried | None:
-        """The call to which a ticket belongs, if it was given to that node."""
-        call = self._calls.get(ticket)
-        return call if call is not None and call.target == by else None
-
     def hang_up(self, ticket: bytes) -> None:
         """A call is over, or did not come about."""
         call = self._calls.pop(ticket)

@@ -118,9 +118,10 @@ class Meetings:
             ringing.caller.meetings.call(ringing.dial, ringing.rest)
 
     def _met(self, ticket: bytes, target: "Host") -> None:
-        if self._switchboard.met(ticket, target.id) is None or ticket not in self._ringing:
+        ringing = self._ringing.get(ticket)
+        if ringing is None or ringing.dial.peer != target.id:
             return
-        ringing, caller = self._ringing[ticket], self._ringing[ticket].caller
+        caller = ringing.caller
         if caller.sessions.pipes.get(target.id) is None:
             shaken_s = _shaken_s(caller, self.host) + _shaken_s(target, self.host)
             caller.later(shaken_s, self._connect, ticket, ringing, target)

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from pnode.node import dialing
-from pnode.node.dialing import ADDRESSES_MAX, PARALLEL_MAX, NoAnswerError, UnreachableError, connect_tcp, race
+from pnode.node.dialing import PARALLEL_MAX, WAYS_MAX, NoAnswerError, UnreachableError, connect_tcp, race
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import HandshakeError, OtherClusterError, SessionExistsError
 
@@ -70,8 +70,8 @@ async def test_only_so_many_are_tried_at_once_and_in_all() -> None:
         await race([address(number) for number in [*range(40), *range(40)]], attempt, 0.0)
 
     assert most == PARALLEL_MAX
-    assert {*tried} == {address(number) for number in range(ADDRESSES_MAX)}
-    assert len(tried) == ADDRESSES_MAX
+    assert {*tried} == {address(number) for number in range(WAYS_MAX)}
+    assert len(tried) == WAYS_MAX
 
 
 @in_no_time
