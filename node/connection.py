@@ -79,6 +79,7 @@ class Connection:
         self._clock = clock
         self._stall_s = stall_s
         self._torn = False
+        self._finished = False
         self._reads: deque[tuple[float, int]] = deque(maxlen=READS_MAX)
 
     @property
@@ -121,8 +122,12 @@ class Connection:
         return reads
 
     async def end(self, reason: str) -> None:
-        """Say that we are finished, and why; nothing can be sent afterwards. Raises ConnectionLostError."""
+        """Say that we are finished, and why; nothing can be sent afterwards, and saying it again does nothing. Raises
+        ConnectionLostError."""
         self._check_whole()
+        if self._finished:
+            return
+        self._finished = True
         await self._write(self._session.close(reason))
 
     async def aclose(self) -> None:

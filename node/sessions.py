@@ -11,8 +11,8 @@ decide it inside the handshakes, before the other session could carry a message,
   caller that still had it would have hung up. Only a session that was opened while this call was coming in may be one
   that the caller did not know of yet; it counts as a claim.
 
-A node that cannot be dialled is reached through one of its relays when it has no session with us (see `relaying`). Such
-a session gives way to a direct one as soon as either side dials the other.
+A node that cannot be dialled is reached through one of its relays when it has no session with us (see `relaying`).
+Such a session gives way to a direct one as soon as either side dials the other.
 """
 
 import logging
@@ -136,7 +136,7 @@ class Sessions:
             self._dial_peer(line, peer, self._ways_to(peer))
 
     def dial(self, addresses: tuple[Address, ...], peer: NodeId | None) -> None:
-        """Open a session to whoever answers, or to `peer` only. Nothing happens where there is a direct one already."""
+        """Open a session to whoever answers, or to `peer` only. Nothing happens where a direct one is."""
         if peer is None:
             if addresses not in self._seeking:
                 self._seeking.add(addresses)

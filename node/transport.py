@@ -13,7 +13,7 @@ from typing import NoReturn, assert_never
 
 import trio
 
-from pnode.protocol.datagram import DatagramBox
+from pnode.protocol.datagram import SENDER_BYTES, DatagramBox
 from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send, SendDatagram
 from pnode.protocol.events import Event, Knocked
 from pnode.protocol.handshake import Passport
@@ -72,6 +72,7 @@ class Transport:
         )
         self._connect_tcp = connect
         self._relays_of = relays_of
+        self._lookup = lookup
         self._content_via: dict[NodeId, NodeId] = {}
         self._box = DatagramBox(passport.seed, passport.cluster, boot, lookup)
         self._deliver = deliver
@@ -183,8 +184,8 @@ class Transport:
                     held.enter_context(self._sessions.admitted(peer, arrived_at))
                 elif purpose is Purpose.BULK:
                     held.enter_context(self._bulk.admitted(peer))
-                elif via is not None:
-                    raise BusyError("does not relay what comes through a relay")
+                elif via is not None or self._lookup(peer[:SENDER_BYTES]) != peer:
+                    raise BusyError("relays for members that dial it by its address, and for nobody else")
 
             connection = await self._greeter.welcome(stream, host, decide)
             if connection is None:

@@ -96,7 +96,7 @@ class Summon:
 
 Message = TryMe | Tried | Summon
 
-FRAMES: dict[int, type] = {80: TryMe, 81: Tried, 82: Summon}
+FRAMES: dict[int, type] = {86: TryMe, 87: Tried, 88: Summon}
 
 
 class Reach(Enum):

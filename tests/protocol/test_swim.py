@@ -28,6 +28,7 @@ from pnode.protocol.swim import (
     LoadNews,
     Message,
     Nack,
+    Packet,
     Ping,
     PingRequest,
     PushPull,
