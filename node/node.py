@@ -128,6 +128,8 @@ class Node:
         """Unfinished jobs of an earlier run."""
         self.shortages: dict[JobId, str] = {}
         """Jobs for which there was no room at the last try, and what was said then."""
+        self.detours: dict[JobId, dict[NodeId, NodeId]] = {}
+        """Jobs of which content came here through a relay: which, by its source."""
         self._journaled: dict[bytes, bytes] = {}
         """The rows of jobs that were there at the start."""
         self.early = Early()
@@ -283,6 +285,7 @@ class Node:
         """Nothing that a job needed is needed here any more."""
         self.pins.release(job)
         self.shortages.pop(job, None)
+        self.detours.pop(job, None)
 
     async def _run_unit(self, run: Run) -> RunEnded:
         await self.pins.restored.wait()
@@ -303,6 +306,9 @@ class Node:
                 logger.warning("job=%s %s", job_text(fetch.owner), error)
             raise
         self.probing.heed(arrival)
+        relay = None if arrival.source is None else self.transport.content_via(arrival.source)
+        if fetch.owner is not None and arrival.source is not None and relay is not None:
+            self.detours.setdefault(fetch.owner, {})[arrival.source] = relay
         return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
 
     async def _serve_bulk(self, peer: NodeId, stream: BulkStream) -> None:
