@@ -2,9 +2,11 @@
 
 A task has to be placed, taken on, told and journaled at several nodes, whether it takes a microsecond or a minute. So
 calls that are known to be short are put together: those of one function that wait for the same others, and so many
-that they take about BUNDLE_S; but never so many that a core of the cluster would be left without some. How long a
-function's calls take is learned from those that were made. Until then each is a task by itself; of a great many
-of which nothing is known, a few go first, and the rest wait for what these tell, HOLD_S at most.
+that they take about BUNDLE_S; but not so many that a core of the cluster would be left without some, unless those
+would take less time than it costs to have one more task. Where that holds for all calls that are handed in together
+they are one task, whatever they wait for of each other. How long a function's calls take is learned from those that
+were made. Until then each is a task by itself; of a great many of which nothing is known, a few go first, and the
+rest wait for what these tell, HOLD_S at most.
 """
 
 import math
@@ -13,6 +15,9 @@ from dataclasses import dataclass, field
 
 BUNDLE_S = 0.05
 """Work that is made again where a machine is lost, and by which the last core may end later than the others."""
+
+TASK_S = 0.005
+"""What a task costs, all nodes together, beside what it does: as a hop of `make bench`."""
 
 BUNDLE_CALLS_MAX = 1024
 
@@ -36,7 +41,7 @@ NEWS = 0.2
 
 
 Kind = tuple[object, ...]
-"""What calls have in common that may be one task: their function and their wishes."""
+"""What calls have in common that may be one task: their function, and behind it their wishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,14 @@ class Pace:
         seconds = self._seconds.get(kind)
         if seconds is None or seconds > BUNDLE_S / 2:
             return 1
-        fit = int(BUNDLE_S / max(seconds, 1e-6))
-        return max(1, min(fit, math.ceil(calls / (SHARES * self.cores)), BUNDLE_CALLS_MAX))
+        fit, least = (int(each / max(seconds, 1e-6)) for each in (BUNDLE_S, TASK_S))
+        return max(1, min(fit, max(least, math.ceil(calls / (SHARES * self.cores))), BUNDLE_CALLS_MAX))
+
+    def are_one(self, calls: Sequence[Call]) -> bool:
+        """Whether all these together take less time than a task costs, and wish for the same."""
+        if len(calls) > BUNDLE_CALLS_MAX or any(call.alone or call.kind[1:] != calls[0].kind[1:] for call in calls):
+            return False
+        return sum(self._seconds.get(call.kind, math.inf) for call in calls) <= TASK_S
 
 
 class Burst:
@@ -132,7 +143,11 @@ class Burst:
 
 
 def bundled(calls: Iterable[Call], pace: Pace) -> list[Sequence[Call]]:
-    """The calls in tasks. No task waits for itself: what waits for the same calls does not wait for each other."""
+    """The calls in tasks. Of a task that is not all that there is, no call waits for another: what waits for the same
+    calls does not wait for each other."""
+    calls = list(calls)
+    if len(calls) > 1 and pace.are_one(calls):
+        return [calls]
     alike: dict[tuple[Kind, tuple[int, ...], bool], list[Call]] = {}
     for call in calls:
         alike.setdefault((call.kind, call.waits_for, call.alone), []).append(call)

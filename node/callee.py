@@ -7,6 +7,7 @@ others that they take as arguments.
 Standard input is a socket to the node. Each line from there is a unit, a JSON object:
 
     parcel, first, count    a path, and which of the calls in it
+    done                    how many calls of the unit were made before `first`; their outcomes are in `result`
     files, values           name -> path of what others have written; or, if it is short, itself in base 64
     short, result           so many bytes of outcomes go to the node; if there are more, all are in the file `result`
     environment             variables
@@ -22,7 +23,7 @@ A *parcel* says how many functions and calls it has, where each ends, and then h
 A call is a pickle of (number of its function, args, kwargs). What it takes from the outcome of another call is a
 persistent id in it, that call's number. Both numbers are the session's, and the tables, a pickled pair, say where to
 look: number of a function -> the how-manieth in this parcel; number of a call -> (name of a file, the how-manieth
-outcome in it).
+outcome in it), where no name is the unit itself.
 
 An *outcome* is a header (u8 kind, u64 length, f64 seconds) and so many bytes: a pickled value; or a pickled pair of
 an exception, None if it cannot be pickled, and its traceback as text; or, of a call whose process died, a text. A
@@ -49,6 +50,9 @@ VALUE, RAISED, DIED = 0, 1, 2
 
 SPILLED, THROUGH = 254, 255
 """Kinds of what else goes to the node."""
+
+SAME_UNIT = ""
+"""Where the outcome of a call is that is one of the same unit."""
 
 READ = os.O_RDONLY | os.O_CLOEXEC
 
@@ -173,9 +177,20 @@ class Unit:
         self._parcel = Parcel(order["parcel"])
         self._functions = functions
         self._others: dict[str, Outcomes] = {}
+        self._begin = order["first"] - order["done"]
+        self._result, self._done = order["result"], order["done"]
+        places = self._parcel.places.values()
+        self._own = dict.fromkeys((number for name, number in places if name == SAME_UNIT), (DIED, b""))
+        """Of the outcomes of this unit: those that other calls of it take."""
 
     def make(self, at: int) -> tuple[int, bytes, float]:
         """One call: kind and bytes of its outcome, and how many seconds it took."""
+        kind, payload, seconds = self._make(at)
+        if at - self._begin in self._own:
+            self._own[at - self._begin] = kind, payload
+        return kind, payload, seconds
+
+    def _make(self, at: int) -> tuple[int, bytes, float]:
         payload, began_s = b"", time.perf_counter()
         with Attempt() as attempt:
             number, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
@@ -199,13 +214,18 @@ class Unit:
             outcomes.close()
 
     def _value_of(self, call: int) -> object:
-        name, number = self._parcel.places[call]
-        if name not in self._others:
-            self._others[name] = Outcomes(self._paths.get(name, ""), self._values.get(name))
-        kind, payload = self._others[name][number]
+        kind, payload = self._outcome(*self._parcel.places[call])
         if kind != VALUE:
             raise NoValueError(kind, payload)
         return pickle.loads(payload)  # noqa: S301  # see above
+
+    def _outcome(self, name: str, number: int) -> tuple[int, bytes]:
+        if name == SAME_UNIT and number >= self._done:
+            return self._own[number]
+        if name not in self._others:
+            path = self._result if name == SAME_UNIT else self._paths.get(name, "")
+            self._others[name] = Outcomes(path, self._values.get(name))
+        return self._others[name][number]
 
     def _function(self, number: int) -> Callable[..., object]:
         """Loaded once, so that what it keeps for itself between calls is kept."""

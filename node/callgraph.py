@@ -3,6 +3,7 @@
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pnode.protocol.certificate import NAME_BYTES_MAX
 from pnode.protocol.dag import Program, ProgramKind, Task
@@ -10,10 +11,10 @@ from pnode.protocol.jobspec import FileRef
 from pnode.protocol.routing import ALL_GIVEN
 
 from .bundling import Call, Pace, bundled
-from .callee import HEADER
+from .callee import HEADER, SAME_UNIT
 from .callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES, Batch
 from .futures import OpenFile, Outcome, Payload
-from .parcel import Function, pack_parcel
+from .parcel import Function, fit_name, pack_parcel
 
 CALLS_MAX = 4096
 """Of one graph: so many tasks take half a megabyte of the two that a job may have."""
@@ -23,6 +24,9 @@ EDGES_MAX = 16_384
 
 PARCEL_BYTES_MAX = 64 * 2**20
 """Of one graph, from where on it is closed: a single call may be longer."""
+
+NAMES_MAX = 3
+"""Functions that a task is called after."""
 
 SHORT_BYTES = 4096
 """An earlier outcome up to this length travels with the calls that take it."""
@@ -88,8 +92,9 @@ def graph_of(
 ) -> Graph:
     """Tasks for calls, each of which waits for others among them or for what is done.
 
-    `done` are by their numbers in the session; `wanted` are the calls whose values somebody may ask for. What nobody
-    asks for, and other calls of the graph take, is not kept, unless others wait to hear how long it took.
+    `calls` stand behind those that they wait for. `done` are by their numbers in the session; `wanted` are the calls
+    whose values somebody may ask for. What nobody asks for, and other calls of the graph take, is not kept, unless
+    others wait to hear how long it took.
     """
     made = {each.call.number: each for each in calls}
     bundles = [[made[call.number] for call in bundle] for bundle in bundled((each.call for each in calls), pace)]
@@ -100,11 +105,12 @@ def graph_of(
     files: list[dict[str, None]] = [{} for _ in bundles]
     places: dict[int, tuple[str, int]] = {}
     for task, bundle in enumerate(bundles):
-        for number in bundle[0].call.waits_for:  # the same for all of them
+        for number in _awaited(bundle):
             if number in at:
                 parent, place = at[number]
-                places[number] = (names[parent], place)
-                children[parent][names[task]] = None
+                places[number] = (names[parent] if parent != task else SAME_UNIT, place)
+                if parent != task:
+                    children[parent][names[task]] = None
             else:
                 places[number] = earlier.place(number)
                 files[task][places[number][0]] = None
@@ -124,6 +130,12 @@ def graph_of(
         earlier.values(),
         tuple(earlier.files),
     )
+
+
+def _awaited(bundle: Sequence[Made]) -> Iterator[int]:
+    """The numbers of all calls that some of these wait for. Most wait for the same."""
+    waits = dict.fromkeys(each.call.waits_for for each in bundle)
+    return iter(dict.fromkeys(number for each in waits for number in each))
 
 
 class Room:
@@ -187,10 +199,16 @@ class _Earlier:
         return name, outcome.at
 
 
+def _function(bundle: Sequence[Made]) -> str:
+    """What the calls of a task are called after."""
+    names = dict.fromkeys(each.function.name for each in bundle)
+    return fit_name("+".join(islice(names, NAMES_MAX)))
+
+
 def _name(bundle: Sequence[Made]) -> str:
-    """What the task is called: after its function, and its first call."""
+    """What the task is called: after its functions, and its first call."""
     more = f"+{len(bundle) - 1}" if len(bundle) > 1 else ""
-    return f"{bundle[0].function.name}.{bundle[0].call.number}{more}"
+    return f"{_function(bundle)}.{bundle[0].call.number}{more}"
 
 
 def _task(
@@ -203,17 +221,17 @@ def _task(
     pace: Pace,
 ) -> Task:
     one = bundle[0]
-    wishes, seconds = one.wishes, pace.seconds(one.call.kind)
+    wishes, seconds = one.wishes, sum(pace.seconds(each.call.kind) or 0.0 for each in bundle)
     named = files if len(files) <= NAMED_MAX else (ALL_GIVEN,)
     return Task(
         name,
         children,
-        Program(ProgramKind.CALLS, (one.function.name, str(first), str(len(bundle)), PARCEL, *named)),
+        Program(ProgramKind.CALLS, (_function(bundle), str(first), str(len(bundle)), PARCEL, *named)),
         final=final,
         cores=wishes.cores,
         memory_bytes=wishes.memory_bytes,
         walltime_s=wishes.walltime_s,
-        expected_s=(seconds or 0.0) * len(bundle),
+        expected_s=seconds,
         hint=(wishes.node,) if wishes.node else (),
     )
 

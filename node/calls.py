@@ -3,9 +3,13 @@
 A Unix socket of mode 0600 in the node's home. One connection is one client; it hands in batches, each of which
 becomes one job, and is told the outcomes of each task whose results are kept as soon as they are at this node:
 
-    handed in --in the journal--> taken --every outcome is told--> ended: done
-        |                            \\--the job says so--> ended: failed, cancelled
+    handed in --its job is made--> under way --every outcome is told--> ended: done
+        |                             \\--the job says so--> ended: failed, cancelled
         +--> ended: refused
+
+When the job is in the journal the client is told that it is taken, and what it is called. Outcomes of short calls
+come before that: whoever has these does not need the job any more, and what a crash leaves nothing of is handed in
+again.
 
 A client that goes away stops nothing: what it has handed in is taken in, and its jobs go on. If it comes back, or the
 node does, it hands its open batches in again; their nonces say which jobs they are, and all outcomes are told again.
@@ -193,18 +197,31 @@ class _Client:
             except RefusedError as error:
                 await self._send(Ended(batch.number, "refused", str(error)))
                 return
-            await self._send(Taken(batch.number, job.id))
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._cancel_when_abandoned, batch.number, job)
-                state, reason = await self._tell(batch.number, job)
-                nursery.cancel_scope.cancel()
+                nursery.start_soon(self._say_that_it_is_taken, batch.number, job)
+                state, reason = await self._follow(batch.number, job)
             await self._send(Ended(batch.number, state, reason))
         finally:
             del self._abandoned[batch.number]
             self._room.release()
 
+    async def _follow(self, number: int, job: Job) -> tuple[str, str]:
+        """How a job has ended that the client may call off, and why."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_abandoned, number, job)
+            ended = await self._tell(number, job)
+            nursery.cancel_scope.cancel()
+        return ended
+
+    async def _say_that_it_is_taken(self, number: int, job: Job) -> None:
+        with contextlib.suppress(
+            RefusedError
+        ):  # the journal has failed: the node ends, and others go on with the job
+            await self._driver().written()
+            await self._send(Taken(number, job.id))
+
     async def _submit(self, batch: Batch) -> Job:
-        """The batch's job, once it is in the journal. Raises RefusedError."""
+        """The batch's job. Raises RefusedError."""
         node, driver = self._node, self._driver()
         await node.pins.restored.wait()
         submission = Submission(node, driver, self._jobs(), self._neighbours(), batch.nonce)

@@ -200,6 +200,7 @@ class Crew:
             "parcel": files.pop(parcel, ""),
             "first": part.first + part.done,
             "count": part.count - part.done,
+            "done": part.done,
             "files": files,
             "values": values,
             "result": str(self._place.path / part.name),

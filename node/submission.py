@@ -103,11 +103,11 @@ class Submission:
         return await self._encoded(spec, mapper)
 
     async def take_in(self, spec: JobSpec, mapper: Mapper) -> Job:
-        """The same for a specification whose files are in the store, pinned for its nonce: the job, once it is in the
-        journal. Raises RefusedError."""
+        """The same for a specification whose files are in the store, pinned for its nonce: the job, which is not in
+        the journal yet. Raises RefusedError."""
         encoded = await self._encoded(spec, mapper)
         with self._driver.request(lambda number: Submit(number, encoded)) as request:
-            return await self._taken_in(request)
+            return await self._made(request)
 
     async def _encoded(self, spec: JobSpec, mapper: Mapper) -> bytes:
         """In signable form, with the mapper's plan. Raises RefusedError."""
@@ -123,13 +123,18 @@ class Submission:
         return encoded
 
     async def _taken_in(self, request: Request) -> Job:
-        """The job, once it is in the journal. Raises RefusedError with the core's reason if it does not take it."""
+        """The job, once it is in the journal. Raises RefusedError, with the core's reason if it does not take it."""
+        job = await self._made(request)
+        await self._driver.written()
+        return job
+
+    async def _made(self, request: Request) -> Job:
+        """The job, of which a crash may still leave nothing. Raises RefusedError as above."""
         while True:
             changed = self._driver.change("job", b"")
             job = self.known()
             if job is not None:
                 self._node.pins.pin(job.id, content_of(job, self._node.me))
-                await self._driver.written()
                 return job
             if request.answered.is_set():
                 request.value()

@@ -102,7 +102,7 @@ class Comparing:
                 self._send(peer, LedgerWanted(name, (), mutual=True))
             elif job.ledger.fingerprint() != fingerprint:
                 self._differ(job, peer, fingerprint, now)
-            elif peer not in job.state.guards:
+            elif peer not in job.state.guards and not job.state.is_over:
                 self._send(peer, wanted(job, peer))  # it may be waiting to be told that it has all (`guarding`)
 
     def tell_end(self, peer: NodeId, job: JobId) -> None:

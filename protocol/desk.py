@@ -37,7 +37,8 @@ SOURCES_MAX = 16
 """Of those who took part in a job, to be asked for what all who should have it have lost."""
 
 UNHURRIED_S = 0.05
-"""Copies arrive one by one; a signature for each would cost more than anything else about them."""
+"""Copies arrive one by one, and a short task is through before anybody could use that it has begun: a signature for
+each of these would cost more than anything else about them."""
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Desk:
     """Jobs about which something was said, or is to be shown, since the last flush."""
     unhurried: dict[JobId, float] = field(default_factory=dict)
     """Jobs about which something was said that nobody waits for, and when it is said at the latest."""
+    unhurried_s: float = UNHURRIED_S
     released: dict[JobId, Entry] = field(default_factory=dict)
     """Jobs that were forgotten, each with a segment that says that it is over."""
     voided: dict[JobId, None] = field(default_factory=dict)
@@ -130,12 +132,12 @@ class Desk:
         self.dirty[job.id] = None
 
     def note(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...] = ()) -> None:
-        """The same, but nobody waits for it: it goes with whatever is said next, or after UNHURRIED_S."""
+        """The same, but nobody waits for it: it goes with whatever is said next, or after `unhurried_s`."""
         statement = fitting(statement)
         job.state.note(self.me, statement)
         job.pending.append(Pending(statement, recipients))
         self.news.append((job, self.me, statement))
-        self.unhurried.setdefault(job.id, statement.at_s + UNHURRIED_S)
+        self.unhurried.setdefault(job.id, statement.at_s + self.unhurried_s)
 
     def cancel(self, job: Job, text: str, now: float, *, lacking: UnitKey | None = None) -> None:
         """State that a job is over, and why: for want of the result of a unit, if that is given."""
@@ -145,13 +147,15 @@ class Desk:
         self.say(job, Statement(StatementKind.CANCELLED, *key, number, now, node, text), ())
 
     def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
-        """Let a node know how an attempt at a unit stands; its own only if it may have forgotten it."""
+        """Let a node know how an attempt at a unit stands; its own only if it may have forgotten it. It goes with
+        what is said next where something was noted, else at once."""
         if node == attempt[1]:
             if self.may_have_forgotten(job, key, attempt):
                 self.remind(job, node, key, attempt)
         elif node != self.me and not self.is_gone(node):
             job.to_show.setdefault((node, key, attempt), False)
-            self.dirty[job.id] = None
+            if job.id not in self.unhurried:
+                self.dirty[job.id] = None
 
     def may_have_forgotten(self, job: Job, key: UnitKey, attempt: AttemptKey) -> bool:
         """Whether an attempt's node has been restarted since it said how far it had come."""

@@ -24,7 +24,7 @@ from .ids import Digest, JobId, NodeId, digest_of
 from .job import Job
 from .jobspec import FileRef
 from .jobstate import UnitKey
-from .ledger import Outcome
+from .ledger import Outcome, Statement
 from .strangers import Strangers
 from .timers import Timers, growing_s
 
@@ -110,6 +110,11 @@ class Fetching:
         """A result has come with its content. Who lies about that has said nothing."""
         contents = zip((Digest(file.digest) for file in outcome.outputs), outcome.contents, strict=False)
         self._given(job, ((digest, content) for digest, content in contents if digest_of(content) == digest))
+
+    def given_by(self, job: Job, statement: Statement) -> None:
+        """Somebody has told of a result, perhaps with its content."""
+        if statement.outcome is not None and statement.outcome.contents and not job.state.is_void(statement):
+            self.given(job.id, statement.outcome)
 
     def given_before(self, job: Job) -> None:
         """The same for all of which the journal tells."""

@@ -59,8 +59,8 @@ class Holding:
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """React to a statement about a unit, whoever made it."""
         key = (statement.task, statement.item)
-        if statement.outcome is not None and statement.outcome.contents:
-            self.fetching.given(job.id, statement.outcome)
+        if author == self.desk.me:
+            self.fetching.given_by(job, statement)
         self.awaited.meet(job, self.bench)
         self.awaited.heard(job, key, self.bench)
         if statement.kind == StatementKind.ASSIGNED and statement.node == self.desk.me:
@@ -362,8 +362,12 @@ class Holding:
     ) -> None:
         key = job.key(unit.task, unit.item)
         statement = Statement(kind, *key, unit.attempt, now, b"", text, outcome, waited_s, cause=cause)
-        self.desk.say(job, statement, recipients)
+        tell = self.desk.note if kind in _UNHURRIED else self.desk.say
+        tell(job, statement, recipients)
 
+
+_UNHURRIED = (StatementKind.ACCEPTED, StatementKind.STARTED)
+"""Whoever asked waits for an answer of seconds (`placing.HANDOFF_S`), and a short run has ended by then."""
 
 _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 """Kinds after which a unit may have another result, or its result be had elsewhere."""

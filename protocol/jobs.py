@@ -144,6 +144,8 @@ class Jobs:
     def message(self, peer: NodeId, message: Message, now: float) -> list[Effect]:
         """A message of FRAMES came over a session. Raises RemoteProtocolError if it cannot be believed."""
         self.mail.read(peer, message, now)
+        for job, _, statement in self.desk.news:  # before anybody comes to think that it has to be fetched
+            self.fetching.given_by(job, statement)
         return self._settle(now)
 
     def tick(self, now: float) -> list[Effect]:

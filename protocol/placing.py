@@ -157,12 +157,17 @@ class Placing:
         self.desk.bindings.add(node, (job.id, key, number), now, run_s)
         if not self.desk.profile.knows(program_name(job.spec.name, task), task.expected_s):
             run_s = 0.0  # nobody shall rely on a guess
-        self.desk.say(
+        tell = self.desk.say if self._may_begin(job, key) else self.desk.note
+        tell(
             job,
             Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s, cause),
             self._concerned(job, key, node),
         )
         self._show_parents(job, key, node)
+
+    def _may_begin(self, job: Job, key: UnitKey) -> bool:
+        """Whether a unit has all that it waits for: else its node can only fetch what is there already."""
+        return all(job.state.unit(parent).result is not None for parent in job.parents(key))
 
     def _mapper(self, job: Job) -> Mapper:
         """The job's own; or the default, if this node came to the job by others' deaths and does not know that one:

@@ -112,6 +112,7 @@ class Caller:
             "parcel": str(paths[parcel]),
             "first": int(first),
             "count": int(count),
+            "done": 0,
             "files": {name: str(path) for name, path in paths.items()},
             "values": {},
             "result": str(result),

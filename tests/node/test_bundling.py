@@ -15,6 +15,7 @@ from pnode.node.bundling import (
     QUIET_S,
     SCOUTS_PER_CORE,
     SHARES,
+    TASK_S,
     Burst,
     Call,
     Pace,
@@ -129,7 +130,11 @@ def test_calls_of_which_nothing_is_known_are_tasks_by_themselves() -> None:
 
 
 def test_no_core_is_left_without_a_share() -> None:
-    assert known(1e-4, cores=4).size(ONE, 16 * SHARES) == 4
+    assert known(TASK_S / 2, cores=4).size(ONE, 16 * SHARES) == 4
+
+
+def test_a_task_has_no_fewer_calls_than_take_as_long_as_it_costs() -> None:
+    assert known(TASK_S / 10, cores=4).size(ONE, 16 * SHARES) == 10
 
 
 def test_calls_that_take_no_time_at_all_are_not_bundled_without_end() -> None:
@@ -137,8 +142,8 @@ def test_calls_that_take_no_time_at_all_are_not_bundled_without_end() -> None:
 
 
 def test_calls_of_one_kind_that_wait_for_the_same_go_together_and_no_others() -> None:
-    pace = known(1e-6)
-    pace.observe(OTHER, 1e-6)
+    pace = known(TASK_S / 2)
+    pace.observe(OTHER, TASK_S / 2)
     alike = [Call(number, ONE, (0,)) for number in range(1, 2 * SHARES + 1)]
     others = [Call(0, ONE, ()), Call(100, OTHER, (0,)), Call(101, ONE, (100,))]
 
@@ -150,7 +155,7 @@ def test_calls_that_must_be_are_tasks_by_themselves() -> None:
     alone = [Call(number, ONE, (), alone=True) for number in range(SHARES)]
     others = [Call(number, ONE, ()) for number in range(SHARES, 5 * SHARES)]
 
-    bundles = bundled([*alone, *others], known(1e-6))
+    bundles = bundled([*alone, *others], known(TASK_S / 4))
     assert [len(bundle) for bundle in bundles] == [1] * SHARES + [4] * SHARES
 
 
@@ -183,6 +188,34 @@ def test_a_burst_without_a_pause_goes_often_enough() -> None:
     assert burst.wait_s(BURST_S + QUIET_S) == 0.0
 
 
+ALIKE = ("fast", 1), ("slow", 1)
+"""Two functions called with the same wishes."""
+
+
+def test_what_takes_less_than_a_task_costs_is_one() -> None:
+    pace = Pace()
+    for kind in ALIKE:
+        pace.observe(kind, TASK_S / 8)
+    calls = [Call(number, ALIKE[number % 2], tuple(range(number))) for number in range(8)]
+
+    assert bundled(calls, pace) == [calls]
+    assert len(bundled([*calls, Call(8, ALIKE[0], ())], pace)) > 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Call(1, ("fast", 2), ()), Call(1, ("new", 1), ()), Call(1, ALIKE[0], (), alone=True)],
+    ids=["has other wishes", "is not known", "has a walltime"],
+)
+def test_a_call_is_no_part_of_one_task_if_it(other: Call) -> None:
+    pace = Pace()
+    for kind in (*ALIKE, ("fast", 2)):
+        pace.observe(kind, 1e-6)
+    one = Call(0, ALIKE[0], ())
+
+    assert bundled([one, other], pace) == [[one], [other]]
+
+
 def test_where_nothing_has_come_nothing_is_waited_for() -> None:
     burst = Burst()
     burst.came(0.0)
@@ -200,9 +233,11 @@ def test_every_call_is_in_one_bundle_with_its_like(
     many: list[tuple[tuple[int], tuple[int, ...]]], seconds: float, cores: int
 ) -> None:
     calls = [Call(number, kind, waits_for) for number, (kind, waits_for) in enumerate(many)]
-    bundles = bundled(calls, known(seconds, cores))
+    pace = known(seconds, cores)
+    pace.observe(OTHER, seconds)
+    bundles = bundled(calls, pace)
 
     assert sorted(call.number for bundle in bundles for call in bundle) == list(range(len(calls)))
-    for bundle in bundles:
+    for bundle in bundles if len(bundles) > 1 else ():
         assert len({(call.kind, call.waits_for) for call in bundle}) == 1
         assert [call.number for call in bundle] == sorted(call.number for call in bundle)

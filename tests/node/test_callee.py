@@ -23,6 +23,7 @@ from pnode.node.callee import (
     FUNCTIONS_MAX,
     HEADER,
     RAISED,
+    SAME_UNIT,
     SPILLED,
     THROUGH,
     VALUE,
@@ -54,14 +55,16 @@ class Desk:
         self.places: dict[int, tuple[str, int]] = {}
         self._numbers = iter(range(1000))
 
-    def order(self, *calls: tuple[Any, ...], first: int = 0, short: int = 4096, **environment: str) -> dict[str, Any]:
+    def order(
+        self, *calls: tuple[Any, ...], first: int = 0, done: int = 0, short: int = 4096, **environment: str
+    ) -> dict[str, Any]:
         """A unit with these calls, each a function and its arguments."""
         functions = {10 + at: pack_function(call[0]) for at, call in enumerate(calls)}
         bodies = [pack_call(10 + at, call[1:], {})[0] for at, call in enumerate(calls)]
         parcel = self.place / f"parcel-{next(self._numbers)}"
         parcel.write_bytes(pack_parcel(functions, bodies, self.places))
         return {
-            "parcel": str(parcel), "first": first, "count": len(calls) - first, "files": self.files,
+            "parcel": str(parcel), "first": first, "count": len(calls) - first, "done": done, "files": self.files,
             "values": self.values, "result": str(self.result), "short": short, "environment": environment,
         }  # fmt: skip
 
@@ -131,6 +134,34 @@ def test_a_call_takes_values_of_others_at_any_depth(desk: Desk, short: bool) -> 
     assert values_of(make(desk, (lambda *args: args, future(5), [{"k": future(1)}, future(0)]))) == [
         ("three", [{"k": [2]}, 1])
     ]
+
+
+def test_a_call_takes_the_values_of_others_of_its_unit(desk: Desk) -> None:
+    desk.places |= {100: (SAME_UNIT, 0), 101: (SAME_UNIT, 1)}
+
+    first, second, third = (pow, 2, 5), (lambda one: one + 1, future(100)), (max, future(100), future(101))
+    assert values_of(make(desk, (str, "of another unit"), first, second, third, first=1)) == [32, 33, 33]
+
+
+def test_who_goes_on_with_a_unit_takes_values_from_what_was_told(desk: Desk) -> None:
+    desk.places |= {100: (SAME_UNIT, 0), 101: (SAME_UNIT, 1)}
+    made = make(desk, (pow, 2, 5), (pow, 2, 6), short=0)
+    begun = desk.result.read_bytes()
+
+    rest = make(desk, (pow, 0, 5), (pow, 0, 6), (max, future(100), future(101)), first=2, done=2, short=0)
+
+    assert made == rest == [(SPILLED, b""), (THROUGH, b"")]
+    assert values_of([*outcomes_in(desk.result.read_bytes()), (THROUGH, b"")]) == [32, 64, 64]
+    assert desk.result.read_bytes().startswith(begun)
+
+
+def test_what_takes_from_a_call_of_its_unit_that_raises_has_failed_too(desk: Desk) -> None:
+    desk.places[100] = (SAME_UNIT, 0)
+
+    said = make(desk, (int, "no number"), (lambda _: os.abort(), future(100)))
+
+    assert said[0] == said[1]
+    assert isinstance(error_of(said[0]), ValueError)
 
 
 def test_every_call_has_a_value_of_its_own(desk: Desk) -> None:

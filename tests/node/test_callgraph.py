@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.node.bundling import Call, Kind, Pace
-from pnode.node.callee import DIED, HEADER, RAISED, VALUE, Outcomes, Parcel, dump
+from pnode.node.bundling import TASK_S, Call, Kind, Pace
+from pnode.node.callee import DIED, HEADER, RAISED, SAME_UNIT, VALUE, Outcomes, Parcel, dump
 from pnode.node.callgraph import (
     CALLS_MAX,
     EDGES_MAX,
@@ -30,12 +30,12 @@ from pnode.protocol.routing import ALL_GIVEN
 
 KIND: Kind = (0,)
 
-FUNCTIONS = (Function(0, b"first", "f"), Function(1, b"second", "f"))
+FUNCTIONS = (Function(0, b"first", "f"), Function(1, b"second", "f"), Function(2, b"third", "g"))
 
 
 def quick(cores: int = 1) -> Pace:
     pace = Pace(cores)
-    pace.observe(KIND, 1e-6)
+    pace.observe(KIND, TASK_S / 2)
     return pace
 
 
@@ -107,6 +107,25 @@ def test_every_call_is_in_the_parcel_where_its_task_says(tmp_path: Path) -> None
 
     assert sorted(bodies) == [(number, b"body %d" % number) for number in range(4)]
     assert functions == [b"first", b"second"]
+
+
+def test_what_takes_less_than_a_task_costs_is_one_whatever_waits_for_what_in_it(tmp_path: Path) -> None:
+    pace = Pace()
+    pace.observe(KIND, 1e-6)
+    pace.observe((1,), 1e-6)
+    done = {7: outcome("earlier")}
+    calls = made(0, 7), made(1, 0), made(2, 0, kind=(1,), function=2), made(3, 1, 2, 7)
+    found = graph(*calls, done=done, wanted={3}, pace=pace)
+    opened = parcel(found, tmp_path)
+    opened.close()
+
+    (task,) = found.tasks
+    assert (task.name, task.children, task.final, task.program.arguments[:4]) == (
+        "f+g.0+3", (), True, ("f+g", "0", "4", PARCEL),
+    )  # fmt: skip
+    assert task.expected_s == pytest.approx(4e-6)
+    assert found.numbers == ((0, 1, 2, 3),)
+    assert opened.places == {0: (SAME_UNIT, 0), 1: (SAME_UNIT, 1), 2: (SAME_UNIT, 2), 7: (VALUES, 0)}
 
 
 def test_functions_that_no_call_has_stay_at_home() -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE
+from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE, TASK_S
 from pnode.node.callee import DIED, HEADER, NOT_MADE_S, RAISED, VALUE
 from pnode.node.callgraph import CALLS_MAX, SHORT_BYTES, Wishes
 from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Batch, Came, Ended, Taken, Welcome
@@ -48,10 +48,10 @@ def long(size: int = SHORT_BYTES + 1) -> Any:
     return bytes(size)
 
 
-def known(caller: Caller, *functions: object) -> None:
+def known(caller: Caller, *functions: object, seconds: float = 1e-6) -> None:
     """Let the session learn that these are quick."""
     for fn in functions:
-        caller.session.pace.observe((caller.functions[fn].number, Wishes()), 1e-6)  # type: ignore[index]  # all were called
+        caller.session.pace.observe((caller.functions[fn].number, Wishes()), seconds)  # type: ignore[index]  # all were called
 
 
 # -- handing in --------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_who_takes_from_two_batches_waits_for_both(caller: Caller) -> None:
 def test_a_chain_behind_what_is_under_way_goes_as_one_graph(caller: Caller) -> None:
     future: Future[object] = caller.submit(same, 1)
     (first,) = caller.hand_in()
-    known(caller, same)
+    known(caller, same, seconds=TASK_S)
     for _ in range(10):
         future = caller.submit(same, future)
     caller.serve([first])
@@ -189,13 +189,27 @@ def test_a_chain_of_several_kinds_behind_what_is_under_way_goes_as_one_graph(cal
     (first,) = caller.hand_in()
     for number in range(20):
         last = caller.submit(add, last, 1) if number % 2 else caller.submit(same, last)
-    known(caller, add, same)
+    known(caller, add, same, seconds=TASK_S)
     assert caller.hand_in() == []
 
     caller.serve([first])
     (others,) = caller.hand_in()
 
     assert len(others.tasks) == 20
+
+
+def test_a_graph_that_takes_less_than_a_task_costs_is_one(caller: Caller) -> None:
+    caller.submit(add, 1, 2), caller.submit(same, 3)
+    caller.serve_all()
+    known(caller, add, same)
+    first = caller.submit(add, 1, 2)
+    middle = [caller.submit(same, first) for _ in range(5)]
+    last = caller.submit(add, middle[0], middle[4])
+    (batch,) = caller.hand_in()
+    caller.serve([batch])
+
+    assert [task.program.arguments[:3] for task in batch.tasks] == [("add+same", "0", "7")]
+    assert results_of([first, *middle, last]) == [3] * 6 + [6]
 
 
 def test_of_many_calls_of_which_nothing_is_known_a_few_go_first(caller: Caller) -> None:
@@ -245,6 +259,7 @@ def test_calls_that_nobody_holds_tell_how_long_they_take_where_others_wait_for_t
     lasts = [caller.submit(add, caller.submit(same, number), 1) for number in range(100)]
     caller.serve_all(now=0.0)
     known_by_now = [future.done() for future in lasts]
+    known(caller, add, same, seconds=10 * TASK_S)
     more = caller.submit(add, caller.submit(same, 1), 1)
     (batch,) = caller.hand_in()
     caller.serve([batch])

@@ -547,7 +547,7 @@ class Circle:
         place = Place(me=me, name=name, seed=seed, cluster=CLUSTER, boot=boot, **self._place)  # type: ignore[arg-type]
         near = Near(self, me)
         jobs = Jobs(Desk(place, self.crypto, near, notes, {"script": self.mapper}, Random(boot)))
-        jobs.mail.confirm_within_s = 0.0  # so that all has been said when they are quiet
+        jobs.mail.confirm_within_s = jobs.desk.unhurried_s = 0.0  # so that all has been said when they are quiet
         return Partner(name, jobs, near, notes)
 
     def _synced(self, partner: Partner) -> None:

@@ -216,6 +216,20 @@ def test_whatever_is_missing_where_all_are_equal_in_the_end(notes: list[tuple[in
     assert {line.split(": ")[1] for line in circle.take() if "> " in line} >= {"Compare"}
 
 
+def test_nobody_need_be_told_how_far_the_feeds_of_a_job_go_that_is_over() -> None:
+    circle = shared("cid")
+    (stranger,) = (name for name in circle.partners if circle.id_of(name) not in circle["ann"].job.replicas)
+    same = Compare(((circle["ann"].job.id, circle["ann"].job.ledger.fingerprint()),))
+    circle.say(stranger, "ann", same)
+    assert circle.take()[0] == f"ann > {stranger}: LedgerWanted"
+
+    circle.tell("ann", CancelJob(1, circle["ann"].job.id))
+    circle.take()
+    circle.say(stranger, "ann", Compare(((circle["ann"].job.id, circle["ann"].job.ledger.fingerprint()),)))
+
+    assert circle.take() == []
+
+
 def test_one_who_has_released_a_job_tells_that_it_is_over() -> None:
     circle = shared()
     circle.ask("ann", lambda request: CancelJob(request, circle["ann"].job.id))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pnode.protocol.dag import Program, ProgramKind, Task
+from pnode.protocol.desk import UNHURRIED_S
 from pnode.protocol.effects import Unit
 from pnode.protocol.events import CancelJob, RunEnded
 from pnode.protocol.fetching import PAUSE_S_MAX, TRIES
@@ -62,6 +63,42 @@ def test_a_unit_is_accepted_run_and_reported_to_whoever_assigned_it() -> None:
         "ann > bob: KEPT only#1, CONCLUDED",
     ]
     assert circle.is_quiet()
+
+
+def test_a_short_run_is_told_of_in_one_word_with_whom_its_child_goes_to() -> None:
+    circle = hurried("second", "ann")
+
+    circle.end("bob", "first", contents=(b"first_out",))
+
+    assert circle.take() == [
+        "bob keeps first_out",
+        "bob > ann: ACCEPTED first#1, STARTED first#1, ASSIGNED second#1 to ann, FINISHED first#1",
+        "ann keeps first_out",
+        "ann runs second#1",
+    ]
+
+
+def test_of_a_longer_run_others_hear_while_it_goes_on() -> None:
+    circle = hurried("second", "ann")
+
+    circle.run(2 * UNHURRIED_S)
+
+    assert circle.take() == [
+        "bob > ann: ACCEPTED first#1, STARTED first#1, ASSIGNED second#1 to ann",
+        "ann > bob: ACCEPTED second#1",
+    ]
+
+
+def hurried(task: str, name: str) -> Circle:
+    """bob runs the first of two tasks, and everybody says as soon as in reality what nobody waits for."""
+    circle = Circle("ann", "bob")
+    circle.prefer("first", "bob")
+    circle.prefer(task, name)
+    for partner in circle.partners.values():
+        partner.jobs.desk.unhurried_s = UNHURRIED_S
+    circle.submit_unanswered("ann", CHAIN)
+    circle.take()
+    return circle
 
 
 def test_the_jobs_own_input_and_its_programs_come_from_the_origin() -> None:
