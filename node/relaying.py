@@ -135,8 +135,13 @@ class Relaying:
         NoAnswerError."""
         with self._expecting(target) as (ticket, place):
             self._summon(target, ticket, self._greeter.me)
-            with trio.move_on_after(SUMMON_S):
-                await place.come.wait()
+            try:
+                with trio.move_on_after(SUMMON_S):
+                    await place.come.wait()
+            except BaseException:
+                if place.connection is not None:
+                    await _close(place.connection)
+                raise
         if place.connection is None:
             raise NoAnswerError(f"did not come within {SUMMON_S:g} s: can it dial this node?")
         return place.connection
@@ -146,16 +151,19 @@ class Relaying:
     async def answer(self, connection: Connection) -> None:
         """Serve somebody who has dialled us to meet somebody."""
         first: Message | None = None
+        taken = False
         try:
             with trio.move_on_after(FIRST_S):
                 first = await _first(connection)
-            if isinstance(first, Met) and self._take(first.ticket, connection):
-                return  # it belongs to whoever waits for it
-            if isinstance(first, Call):
+            if isinstance(first, Met):
+                taken = self._take(first.ticket, connection)
+            elif isinstance(first, Call):
                 await self._relay(connection, first)
         except ConnectionLostError as error:
             logger.debug("nobody met: peer=%s reason=%s", node_text(connection.peer), error)
-        await _close(connection)
+        finally:
+            if not taken:  # else it belongs to whoever waits for it
+                await _close(connection)
 
     def _take(self, ticket: bytes, connection: Connection) -> bool:
         """Give a connection to whoever waits for it, if it comes from whom the ticket was given to."""
@@ -261,7 +269,8 @@ async def _first(connection: Connection) -> Message:
 
 async def _close(connection: Connection) -> None:
     """Hang up, within a bounded time."""
-    with trio.move_on_after(CLOSE_S, shield=True):
-        with suppress(ConnectionLostError):
+    try:
+        with trio.move_on_after(CLOSE_S, shield=True), suppress(ConnectionLostError):
             await connection.end("")
-    await connection.aclose()
+    finally:
+        await connection.aclose()

@@ -49,9 +49,11 @@ class Tunnel(trio.abc.Stream):
         return data
 
     async def aclose(self) -> None:
-        with suppress(ConnectionLostError):
-            await self._connection.end("")
-        await self._connection.aclose()
+        try:
+            with suppress(ConnectionLostError):
+                await self._connection.end("")
+        finally:
+            await self._connection.aclose()
 
 
 class Splice:

@@ -136,7 +136,7 @@ def test_a_job_of_one_runs_on_the_other_and_its_results_come_back(hosts: tuple[H
 
     assert job.state == "done"
     assert {unit.node for unit in job.units} == {"dora"}
-    carl.done("pull", job.id, carl.place / "pulled")
+    carl.done("pull", job.id, "--output", carl.place / "pulled")
     (pulled,) = [path for path in (carl.place / "pulled").rglob("*") if path.is_file()]
     assert pulled.read_bytes() == given.read_bytes() * 4
     assert "dora through anna" in carl.ask(JobDetail, "job", job.id).relayed
