@@ -11,14 +11,14 @@ from pnode.node.bulk import BulkStream
 from pnode.node.connection import Connection, ConnectionLostError
 from pnode.node.dialing import Detour
 from pnode.node.tunnel import Splice, Tunnel
-from pnode.protocol.effects import Dial, Knock, Meet, Send
+from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import DialFailed, Knocked, Received, SessionClosed, SessionOpened
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId
 from pnode.protocol.reaching import FRAMES, Summon
 from pnode.protocol.record import Address
 from pnode.protocol.session import Purpose
-from pnode.protocol.switchboard import IDLE_S, Answer, Call, Met, read, spell
+from pnode.protocol.switchboard import IDLE_S, Answer, Call, spell
 
 from .network import Node, in_no_time, in_trio
 
@@ -103,7 +103,7 @@ async def test_two_that_cannot_be_dialled_talk_through_a_relay() -> None:
 async def test_another_relay_is_taken_when_one_has_no_session_or_is_gone() -> None:
     async with hidden_nodes(relays=3) as (relays, (hidden,), caller):
         for relay in relays[:2]:
-            hidden.perform(_hang_up(relay))
+            hidden.perform(Disconnect(relay.id, "for the test"))
             await relay.until(SessionClosed)
         caller.book[relays[1].id] = (NOWHERE,)
 
@@ -113,16 +113,10 @@ async def test_another_relay_is_taken_when_one_has_no_session_or_is_gone() -> No
         assert opened.via == relays[2].id
 
 
-def _hang_up(relay: Node) -> object:
-    from pnode.protocol.effects import Disconnect
-
-    return Disconnect(relay.id, "for the test")
-
-
 @in_trio
 async def test_without_any_relay_the_dial_fails_and_says_why() -> None:
     async with hidden_nodes() as ((relay,), (hidden,), caller):
-        hidden.perform(_hang_up(relay))  # type: ignore[arg-type]
+        hidden.perform(Disconnect(relay.id, "for the test"))
         await relay.until(SessionClosed)
 
         caller.perform(Send(hidden.id, b"hello"))
@@ -156,8 +150,6 @@ async def test_both_ends_learn_that_their_relay_is_gone() -> None:
         caller.perform(Send(hidden.id, b"hello"))
         await hidden.until(Received, 2)
 
-        for connection in [caller.transport._sessions, hidden.transport._sessions]:
-            assert connection.via(relay.id) is None
         assert relay.transport._nursery is not None
         relay.transport._nursery.cancel_scope.cancel()
         lost = await caller.until(SessionClosed)
@@ -217,25 +209,16 @@ async def test_content_between_two_that_cannot_be_dialled_goes_through_a_relay()
 
 
 @in_trio
-async def test_only_whom_the_ticket_was_given_to_is_met() -> None:
-    async with hidden_nodes(2) as ((relay,), (one, thief), caller):
-        tickets: list[bytes] = []
-        monkeyed = relay.transport._relaying._take
-
-        def take(ticket: bytes, connection: Connection) -> bool:
-            tickets.append(ticket)
-            assert connection.peer == one.id
-            return monkeyed(ticket, connection)
-
-        caller.perform(Send(one.id, b"hello"))
-        await one.until(SessionOpened, 2)
-        relay.transport._relaying._take = take  # type: ignore[method-assign]
-        del relay.transport._relaying._take  # type: ignore[method-assign]
-        thief.perform(Meet(relay.id, b"t" * 16, caller.id))
-        await trio.sleep(0.3)
-
-        assert caller.transport.peers == (one.id,)
-        assert len(thief.of(SessionOpened)) == 1
+async def test_only_whom_the_ticket_was_given_to_is_met_and_only_once() -> None:
+    async with hidden_nodes(2) as ((relay,), (one, thief), _):
+        relaying = relay.transport._relaying
+        with relaying._expecting(one.id) as (ticket, place):
+            assert not relaying._take(ticket, FakeConnection(peer=thief.id))  # type: ignore[arg-type]
+            assert not relaying._take(b"another ticket..", FakeConnection(peer=one.id))  # type: ignore[arg-type]
+            assert not place.come.is_set()
+            assert relaying._take(ticket, FakeConnection(peer=one.id))  # type: ignore[arg-type]
+            assert not relaying._take(ticket, FakeConnection(peer=one.id))  # type: ignore[arg-type]
+        assert not relaying._take(ticket, FakeConnection(peer=one.id))  # type: ignore[arg-type]
 
 
 @in_trio
@@ -280,6 +263,7 @@ class FakeConnection:
 
     says: list[list[bytes]] = field(default_factory=list)
     takes: bool = True
+    peer: NodeId | None = None
     taken: list[bytes] = field(default_factory=list)
     read: int = 0
     end_reason: str = ""
@@ -349,7 +333,3 @@ async def test_a_relay_hangs_up_when_one_side_breaks() -> None:
     await splice(Broken(), FakeConnection()).run()
 
     assert trio.current_time() == began
-
-
-def test_what_is_said_first_is_nothing_but_a_call_or_a_ticket() -> None:
-    assert isinstance(read(spell(Met(b"t" * 16))), Met)
