@@ -219,6 +219,8 @@ class Peer:
 
     def _session_opened(self, event: SessionOpened, now: float) -> list[Effect]:
         self._sessions[event.peer] = event.via
+        if self._member is not None:
+            self._member.reaching.session_opened(event.peer, now)
         if self._member is not None and event.peer in self._member.membership.members:
             join = event.address is not None and self._is_lonely()
             return self._acquainted(self._member, event.peer, now, join=join)
@@ -305,13 +307,14 @@ class Peer:
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event
+        effects: list[Effect] = []
         if self._member is not None:
             self._tell_load(self._member, event, now)
-            self._member.reaching.look(now)
+            effects = self._outputs(self._member.reaching.look(now), now)
             if self._member.membership.wants_links(now):
                 self._member.membership.set_links(self.profile.my_figures(now), now)
             self._member.membership.loop_lag(event.lag_s, now)
-        return []
+        return effects
 
     def _tell_load(self, member: Belonging, sample: LoadSampled, now: float) -> None:
         member.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
@@ -357,6 +360,8 @@ class Peer:
         effects: list[Effect] = [Notify("members", change.node)]
         member = self._as_member()
         member.neighbours.changed()
+        if change.new is not State.ALIVE:
+            effects += self._outputs(member.reaching.left(change.node), now)
         if change.new in (None, State.DEAD, State.LEFT):
             member.boots.pop(change.node, None)
             effects += member.busy().member_gone(change.node, now)

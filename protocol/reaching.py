@@ -22,7 +22,7 @@ from random import Random
 
 from .bucket import Buckets
 from .codec import U63, Bytes16
-from .effects import Dial, Knock, Meet, Send
+from .effects import Dial, Disconnect, Knock, Meet, Send
 from .events import Knocked
 from .frames import Frames
 from .ids import NodeId
@@ -65,9 +65,17 @@ KNOCKS_BURST = 2
 KNOCKS_MAX = 4
 """What one member may make us dial, and how many are dialled at the same time."""
 
-SUMMONS_PER_S = 10
-SUMMONS_BURST = 64
-"""Of one relay: all of a neighbourhood may call us after another relay's death."""
+SUMMONS_PER_S = 2
+SUMMONS_BURST = 32
+"""Of one relay: half of a neighbourhood may call us after another relay's death. Each makes us dial the addresses of
+its record."""
+
+FRESH_S = 3.0
+"""A session through a relay that was opened so lately is not to blame for silence: both ends may have given up the
+one before, at different moments."""
+
+DOUBTED_MAX = 64
+"""Relays remembered for having been of no use lately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,11 @@ class Reaching:
         self._redial: dict[NodeId, tuple[float, float]] = {}
         """Members that we could not dial: not before, and how long to wait the next time."""
         self._knocks: dict[NodeId, None] = {}
+        self._opened: dict[NodeId, tuple[float, int]] = {}
+        """When sessions that go through relays were opened, and how often the other side had been silent by then
+        (`roster.Member.route` moves on with each probe that is not answered)."""
+        self._doubted: dict[NodeId, float] = {}
+        """Relays through which somebody was not reached, and when that was; the latest last."""
         self._frames = Frames(FRAMES)
         self._knock_budgets = Buckets(KNOCKS_PER_S, KNOCKS_BURST, MEMBERS_MAX)
         self._summon_budgets = Buckets(SUMMONS_PER_S, SUMMONS_BURST, MEMBERS_MAX)
@@ -158,7 +171,7 @@ class Reaching:
             return ()
         named = [self._membership.by_short(short) for short in record.relays]
         usable = [relay for relay in named if relay is not None and relay != node and self._can_dial(relay)]
-        return tuple(sorted(usable, key=lambda relay: self._membership.state_of(relay) is not State.ALIVE))
+        return tuple(sorted(usable, key=self._doubts))
 
     # ---- what happens
 
@@ -167,11 +180,26 @@ class Reaching:
         if self.state is Reach.UNKNOWN and not self._asked:
             self._ask_at = min(self._ask_at, now)
 
-    def look(self, now: float) -> None:
-        """Call about once a second: ask soon if somebody has accused us."""
+    def left(self, node: NodeId) -> list[Output]:
+        """Somebody is suspect, or gone: sessions that go through it are given up before they are missed."""
+        return [_another_way(peer) for peer, via in self._sessions.items() if via == node]
+
+    def session_opened(self, peer: NodeId, now: float) -> None:
+        """There is a session."""
+        self._opened = {node: opened for node, opened in self._opened.items() if node in self._sessions}
+        member = self._membership.members.get(peer)
+        if member is not None and self._sessions.get(peer) is not None:
+            self._opened[peer] = (now, member.route)
+
+    def look(self, now: float) -> list[Output]:
+        """Call about once a second: ask soon if somebody has accused us, and leave relays that are deaf."""
         incarnation, self._incarnation = self._incarnation, self._membership.record.incarnation
         if incarnation < self._incarnation and self._ends_at == math.inf:
             self._ask_at = min(self._ask_at, max(now, self._asked_at + ACCUSED_AGAIN_S))
+        silent = [node for node in self._opened if self._is_silent(node, now)]
+        for node in silent:
+            self._doubt(self._sessions[node], now)
+        return [_another_way(node) for node in silent]
 
     def message(self, peer: NodeId, message: Message, now: float) -> list[Output]:
         """A message of FRAMES from a member."""
@@ -283,6 +311,26 @@ class Reaching:
     def _send(self, peer: NodeId, message: Message) -> Send:
         return Send(peer, self._frames.encode(message))
 
+    def _is_silent(self, node: NodeId, now: float) -> bool:
+        """Whether nothing comes back through the relay of a session that is not new: our own last probe was not
+        answered, whatever others say of that member."""
+        member, via = self._membership.members.get(node), self._sessions.get(node)
+        opened_at, route = self._opened[node]
+        if member is None or via is None or now - opened_at < FRESH_S:
+            return False
+        return not member.proven and member.route != route
+
+    def _doubt(self, relay: NodeId | None, now: float) -> None:
+        assert relay is not None, "the session goes through one"
+        self._doubted.pop(relay, None)
+        self._doubted[relay] = now
+        if len(self._doubted) > DOUBTED_MAX:
+            del self._doubted[next(iter(self._doubted))]
+
+    def _doubts(self, relay: NodeId) -> tuple[bool, float]:
+        """Smaller for a better one."""
+        return self._membership.state_of(relay) is not State.ALIVE, self._doubted.get(relay, -math.inf)
+
     def _is_apart(self, node: NodeId) -> bool:
         """Whether there is no direct session."""
         return self._sessions.get(node, node) is not None
@@ -293,3 +341,7 @@ class Reaching:
             return False
         record = self._membership.record_of(node)
         return record is not None and not record.relays
+
+
+def _another_way(peer: NodeId) -> Disconnect:
+    return Disconnect(peer, "another way is tried")

@@ -28,6 +28,9 @@ CONTROL_CALLS_MAX = 128
 BULK_CALLS_MAX = 16
 """Of streams of content: 16 MiB of messages under way at the most, and some bandwidth left."""
 
+CALLER_SHARE = 4
+"""One caller gets a fourth of the places at the most, so that it cannot keep others out."""
+
 CALLS_PER_PAIR_MAX = 4
 """Of one kind between the same two nodes: as many as a node fetches at once."""
 
@@ -94,6 +97,7 @@ class Switchboard:
         self._calls: dict[bytes, Carried] = {}
         self._pairs: Counter[Carried] = Counter()
         self._kinds: Counter[bool] = Counter()
+        self._callers: Counter[tuple[NodeId, bool]] = Counter()
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -106,16 +110,20 @@ class Switchboard:
             raise CallRefusedError("nobody calls itself")
         if self._kinds[call.bulk] >= places:
             raise CallRefusedError(f"it carries {places} calls of that kind, which is the limit")
+        if self._callers[call.caller, call.bulk] >= places // CALLER_SHARE:
+            raise CallRefusedError(f"it carries {places // CALLER_SHARE} calls of this node, which is the limit")
         if self._pairs[call] >= CALLS_PER_PAIR_MAX:
             raise CallRefusedError(f"it carries {CALLS_PER_PAIR_MAX} calls between these two, which is the limit")
         self._calls[ticket] = call
         self._pairs[call] += 1
         self._kinds[call.bulk] += 1
+        self._callers[call.caller, call.bulk] += 1
 
     def hang_up(self, ticket: bytes) -> None:
         """A call is over, or did not come about."""
         call = self._calls.pop(ticket)
         self._kinds[call.bulk] -= 1
-        self._pairs[call] -= 1
-        if not self._pairs[call]:
-            del self._pairs[call]
+        for counts, key in ((self._pairs, call), (self._callers, (call.caller, call.bulk))):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]

@@ -44,6 +44,8 @@ class Meetings:
     """One host's part in them: as caller, as relay, as the one who is called."""
 
     host: "Host"
+    is_deaf: bool = False
+    """A relay that takes frames and passes nothing on."""
     calls: int = 0
     """How often this host was asked to relay."""
     relayed: list[tuple[NodeId, NodeId]] = field(default_factory=list)
@@ -141,7 +143,7 @@ class Meetings:
     def pass_on(self, sender: NodeId, target: NodeId, epoch: int, payload: bytes) -> None:
         """A frame for somebody else."""
         host, other = self.host, self.host.others.host_of(target)
-        if not host.up:
+        if not host.up or self.is_deaf:
             return
         known = (sender, target, epoch) in self._carried or (target, sender, epoch) in self._carried
         if known and other is not None and host.network.reaches(host.number, other.number):

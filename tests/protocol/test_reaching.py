@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from pnode.protocol.effects import Dial, Knock, Meet, Send
+from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import Knocked
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId
@@ -20,7 +20,9 @@ from pnode.protocol.reaching import (
     ANSWER_S,
     ASKED_MAX,
     DIALS_MAX,
+    DOUBTED_MAX,
     FRAMES,
+    FRESH_S,
     HIDDEN_AGAIN_S,
     KEPT_MAX,
     KNOCKS_MAX,
@@ -66,6 +68,13 @@ class One:
         named = tuple(self.id(relay)[:8] for relay in relays)
         record = replace(record_of(number, incarnation=2), relays=named)
         self.membership.learn(sign(self.network.crypto, seed_of(number), Kind.RECORD, CLUSTER, record), self.now)
+
+    def hears_nothing_of(self, number: int) -> None:
+        """A session is opened, and then no probe is answered."""
+        self.reaching.session_opened(self.id(number), self.now)
+        member = self.membership.members[self.id(number)]
+        member.route, member.proven = member.route + 3, False
+        self.now += FRESH_S
 
     def after(self, seconds: float) -> list[object]:
         """What it does in that time; membership's own words left out."""
@@ -301,6 +310,55 @@ def test_relays_of_a_member_are_those_that_can_be_dialled() -> None:
     assert one.reaching.relays_of(one.id(2)) == (one.id(3),)
     assert one.reaching.relays_of(one.id(5)) == ()
     assert one.reaching.relays_of(one.id(77)) == ()
+
+
+def test_sessions_through_a_suspect_are_given_up() -> None:
+    one = One(6)
+    one.sessions.update({one.id(2): one.id(3), one.id(4): one.id(3), one.id(5): one.id(6), one.id(3): None})
+
+    over = of(Disconnect, one.reaching.left(one.id(3)))
+
+    assert [each.peer for each in over] == [one.id(2), one.id(4)]
+
+
+def test_a_relay_that_passes_nothing_on_is_left_and_is_the_last_choice_then() -> None:
+    one = One(6)
+    one.hides(2, 3, 4)
+    first, second = one.reaching.relays_of(one.id(2))
+    one.sessions[one.id(2)] = first
+    one.hears_nothing_of(2)
+
+    over = of(Disconnect, one.reaching.look(one.now))
+
+    assert [each.peer for each in over] == [one.id(2)]
+    assert one.reaching.relays_of(one.id(2)) == (second, first)
+
+
+def test_a_relay_is_not_to_blame_for_a_session_that_is_new_or_was_silent_before() -> None:
+    one = One(6)
+    one.hides(2, 3, 4)
+    ways = one.reaching.relays_of(one.id(2))
+    one.sessions[one.id(2)] = ways[0]
+    member = one.membership.members[one.id(2)]
+    member.route, member.proven = member.route + 3, False
+    one.reaching.session_opened(one.id(2), one.now)
+    one.now += FRESH_S
+    assert one.reaching.look(one.now) == []
+
+    one.reaching.session_opened(one.id(2), one.now)
+    member.route += 3
+    assert one.reaching.look(one.now) == []
+    assert one.reaching.relays_of(one.id(2)) == ways
+
+
+def test_relays_in_doubt_do_not_fill_the_memory() -> None:
+    one = One(DOUBTED_MAX + 20)
+    for number in range(3, DOUBTED_MAX + 15):
+        one.sessions[one.id(2)] = one.id(number)
+        one.hears_nothing_of(2)
+        one.reaching.look(one.now)
+
+    assert len(one.reaching._doubted) == DOUBTED_MAX
 
 
 def test_who_asks_is_dialled_at_the_addresses_of_its_record_and_told() -> None:

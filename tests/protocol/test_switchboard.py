@@ -5,6 +5,7 @@ import pytest
 from pnode.protocol.ids import NodeId
 from pnode.protocol.switchboard import (
     BULK_CALLS_MAX,
+    CALLER_SHARE,
     CALLS_PER_PAIR_MAX,
     CONTROL_CALLS_MAX,
     REASON_MAX,
@@ -49,16 +50,26 @@ def test_a_relay_has_so_many_places_of_a_kind(bulk: bool, places: int) -> None:
     assert len(board) == places + 1
 
 
+def test_one_caller_does_not_keep_the_others_out() -> None:
+    board = Switchboard()
+    for number in range(BULK_CALLS_MAX // CALLER_SHARE):
+        board.take(ticket(number), Carried(node(1), node(10 + number), bulk=True))
+
+    with pytest.raises(CallRefusedError, match="of this node"):
+        board.take(ticket(99), Carried(node(1), node(99), bulk=True))
+    board.take(ticket(99), Carried(node(2), node(99), bulk=True))
+
+
 def test_two_nodes_have_so_many_calls_of_a_kind() -> None:
     board = Switchboard()
     for number in range(CALLS_PER_PAIR_MAX):
-        board.take(ticket(number), Carried(node(1), node(2), bulk=True))
+        board.take(ticket(number), Carried(node(1), node(2), bulk=False))
 
     with pytest.raises(CallRefusedError, match="between these two"):
-        board.take(ticket(9), Carried(node(1), node(2), bulk=True))
-    board.take(ticket(9), Carried(node(3), node(2), bulk=True))
+        board.take(ticket(9), Carried(node(1), node(2), bulk=False))
+    board.take(ticket(9), Carried(node(3), node(2), bulk=False))
     board.hang_up(ticket(0))
-    board.take(ticket(0), Carried(node(1), node(2), bulk=True))
+    board.take(ticket(0), Carried(node(1), node(2), bulk=False))
 
 
 def test_nobody_calls_itself() -> None:
@@ -75,4 +86,5 @@ def test_nothing_is_left_of_calls_that_are_over() -> None:
 
     assert len(board) == 0
     assert not board._pairs
+    assert not board._callers
     assert board._kinds.total() == 0

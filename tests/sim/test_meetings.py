@@ -106,6 +106,19 @@ def test_a_relay_that_dies_is_replaced_by_another() -> None:
     assert one.pipes[other.id].via not in (None, relay.id)
 
 
+def test_a_relay_that_passes_nothing_on_is_left() -> None:
+    cluster = cluster_with(6, 4, 5)
+    one, other = cluster.hosts[4:]
+    relay = next(host for host in cluster.hosts if host.id == one.pipes[other.id].via)
+
+    relay.meetings.is_deaf = True
+    found = watch(cluster, 60)
+
+    assert one.pipes[other.id].via not in (None, relay.id)
+    assert all(state is State.SUSPECT for _, _, state in found), "nobody is taken for dead"
+    assert watch(cluster, 60) == []
+
+
 def test_a_job_comes_from_one_such_host_and_runs_on_another() -> None:
     cluster = cluster_with(4, 2, 3, cores={3: 2})
     origin, worker = cluster.hosts[2:]
