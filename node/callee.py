@@ -272,23 +272,22 @@ class Results:
         self._told: list[bytes] = []
         self._file: FileIO | None = None
 
-    def add(self, kind: int, payload: bytes, seconds: float) -> None:
+    def add(self, kind: int, payload: bytes, seconds: float, end: bytes = b"") -> None:
+        """An outcome, and behind the last one the end."""
         header = HEADER.pack(kind, len(payload), seconds)
         self._left -= len(header) + len(payload)
         if self._file is None and self._left >= 0:
             self._told += (header, payload)
-            _write_all(self._node, header, payload)
+            _write_all(self._node, header, payload + end)
             return
         if self._file is None:
             self._file = open(self._path, "ab", buffering=0)  # noqa: PTH123, SIM115  # pathlib would double the imports
             _write_all(self._file, b"", b"".join(self._told))
             _write_all(self._node, HEADER.pack(SPILLED, 0, 0.0), b"")
         _write_all(self._file, header, payload)
-
-    def end(self, seconds: float) -> None:
-        if self._file is not None:
+        if end:
             self._file.close()
-        _write_all(self._node, HEADER.pack(THROUGH, 0, seconds), b"")
+            _write_all(self._node, end, b"")
 
 
 def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]", node: FileIO) -> None:
@@ -298,15 +297,18 @@ def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[...
     unit = Unit(order, functions)
     results = Results(node, order["result"], order["short"])
     process = os.getpid()
-    for at in range(order["first"], order["first"] + order["count"]):
+    last = order["first"] + order["count"] - 1
+    for at in range(order["first"], last + 1):
         outcome = unit.make(at)
         if os.getpid() != process:  # the call has forked, and its child came back as well: nobody waits for that
             os._exit(0)
-        results.add(*outcome)
+        if at < last:
+            results.add(*outcome)
     unit.close()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    results.end(time.perf_counter() - began)
+    for stream in (sys.stdout, sys.stderr):
+        with Attempt():  # a call may have closed it
+            stream.flush()
+    results.add(*outcome, HEADER.pack(THROUGH, 0, time.perf_counter() - began))
 
 
 def main() -> None:

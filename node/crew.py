@@ -243,13 +243,16 @@ class Crew:
         tail = stderr.tail()
         out, err = [await self._keep_log(log, run.unit.job) for log in (stdout, stderr)]
         if part.spilled:
-            take = partial(self._store.take_file, self._place.file, part.name, run.task.name, owner=run.unit.job)
-            file = await trio.to_thread.run_sync(take)
+            file = await trio.to_thread.run_sync(self._take_outcomes, part)
             return RunEnded(run.unit, "", 0, (file,), out, err, tail, part.seconds)
         content = bytes(part.short)
         file = FileRef(run.task.name, len(content), digest_of(content))
         self._store.hold(content, file.digest, run.unit.job)
         return RunEnded(run.unit, "", 0, (file,), out, err, tail, part.seconds, contents=(content,))
+
+    def _take_outcomes(self, part: _Part) -> FileRef:
+        task, job = part.run.task, part.run.unit.job
+        return self._store.take_file(self._place.file, part.name, task.name, owner=job, lasting=task.final)
 
     async def _keep_log(self, log: Printout, job: bytes) -> FileRef:
         """What was printed since the last unit."""
@@ -257,7 +260,7 @@ class Crew:
         if not size:
             return FileRef(log.name, 0, self._nothing.digest)
         with log.reader() as content:
-            add = partial(self._store.add_open, content, log.name, size, owner=job)
+            add = partial(self._store.add_open, content, log.name, size, owner=job, lasting=False)
             kept = await trio.to_thread.run_sync(add)
         log.clear()
         return kept

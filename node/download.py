@@ -25,7 +25,7 @@ class Download:
     """One attempt at one file: a context that pauses the download unless it was finished.
 
     Methods block for no longer than a chunk takes; the constructor may read all that earlier attempts have left, and
-    `finish` waits for the disk, so these two belong into a thread.
+    `finish` may wait for the disk, so these two belong into a thread.
     """
 
     def __init__(self, store: Store, file: FileRef) -> None:
@@ -75,13 +75,13 @@ class Download:
             self._file.write(chunk)
         self.verified += 1
 
-    def finish(self) -> None:
-        """Everything is here: put it into the store. Raises StoreFullError."""
+    def finish(self, *, lasting: bool) -> None:
+        """Everything is here: put it into the store, and if it is `lasting` on the disk. Raises StoreFullError."""
         assert self.chunks is not None, "the list of chunks is to come"
         assert self.complete, "there are chunks to come"
         with room_on_disk():
             self._file.close()
-        self._store.finish_download(self._wanted.digest, self.chunks)
+        self._store.finish_download(self._wanted.digest, self.chunks, lasting=lasting)
         self._finished = True
 
     def __enter__(self) -> Self:

@@ -238,7 +238,8 @@ class Executor:
             raise UnitError("wrote no output although its outputs are results of the job")
         try:
             return tuple(
-                self._store.take_file(place.outputs.file, output.name, owner=run.unit.job) for output in found
+                self._store.take_file(place.outputs.file, output.name, owner=run.unit.job, lasting=run.task.final)
+                for output in found
             )
         except (OSError, StoreError) as error:
             raise UnitError(f"cannot keep its outputs: {error}", ours=_is_ours(error)) from None
@@ -250,7 +251,7 @@ class Executor:
             return self._no_log(log.name)
         try:
             with log.reader() as content:
-                return self._store.add_open(content, log.name, size, owner=run.unit.job)
+                return self._store.add_open(content, log.name, size, owner=run.unit.job, lasting=False)
         except (OSError, StoreError) as error:
             logger.warning(
                 "job=%s task=%s cannot keep %s: %s", job_text(run.unit.job), run.unit.task, log.name, error

@@ -29,6 +29,7 @@ from pnode.protocol.handshake import Passport
 from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Hollow
+from pnode.protocol.legacy import Legacy
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
 from pnode.protocol.peer import Identity as PeerIdentity
@@ -246,11 +247,10 @@ class Node:
         )
         rows = self.journal.rows
         self._journaled = dict(rows("job"))
-        peer.restore(
-            [decode(Signed, value) for value in self._journaled.values()],
-            [decode(Signed, value) for _, value in rows("segment")],
-            [decode(Hollow, value) for _, value in rows("hollow")],
-        )
+        jobs = [decode(Signed, value) for value in self._journaled.values()]
+        segments = [decode(Signed, value) for _, value in rows("segment")]
+        hollows = [decode(Hollow, value) for _, value in rows("hollow")]
+        peer.restore(Legacy(jobs, segments, hollows, self.store.lost_power))
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
@@ -299,7 +299,8 @@ class Node:
             self.pins.pin(fetch.owner, [fetch.file.digest])
             self.shortages.pop(fetch.owner, None)
         try:
-            arrival = await self.transfer.fetch(fetch.file, fetch.sources, self.open_stream)
+            fetching = self.transfer.fetch(fetch.file, fetch.sources, self.open_stream, lasting=fetch.lasting)
+            arrival = await fetching
         except NoRoomError as error:
             if fetch.owner is not None:
                 self.shortages[fetch.owner] = str(error)

@@ -1,13 +1,14 @@
 """The store: content by its digest, on this node's disk.
 
-    <root>/ab/cdef...          the bytes, mode 0444
+    <root>/ab/cdef...          the bytes, mode 0444, or 0400 if they are passing
     <root>/ab/cdef....chunks   digests of its chunks, if there is more than one: peers ask for them
     <root>/ab/cdef....part     the verified beginning of a download (see `download`)
     <root>/new/                files on their way in; emptied at every start
 
-A name in the store is a promise: the whole content is there, on the disk and not only on its way. So bytes are
-synced before they get their name, and the directory after it (0.3 ms on a solid-state disk). `sync=False` gives that
-up, for clusters that are thrown away.
+A name in the store is a promise: the whole content is there. What others go by is on the disk, too: its bytes are
+synced before they get their name, and the directory after it (0.3 ms on a solid-state disk). What is only needed to
+go on, results for other tasks above all, which can be had or made again, is not synced, or a chain of tasks would
+wait for the disk at each. It is *passing*, until somebody wants it to be settled, and goes if the machine was off.
 
 The last of the disk is left to others, above all to the journal, without which a node must not go on (`journal`).
 
@@ -41,6 +42,7 @@ from pnode.protocol.jobspec import FileRef
 from .copying import copy_bytes, move_regular
 from .durable import sync_directory
 from .held import DIRECTORY, DisplacedError, open_regular
+from .power import PASSING, SETTLED, settle
 from .shelf import Shelf
 from .sweeping import chunks_path, part_path, sweep
 
@@ -71,20 +73,18 @@ class StoreFullError(StoreError):
 class Store:
     """Content by digest, with a quota. Digests are 32 bytes, see `ids.content_digest`."""
 
-    def __init__(
-        self, root: Path, quota_bytes: int = QUOTA_BYTES, *, reserve_bytes: int = RESERVE_BYTES, sync: bool = True
-    ) -> None:
+    def __init__(self, root: Path, quota_bytes: int = QUOTA_BYTES, *, reserve_bytes: int = RESERVE_BYTES) -> None:
         """Open the store at `root`, or begin one, and sweep up what a crash left behind."""
         self.root = root
         self._reserve_bytes = reserve_bytes
-        self._sync = sync
         self._shelf = Shelf(quota_bytes)
         self._lock = threading.Lock()
         self._new = root / "new"
         self._numbers = itertools.count()
         self._held: dict[bytes, bytes] = {}
         """Short content that somebody has elsewhere on the disk, as in a ledger: it has no file of its own."""
-        self._sweep()
+        self._passing, self.lost_power = self._sweep()
+        """What is not on the disk; and whether the machine has been off since the last run."""
 
     @property
     def used_bytes(self) -> int:
@@ -138,18 +138,6 @@ class Store:
         with self.open(digest) as file:
             return _chunk_digests(file)
 
-    def verify(self, digest: bytes) -> bool:
-        """Whether the content is there and still what its name says; what is not is thrown away."""
-        try:
-            size = self.size_bytes(digest)
-            with self.open(digest) as file:
-                sound = content_digest(size, _chunk_digests(file)) == digest
-        except MissingContentError:
-            return False
-        if not sound:
-            self.remove(digest)
-        return sound
-
     def hold(self, content: bytes, digest: bytes, owner: bytes) -> None:
         """Have this content as long as `owner` has it pinned, and the process lives: it is in the owner's ledger."""
         with self._lock:
@@ -157,6 +145,13 @@ class Store:
             if not self._shelf.has(digest):
                 self._shelf.put(digest, len(content))
                 self._held[digest] = content
+
+    def settle(self, digest: bytes) -> None:
+        """Put content that is here on the disk, unless it is there. Raises MissingContentError."""
+        if digest in self._passing:
+            with self.open(digest):  # else it is gone, and known to be
+                settle(self.path(digest))
+            self._passing.discard(digest)
 
     def add_bytes(self, content: bytes, name: str, *, owner: bytes | None = None) -> FileRef:
         """Take in content from memory, pinned for `owner` if there is one. Raises StoreFullError."""
@@ -185,7 +180,9 @@ class Store:
         with open_regular(path) as source:
             return self.add_open(source, name or path.name, os.fstat(source.fileno()).st_size, owner=owner)
 
-    def add_open(self, source: BinaryIO, name: str, size_bytes: int, *, owner: bytes | None = None) -> FileRef:
+    def add_open(
+        self, source: BinaryIO, name: str, size_bytes: int, *, owner: bytes | None = None, lasting: bool = True
+    ) -> FileRef:
         """Take in a copy of what an open file has from where it stands, so many bytes at most, under this name.
 
         Raises StoreFullError, and OSError if the file cannot be read.
@@ -194,11 +191,11 @@ class Store:
         with self._incoming() as new:
             with new.open("xb") as copy:
                 copy_bytes(source, copy, size_bytes)
-            digest, size = self._admit(new, owner)
+            digest, size = self._admit(new, owner, lasting=lasting)
         return FileRef(name, size, digest)
 
     def take_file(
-        self, directory: int, entry: str, name: str | None = None, *, owner: bytes | None = None
+        self, directory: int, entry: str, name: str | None = None, *, owner: bytes | None = None, lasting: bool = True
     ) -> FileRef:
         """Take in a file that is given away, from a directory that is held open; its entry there is gone afterwards.
 
@@ -217,7 +214,7 @@ class Store:
             if not moved:
                 with open_regular(entry, directory) as source, new.open("xb") as copy:
                     copy_bytes(source, copy, seen.st_size)
-            digest, size = self._admit(new, owner)
+            digest, size = self._admit(new, owner, lasting=lasting)
             if not moved:
                 os.unlink(entry, dir_fd=directory)
         return FileRef(entry if name is None else name, size, digest)
@@ -268,9 +265,9 @@ class Store:
         with self._lock:
             self._shelf.pause_download(digest)
 
-    def finish_download(self, digest: bytes, chunks: bytes) -> None:
+    def finish_download(self, digest: bytes, chunks: bytes, *, lasting: bool) -> None:
         """All of it has been verified against `chunks`: the content is in the store. Raises StoreFullError."""
-        self._admit(part_path(self.path(digest)), None, chunks)
+        self._admit(part_path(self.path(digest)), None, chunks, lasting=lasting)
         with self._lock:
             self._shelf.take_download(digest)
 
@@ -288,41 +285,46 @@ class Store:
         finally:
             path.unlink(missing_ok=True)
 
-    def _admit(self, path: Path, owner: bytes | None, chunks: bytes | None = None) -> tuple[Digest, int]:
+    def _admit(
+        self, path: Path, owner: bytes | None, chunks: bytes | None = None, *, lasting: bool = True
+    ) -> tuple[Digest, int]:
         """Give a complete file its name, which follows from its chunks."""
         with room_on_disk(), path.open("rb") as file:
             if chunks is None:
                 chunks = _chunk_digests(file)
             size = os.fstat(file.fileno()).st_size
             digest = content_digest(size, chunks)
-            if self._claim(digest, owner):
+            if self._claim(digest, owner, lasting=lasting):
                 path.unlink()
                 return digest, size
             target = self.path(digest)
             target.parent.mkdir(exist_ok=True, mode=0o700)
             if len(chunks) > DIGEST_BYTES:
                 chunks_path(target).write_bytes(chunks)  # not synced: a damaged list is noticed and made again
-            path.chmod(0o444)
-            if self._sync:
+            path.chmod(SETTLED if lasting else PASSING)
+            if lasting:
                 os.fsync(file.fileno())
             os.utime(path)
             path.replace(target)
-            if self._sync:
+            if lasting:
                 sync_directory(target.parent)
         with self._lock:
             self._shelf.put(digest, size)
+            (self._passing.discard if lasting else self._passing.add)(digest)
             if owner is not None:
                 self._shelf.pin(owner, [digest])
         return digest, size
 
-    def _claim(self, digest: bytes, owner: bytes | None) -> bool:
-        """Pin and touch what is here already; False if it is not."""
+    def _claim(self, digest: bytes, owner: bytes | None, *, lasting: bool = True) -> bool:
+        """Pin and touch what is here already, and settle it if it is to last; False if it is not here."""
         with self._lock:
             if not self._shelf.has(digest):
                 return False
             if owner is not None:
                 self._shelf.pin(owner, [digest])
         self._touch(digest)
+        if lasting:
+            self.settle(digest)
         return True
 
     def _write_out(self, digest: bytes) -> None:
@@ -361,6 +363,7 @@ class Store:
             path.unlink(missing_ok=True)
             chunks_path(path).unlink(missing_ok=True)
         self._shelf.take(digest)
+        self._passing.discard(digest)
 
     def _drop_download(self, digest: bytes) -> None:
         path = self.path(digest)
@@ -368,13 +371,14 @@ class Store:
         chunks_path(path).unlink(missing_ok=True)
         self._shelf.take_download(digest)
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> tuple[set[bytes], bool]:
         """Learn what is here, and remove what a crash left."""
-        contents, downloads = sweep(self.root, self._new)
-        for digest, size in contents:
+        swept = sweep(self.root, self._new)
+        for digest, size in swept.contents:
             self._shelf.put(digest, size)
-        for digest, size in downloads:
+        for digest, size in swept.downloads:
             self._shelf.put_download(digest, size, active=False)
+        return set(swept.passing), swept.lost_power
 
 
 @contextmanager

@@ -4,7 +4,9 @@
     <root>/ab/cdef....chunks     the digests of its chunks
     <root>/ab/cdef....part       the beginning of a download
     <root>/new/                  on its way in
+    <root>/run                   in which run of the machine this was (see `power`)
 
+If the machine has been off since, content goes that is not marked as being on the disk: it may be anything now.
 Whatever else lies there is left alone.
 """
 
@@ -12,7 +14,10 @@ import os
 import re
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+from .power import is_settled, was_off
 
 PARTIAL_S_MAX = 3 * 86400.0
 """A download that nobody has continued over a weekend is of no use to anybody."""
@@ -23,11 +28,27 @@ Found = list[tuple[bytes, int]]
 """(digest, size in bytes)."""
 
 
-def sweep(root: Path, new: Path) -> tuple[Found, Found]:
-    """(content, the least recently used first; downloads that may go on) at `root`. Removes files on their way in,
-    lists of nothing and old downloads."""
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What is left."""
+
+    contents: Found
+    """The least recently used first."""
+    passing: list[bytes]
+    """Which of these are not marked as being on the disk."""
+    downloads: Found
+    """That may go on."""
+    lost_power: bool
+    """Whether the machine has been off since the last run."""
+
+
+def sweep(root: Path, new: Path) -> Swept:
+    """What is at `root`. Removes files on their way in, what a failure of the machine may have damaged, lists of
+    nothing and old downloads."""
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True, mode=0o700)
+    lost_power = was_off(root / "run")
+    passing: list[bytes] = []
     contents: list[tuple[float, bytes, int]] = []
     downloads: Found = []
     for directory in root.glob("[0-9a-f][0-9a-f]"):
@@ -37,13 +58,17 @@ def sweep(root: Path, new: Path) -> tuple[Found, Found]:
             stem, _, kind = name.partition(".")
             digest = bytes.fromhex(directory.name + stem)
             fresh = time.time() - status.st_mtime < PARTIAL_S_MAX and f"{stem}.chunks" in ours
-            if kind == "":
+            if kind == "" and lost_power and not is_settled(status):
+                (directory / name).unlink()
+            elif kind == "":
+                if not is_settled(status):
+                    passing.append(digest)
                 contents.append((status.st_mtime, digest, status.st_size))
             elif kind == "part" and fresh:
                 downloads.append((digest, status.st_size))
             elif kind == "part" or (stem not in ours and f"{stem}.part" not in ours):
                 (directory / name).unlink()
-    return [(digest, size) for _, digest, size in sorted(contents)], downloads
+    return Swept([(digest, size) for _, digest, size in sorted(contents)], passing, downloads, lost_power)
 
 
 def part_path(path: Path) -> Path:

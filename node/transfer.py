@@ -8,6 +8,7 @@ handing it to a thread costs as much as it saves. What may take longer goes to a
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO, NoReturn, assert_never
 
 import trio
@@ -101,19 +102,32 @@ class Transfer:
         """Look after the streams that are kept for the next file; close them all when cancelled."""
         await self._idle.serve(task_status=task_status)
 
-    async def fetch(self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream) -> Arrival:
-        """Get content into the store from the first of the sources that can give it.
+    async def fetch(
+        self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream, *, lasting: bool = False
+    ) -> Arrival:
+        """Get content into the store from the first of the sources that can give it, and if it is to be `lasting` on
+        the disk (`Store.settle`).
 
         Fetches of the same content are joined. Raises FetchError.
         """
         while not self._store.has(file.digest):
             other = self._under_way.get(file.digest)
             if other is None:
-                return await self._lead(file, sources, open_stream)
+                return await self._lead(file, sources, open_stream, lasting=lasting)
             await other.ended.wait()
             if other.error is not None and other.sources.issuperset(sources):
                 raise type(other.error)(str(other.error))
+        if lasting:
+            await self._settle(file)
         return Arrival(None)
+
+    async def _settle(self, file: FileRef) -> None:
+        try:
+            await trio.to_thread.run_sync(self._store.settle, file.digest)
+        except MissingContentError as error:
+            raise FetchError(str(error)) from None
+        except OSError as error:
+            raise NoRoomError(f"cannot put {file.name} ({file.size_bytes} bytes) on the disk: {error}") from None
 
     async def measure(self, source: NodeId, open_stream: OpenStream) -> Arrival:
         """Have a blank sent, to see how fast it comes. Raises FetchError."""
@@ -123,12 +137,14 @@ class Transfer:
         except (_RefusedError, StreamError, RemoteProtocolError, OSError) as error:
             raise FetchError(str(error)) from None
 
-    async def _lead(self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream) -> Arrival:
+    async def _lead(
+        self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream, *, lasting: bool
+    ) -> Arrival:
         """Fetch, and tell those who wait for the same content how it ended."""
         this = self._under_way[file.digest] = _UnderWay(frozenset(sources))
         try:
             async with self._in:
-                return await self._pull(file, sources, open_stream)
+                return await self._pull(file, sources, open_stream, lasting=lasting)
         except (StoreFullError, OSError) as error:  # the second: no descriptor is left, or the disk fails
             this.error = NoRoomError(f"cannot take in {file.name} ({file.size_bytes} bytes): {error}")
             raise this.error from None
@@ -139,7 +155,9 @@ class Transfer:
             del self._under_way[file.digest]
             this.ended.set()
 
-    async def _pull(self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream) -> Arrival:
+    async def _pull(
+        self, file: FileRef, sources: tuple[NodeId, ...], open_stream: OpenStream, *, lasting: bool
+    ) -> Arrival:
         """Try the sources in turn; each goes on where the one before it has failed."""
         arrival, reasons = Arrival(None), []
         with await trio.to_thread.run_sync(Download, self._store, file) as download:
@@ -153,7 +171,7 @@ class Transfer:
             if not download.complete:
                 told = "; ".join(reasons) or "nobody is known to have it"
                 raise FetchError(f"cannot fetch {file.name} ({file.size_bytes} bytes): {told}")
-            await trio.to_thread.run_sync(download.finish)
+            await trio.to_thread.run_sync(partial(download.finish, lasting=lasting))
         return arrival
 
     async def _pull_from(

@@ -4,7 +4,9 @@ A node that has lost its disk, or was started from an old copy of it, hears from
 run: that it has made something, that it has a copy of something. Everybody goes by these words. So what they say is
 here is looked for in the store, and what is neither here nor with anybody else who is there is said to be LOST. The
 others may have only their own echoes to go by, and wait for us: what none of them gives us is LOST, too. What this
-run has done itself, and what its journal holds, is not in doubt; so what is doubted is not journaled meanwhile.
+run has done itself, and what its journal holds, is not in doubt; so what is doubted is not journaled meanwhile. But
+of what the journal holds, too, this node doubts what it has made for other tasks only if the machine has been off
+since: that is not on the disk for certain (`effects.Fetch`).
 
     doubted --all of it is in the store, or was copied again--> believed
     doubted --some of it is not--> missing --nobody else has it, or it does not come, and it is needed--> LOST is said
@@ -43,6 +45,16 @@ class Echoes:
         """Something was said in this node's name."""
         if (job.echoes or job.unsaved) and job.id not in self._timers:
             self._timers.set(job.id, now + LOOK_S)
+
+    def lost_power(self, job: Job, now: float) -> None:
+        """The machine was off, and the job goes on. Short content is in the ledger."""
+        for key in job.state.places.get(self.desk.me, ()):
+            for attempt in job.state.unit(key).in_phase("finished"):
+                outcome = attempt.outcome
+                is_ours = attempt.node == self.desk.me and outcome is not None and not outcome.contents
+                if is_ours and not job.task(key).final and attempt.lost is None:
+                    job.doubt(key, attempt.key)
+        self.heard(job, now)
 
     def tick(self, now: float) -> None:
         for job_id in self._timers.due(now):

@@ -101,6 +101,8 @@ class Fetch:
     sources: tuple[NodeId, ...]
     owner: JobId | None = None
     """The job that needs it: the store keeps it, also for want of room, until that is released."""
+    lasting: bool = False
+    """Whether it is to be on the disk before it is Fetched, so that it outlives a failure of the machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ class Purpose(Enum):
     LOOK = auto()
     """Is it in our own store? Nobody is asked for it, and it is not waited for (`echoes`)."""
 
+    @property
+    def is_lasting(self) -> bool:
+        """Whether others go by it that the content is here, and that it is after a failure of the machine, too."""
+        return self in (Purpose.COPY, Purpose.GUARD)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
@@ -68,6 +73,8 @@ class _Wanted:
     under_way: bool = False
     looked: bool = False
     """Our own store was looked at: it may have it from before a restart."""
+    lasting: bool = False
+    """What is under way will be on the disk."""
 
 
 class Fetching:
@@ -77,8 +84,9 @@ class Fetching:
         self.desk = desk
         self.strangers = strangers
         self._wanted: dict[Digest, _Wanted] = {}
-        self._here: dict[JobId, dict[Digest, None]] = {}
-        """Content known to be in our store, per job that needed it: when that is over the store may throw it out."""
+        self._here: dict[JobId, dict[Digest, bool]] = {}
+        """Content known to be in our store, and whether it is on the disk, per job that needed it: when that is over
+        the store may throw it out."""
         self._pauses: Timers[Digest] = Timers()
         self.sources_now: Callable[[Waiter, Digest, bool], tuple[NodeId, ...]] = lambda *_: ()
         """From whom content may come for a waiter by what is known now, beside those named with the wish; and from
@@ -92,7 +100,7 @@ class Fetching:
         """Ask for content, the best source first; tells whether it has to be waited for. Who asks again, since two of
         its inputs are the same, adds sources; this node as the first of them says that it is here."""
         digest = Digest(file.digest)
-        if digest in self._here.get(waiter.job, ()) or sources[:1] == (self.desk.me,):
+        if self._is_here(digest, waiter) or sources[:1] == (self.desk.me,):
             return False
         wanted = self._wanted.setdefault(digest, _Wanted(file))
         known = wanted.waiters.get(waiter, ())
@@ -133,8 +141,8 @@ class Fetching:
         """Need not be fetched. Whoever waits for it already hears of it as if it had been."""
         for digest, content in contents:
             here = self._here.setdefault(job, {})
-            if digest not in here:
-                here[digest] = None
+            if not here.get(digest):
+                here[digest] = True
                 self.desk.effects.append(Keep(content, digest, job))
                 if digest in self._wanted:
                     self._look_again(self._wanted[digest])
@@ -143,7 +151,7 @@ class Fetching:
         """See whether content is in our own store; tells whether that is still to be found out. Then it has arrived,
         or has failed, soon."""
         digest = Digest(file.digest)
-        if digest in self._here.get(waiter.job, ()):
+        if self._is_here(digest, waiter):
             return False
         wanted = self._wanted.setdefault(digest, _Wanted(file))
         wanted.waiters[waiter] = ()
@@ -174,15 +182,30 @@ class Fetching:
             for waiter in [waiter for waiter in wanted.waiters if waiter.job == job]:
                 self.release(digest, waiter)
 
-    def arrived(self, digest: Digest) -> list[Waiter]:
-        """Content is in our store. Returns who waited for it."""
+    def fetched(self, digest: Digest) -> list[Waiter]:
+        """A fetch was successful. Returns who has waited for it."""
         wanted = self._wanted.get(digest)
         if wanted is None:
             return []
-        self._forget(digest)
-        for waiter in wanted.waiters:
-            self._here.setdefault(waiter.job, {})[digest] = None
-        return list(wanted.waiters)
+        wanted.under_way = False
+        return self.arrived(digest, lasting=wanted.lasting)
+
+    def arrived(self, digest: Digest, *, lasting: bool = False) -> list[Waiter]:
+        """Content is in our store, and if it is `lasting` on the disk. Returns who has waited for it. Who needs it to
+        be on the disk goes on waiting until it is."""
+        wanted = self._wanted.get(digest)
+        if wanted is None:
+            return []
+        served = [waiter for waiter in wanted.waiters if lasting or not waiter.purpose.is_lasting]
+        for waiter in served:
+            del wanted.waiters[waiter]
+            here = self._here.setdefault(waiter.job, {})
+            here[digest] = lasting or here.get(digest, False)
+        if wanted.waiters:
+            self._look_again(wanted)
+        else:
+            self._forget(digest)
+        return served
 
     def failed(self, event: FetchFailed, now: float) -> list[tuple[Waiter, NodeId]]:
         """A fetch has ended badly. Returns who has to do without, and the source that was to blame."""
@@ -191,7 +214,7 @@ class Fetching:
         if wanted is None or not wanted.under_way:
             return []  # it has come another way meanwhile: as the output of a task
         wanted.under_way, wanted.reason = False, event.reason
-        if any(digest in self._here.get(waiter.job, ()) for waiter in wanted.waiters):
+        if any(self._is_here(digest, waiter) for waiter in wanted.waiters):
             self._look_again(wanted)  # it was given meanwhile
             return []
         looking = [waiter for waiter in wanted.waiters if waiter.purpose is Purpose.LOOK]
@@ -238,6 +261,11 @@ class Fetching:
             if waiter.purpose is Purpose.RUN:
                 self.desk.jobs[waiter.job].waiting[waiter.key] = self.trouble(Digest(wanted.file.digest))
 
+    def _is_here(self, digest: Digest, waiter: Waiter) -> bool:
+        """Whether the content is in our store as it is needed."""
+        lasts = self._here.get(waiter.job, {}).get(digest)
+        return lasts is not None and (lasts or not waiter.purpose.is_lasting)
+
     def _forget(self, digest: Digest) -> None:
         self._pauses.cancel(digest)
         del self._wanted[digest]
@@ -249,8 +277,9 @@ class Fetching:
         if sources or not wanted.looked:
             self._pauses.cancel(Digest(wanted.file.digest))
             wanted.under_way = wanted.looked = True
+            wanted.lasting = any(waiter.purpose.is_lasting for waiter in wanted.waiters)
             owner = next(iter(wanted.waiters)).job
-            self.desk.effects.append(Fetch(wanted.file, sources, owner))
+            self.desk.effects.append(Fetch(wanted.file, sources, owner, wanted.lasting))
 
     def _look_again(self, wanted: _Wanted) -> None:
         """It is in our own store by now."""

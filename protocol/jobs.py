@@ -24,18 +24,19 @@ from .echoes import Echoes
 from .effects import Effect, Erase, Reply
 from .enquiries import Enquiries
 from .events import CancelJob, Fetched, FetchFailed, FindJobs, ResultsPulled, RunEnded, Submit, Synced, WatchJob
-from .fetching import Fetching, Purpose
+from .fetching import Fetching, Purpose, Waiter
 from .forgetting import Forgetting
 from .guarding import Guarding
 from .holding import Holding
 from .hollowing import Hollowing
 from .ids import Digest, JobId, NodeId
 from .job import Job
-from .jobmessages import Hollow, Summary
+from .jobmessages import Summary
 from .jobstate import ABOUT_THE_JOB, UnitKey
 from .keeping import Keeping
 from .leading import Leading
 from .ledger import Statement, StatementKind, open_segment
+from .legacy import Legacy
 from .mail import Mail, Message
 from .placing import Placing
 from .receipts import Receipts
@@ -43,7 +44,6 @@ from .recovery import Recovery
 from .register import FullError, Register
 from .replica import Replica
 from .retention import Retention
-from .signed import Signed
 from .strangers import Strangers
 
 JobEvent = Fetched | FetchFailed | RunEnded | Synced | Submit | CancelJob | WatchJob | ResultsPulled
@@ -73,16 +73,9 @@ class Jobs:
         self.enquiries = Enquiries(desk)
         self.doubts = Doubts(desk)
         self.keeping = Keeping(
-            desk,
-            self.strangers,
-            self.leading,
-            self.guarding,
-            self.copies,
-            self.comparing,
-            self.receipts,
-            self.holding,
-            self.enquiries,
-        )
+            desk, self.strangers, self.leading, self.guarding, self.copies, self.comparing, self.receipts,
+            self.holding, self.enquiries,
+        )  # fmt: skip
         self.retention = Retention(desk, self.fetching, self.guarding, self.copies, self.comparing)
         self.register = Register(desk, self.retention)
         self.hollowing = Hollowing(desk)
@@ -228,13 +221,13 @@ class Jobs:
 
     # -- this node's own doing ---------------------------------------------------------------------------------------
 
-    def restore(self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow], now: float) -> list[Effect]:
+    def restore(self, left: Legacy, now: float) -> list[Effect]:
         """Take up what the journal of an earlier run of this node holds."""
-        for signed in jobs:
+        for signed in left.jobs:
             self.register.restore(signed)
-        self.hollowing.restore(hollows)
+        self.hollowing.restore(left.hollows)
         strays, void = [], []
-        for signed in segments:
+        for signed in left.segments:
             entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
             job = self.desk.jobs.get(JobId(entry.segment.job))
             if job is None:
@@ -245,10 +238,12 @@ class Jobs:
             else:
                 void.append(Erase("segment", segment_row(job.id, entry)))
         self.desk.effects.clear()  # it is in the journal already
-        self.desk.effects += [*void, *self.hollowing.strays(hollows)]
+        self.desk.effects += [*void, *self.hollowing.strays(left.hollows)]
         for entry in strays:
             self.retention.remember(entry)
         for job in self.desk.jobs.values():
+            if left.lost_power and not job.endings:
+                self.echoes.lost_power(job, now)
             self._resume(job, now)
         return self._settle(now)
 
@@ -295,15 +290,17 @@ class Jobs:
     def _run_ended(self, event: RunEnded, now: float) -> None:
         self.holding.run_ended(event, now)
         for file in event.outputs:
-            self._arrived(Digest(file.digest), now)
+            digest = Digest(file.digest)
+            self._arrived(digest, self.fetching.arrived(digest), now)
 
     def _fetched(self, event: Fetched, now: float) -> None:
         if event.source is not None:
             self.desk.profile.observe_transfer(event.source, event.received_bytes, event.seconds, now)
-        self._arrived(Digest(event.file.digest), now)
+        digest = Digest(event.file.digest)
+        self._arrived(digest, self.fetching.fetched(digest), now)
 
-    def _arrived(self, digest: Digest, now: float) -> None:
-        for waiter in self.fetching.arrived(digest):
+    def _arrived(self, digest: Digest, waiters: list[Waiter], now: float) -> None:
+        for waiter in waiters:
             job = self.desk.jobs[waiter.job]
             match waiter.purpose:
                 case Purpose.COPY:

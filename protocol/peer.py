@@ -43,11 +43,11 @@ from .facts import Facts, Identity
 from .frames import Frames, UnknownKindError
 from .ids import NodeId
 from .jobmessages import FRAMES as JOB_FRAMES
-from .jobmessages import Hollow
 from .jobs import JobEvent, Jobs
 from .joining import FRAMES as JOINING_FRAMES
 from .joining import Acquainted, Admitted, BecameMember, Introduction, Joining, JoinRequest, Refused
 from .joining import Output as JoiningOutput
+from .legacy import Legacy
 from .mail import Message as JobMessage
 from .membership import LinksHeard, LoadHeard, Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
@@ -57,7 +57,6 @@ from .reaching import Message as ReachingMessage
 from .reaching import Reaching
 from .record import Address
 from .roster import State
-from .signed import Signed
 from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
@@ -98,7 +97,7 @@ class Peer:
         self._upkeep_s = math.inf
         self._sample: LoadSampled | None = None
         """The newest look at the machine."""
-        self._kept: tuple[list[Signed], list[Signed], list[Hollow]] = ([], [], [])
+        self._left = Legacy()
 
     @property
     def is_member(self) -> bool:
@@ -147,9 +146,9 @@ class Peer:
         """
         return self._joined(self._joining.begin(seeds, remembered, now), now)
 
-    def restore(self, jobs: list[Signed], segments: list[Signed], hollows: list[Hollow]) -> None:
-        """What the journal of an earlier run holds; taken up once this node is a member. Call before `start`."""
-        self._kept = (jobs, segments, hollows)
+    def restore(self, left: Legacy) -> None:
+        """What an earlier run has left; taken up once this node is a member. Call before `start`."""
+        self._left = left
 
     @property
     def deadline(self) -> float:
@@ -301,8 +300,8 @@ class Peer:
             self._tell_load(member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S
         effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
-        effects += member.jobs.restore(*self._kept, now)
-        self._kept = ([], [], [])
+        effects += member.jobs.restore(self._left, now)
+        self._left = Legacy()
         return effects
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:

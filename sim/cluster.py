@@ -14,6 +14,7 @@ from pnode.protocol.ids import JobId, NodeId, cluster_id
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Hollow, Receipt
 from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.legacy import Legacy
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Identity, Peer
 from pnode.protocol.planning import planned
@@ -108,7 +109,8 @@ class Cluster:
         rng = self.engine.generator(f"host/{host.number}/{facts.boot}")
         host.peer = self._peer(identity, facts, rng)
         hollows = [decode(Hollow, value) for _, value in host.disk.rows("hollow")]
-        host.peer.restore(_signed(host.disk, "job"), _signed(host.disk, "segment"), hollows)
+        jobs, segments = _signed(host.disk, "job"), _signed(host.disk, "segment")
+        host.peer.restore(Legacy(jobs, segments, hollows, host.lost_power))
         records = [(NodeId(key), decode(NodeRecord, row)) for key, row in host.disk.rows("peer")]
         heard_of = [(NodeId(key), row) for key, row in host.disk.rows("credential")]
         remembered = (*((node, record.credential) for node, record in records), *heard_of)

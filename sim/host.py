@@ -115,6 +115,8 @@ class Host:
     _drift_since_s: float = field(init=False)
     _sample_due_s: float = 0.0
     _alarm: float = math.inf
+    lost_power: bool = False
+    """Whether it was the machine that has failed when it was off last, and not only the process."""
     _life: int = 0
     """Grows with each crash: what was begun in an earlier life does not happen any more."""
     _datagrams: int = 0
@@ -294,8 +296,11 @@ class Host:
         `keep_writes` that all do."""
         self.up = False
         self._life += 1
+        self.lost_power = not keep_writes
         if keep_writes:
             self.disk.keep()
+        else:
+            self.workshop.lose_power()
         self.disk.lose_power(torn)
         self.workshop.running.clear()
         self.workshop.kept.clear()

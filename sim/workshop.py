@@ -49,7 +49,9 @@ class Workshop:
     host: "Host"
     run_model: RunModel
     content: dict[bytes, FileRef] = field(default_factory=dict)
-    """The store: survives a crash."""
+    """The store: survives the end of the process."""
+    passing: dict[bytes, None] = field(default_factory=dict)
+    """What of it is not on the disk, and goes when the machine fails."""
     kept: dict[bytes, None] = field(default_factory=dict)
     """What came with results: the node has it as long as its process lives, and again with its ledgers."""
     is_full: bool = False
@@ -62,6 +64,7 @@ class Workshop:
         """Get content from whoever has it."""
         host, file = self.host, fetch.file
         if self.has(file.digest):
+            self._settle(file.digest, lasting=fetch.lasting)
             host.later(0.0, host.deliver, Fetched(file, None, 0, 0.0))
             return
         if self.is_full:
@@ -78,7 +81,7 @@ class Workshop:
         links = [(one.number, other.number) for one, other in pairwise(hops)]
         seconds = max(file.size_bytes / host.network.link(*link).bandwidth_bytes_per_s for link in links)
         delay_s = sum(host.network.delay_s(*link) + host.network.delay_s(*link[::-1]) for link in links)
-        host.later(delay_s + seconds, self._fetched, file, hops[:-1], max(seconds, 1e-6))
+        host.later(delay_s + seconds, self._fetched, file, hops[:-1], max(seconds, 1e-6), fetch.lasting)
 
     def keep(self, keep: Keep) -> None:
         """Content that has come with a result."""
@@ -87,7 +90,23 @@ class Workshop:
     def has(self, digest: bytes) -> bool:
         return digest in self.content or digest in self.kept
 
-    def _fetched(self, file: FileRef, hops: "Sequence[Host]", seconds: float) -> None:
+    def lose_power(self) -> None:
+        """The machine fails."""
+        for digest in self.passing:
+            self.content.pop(digest, None)
+        self.passing.clear()
+
+    def _put(self, file: FileRef, *, lasting: bool) -> None:
+        if file.digest not in self.content:
+            self.passing[file.digest] = None
+        self.content[file.digest] = file
+        self._settle(file.digest, lasting=lasting)
+
+    def _settle(self, digest: bytes, *, lasting: bool) -> None:
+        if lasting:
+            self.passing.pop(digest, None)
+
+    def _fetched(self, file: FileRef, hops: "Sequence[Host]", seconds: float, lasting: bool) -> None:
         host, source = self.host, hops[0]
         is_whole = all(one.up and one.network.reaches(one.number, to.number) for one, to in pairwise([*hops, host]))
         if self.is_full:
@@ -95,13 +114,15 @@ class Workshop:
         elif not is_whole or not source.has(file.digest):
             host.later(DIAL_TIMEOUT_S, host.deliver, FetchFailed(file, "the transfer broke off"))
         else:
-            self.content[file.digest] = file
+            self._put(file, lasting=lasting)
             host.meetings.relayed += [(source.id, relay.id) for relay in hops[1:]]
             host.deliver(Fetched(file, source.id, file.size_bytes, seconds))
 
     def run(self, run: Run) -> None:
         """Start a unit."""
         course = Course(*self.run_model(self.host, run))
+        missing = [file.name for call in run.calls for file in call if not self.has(file.digest)]
+        assert not missing, f"{run.unit} is to run without its inputs {', '.join(missing)}"
         self.host.runs.append((self.host.engine.now, run.unit))
         self._starts += 1
         self.running[run.unit] = self._starts
@@ -118,7 +139,8 @@ class Workshop:
         if contents:
             self.kept.update(dict.fromkeys(file.digest for file in outputs))
         else:
-            self.content.update({file.digest: file for file in outputs})
+            for file in outputs:
+                self._put(file, lasting=run.task.final)
         empty = FileRef("stdout", 0, digest_of(b""))
         status = int(bool(failure))
         ended = RunEnded(run.unit, failure, status, outputs, empty, empty, failure, course.seconds, course.timed_out)

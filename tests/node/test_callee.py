@@ -458,6 +458,16 @@ def test_what_is_printed_goes_to_the_logs_and_standard_input_is_empty(desk: Desk
     assert process.printed("stderr") == "err\n"
 
 
+def test_a_call_that_closes_the_logs_has_its_value(desk: Desk, process: Process) -> None:
+    def close() -> int:
+        sys.stdout.close()
+        sys.stderr.close()
+        return os.getpid()
+
+    assert values_of(process.make(desk.order((close,)))) == [process.process.pid]
+    assert values_of(process.make(desk.order((os.getpid,)))) == [process.process.pid]
+
+
 def test_a_call_that_exits_does_not_end_the_process(desk: Desk, process: Process) -> None:
     left, after, _ = process.make(desk.order((sys.exit, 3), (os.getpid,)))
 

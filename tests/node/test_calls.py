@@ -76,7 +76,7 @@ class FakeNode:
     clock: Callable[[], float] = field(default=lambda: 0.0)
 
     def __post_init__(self) -> None:
-        self.store = Store(self.home / "store", sync=False)
+        self.store = Store(self.home / "store")
         self.options = SimpleNamespace(home=self.home)
         self.pins = SimpleNamespace(restored=trio.Event())
         self.pins.restored.set()

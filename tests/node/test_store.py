@@ -1,3 +1,4 @@
+import io
 import os
 import shutil
 import stat
@@ -10,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pnode.node import power
 from pnode.node.download import Download, WrongContentError
 from pnode.node.shelf import Shelf
 from pnode.node.store import MissingContentError, Store, StoreFullError
 from pnode.protocol.ids import CHUNK_BYTES, chunk_digest, content_digest, digest_of
 from pnode.protocol.jobspec import FileRef
+
+from .soundness import is_sound
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def list_of(content: bytes) -> bytes:
 
 
 def files_in(store: Store) -> set[str]:
-    return {path.name for path in store.root.rglob("*") if path.is_file()}
+    return {path.name for path in store.root.rglob("*") if path.is_file()} - {"run"}
 
 
 def ref(content: bytes, name: str = "file") -> FileRef:
@@ -52,14 +56,14 @@ def test_content_is_found_under_its_digest(store: Store, tmp_path: Path, content
     assert store.read(digest_of(content)) == content
     assert store.chunk_list(digest_of(content)) == list_of(content)
     assert store.used_bytes == store.size_bytes(digest_of(content)) == len(content)
-    assert store.verify(digest_of(content))
+    assert is_sound(store, digest_of(content))
 
 
 def test_what_was_never_added_is_missing(store: Store, tmp_path: Path) -> None:
     digest = digest_of(b"never")
 
     assert not store.has(digest)
-    assert not store.verify(digest)
+    assert not is_sound(store, digest)
     for call in (store.open, store.read, store.chunk_list, store.size_bytes):
         with pytest.raises(MissingContentError, match=f"content {digest.hex()[:16]} is not in the store"):
             call(digest)
@@ -128,7 +132,7 @@ def test_a_copy_belongs_to_its_owner_and_the_store_stays_whole(store: Store, tmp
     assert target.stat().st_mode & stat.S_IWUSR
     target.write_bytes(b"overwritten")
     target.chmod(0)
-    assert store.verify(file.digest)
+    assert is_sound(store, file.digest)
     assert stat.S_IMODE(store.path(file.digest).stat().st_mode) == 0o444
 
 
@@ -151,17 +155,69 @@ def test_copying_works_where_the_kernel_does_not_help(
     assert (tmp_path / "copy").read_bytes() == large()
 
 
-def test_content_that_was_damaged_on_the_disk_is_thrown_away(store: Store) -> None:
-    file = store.add_bytes(large(), "file")
-    path = store.path(file.digest)
-    path.chmod(0o644)
-    with path.open("r+b") as damaged:
-        damaged.write(b"?")
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Which run of the machine this is."""
+    path = tmp_path / "boot_id"
+    path.write_text("the first")
+    monkeypatch.setattr(power, "BOOT_ID", path)
+    return path
 
-    assert not store.verify(file.digest)
-    assert not store.has(file.digest)
+
+def test_what_need_not_last_outlives_the_process_and_not_the_machine(tmp_path: Path, run: Path) -> None:
+    store = Store(tmp_path / "store")
+    lasting = store.add_bytes(b"lasting", "file")
+    with io.BytesIO(b"passing") as content:
+        passing = store.add_open(content, "file", 7, lasting=False)
+    again = Store(store.root)
+    found = again.read(passing.digest)
+    run.write_text("the second")
+    later = Store(store.root)
+
+    assert found == b"passing"
+    assert (store.lost_power, again.lost_power, later.lost_power) == (True, False, True)
+    assert [later.has(file.digest) for file in (lasting, passing)] == [True, False]
+    assert not Store(store.root).lost_power
+
+
+def test_where_nobody_tells_whether_the_machine_was_off_it_was(tmp_path: Path, run: Path) -> None:
+    store = Store(tmp_path / "store")
+    run.unlink()
+
+    assert Store(store.root).lost_power
+
+
+@pytest.mark.parametrize("how", ["settled", "again", "at the next start"])
+def test_what_was_not_to_last_is_there_for_good_once_it_is(tmp_path: Path, run: Path, how: str) -> None:
+    store = Store(tmp_path / "store")
+    with io.BytesIO(b"content") as content:
+        file = store.add_open(content, "file", 7, lasting=False)
+    if how == "again":
+        store.add_bytes(b"content", "file")
+    elif how == "settled":
+        store.settle(file.digest)
+    else:
+        Store(store.root).settle(file.digest)
+    run.write_text("the second")
+
+    assert Store(store.root).read(file.digest) == b"content"
+
+
+def test_what_is_not_here_cannot_be_settled(store: Store) -> None:
+    with io.BytesIO(b"content") as content:
+        file = store.add_open(content, "file", 7, lasting=False)
+    store.path(file.digest).unlink()
+
+    with pytest.raises(MissingContentError):
+        store.settle(file.digest)
+
+
+def test_what_is_held_need_not_be_settled(store: Store) -> None:
+    store.hold(b"content", digest_of(b"content"), b"job")
+
+    store.settle(digest_of(b"content"))
+
     assert files_in(store) == set()
-    assert store.used_bytes == 0
 
 
 def test_content_that_somebody_removed_by_hand_is_missing_from_then_on(store: Store) -> None:
@@ -324,9 +380,9 @@ def test_a_download_becomes_content(store: Store) -> None:
         for chunk in chunks_of(content):
             assert not download.complete
             download.take_chunk(chunk)
-        download.finish()
+        download.finish(lasting=True)
 
-    assert store.verify(digest_of(content))
+    assert is_sound(store, digest_of(content))
     assert store.used_bytes == len(content)
     assert store.chunk_list(digest_of(content)) == list_of(content)
     assert {path.suffix for path in store.root.rglob("*") if path.is_file()} == {"", ".chunks"}
@@ -339,7 +395,7 @@ def test_a_download_of_little_or_nothing_becomes_content(store: Store, content: 
         download.take_list(list_of(content))
         for chunk in chunks_of(content):
             download.take_chunk(chunk)
-        download.finish()
+        download.finish(lasting=True)
 
     assert store.read(digest_of(content)) == content
 
@@ -355,9 +411,9 @@ def test_a_download_goes_on_where_it_stopped(store: Store, restart: bool) -> Non
         assert download.verified == 1
         for chunk in chunks_of(content)[1:]:
             download.take_chunk(chunk)
-        download.finish()
+        download.finish(lasting=True)
 
-    assert store.verify(digest_of(content))
+    assert is_sound(store, digest_of(content))
     assert store.used_bytes == len(content)
 
 
@@ -375,9 +431,9 @@ def test_what_an_earlier_attempt_left_is_not_believed_unseen(store: Store) -> No
         assert download.verified == 1
         for chunk in chunks_of(content)[1:]:
             download.take_chunk(chunk)
-        download.finish()
+        download.finish(lasting=True)
 
-    assert store.verify(digest_of(content))
+    assert is_sound(store, digest_of(content))
 
 
 def test_a_download_that_had_everything_needs_only_to_be_finished(store: Store) -> None:
@@ -388,9 +444,9 @@ def test_a_download_that_had_everything_needs_only_to_be_finished(store: Store) 
             download.take_chunk(chunk)
     with Download(Store(store.root), ref(content)) as download:
         assert download.complete
-        download.finish()
+        download.finish(lasting=True)
 
-    assert Store(store.root).verify(digest_of(content))
+    assert is_sound(Store(store.root), digest_of(content))
 
 
 def test_wrong_lists_and_wrong_chunks_are_refused_and_do_no_harm(store: Store) -> None:

@@ -12,7 +12,7 @@ from pnode.protocol.jobspec import FileRef
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store", sync=False)
+    return Store(tmp_path / "store")
 
 
 def application(store: Store, root: Path, content: str) -> FileRef:

@@ -40,6 +40,7 @@ from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import ABOUT_THE_JOB, UnitKey
 from pnode.protocol.ledger import ANY_QUEUE, Ledger, Segment, Statement, StatementKind
+from pnode.protocol.legacy import Legacy
 from pnode.protocol.neighbourhood import Place
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Shown
@@ -408,7 +409,7 @@ class Circle:
         said = (decode(Signed, row) for (table, _), row in self[name].rows.items() if table == "segment")
         return sum(_tells(each, (kind,)) for each in said)
 
-    def restart(self, name: str, *, unknown: tuple[str, ...] = ()) -> None:
+    def restart(self, name: str, *, unknown: tuple[str, ...] = (), lost_power: bool = False) -> None:
         """A crashed partner starts again with what is on its disk, not knowing some; nobody has noticed yet."""
         partner = self[name]
         place = partner.jobs.desk.place
@@ -421,7 +422,7 @@ class Circle:
             for wanted in ("job", "segment")
         )
         hollows = [decode(Hollow, row) for (table, _), row in partner.rows.items() if table == "hollow"]
-        self.do(partner, partner.jobs.restore(jobs, segments, hollows, self.now))
+        self.do(partner, partner.jobs.restore(Legacy(jobs, segments, hollows, lost_power), self.now))
         self.settle()
 
     # -- time and talk -----------------------------------------------------------------------------------------------

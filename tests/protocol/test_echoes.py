@@ -126,6 +126,42 @@ def test_of_a_result_that_is_still_in_the_store_nothing_is_said() -> None:
     assert not lost(circle)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_was_made_for_other_tasks_is_doubted_when_the_machine_was_off(is_there: bool) -> None:
+    circle = circle_for(*CHAIN, first="bob", second="bob")
+    circle.brings = False
+    circle.end("bob", "first")
+    circle.run(1.0)
+    circle.crash("bob")
+
+    circle.restart("bob", lost_power=True)
+    circle.meet("bob")
+    circle.run(LOOK_S + 1.0)
+    assert circle["bob"].job.echoes
+    assert not circle["bob"].running
+    circle.brings = True
+    if is_there:
+        circle.bring("bob", file("first_out"))
+    else:
+        circle.refuse("bob", file("first_out"))
+
+    circle.run(10.0)
+    assert lost(circle) == ([] if is_there else ["bob"])
+    running = [(name, unit.task) for name, each in circle.partners.items() for unit in each.running]
+    assert running == [("bob", "second") if is_there else ("ann", "first")]
+
+
+def test_a_final_result_and_what_is_in_the_ledger_are_not_doubted_when_the_machine_was_off() -> None:
+    circle = circle_for(task("first", "second"), task("second", final=True), first="bob", second="bob")
+    circle.end("bob", "first", contents=(b"first_out",))
+    circle.end("bob", "second")
+    circle.crash("bob")
+
+    circle.restart("bob", lost_power=True)
+
+    assert not circle["bob"].job.echoes
+
+
 def test_what_somebody_else_has_a_copy_of_is_copied_again_and_not_lost() -> None:
     circle = circle_for(*ONLY, only="bob")
     circle.end("bob", "only", OUT)

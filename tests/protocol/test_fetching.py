@@ -3,8 +3,10 @@
 import math
 from dataclasses import replace
 
+from pnode.protocol.effects import Fetch
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
 from pnode.protocol.fetching import PAUSE_S, PAUSE_S_MAX, TRIES, Purpose, Waiter
+from pnode.protocol.ids import Digest
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import StatementKind
 from pnode.protocol.strangers import STRANGER_S
@@ -48,6 +50,27 @@ def test_what_a_living_source_refuses_is_asked_for_again_with_growing_pauses_and
     assert circle.take()[:1] == ["bob > ann: DROPPED only#1"]
     assert circle["bob"].jobs.fetching.deadline == math.inf
     assert circle.is_quiet()
+
+
+def test_what_a_guardian_needs_is_fetched_to_stay_and_what_a_run_needs_is_not() -> None:
+    circle = waiting()
+    assert not circle["bob"].fetching[INPUT.digest].lasting
+
+    guard = Circle("ann", "bob", brings=False)
+    guard.submit_unanswered("ann", spec(task("only"), files=(INPUT,), replicas=1))
+
+    assert guard["bob"].fetching[INPUT.digest].lasting
+
+
+def test_who_needs_something_to_stay_that_is_here_or_on_its_way_has_it_put_on_the_disk() -> None:
+    circle = waiting()
+    bob, guard = circle["bob"], Waiter(circle["ann"].job.id, (0, 0), Purpose.GUARD)
+    bob.jobs.fetching.want(INPUT, (circle.id_of("ann"),), guard)
+
+    assert bob.jobs.fetching.fetched(Digest(INPUT.digest)) == [Waiter(guard.job, (0, 0))]
+    assert bob.jobs.desk.effects == [Fetch(INPUT, (circle.id_of("ann"),), guard.job, lasting=True)]
+    assert bob.jobs.fetching.fetched(Digest(INPUT.digest)) == [guard]
+    assert not bob.jobs.fetching.want(INPUT, (circle.id_of("ann"),), guard)
 
 
 def test_what_every_source_took_into_its_grave_is_waited_for_without_asking() -> None:

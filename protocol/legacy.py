@@ -1,0 +1,17 @@
+"""Legacy: what an earlier run of a node has left to this one."""
+
+from dataclasses import dataclass, field
+
+from .jobmessages import Hollow
+from .signed import Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """The rows of the journal that are about jobs, and how the run has ended."""
+
+    jobs: list[Signed] = field(default_factory=list)
+    segments: list[Signed] = field(default_factory=list)
+    hollows: list[Hollow] = field(default_factory=list)
+    lost_power: bool = False
+    """Whether the machine has been off since: content is in the store then only if it was to last."""
