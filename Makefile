@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures bench bench-peers tables reality chaos chaos-real format clean
+.PHONY: help setup demo test lint types unit processes cover figures bench bench-peers tables membership reality chaos chaos-real format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -71,6 +71,9 @@ DATA := ../shared/data
 tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; 20 minutes
 	@$(BIN)/python -m pnode.sim.study.quality examples/studies/quality.toml docs/mappers.md --data "$(DATA)"
 	@$(BIN)/python -m pnode.sim.study.tenancy docs/mappers.md
+
+membership: $(RUNTIME)  ## Measure how nodes look after each other, and fill docs/membership.md; a day, goes on where it was
+	@nice $(BIN)/python -m tests.membership docs/membership.md
 
 reality: $(RUNTIME)  ## Compare live runs with their simulation, on local nodes of emulated speeds; six minutes
 	@$(BIN)/python -m tests.benchmarks.reality

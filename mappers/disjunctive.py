@@ -16,10 +16,11 @@ the program leaves something out, and its bound is a bound still.
 """
 
 import math
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+
+from pnode.protocol.values import dataclass
 
 from .instance import Floats, Instance
 from .links import Links

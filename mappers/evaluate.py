@@ -9,7 +9,8 @@ thousands of times by whoever has plans to compare; `pnode.sim.schedule` knows a
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pnode.protocol.values import dataclass
 
 from .contention import Contention
 from .execution import Execution, PlanError, over, without_contention

@@ -5,11 +5,11 @@ node that is gone, or that turned the task down, is replaced by the one with the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from pnode.protocol.dag import Dag
+from pnode.protocol.values import dataclass, replace
 from pnode.protocol.view import Choice, Planned, Question, View
 
 from .finish import expected_finishes

@@ -9,12 +9,12 @@ deciders know more of themselves, and less, later, of the others.
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.protocol.controller import controllers_of
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass, field, replace
 from pnode.protocol.view import (
     Choice,
     Mapper,

@@ -7,11 +7,12 @@ task is a row with one entry per node, so that machines may be unrelated: nobody
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from pnode.protocol.values import dataclass
 
 Matrix = tuple[tuple[float, ...], ...]
 Floats = npt.NDArray[np.float64]

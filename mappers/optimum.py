@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
+
+from pnode.protocol.values import dataclass
 
 from .critical_path import by_priority
 from .disjunctive import Program, Solution

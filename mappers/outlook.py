@@ -34,9 +34,7 @@ OVERDUE_SHARE = 0.1
 class Outlook:
     """The calendars, and where and when everything ends that was put into them. All times are seconds from now."""
 
-    def __init__(
-        self, question: Question, view: View, scores: Sequence[Score], known: Mapping[str, Progress]
-    ) -> None:
+    def __init__(self, question: Question, view: View, scores: Sequence[Score], known: dict[str, Progress]) -> None:
         """`scores`: the candidates, their inputs, queues and run times; `known`: how far tasks are that have
         a node and have not ended."""
         self._question = question
@@ -72,6 +70,16 @@ class Outlook:
                 behind[at] += self._view.run_s(name, self._nodes[at])
         for cores, seconds in zip(self._cores, behind, strict=True):
             cores.block(seconds / len(cores))
+
+    def can_go_on(self, scores: Sequence[Score]) -> bool:
+        """Whether it will do for another task, with these candidates, at the same moment."""
+        return self._steps <= STEPS_MAX and all(score.node in self._number for score in scores)
+
+    def go_on(self, question: Question, known: Mapping[str, Progress]) -> None:
+        """The task at hand is another one now, and of these tasks it is known how far they are. Who has bound one
+        since has lengthened a queue by just as much as it explains."""
+        self._question = question
+        self._known.update(known)
 
     def seen(self, score: Score) -> Score:
         """The score of the task at hand with its finish according to the calendars.

@@ -5,11 +5,11 @@ gone is not replaced, since the figure would be another's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
 
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 from pnode.protocol.view import Choice, Planned, Question, View
 
 from .finish import expected_finishes

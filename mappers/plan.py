@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from pnode.protocol.values import dataclass
 
 from .instance import Floats, Instance
 

@@ -7,10 +7,11 @@ choice is never worse than that.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from random import Random
+
+from pnode.protocol.values import dataclass, replace
 
 from .contention import Contention
 from .critical_path import cpop

@@ -20,8 +20,9 @@ on traces. So it helps where communication matters, and costs a little where it 
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from pnode.protocol.values import dataclass
 
 from .bid import asked, winner
 from .cores import Cores

@@ -7,10 +7,10 @@ knows better. What cannot be told in numbers is left out: the plan is a hint.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pnode.protocol.dag import Dag, Task
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 from pnode.protocol.view import PeerView, Planned, View
 
 from .draft import StrandedError

@@ -5,11 +5,12 @@ for all of them at once. The inputs are laid out for that: first inputs of all t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from pnode.protocol.values import dataclass
 
 from .instance import Floats, Instance
 

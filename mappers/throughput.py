@@ -5,7 +5,8 @@ the largest load of any node or link.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pnode.protocol.values import dataclass
 
 from .draft import Draft
 from .instance import Instance

@@ -27,6 +27,10 @@ class Urgency:
         at = self._place[name] + 1
         return self._names[at : at + count]
 
+    def between(self, earlier: str, name: str) -> Sequence[str]:
+        """Those from another task, itself included, up to this one; nothing if it does not go before this one."""
+        return self._names[self._place[earlier] : self._place[name]]
+
 
 class Urgencies:
     """The orders of the jobs that were asked about last.

@@ -7,7 +7,7 @@ first of the two to end wins. The node of the other is charged with what it took
 it would go on looking fast, and the copies did harm (0.87 instead of 0.72).
 """
 
-from dataclasses import dataclass
+from pnode.protocol.values import dataclass
 
 OVERDUE_SHARE = 1.25
 """Of the expected duration, the node's factor included."""

@@ -10,10 +10,10 @@ used are those in `Question.mine`, whatever the seconds beside them. The hard-co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 
+from pnode.protocol.values import dataclass, replace
 from pnode.protocol.view import Choice, Link, PeerView, Question, Score, View
 
 from .candidates import eligible, hinted_first, wished

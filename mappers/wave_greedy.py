@@ -6,9 +6,9 @@ unit, the edges' own sizes, all known parents, the task's run time on each node,
 node may choose itself. How far a load figure that is no longer fresh is trusted is the rule of `load`.
 """
 
-from dataclasses import dataclass, replace
 from random import Random
 
+from pnode.protocol.values import dataclass, replace
 from pnode.protocol.view import Choice, Question, View
 
 from .candidates import hinted_first

@@ -13,11 +13,11 @@ start of the last parent (1.12 and 1.05).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass, field
 from pnode.protocol.view import Choice, Planned, Question, Score, View
 
 from .urgency import Urgencies

@@ -8,12 +8,12 @@ earliest expected finish alone reaches 1.17 and 1.08).
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.protocol.dag import Dag
 from pnode.protocol.ids import NodeId
-from pnode.protocol.view import Choice, Phase, Progress, Question, Score, View
+from pnode.protocol.values import dataclass, field, replace
+from pnode.protocol.view import Choice, Moment, Phase, Progress, Question, Score, View
 
 from .candidates import hinted_first
 from .finish import expected_finishes
@@ -61,12 +61,33 @@ def imagined(question: Question, view: View, urgencies: Urgencies) -> list[Score
     urgency = _by_rank(question, view, urgencies)
     if not scores or urgency is None:
         return scores
-    before = urgency.before(question.task, LOOKS_MAX)
-    known, started = look(question, (*before, *urgency.after(question.task, LOOKS_MAX)))
-    outlook = Outlook(question, view, scores, known)
-    names = not_started(question.dag, before, known, started)
-    outlook.place(names, homes(question, names, known))
+    outlook = _gone_on(question, scores, urgency)
+    if outlook is None:
+        before = urgency.before(question.task, LOOKS_MAX)
+        known, started = look(question, (*before, *urgency.after(question.task, LOOKS_MAX)))
+        outlook = Outlook(question, view, scores, known)
+        names = not_started(question.dag, before, known, started)
+        outlook.place(names, homes(question, names, known))
+    if question.moment is not None:
+        question.moment.imagined = (question.task, outlook)
     return [outlook.seen(score) for score in scores]
+
+
+def _gone_on(question: Question, scores: Sequence[Score], urgency: Urgency) -> Outlook | None:
+    """The outlook of the last question of this moment, if that was about a task that goes first: with those that go
+    between, of which the one that was just placed is the first. A wave of hundreds is placed at one moment, and what
+    each of them would see anew is nearly the same."""
+    match question.moment:
+        case Moment(imagined=(str(last), Outlook() as outlook)) if outlook.can_go_on(scores):
+            between = urgency.between(last, question.task)
+            if not 0 < len(between) <= LOOKS_MAX:
+                return None
+            known, started = look(question, between)
+            outlook.go_on(question, known)
+            names = not_started(question.dag, between, known, started)
+            outlook.place(names, homes(question, names, known))
+            return outlook
+    return None
 
 
 def look(question: Question, names: Sequence[str]) -> tuple[dict[str, Progress], set[str]]:

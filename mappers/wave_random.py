@@ -1,8 +1,8 @@
 """wave-random: any eligible peer, all alike, the deciding node included."""
 
-from dataclasses import dataclass, replace
 from random import Random
 
+from pnode.protocol.values import dataclass, replace
 from pnode.protocol.view import Choice, Question, View
 
 from .candidates import hinted_first

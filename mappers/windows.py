@@ -1,8 +1,8 @@
 """Windows: between which moments a task can run on a node at all, whatever is done with the others."""
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from pnode.protocol.values import dataclass
 
 from .instance import Floats, Instance
 from .links import Links

@@ -8,11 +8,11 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import trio
+
+from pnode.protocol.values import dataclass
 
 from .workplace import Workplace
 
@@ -42,15 +42,12 @@ class ExecutorSettings:
 class Allowance:
     """Looks at a unit that runs, and says why it must not go on; empty while it may."""
 
-    def __init__(
-        self, settings: ExecutorSettings, walltime_s: float, place: Workplace, drain: Callable[[], None]
-    ) -> None:
-        """The time counts from now; 0 is no limit. `drain` is called every now and then."""
+    def __init__(self, settings: ExecutorSettings, walltime_s: float, place: Workplace) -> None:
+        """The time counts from now; 0 is no limit."""
         self._settings = settings
         self._walltime_s = walltime_s
         self._until = trio.current_time() + (walltime_s or math.inf)
         self._place = place
-        self._drain = drain
         self._looks = 0
         self.timed_out = False
         """Whether the unit was told to end since its time was up."""
@@ -81,9 +78,9 @@ class Allowance:
         return ""
 
     def _outputs(self) -> str:
-        self._drain()
+        self._place.room.order.drain()
         count = size = 0
-        # The task has removed the directory, which is for `Workplace.check` to say; or we have no descriptor left.
+        # The task has removed the directory, which is for `Room.check` to say; or we have no descriptor left.
         with suppress(OSError), os.scandir(self._place.outputs.file) as entries:
             for entry in entries:
                 count += 1

@@ -7,9 +7,10 @@ Ids come in two forms: `id`, short, for people to read and type, and `key`, the 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from pnode.protocol.values import dataclass
 
 from .plain import Instant
 
@@ -82,6 +83,10 @@ class NodeStatus:
     """Through whom others reach this node if it is hidden."""
     relayed: int = 0
     """Connections of others that go through this node now."""
+    sent_datagrams: int = 0
+    """Since the start, as what follows."""
+    sent_bytes: int = 0
+    """Datagrams with their seals and messages of control sessions, without what carries them; no content."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The node's answers about the network between nodes, as values (see `api`)."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pnode.protocol.values import dataclass
 
 DelayBasis = Literal["direct", "reported", "estimated", "assumed"]
 """Measured by the node that was asked; reported by one of the two; from where both stand; as between other nodes."""

@@ -1,6 +1,6 @@
 """The node's answers about trials, as values (see `api`)."""
 
-from dataclasses import dataclass
+from pnode.protocol.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

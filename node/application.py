@@ -10,7 +10,6 @@ All functions block on the disk; none runs anything of the application.
 
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +27,7 @@ from pnode.protocol.jupiter import parse_configuration, to_dag
 from pnode.protocol.native import parse_native
 from pnode.protocol.routing import RoutingError, make_items
 from pnode.protocol.textfile import CHARACTERS_MAX, FormatError, decode_text, listed, shown
+from pnode.protocol.values import dataclass
 
 from .archive import ArchiveError, ShippedFile, collect, pack
 from .inputs import SAMPLE_INPUT, find_inputs

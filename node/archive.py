@@ -11,9 +11,10 @@ Where anything is wrong, no directory is left.
 import os
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+from pnode.protocol.values import dataclass
 
 from .held import remove_tree
 from .outputs import NAME_BYTES_MAX

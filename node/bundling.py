@@ -11,7 +11,8 @@ rest wait for what these tell, HOLD_S at most.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from pnode.protocol.values import dataclass, field
 
 BUNDLE_S = 0.05
 """Work that is made again where a machine is lost, and by which the last core may end later than the others."""

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from pnode.protocol.certificate import NAME_BYTES_MAX
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.routing import ALL_GIVEN
+from pnode.protocol.values import dataclass
 
 from .bundling import Call, Pace, bundled
 from .callee import HEADER, SAME_UNIT

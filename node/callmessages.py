@@ -9,13 +9,13 @@ of one job; both sides name it by a number that the client gives.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
 from pnode.protocol.codec import U8, U32, Bytes16, Length, Name, Text, decode, encode
 from pnode.protocol.dag import TASKS_MAX, Task
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.jobspec import REPLICAS, FileRef
+from pnode.protocol.values import dataclass
 
 INLINE_BYTES_MAX = 256 * 1024
 """Of a parcel or of outcomes in a message; what is more is in a file."""

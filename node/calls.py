@@ -20,7 +20,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -36,6 +35,7 @@ from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import GIVEN_BYTES_MAX, FileRef, Item, JobSpec
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.neighbours import Neighbours
+from pnode.protocol.values import dataclass, field
 
 from .api import RefusedError
 from .callmessages import (

@@ -14,7 +14,8 @@ import os
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from pnode.protocol.values import dataclass, field
 
 from .bundling import Kind, Pace
 from .callee import NOT_MADE_S, VALUE

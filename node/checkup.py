@@ -4,9 +4,10 @@ import importlib.metadata
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from pnode.protocol.values import dataclass
 
 from .discovery import DiscoveryError, hears_itself
 from .home import inhabitant

@@ -2,8 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TextIO
+
+from pnode.protocol.values import dataclass
+
+FAILED = 1
+INTERRUPTED = 130
+"""What shells give to a command that Ctrl-C ended: 128 + SIGINT."""
 
 
 @dataclass(frozen=True, slots=True)

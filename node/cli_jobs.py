@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from .cli_answer import Answer, notice, notices
+from .cli_answer import INTERRUPTED, Answer, notice, notices
 from .cli_options import (
     AbsolutePath,
     dag_argument,
@@ -25,9 +25,6 @@ from .cli_options import (
 if TYPE_CHECKING:  # a command imports what it needs: `pnode --help` should not wait for the others' modules
     from .api import JobDetail, JobStatus, LogChunk
     from .commands import NodeClient
-
-INTERRUPTED = 130
-"""What shells give to a command that Ctrl-C ended: 128 + SIGINT."""
 
 
 @click.command()

@@ -1,45 +1,30 @@
-"""`pnode start`: the node's process is started, waited for, and introduced to the person who started it."""
+"""`pnode start`: the node's process is started, waited for, and introduced to the person who started it.
+
+What this takes to load is loaded while the node's process loads (`_load`): both have a third of a second to do.
+"""
 
 import time
-from dataclasses import dataclass
-from subprocess import Popen
-from typing import TextIO
+from typing import TYPE_CHECKING
 
-from .answers import emulation_text, write_invitation
-from .api import ApiError, Invitation, NodeStatus
 from .cli_answer import Answer, notice, notices, print_answer
-from .commands import NodeClient, NoNodeError
-from .home import inhabitant
-from .identity import Identity
-from .launch import LaunchError, NodeOptions, interrupted_by_signals, release, start_node, stop_node
-from .terminal import clean, count_text
+from .home import has_cluster, inhabitant
+from .launch import NodeOptions, interrupted_by_signals, release, start_node, stop_node
 
-INVITATION_HOURS = 24.0
-"""Long enough to walk to the other machines, short enough for a line that stays in a terminal's history."""
+if TYPE_CHECKING:
+    from subprocess import Popen
 
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A node that runs."""
-
-    node: NodeStatus
-    already: bool
-    """Whether it was running before."""
-    invitation: Invitation | None
-    """What other hosts need to join; offered unasked only by a node that has just founded its cluster."""
+    from .api import NodeStatus
 
 
 def start_here(options: NodeOptions, *, foreground: bool, as_json: bool) -> Answer | int:
     """Start a node unless it runs already. Raises TokenError, HomeError, LaunchError or ApiError."""
     cluster = _cluster_of(options.token) if options.token is not None else None
     if inhabitant(options.home) is not None:
-        found = _found_running(options, cluster)
-        notices(_unapplied(options, found.node))
-        return _answer(found)
-    comes_back = Identity(options.home).cluster() is not None
+        return _running(options, cluster)
+    comes_back = has_cluster(options.home)
     with interrupted_by_signals():
-        process, status = start_node(options, to_terminal=foreground)
-        answer = _answer(Started(status, False, None if comes_back else _invitation(status)))
+        process, status = start_node(options, _load, to_terminal=foreground)
+        answer = _introduced(status, comes_back=comes_back)
         if not foreground:
             release(process)
             return answer
@@ -57,48 +42,28 @@ def _cluster_of(token: str) -> str:
     return parsed.cluster.hex()
 
 
-def _found_running(options: NodeOptions, cluster: str | None) -> Started:
-    try:
-        status = NodeClient(options.home).status()
-    except NoNodeError:
-        raise LaunchError(f"a node is just starting or stopping in {options.home}: try again in a moment") from None
-    if cluster is not None and cluster != status.cluster:
-        raise LaunchError(
-            f"the node here belongs to cluster {status.cluster} and the token is of {cluster}:"
-            " start another node with a --home of its own"
-        )
-    return Started(status, True, None)
+def _load() -> None:
+    from . import cli_started  # noqa: F401
 
 
-def _unapplied(options: NodeOptions, status: NodeStatus) -> list[str]:
-    """What was said to a node that runs already and changes nothing about it."""
-    said = {
-        "--seed": bool(options.seeds),
-        "--name": options.name not in (None, status.name),
-        "--listen": options.listen is not None,
-        "--port": options.port is not None,
-        "--cores": options.cores is not None,
-        "--mdns/--no-mdns": options.mdns is not None,
-        "--timing": options.timing is not None,
-        "--emulate-speed": options.emulated_speed not in (1.0, status.emulated_speed),
-    }
-    idle = [option for option, is_said in said.items() if is_said]
-    if not idle:
-        return []
-    verb = "is" if len(idle) == 1 else "are"
-    return [
-        f"{', '.join(idle)} {verb} not applied, since the node runs already: 'pnode stop' first, then start it so"
-    ]
+def _running(options: NodeOptions, cluster: str | None) -> Answer:
+    from .cli_started import answer, found_running, unapplied
+
+    found = found_running(options, cluster)
+    notices(unapplied(options, found.node))
+    return answer(found)
 
 
-def _invitation(status: NodeStatus) -> Invitation | None:
-    if not status.founded or status.state != "ready":
-        return None
-    return NodeClient(status.home).token(INVITATION_HOURS)
+def _introduced(status: "NodeStatus", *, comes_back: bool) -> Answer:
+    from .cli_started import Started, answer, invitation
+
+    return answer(Started(status, False, None if comes_back else invitation(status)))
 
 
 def _stay(process: "Popen[bytes]", options: NodeOptions) -> int:
     """Wait for the node's end, or for Ctrl-C and then for its end."""
+    from .api import ApiError
+
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -108,26 +73,3 @@ def _stay(process: "Popen[bytes]", options: NodeOptions) -> int:
         except ApiError:
             process.terminate()  # it has closed its socket already
         return process.wait()
-
-
-def _answer(started: Started) -> Answer:
-    return Answer(Started, started, lambda out: _write_started(started, out))
-
-
-def _write_started(started: Started, out: TextIO) -> None:
-    """What a newcomer needs to see, the line to copy last and by itself."""
-    status = started.node
-    state = "runs already" if started.already else "is ready"
-    if status.state != "ready":
-        state += f" ({status.state})"
-    whose = ", founded here" if status.founded else ""
-    out.write(f"node {clean(status.name)} ({status.id}) {state} in cluster {status.cluster or 'none yet'}{whose}\n")
-    if status.emulated_speed != 1.0:
-        out.write(f"for an experiment, {emulation_text(status)}\n")
-    out.write(f"it listens at {', '.join(status.addresses)} and sees {count_text(status.peers, 'other node')}\n")
-    if status.resumed and not started.already:
-        out.write(f"it goes on with {count_text(status.resumed, 'job')} from before: 'pnode jobs' lists them\n")
-    if started.invitation is not None:
-        write_invitation(started.invitation, out)
-    elif status.founded:
-        out.write("'pnode token' prints the line that lets others join\n")

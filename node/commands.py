@@ -8,9 +8,10 @@ import json
 import os
 import socket
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+from pnode.protocol.values import dataclass, replace
 
 from .api import (
     AmbiguousJobError,

@@ -16,11 +16,12 @@ import contextlib
 import inspect
 import json
 from collections.abc import AsyncGenerator, Awaitable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import trio
+
+from pnode.protocol.values import dataclass
 
 from .api import ApiError, JobDetail, RefusedError
 from .commands import REQUEST_BYTES_MAX, JobChange

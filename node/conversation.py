@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from math import inf
 
 import trio
 
 from pnode.protocol.events import Received
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 
 from .connection import Connection, ConnectionLostError
 from .limits import TransportSettings

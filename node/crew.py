@@ -23,7 +23,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -35,6 +34,7 @@ from pnode.protocol.events import RunEnded
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.statements import CONTENT_BYTES_MAX
+from pnode.protocol.values import dataclass, field
 
 from .allowance import ExecutorSettings
 from .callee import DIED, HEADER, NOT_MADE_S, SPILLED, THROUGH

@@ -34,6 +34,9 @@ class Datagrams:
         self._sockets = {sock.family: sock for sock in sockets}
         self._box = box
         self._deliver = deliver
+        self.sent = 0
+        self.sent_bytes = 0
+        """Sealed, without the headers of IP and UDP."""
 
     def send(self, peer: NodeId, address: Address, payload: bytes) -> None:
         """Send one datagram if that can be done at once; like any datagram, it may be lost. Goes to numeric addresses
@@ -43,7 +46,10 @@ class Datagrams:
         if sock is None:
             return
         try:
-            sock.sendto(self._box.seal(peer, payload), (address.host, address.port))
+            data = self._box.seal(peer, payload)
+            sock.sendto(data, (address.host, address.port))
+            self.sent += 1
+            self.sent_bytes += len(data)
         except (OSError, DatagramError) as error:
             logger.debug("datagram not sent: peer=%s address=%s reason=%s", node_text(peer), address, error)
 

@@ -13,9 +13,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
+
+from pnode.profilers.speed import speed_index
+from pnode.protocol.values import dataclass, field
 
 from .answers import write_pulled
 from .api import ApiError, JobDetail, NodeStatus, PeerStatus, Pulled
@@ -150,7 +152,7 @@ class LocalCluster:
     speeds: tuple[float, ...] = ()
     """Emulated ones, as in DemoSettings."""
     machine_speed: float | None = None
-    """What the founder has measured: the others share the machine with it, and would only measure each other."""
+    """What was measured before any node was there, where speeds are compared: they would only measure each other."""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     """By the names of the nodes, the founder first."""
 
@@ -172,13 +174,12 @@ class LocalCluster:
     def _start(self) -> None:
         """The founder alone, then all others at once with its token."""
         began = time.monotonic()
+        if self.speeds:
+            self.machine_speed = speed_index()
         names = [_name(number) for number in range(self.size)]
         founded = self._await(self._spawn(names[0], None), names[0])
         _say(self.out, f"{names[0]} ({founded.id}) founded a cluster at {', '.join(founded.addresses)}")
         token = self.founder.token(TOKEN_HOURS).token if self.size > 1 else None
-        if self.speeds:
-            [founder] = [peer for peer in self.founder.peers() if peer.this]
-            self.machine_speed = founder.speed / self._speed(names[0])
         joining = [(name, self._spawn(name, token)) for name in names[1:]]
         for name, process in joining:
             joined = self._await(process, name)

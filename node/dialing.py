@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TypeVar
 
 import trio
@@ -13,6 +12,7 @@ import trio
 from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import HandshakeError, SessionExistsError
+from pnode.protocol.values import dataclass
 
 from .connection import watch_host
 
@@ -48,6 +48,10 @@ class NoAnswerError(Exception):
     """No connection by a way; like a HandshakeError, the text continues a sentence that begins with it."""
 
 
+class ConnectionIsRefusedError(NoAnswerError):
+    """The machine is there and says that nobody listens."""
+
+
 class UnreachableError(Exception):
     """Nobody fit to talk to answered; the text names every way and what happened there."""
 
@@ -55,6 +59,7 @@ class UnreachableError(Exception):
         super().__init__("; ".join(f"{way} {error}" for way, error in failures) or "no address is known")
         self.session_exists = any(isinstance(error, SessionExistsError) for _, error in failures)
         """One of them leads to a node with which there is, or is about to be, a session already."""
+        self.refused = tuple([address for address, error in failures if isinstance(error, ConnectionIsRefusedError)])
 
 
 async def race(ways: Sequence[Way], attempt: Attempt[T], stagger_s: float) -> T:
@@ -97,18 +102,18 @@ async def connect_tcp(address: Address) -> trio.SocketStream:
     except ValueError:  # the name cannot even be asked for: it came from somebody's record, or was mistyped
         raise NoAnswerError("is no address and no host name") from None
     except OSError as error:
-        raise NoAnswerError(_explain(error)) from None
+        raise _explained(error) from None
     watch_host(stream)
     return stream
 
 
-def _explain(error: OSError) -> str:
+def _explained(error: OSError) -> NoAnswerError:
     """trio tries all addresses behind a name and keeps its findings in a group; the first stands for all."""
     cause = error.__cause__
     first = cause.exceptions[0] if isinstance(cause, ExceptionGroup) else cause
     found = first if isinstance(first, OSError) else error
     if isinstance(found, ConnectionRefusedError):
-        return "refused the connection"
+        return ConnectionIsRefusedError("refused the connection")
     if found.errno == errno.ETIMEDOUT:
-        return "did not answer"
-    return f"cannot be reached: {found.strerror or found}"
+        return NoAnswerError("did not answer")
+    return NoAnswerError(f"cannot be reached: {found.strerror or found}")

@@ -15,7 +15,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
 import trio
@@ -41,9 +40,11 @@ from pnode.protocol.effects import (
     Unit,
 )
 from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, RunEnded, Synced
-from pnode.protocol.ids import JobId, digest_of
+from pnode.protocol.ids import JobId, NodeId, digest_of, node_text
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
+from pnode.protocol.roster import State
+from pnode.protocol.values import dataclass, field, replace
 
 from .api import RefusedError
 from .journal import Change, Journal, JournalError
@@ -121,6 +122,8 @@ class Driver:
         self._awaited = trio.Event()
         """Somebody waits for what is to be saved."""
         self._changes: dict[tuple[str, bytes], trio.Event] = {}
+        self._states: dict[NodeId, State | None] = {}
+        """As they were logged last."""
         self.failure: JournalError | None = None
         """Why nothing is written down any more."""
         self.failed = trio.Event()
@@ -224,10 +227,20 @@ class Driver:
                     self._notify(effect.topic, effect.subject)
 
     def _notify(self, topic: str, subject: bytes) -> None:
+        if topic == "members" and subject:
+            self._tell_of(NodeId(subject))
         for key in ((topic, subject), (topic, b"")):
             event = self._changes.pop(key, None)
             if event is not None:
                 event.set()
+
+    def _tell_of(self, node: NodeId) -> None:
+        """Log what has become of a member. Most news of one are a newer record."""
+        membership = self.peer.membership
+        state = None if membership is None else membership.state_of(node)
+        if state is not self._states.get(node):
+            self._states[node] = state
+            logger.info("member: peer=%s state=%s", node_text(node), "gone" if state is None else state.name.lower())
 
     def _to_write(self, effect: Save | Erase | Sync | Reply) -> None:
         self._unsaved.append(effect)

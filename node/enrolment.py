@@ -5,7 +5,6 @@ thing: an authority's public key and a credential.
 """
 
 import os
-from dataclasses import dataclass, replace
 
 from pnode.protocol.certificate import CannotIssueError, Issuer, certify, found
 from pnode.protocol.codec import encode
@@ -13,6 +12,7 @@ from pnode.protocol.crypto import SEED_BYTES, Crypto
 from pnode.protocol.ids import NodeId, cluster_id
 from pnode.protocol.record import Address
 from pnode.protocol.token import Token, make_token, parse_token, readdress
+from pnode.protocol.values import dataclass, replace
 
 from .identity import Cluster, Identity
 

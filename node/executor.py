@@ -1,10 +1,14 @@
 """The executor: runs units, each call in a fresh process, and brings what they wrote into the store.
 
-A unit's calls run one after the other in its workplace (see `workplace`), a private directory that is removed in the
-end. The application is unpacked once, shared by all units and read-only (see `unpacked`). A call is complete when its
-process has ended, and then the rest of its process tree is ended, too (see `processes`). What it prints goes straight
-into files, with no pipe through the node (see `printout`); how much that is, and how much the outputs are, is
-looked at every `poll_s`, and the kernel's limit on file sizes is the backstop.
+A unit's calls run one after the other in its workplace, a private directory (see `workplace`, `rooms`). The
+application is unpacked once, shared by all units and read-only (see `unpacked`). A call is complete when its process
+has ended, and then the rest of its process tree is ended, too (see `processes`). What it prints goes straight into
+files, with no pipe through the node (see `printout`); how much that is, and how much the outputs are, is looked at
+every `poll_s`, and the kernel's limit on file sizes is the backstop.
+
+What is copied, hashed or synced for a unit is so in a thread, once before a call and once in the end. Where there is
+nothing of the kind, as with most short commands, there is no thread either: to go there and back costs more than
+what a look at an empty directory does, and beside a busy event loop many times more.
 
 Whatever a task does to its own workplace ends in a stated failure of the unit, or is of no importance: see `held`.
 
@@ -16,11 +20,9 @@ import itertools
 import logging
 import os
 import re
-import secrets
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -32,13 +34,16 @@ from pnode.protocol.effects import Run, Unit
 from pnode.protocol.events import RunEnded
 from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.values import dataclass, field
 
 from .allowance import Allowance, ExecutorSettings
 from .crew import Crew
 from .held import DisplacedError, HeldDirectory, remove_tree
-from .outputs import CloseOrder, find_outputs
+from .outputs import find_outputs
 from .printout import Printout
 from .processes import Command, Ended, Processes, end_leftovers
+from .room import Room
+from .rooms import Rooms, try_to_remove
 from .store import Store, StoreError, StoreFullError
 from .unpacked import Unpacked, UnpackError
 from .workplace import NOT_EXECUTABLE, NOT_FOUND, UnitError, Workplace
@@ -75,7 +80,7 @@ class Executor:
         self._store = store
         self._unpacked = Unpacked(home / "apps", store)
         self._settings = settings or ExecutorSettings()
-        self._environment = environment
+        self._environment = {name: value for name, value in environment.items() if not name.startswith("PNODE_")}
         self._processes = Processes()
         self._scopes: dict[Unit, trio.CancelScope] = {}
         self._numbers = itertools.count(1)
@@ -83,12 +88,16 @@ class Executor:
         end_leftovers(self._work.path)
         for name in os.listdir(self._work.file):  # noqa: PTH208  # pathlib knows no directory that is held
             if WORKPLACE_NAME.fullmatch(name):
-                _try_to_remove(partial(remove_tree, name, self._work.file), name)
+                try_to_remove(partial(remove_tree, name, self._work.file), name)
+        self._rooms = Rooms(self._work, keep=self._settings.keep)
         self._crew = Crew(home, store, self._processes, self._settings, environment)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
-        """Keep the processes that are kept from one unit to the next (see `crew`); without it there are none."""
-        await self._crew.serve(task_status=task_status)
+        """Keep what is kept from one unit to the next: processes (see `crew`), and rooms (see `rooms`). Without it
+        there is nothing of the kind."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._rooms.serve)
+            await self._crew.serve(task_status=task_status)
 
     async def run(self, run: Run) -> RunEnded:
         """Run a unit to its end, whatever that is; its inputs and its application are in the store.
@@ -98,25 +107,28 @@ class Executor:
         """
         if run.task.program.kind == ProgramKind.CALLS:
             return await self._crew.run(run)
-        name = f"{next(self._numbers)}-{secrets.token_hex(4)}"
         progress = _Progress()
         failure: UnitError | None = None
-        pins = name.encode()
+        pins = f"unit-{next(self._numbers)}".encode()
         self._store.pin(pins, [file.digest for call in run.calls for file in call])
         try:
             with trio.CancelScope() as scope:
                 self._scopes[run.unit] = scope
                 try:
-                    progress.place = await trio.to_thread.run_sync(self._make, name, run)
+                    progress.place = Workplace(await self._take_room(), run)
                     await self._work_at(progress.place, run, progress)
                 except UnitError as error:
                     failure = error
             if scope.cancelled_caught:
                 failure = UnitError("cancelled", -signal.SIGTERM)
+            if _is_bare(progress.place):
+                return self._collect(run, progress, failure)
             return await trio.to_thread.run_sync(self._collect, run, progress, failure)
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._clear, progress)
+                if progress.place is not None:
+                    progress.place.close()
+                    await self._rooms.leave(progress.place.room)
             del self._scopes[run.unit]
             self._store.unpin(pins)
 
@@ -134,40 +146,39 @@ class Executor:
                     application = await stack.enter_async_context(self._unpacked.use(run.application))
             except UnpackError as error:
                 raise UnitError(str(error)) from None
-            prepare = partial(self._prepare, place, application, progress)
-            watch = Allowance(self._settings, run.task.walltime_s, place, progress.drain)
+            furnish = partial(self._furnish, place, application)
+            watch = Allowance(self._settings, run.task.walltime_s, place)
             for number, call in enumerate(run.calls, 1):
                 try:
-                    await self._call(place, partial(prepare, call), watch, progress)
+                    if place.needs_little(application, call):
+                        environment = furnish(call)
+                    else:
+                        environment = await trio.to_thread.run_sync(furnish, call)
+                    await self._call(place, environment, watch, progress)
                 except UnitError as error:
                     told = f" (call {number} of {len(run.calls)})" if len(run.calls) > 1 else ""
                     raise UnitError(f"{error}{told}", error.exit_status, ours=error.ours) from None
 
-    def _make(self, name: str, run: Run) -> Workplace:
+    async def _take_room(self) -> Room:
         """Raises UnitError."""
         try:
-            self._work.check()
-            return Workplace(self._work, name, run)
+            return await self._rooms.take()
         except OSError as error:
             raise UnitError(f"cannot make its directory: {error}", ours=_is_ours(error)) from None
 
-    def _prepare(
-        self, place: Workplace, application: Path | None, progress: "_Progress", call: tuple[FileRef, ...]
-    ) -> dict[str, str]:
+    def _furnish(self, place: Workplace, application: Path | None, call: tuple[FileRef, ...]) -> dict[str, str]:
         """Make the workplace ready for a call; the environment of its process. Raises UnitError."""
         try:
-            if progress.order is None:
+            if place.is_unused:
                 place.furnish(application)
-                progress.order = CloseOrder(place.outputs.path)
             return place.environment(self._environment) | place.put_inputs(self._store, call)
         except OSError as error:
             raise UnitError(f"cannot prepare its directory: {error}", ours=_is_ours(error)) from None
 
     async def _call(
-        self, place: Workplace, prepare: Callable[[], dict[str, str]], watch: Allowance, progress: "_Progress"
+        self, place: Workplace, environment: dict[str, str], watch: Allowance, progress: "_Progress"
     ) -> None:
         """One call. Raises UnitError unless it ended well and within its limits."""
-        environment = await trio.to_thread.run_sync(prepare)
         stdout, stderr = place.logs
         words = _words(place, self._settings.python, environment)
         ended = await self._start(Command(words, place.here, environment, stdout.file, stderr.file), watch)
@@ -224,10 +235,9 @@ class Executor:
 
     def _keep_outputs(self, place: Workplace, run: Run, progress: "_Progress") -> tuple[FileRef, ...]:
         """Raises UnitError when there is nothing for those who wait for it, or no room for what there is."""
-        closed = progress.order.names() if progress.order else []
         try:
-            place.check()
-            found, notices = find_outputs(place.outputs.file, progress.returned, closed)
+            place.room.check()
+            found, notices = find_outputs(place.outputs.file, progress.returned, place.room.order.names())
             place.logs[1].note(notices)
         except OSError as error:
             raise UnitError(f"cannot look for its outputs: {error}") from None
@@ -261,14 +271,6 @@ class Executor:
     def _no_log(self, name: str) -> FileRef:
         return FileRef(name, 0, self._nothing.digest)
 
-    def _clear(self, progress: "_Progress") -> None:
-        if progress.order is not None:
-            progress.order.close()
-        if progress.place is not None:
-            if not self._settings.keep:
-                _try_to_remove(progress.place.remove, progress.place.path.name)
-            progress.place.close()
-
 
 @dataclass(slots=True)
 class _Progress:
@@ -278,12 +280,7 @@ class _Progress:
     seconds: float = 0.0
     returned: list[str] = field(default_factory=list)
     """Paths that its calls returned."""
-    order: CloseOrder | None = None
     timed_out: bool = False
-
-    def drain(self) -> None:
-        if self.order is not None:
-            self.order.drain()
 
 
 def _words(place: Workplace, python: str, environment: Mapping[str, str]) -> list[str]:
@@ -301,18 +298,18 @@ def _is_ours(error: OSError | StoreError) -> bool:
 
 def _displaced(place: Workplace) -> str:
     try:
-        place.check()
+        place.room.check()
     except DisplacedError as error:
         return str(error)
     return ""
 
 
-def _try_to_remove(remove: Callable[[], None], name: str) -> None:
-    """What must stay, a mounted file system for one, is for the person who looks after the machine."""
+def _is_bare(place: Workplace | None) -> bool:
+    """Whether there is nothing to keep of what a unit has left."""
     try:
-        remove()
-    except OSError as error:
-        logger.warning("cannot remove all of the workplace %s: %s", name, error)
+        return place is None or place.room.is_bare
+    except OSError:  # `_collect` will say so
+        return False
 
 
 def _shortened(reason: str) -> str:

@@ -6,8 +6,9 @@ A job of more units than a person can watch is summed up by task.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
+
+from pnode.protocol.values import dataclass
 
 from .answers import write_pulled
 from .api import JobDetail, Pulled, UnitState, UnitStatus

@@ -7,7 +7,6 @@ bytes in memory, or a place in a file of the node's store that is held open.
 In the arguments of another call a future stands for its value.
 """
 
-import asyncio
 import concurrent.futures
 import os
 import pickle
@@ -15,10 +14,10 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.values import dataclass
 
 from .callee import DIED, READ, VALUE, Attempt, read_all
 
@@ -156,6 +155,8 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         trio = sys.modules.get("trio")
         if trio is not None and trio.lowlevel.in_trio_run():
             return cast(Generator[object, object, T], _wait_in_trio(self).__await__())
+        import asyncio  # late: whoever awaits here has loaded it, and whoever does not need not wait for it
+
         return cast(Generator[object, object, T], asyncio.wrap_future(self).__await__())
 
     def __reduce__(self) -> str:

@@ -5,10 +5,10 @@ A node that listened on one address only must not become reachable from everywhe
 """
 
 import socket
-from dataclasses import dataclass
 from typing import Annotated
 
 from pnode.protocol.codec import U16, Length, MalformedError, decode
+from pnode.protocol.values import dataclass
 
 from .launch import ALL_INTERFACES, NodeOptions
 

@@ -59,6 +59,16 @@ def parcel_file(home: Path, nonce: bytes) -> Path:
     return home / f"parcel-{nonce.hex()}"
 
 
+def cluster_directory(home: Path) -> Path:
+    """What says which cluster the node belongs to (see `identity`)."""
+    return home / "cluster"
+
+
+def has_cluster(home: Path) -> bool:
+    """Whether a node has lived here that belonged to one."""
+    return (cluster_directory(home) / "authority.pub").exists()
+
+
 def log_file(home: Path) -> Path:
     return home / "node.log"
 

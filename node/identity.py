@@ -10,16 +10,16 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pnode.protocol.codec import Bytes32, Length, MalformedError, decode, encode
 from pnode.protocol.crypto import SEED_BYTES
 from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass
 
 from .durable import create_once, write_atomically
-from .home import HomeError
+from .home import HomeError, cluster_directory
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Identity:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._key = home / "identity.key"
-        self._cluster = home / "cluster"
+        self._cluster = cluster_directory(home)
         self._boot = home / "boot"
         self._peers = home / "peers"
 

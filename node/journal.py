@@ -25,11 +25,12 @@ system when there are many of them; the log is folded into the file every 1,000 
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 import trio
+
+from pnode.protocol.values import dataclass, field
 
 SCHEMA_VERSION = 1
 

@@ -13,17 +13,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
-from .api import NodeStatus
-from .commands import NodeClient, NodeGoneError, NoNodeError
+from pnode.protocol.values import dataclass
+
 from .home import failure_file, inhabitant, last_failure, log_file, prepare_home
+from .installation import DISTRIBUTION, version
 from .plain import from_plain, to_plain
+
+if TYPE_CHECKING:  # the commands' side is loaded while the node's process, which loads this module, too, is loading
+    from .api import NodeStatus
 
 SERVICE = (sys.executable, "-P", "-m", "pnode.node.service")
 """-P: a directory called `pnode` where the user happens to be must not be taken for ours."""
@@ -37,7 +39,7 @@ STOP_S_MAX = 20.0
 TERMINATE_S_MAX = 3.0
 """From SIGTERM to SIGKILL."""
 
-POLL_S = 0.03
+POLL_S = 0.02
 LOG_BYTES_MAX = 10_000_000
 """A longer log becomes `node.log.1` at the next start, in place of the one before it."""
 
@@ -112,14 +114,20 @@ def report_failure(home: Path, message: str) -> None:
 
 
 def start_node(
-    options: NodeOptions, *, to_terminal: bool = False, service: tuple[str, ...] = SERVICE
-) -> tuple[subprocess.Popen[bytes], NodeStatus]:
-    """Start a node and wait until it is ready. Its log goes to `home.log_file`, or to our standard error.
+    options: NodeOptions,
+    meanwhile: Callable[[], object] = lambda: None,
+    *,
+    to_terminal: bool = False,
+    service: tuple[str, ...] = SERVICE,
+) -> tuple[subprocess.Popen[bytes], "NodeStatus"]:
+    """Start a node and wait until it is ready. Its log goes to `home.log_file`, or to our standard error. `meanwhile`
+    is called when the process has been started: to load takes it a third of a second.
 
     Raises HomeError or LaunchError; no process is left then, nor if the wait is interrupted.
     """
     process = spawn(options, to_terminal=to_terminal, service=service)
     try:
+        meanwhile()
         return process, wait_until_ready(process, options.home)
     except BaseException:
         end_process(process)
@@ -151,8 +159,10 @@ def spawn(
     return process
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: float = READY_S_MAX) -> NodeStatus:
+def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: float = READY_S_MAX) -> "NodeStatus":
     """Wait for a node that was spawned. Raises LaunchError with the node's own reason if it has one."""
+    from .commands import NodeClient, NodeGoneError, NoNodeError
+
     client = NodeClient(home)
     deadline = time.monotonic() + timeout_s
     doing = "it has not opened its control socket"
@@ -178,7 +188,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: fl
 
 def software(options: NodeOptions) -> str:
     """What others are told of the program that runs here, and that its speed is not the machine's."""
-    name = f"pnode/{version('pnode')} python/{platform.python_version()} {platform.system().lower()}"
+    name = f"pnode/{version(DISTRIBUTION)} python/{platform.python_version()} {platform.system().lower()}"
     return name if options.emulated_speed == 1.0 else f"{name} emulated-speed/{options.emulated_speed:g}"
 
 
@@ -191,6 +201,8 @@ def release(process: subprocess.Popen[bytes]) -> None:
 
 def stop_node(home: Path, timeout_s: float = STOP_S_MAX) -> None:
     """Ask the node of this home to stop and wait until it has ended. Raises NoNodeError or LaunchError."""
+    from .commands import NodeClient, NodeGoneError, NoNodeError
+
     pid = inhabitant(home)
     try:
         NodeClient(home).stop()

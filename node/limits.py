@@ -1,6 +1,6 @@
 """Limits: how much, and for how long, the transport lets others take."""
 
-from dataclasses import dataclass
+from pnode.protocol.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

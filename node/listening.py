@@ -5,11 +5,11 @@ import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import psutil
 
 from pnode.protocol.record import ADDRESSES_MAX, Address
+from pnode.protocol.values import dataclass
 
 BACKLOG = 128
 """Connections that wait to be accepted; the door is narrower."""

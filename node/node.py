@@ -56,7 +56,7 @@ from .launch import NodeOptions, report_ready, software
 from .limits import TransportSettings
 from .listening import PortInUseError
 from .office import Office
-from .pace import best_speed
+from .pace import Pace
 from .probing import Probing
 from .seeding import StartError, seed_address
 from .store import Store
@@ -102,6 +102,7 @@ class Node:
         self.identity = Identity(options.home)
         self.me = NodeId(self.crypto.public_key(self.identity.seed()))
         self.journal = Journal(JournalFile(options.home / "journal.db"))
+        self.pace = Pace(self.journal)
         self.habits = resolve(options, recall(dict(self.journal.rows("place")).get(b"habits", b"")))
         self.name = self.habits.name
         self._admission = self._earlier_admission()
@@ -150,13 +151,15 @@ class Node:
             await nursery.start(serve_control, control_socket(self.options.home), Office(self))
             await self._listen(nursery)
             await nursery.start(self.transfer.serve_idle)
-            peer = self.peer = await self._make_peer()
+            peer = self.peer = self._make_peer()
             driver = self.driver = self._make_driver(peer)
             self.early.hand_over(driver.deliver)
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(self._watch_journal, driver)
             nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(self.pins.serve, self._known_jobs)
+            if self.options.machine_speed is None:
+                nursery.start_soon(self.pace.tell, self.deliver, self.options.emulated_speed)
             await nursery.start(self.executor.serve)
             nursery.start_soon(self.probing.serve, lambda: peer.neighbours)
             if self.habits.mdns:
@@ -221,10 +224,9 @@ class Node:
             settings=TransportSettings(host=self.habits.listen, port=port),
         )
 
-    async def _make_peer(self) -> Peer:
+    def _make_peer(self) -> Peer:
         facts = machine_facts(self.options.home)
-        measured = self.options.machine_speed
-        machine_speed = await best_speed(self.journal) if measured is None else measured
+        machine_speed = self.options.machine_speed or self.pace.best
         credential = self._admission or self.enrolment.cluster.credential
         peer = Peer(
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),

@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -53,6 +52,7 @@ from .directory import Directory
 from .driver import Driver, either
 from .enrolment import EnrolmentError, invite
 from .explanations import explanations
+from .installation import DISTRIBUTION, version
 from .keepers import holders_of, why_nowhere
 from .linkreport import link_statuses
 from .plain import Instant
@@ -67,6 +67,9 @@ from .wayreport import with_reach, with_ways
 
 if TYPE_CHECKING:
     from .node import Node
+
+FOLLOWED_PAUSE = 9.0
+"""Times as long as it took to tell how far a job is, before it is told again: a large one changes all the time."""
 
 SCORES_MAX = 10
 """Candidates shown for a placement."""
@@ -101,13 +104,15 @@ class Office:
             addresses=() if node.peer is None else tuple(map(str, node.peer.facts.addresses)),
             roles=() if record is None else role_names(record.roles),
             peers=len(self._neighbours().membership.alive()) if member else 0,
-            version=version("pnode"),
+            version=version(DISTRIBUTION),
             pid=os.getpid(),
             started_at=Instant(node.started_s),
             uptime_s=node.clock() - node.started_s,
             home=node.options.home,
             emulated_speed=node.options.emulated_speed,
             resumed=node.resumed,
+            sent_datagrams=node.transport.sent_datagrams,
+            sent_bytes=node.transport.sent_bytes,
         )
         return with_reach(status, node)
 
@@ -174,11 +179,16 @@ class Office:
         found = await self._find(job)
         while True:
             changed, others = self._driver().change("job", found.id), self._driver().change("members", b"")
+            began = trio.current_time()
             detail = self._detail(found)
+            pause_s = FOLLOWED_PAUSE * (trio.current_time() - began)
             yield detail
             if detail.state != "running":  # what was shown, not what has become of it since
                 return
             await either(changed, others)
+            with trio.move_on_after(pause_s):
+                while not found.state.is_over:
+                    await self._driver().change("job", found.id).wait()
             if others.is_set():  # perhaps the one that had shown us the job is gone
                 found = await self._watched_again(found)
 

@@ -17,16 +17,22 @@ import os
 import stat
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+
+from pnode.protocol.values import dataclass
 
 IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE, IN_Q_OVERFLOW = 0x8, 0x80, 0x100, 0x4000
 IN_DONT_FOLLOW = 0x2000000
+LISTENED_FOR = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DONT_FOLLOW
 EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name that follows
 READ_BYTES = 64 * 1024
 
 ORDER_MAX = 100_000
 """Names whose order is remembered; a task that makes more, scratch files mostly, is over its allowance anyway."""
+
+EARS_MAX = 32
+"""Instances of inotify that are kept; a user may have 128 in all."""
 
 NAME_BYTES_MAX = 255
 """Of a file in any common file system, and of a FileRef."""
@@ -89,10 +95,12 @@ def _not_regular(mode: int) -> str:
 class CloseOrder:
     """Listens to one directory, and knows in which order the files in it were last closed after writing."""
 
-    def __init__(self, directory: Path) -> None:
-        """Does nothing where the platform has no inotify, or the user's share of it is used up."""
+    def __init__(self, ears: "Ears", file: int, watch: int) -> None:
+        """Takes over a descriptor of `ears`, which has this watch at the directory; -1 where there is none."""
+        self._ears = ears
         self._order: dict[str, None] = {}
-        self._file = _watch(directory)
+        self._file = file
+        self._watch = watch
 
     def drain(self) -> None:
         """Take in what the kernel has noted, before its queue overflows."""
@@ -110,13 +118,13 @@ class CloseOrder:
 
     def close(self) -> None:
         if self._file >= 0:
-            os.close(self._file)
+            self._ears.give_back(self._file, self._watch)
             self._file = -1
 
     def _note(self, events: bytes) -> None:
         at = 0
         while at < len(events):
-            _, mask, _, length = EVENT.unpack_from(events, at)
+            watch, mask, _, length = EVENT.unpack_from(events, at)
             name = events[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0")
             at += EVENT.size + length
             if (
@@ -125,8 +133,48 @@ class CloseOrder:
                 self._order.clear()
                 self.close()
                 return
-            self._order.pop(os.fsdecode(name), None)
-            self._order[os.fsdecode(name)] = None
+            if watch == self._watch:
+                self._order.pop(os.fsdecode(name), None)
+                self._order[os.fsdecode(name)] = None
+
+
+class Ears:
+    """What the kernel tells about directories: instances of inotify, each for one directory at a time.
+
+    They are kept for the next one, since the kernel takes ten milliseconds to close an instance: 150 times as long as
+    to listen to another directory with it. All methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+
+    def listen(self, directory: Path) -> CloseOrder:
+        """It does nothing where the platform has no inotify, or the user's share of it is used up."""
+        try:
+            file = self._free.pop()
+        except IndexError:
+            file = _instance()
+        watch = -1 if file < 0 else _libc().inotify_add_watch(file, os.fsencode(directory), LISTENED_FOR)
+        if file >= 0 > watch:
+            os.close(file)
+            file = -1
+        return CloseOrder(self, file, watch)
+
+    def give_back(self, file: int, watch: int) -> None:
+        """Listen no more. What has been told is forgotten, and the next watch has another number."""
+        _libc().inotify_rm_watch(file, watch)
+        with suppress(BlockingIOError):
+            while os.read(file, READ_BYTES):
+                pass
+        if len(self._free) < EARS_MAX:
+            self._free.append(file)
+        else:
+            os.close(file)
+
+    def close(self) -> None:
+        """Keep none for later."""
+        while self._free:
+            os.close(self._free.pop())
 
 
 @functools.cache
@@ -134,19 +182,9 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
-def _watch(directory: Path) -> int:
-    """A file descriptor for events of the directory; -1 if there is none to be had."""
+def _instance() -> int:
+    """-1 if there is none to be had."""
     libc = _libc()
     if not hasattr(libc, "inotify_init1"):
         return -1
-    file: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-    if (
-        file >= 0
-        and libc.inotify_add_watch(
-            file, os.fsencode(directory), IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DONT_FOLLOW
-        )
-        < 0
-    ):
-        os.close(file)
-        return -1
-    return file
+    return int(libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))

@@ -6,12 +6,13 @@ import pickle
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cloudpickle
+
+from pnode.protocol.values import dataclass
 
 from .callee import COUNTS, END
 from .futures import Future

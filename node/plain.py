@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pnode.protocol.values import dataclass
+
 T = TypeVar("T")
 
 Instant = NewType("Instant", float)
@@ -27,7 +29,7 @@ class PlainError(ValueError):
     """A plain value does not fit the annotation; the message says where and what was expected."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Rule:
     """How values of one annotation are written and read."""
 

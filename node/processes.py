@@ -17,12 +17,17 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
+
+from pnode.protocol.values import dataclass
+
+from .spawning import spawn
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +39,16 @@ PR_SET_CHILD_SUBREAPER = 36
 ROUNDS_MAX = 50
 """Of looking for orphans and ending them; each may set free the children of the last. A fork bomb may win."""
 
+LOOK_S = 0.01
+"""How often it is looked whether a process has ended where the kernel does not tell."""
+
 END_S_MAX = 5.0
 """From SIGKILL to the end: longer only for a process that hangs in the kernel, on a dead file server say."""
 
 LEFTOVERS_S_MAX = 1.0
 """For ending what an earlier node left; what is still there then hangs in the kernel."""
+
+READ_BYTES = 4096
 
 LINUX = sys.platform == "linux"
 
@@ -59,6 +69,9 @@ class Command:
 
     def problem(self) -> str:
         """Why no process can be given these; empty if one can. The kernel's texts end at their first zero byte."""
+        names, values = "".join(self.environment), "".join((*self.words, *self.environment.values()))
+        if all(self.environment) and "=" not in names and _is_passable(names) and _is_passable(values):
+            return ""  # as nearly always: to look at each of a hundred variables takes 0.1 ms
         for number, word in enumerate(self.words):
             if not _is_passable(word):
                 return f"argument {number} has a zero byte or is no text"
@@ -92,6 +105,8 @@ class Processes:
     def __init__(self) -> None:
         self._leaders: set[int] = set()
         self._starting = 0
+        self._nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._nothing)
         if LINUX:
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -107,44 +122,40 @@ class Processes:
         """
         assert not command.problem(), command.problem()
         started = trio.current_time()
-        process = await self._start(command)
-        leader = _Leader(process)
+        pid = await self._start(command)
+        leader = _Leader(pid)
         reason, seconds = "", 0.0
         try:
-            _limit_files(process.pid, file_bytes_max)
+            _limit_files(pid, file_bytes_max)
             while not reason and not await leader.ended_within(poll_s):
                 reason = watch()
             seconds = trio.current_time() - started
         finally:
             with trio.CancelScope(shield=True):
                 await leader.end(grace_s)
-                self._leaders.discard(process.pid)
-                await self._end_orphans(process.pid, command.environment[MARK])
+                self._leaders.discard(pid)
+                await self._end_orphans(pid, command.environment[MARK])
         return Ended(leader.status, reason, seconds)
 
-    async def _start(self, command: Command) -> trio.Process:
+    async def _start(self, command: Command) -> int:
+        """The leader's process id."""
+        files = (self._nothing if command.stdin < 0 else command.stdin, command.stdout, command.stderr)
         self._starting += 1
         try:
-            process = await trio.lowlevel.open_process(
-                list(command.words),
-                stdin=command.stdin,
-                stdout=command.stdout,
-                stderr=command.stderr,
-                cwd=command.directory,
-                env=command.environment,
-                start_new_session=True,
-            )
-            self._leaders.add(process.pid)
+            start = partial(spawn, command.words, command.directory, command.environment, files)
+            pid = await trio.to_thread.run_sync(start)
+            self._leaders.add(pid)
         finally:
             self._starting -= 1
             if command.stdin >= 0:
                 os.close(command.stdin)
-        return process
+        return pid
 
     async def _end_orphans(self, leader: int, mark: str) -> None:
         """End what has left the process group, round by round, since every end may set free further children."""
         for _ in range(ROUNDS_MAX):
-            found = [pid for pid in _children() if pid not in self._leaders and _belongs(pid, leader, mark)]
+            strangers = [pid for pid in _children() if pid not in self._leaders]
+            found = [pid for pid in strangers if _belongs(pid, leader, mark)]
             if not found:
                 break
             for pid in found:
@@ -153,38 +164,28 @@ class Processes:
             for pid in found:
                 await _reap(pid)
         if not self._starting:  # a leader whose number we do not know yet is not ours to reap
-            self._reap_strays()
-
-    def _reap_strays(self) -> None:
-        """Let go what has left its tree and died by itself, as a daemon does that has nothing more to do."""
-        own = os.getsid(0)
-        for pid in _children():
-            if pid not in self._leaders and _session(pid) not in (own, None):
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+            _reap_strays([pid for pid in strangers if pid not in self._leaders])
 
 
 class _Leader:
     """The first process of a tree. It is not reaped before its group has been ended, so that its number, which is the
     group's, cannot have become somebody else's."""
 
-    def __init__(self, process: trio.Process) -> None:
-        self._process = process
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._ended = False
-        self._watch = _watch_end(process.pid)
-
-    @property
-    def status(self) -> int:
-        """As in `Ended`; a leader that hangs in the kernel counts as killed."""
-        status = self._process.returncode
-        return -signal.SIGKILL if status is None else status
+        self._is_reaped = False
+        self._watch = _watch_end(pid)
+        self.status: int = -signal.SIGKILL
+        """As in `Ended`, when it has ended; a leader that hangs in the kernel counts as killed."""
 
     async def ended_within(self, seconds: float) -> bool:
         with trio.move_on_after(seconds):
             if self._watch >= 0:
                 await trio.lowlevel.wait_readable(self._watch)
             else:
-                await self._process.wait()
+                while not self._reaped(os.WNOHANG):
+                    await trio.sleep(LOOK_S)
             self._ended = True
         return self._ended
 
@@ -194,16 +195,28 @@ class _Leader:
             self._signal(signal.SIGTERM)
             await self.ended_within(grace_s)
         self._signal(signal.SIGKILL)
-        if await self.ended_within(END_S_MAX):
-            await self._process.wait()
+        if self._ended or await self.ended_within(END_S_MAX):
+            self._reaped(0)
         else:
-            log.warning("process %d does not end, it hangs in the kernel", self._process.pid)
+            log.warning("process %d does not end, it hangs in the kernel", self._pid)
         if self._watch >= 0:
             os.close(self._watch)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # gone; or a program that runs as somebody else
-            os.killpg(self._process.pid, number)
+            os.killpg(self._pid, number)
+
+    def _reaped(self, options: int) -> bool:
+        """Whether it has ended; from then on its status is known, and its number may be another's."""
+        if not self._is_reaped:
+            try:
+                pid, status = os.waitpid(self._pid, options)
+            except ChildProcessError:  # whoever embeds us has: nobody knows how it ended
+                self._is_reaped = True
+            else:
+                if pid:
+                    self._is_reaped, self.status = True, os.waitstatus_to_exitcode(status)
+        return self._is_reaped
 
 
 def _is_passable(text: str) -> bool:
@@ -250,11 +263,27 @@ def _limit_files(pid: int, size_bytes: int) -> None:
 
 def _children() -> list[int]:
     """Children of this process, dead ones that nobody has reaped included."""
+    # Once per command, hence the plain calls: the same by pathlib takes four times as long.
     found: list[int] = []
-    for thread in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has ended meanwhile
-            found.extend(int(pid) for pid in thread.read_bytes().split())
+    with suppress(OSError):  # not Linux; or no descriptors are left
+        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208
+            with suppress(OSError):  # a thread that has ended meanwhile
+                file = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    pids = b"".join(iter(partial(os.read, file, READ_BYTES), b""))
+                    found.extend(map(int, pids.split()))
+                finally:
+                    os.close(file)
     return found
+
+
+def _reap_strays(strangers: Sequence[int]) -> None:
+    """Let go what has left its tree and died by itself, as a daemon does that has nothing more to do."""
+    own = os.getsid(0)
+    for pid in strangers:
+        if _session(pid) not in (own, None):
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _belongs(pid: int, leader: int, mark: str) -> bool:

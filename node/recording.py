@@ -8,7 +8,6 @@ which changes only when they have to.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from pnode.protocol.controller import controllers_of
@@ -17,6 +16,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobstate import Attempt, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.routing import RoutingError, outputs_for
+from pnode.protocol.values import dataclass
 from pnode.protocol.view import Link, Profile
 
 from .api import RefusedError

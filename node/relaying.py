@@ -13,7 +13,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -39,6 +38,7 @@ from pnode.protocol.switchboard import (
     read,
     spell,
 )
+from pnode.protocol.values import dataclass, field
 
 from .connection import Connection, ConnectionLostError
 from .dialing import Detour, NoAnswerError, UnreachableError, race

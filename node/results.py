@@ -1,12 +1,12 @@
 """Results: the final outputs of a job, and where each of them goes when a person fetches them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pnode.protocol.job import Job
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.jobstate import Attempt, UnitKey
 from pnode.protocol.routing import is_base_name
+from pnode.protocol.values import dataclass
 
 from .api import RefusedError
 

@@ -19,7 +19,6 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -30,6 +29,7 @@ from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import SessionExistsError
 from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose
+from pnode.protocol.values import dataclass, field
 
 from .connection import Connection
 from .conversation import Conversation, Ending
@@ -57,6 +57,8 @@ class _Line:
     dial: trio.CancelScope | None = None
     overflow: str = ""
     """Why the dial was given up, if it was for that."""
+    refused: tuple[Address, ...] = ()
+    """Where the last dial was told that nobody listens."""
     opened: trio.Event = field(default_factory=trio.Event)
     """Set when the next conversation begins."""
 
@@ -83,6 +85,8 @@ class Sessions:
         self._relays_of = relays_of
         self._settings = settings
         self._lines: dict[NodeId, _Line] = {}
+        self.sent_bytes = 0
+        """Messages, without what carries them."""
         self._claims: set[NodeId] = set()
         """Peers to whom a PROOF of ours is under way. Never iterated over."""
         self._callers: Counter[NodeId] = Counter()
@@ -130,6 +134,7 @@ class Sessions:
         except OutboxFullError as error:
             self._overflow(line, str(error))
             return
+        self.sent_bytes += len(payload)
         if line.conversation is not None:
             line.conversation.wake()
         else:
@@ -194,6 +199,7 @@ class Sessions:
         """Dial until there is a session with the peer, or report why there is none and drop what waits."""
         assert line.dial is not None
         failure: str | None = None
+        line.refused = ()
         with line.dial as scope:
             failure = await self._try(line, peer, ways)
         if scope.cancelled_caught:
@@ -201,7 +207,7 @@ class Sessions:
         line.dial = None
         if failure is not None and line.conversation is None and not self._callers[peer]:
             line.outbox.clear()
-            self._failed(tuple(way for way in ways if isinstance(way, Address)), peer, failure)
+            self._failed(tuple(way for way in ways if isinstance(way, Address)), peer, failure, line.refused)
         self._settle(peer, line)
 
     async def _try(self, line: _Line, peer: NodeId, ways: tuple[Way, ...]) -> str | None:
@@ -212,6 +218,7 @@ class Sessions:
                     await race(ways, partial(self._open, expected=peer), self._settings.stagger_s)
             except UnreachableError as error:
                 if not error.session_exists:
+                    line.refused = error.refused
                     return str(error)
             else:
                 return None
@@ -233,9 +240,11 @@ class Sessions:
         finally:
             self._seeking.discard(addresses)
 
-    def _failed(self, addresses: tuple[Address, ...], peer: NodeId | None, reason: str) -> None:
+    def _failed(
+        self, addresses: tuple[Address, ...], peer: NodeId | None, reason: str, refused: tuple[Address, ...] = ()
+    ) -> None:
         logger.info("no session: peer=%s reason=%s", "?" if peer is None else node_text(peer), reason)
-        self._deliver(DialFailed(addresses, peer, reason))
+        self._deliver(DialFailed(addresses, peer, reason, refused))
 
     async def _open(self, way: Way, expected: NodeId | None) -> None:
         """One attempt by one way; begins the conversation when it succeeds."""

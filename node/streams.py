@@ -56,6 +56,8 @@ class IdleStreams:
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
         self._streams: list[tuple[float, NodeId, BulkStream]] = []
+        self._filled = trio.Event()
+        """Set when there is one: a node that has nothing to do is not woken for none."""
 
     def take(self, peer: NodeId) -> BulkStream | None:
         """The stream to that peer that was used last. It may have ended meanwhile."""
@@ -71,15 +73,20 @@ class IdleStreams:
             await close(stream)
         else:
             self._streams.append((trio.current_time(), peer, stream))
+            self._filled.set()
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
         """Close streams that nobody has used for `idle_s`, and all of them when cancelled."""
         task_status.started()
         try:
             while True:
-                await trio.sleep(self._idle_s / 2)
                 while self._streams and self._streams[0][0] <= trio.current_time() - self._idle_s:
                     await close(self._streams.pop(0)[2])
+                if self._streams:
+                    await trio.sleep_until(self._streams[0][0] + self._idle_s)
+                else:
+                    self._filled = trio.Event()
+                    await self._filled.wait()
         finally:
             while self._streams:
                 await close(self._streams.pop(0)[2])

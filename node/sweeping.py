@@ -14,8 +14,9 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from pnode.protocol.values import dataclass
 
 from .power import is_settled, was_off
 

@@ -7,8 +7,9 @@ POSIX.1-2001) with the path, where that is longer than 100 bytes or not ASCII. T
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from pnode.protocol.values import dataclass
 
 BLOCK_BYTES = 512
 COPY_BYTES = 1024 * 1024

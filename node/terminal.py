@@ -8,8 +8,9 @@ reasons come from other machines, so whatever could steer a terminal is taken ou
 import os
 import shutil
 import textwrap
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
+
+from pnode.protocol.values import dataclass, replace
 
 from .plain import instant_text
 

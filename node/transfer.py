@@ -7,7 +7,6 @@ handing it to a thread costs as much as it saves. What may take longer goes to a
 """
 
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, NoReturn, assert_never
 
@@ -20,6 +19,7 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import CHUNK_BYTES, NodeId, node_text
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.values import dataclass, field
 
 from .blank import Discard, blank, open_blank
 from .download import Download, WrongContentError

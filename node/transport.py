@@ -130,6 +130,16 @@ class Transport:
         """The relay through which content came from a peer last, if it came through one."""
         return self._content_via.get(peer)
 
+    @property
+    def sent_datagrams(self) -> int:
+        """How many went out since the start."""
+        return 0 if self._datagrams is None else self._datagrams.sent
+
+    @property
+    def sent_bytes(self) -> int:
+        """Datagrams with their seals and messages of control sessions; no content, no handshakes, no headers."""
+        return self._sessions.sent_bytes + (0 if self._datagrams is None else self._datagrams.sent_bytes)
+
     def clock_offset_s(self, peer: NodeId) -> float | None:
         """By how much a peer's wall clock was ahead of ours when its session began; None if there is no session."""
         return self._sessions.clock_offset_s(peer)

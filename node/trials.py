@@ -8,7 +8,6 @@ from its runs; so this node then knows how fast every node is at this program, a
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.record import Role
+from pnode.protocol.values import dataclass, field
 
 from .api import RefusedError
 from .api_trials import Profiled, TaskProfile

@@ -7,8 +7,10 @@ is harmed by this node if he puts links here: they are never followed to change 
 """
 
 import logging
+import math
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,6 +30,10 @@ UNPACKED_MAX = 32
 """Kept for the next unit. The least recently used go first, those in use never."""
 
 
+TOUCH_S = 60.0
+"""Times of use are written to the disk no more often than this; the order in memory is exact."""
+
+
 class UnpackError(Exception):
     """An application cannot be made ready; the message says why."""
 
@@ -40,6 +46,10 @@ class Unpacked:
         self._store = store
         self._turn = trio.Lock()
         self._users: Counter[str] = Counter()
+        self._used_s: dict[str, float] = {}
+        """When a unit wanted them last, in seconds since 1970, as the times of files are;"""
+        self._touched_s: dict[str, float] = {}
+        """and when that was written down last."""
         root.mkdir(mode=0o700, exist_ok=True)
         for remains in root.glob("*.new"):
             _try_to_remove(remains)
@@ -49,12 +59,20 @@ class Unpacked:
         """The application's directory, which stays for as long as the context lasts. Raises UnpackError."""
         name = application.digest.hex()
         self._users[name] += 1
+        self._used_s[name] = time.time()
         try:
-            async with self._turn:
-                await trio.to_thread.run_sync(self._make_ready, application)
+            if not self._is_ready(name):
+                async with self._turn:
+                    await trio.to_thread.run_sync(self._make_ready, application)
+                    self._touched_s[name] = self._used_s[name]
             yield self._root / name
         finally:
             self._users[name] -= 1
+
+    def _is_ready(self, name: str) -> bool:
+        """Whether a unit has just found it ready, and nobody is about to remove it."""
+        is_recent = abs(self._used_s[name] - self._touched_s.get(name, -math.inf)) < TOUCH_S
+        return is_recent and not self._turn.locked() and _is_directory(self._root / name)
 
     def _make_ready(self, application: FileRef) -> None:
         path = self._root / application.digest.hex()
@@ -76,9 +94,12 @@ class Unpacked:
 
     def _make_room(self) -> None:
         with os.scandir(self._root) as entries:
-            everything = {entry.name: entry.stat(follow_symlinks=False).st_mtime for entry in entries}
+            times = {entry.name: entry.stat(follow_symlinks=False).st_mtime for entry in entries}
+        everything = {name: max(time_s, self._used_s.get(name, 0.0)) for name, time_s in times.items()}
         unused = sorted((name for name in everything if not self._users[name]), key=everything.__getitem__)
         for name in unused[: max(len(everything) - UNPACKED_MAX, 0)]:
+            self._used_s.pop(name, None)
+            self._touched_s.pop(name, None)
             _try_to_remove(self._root / name)
 
 

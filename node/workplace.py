@@ -8,9 +8,9 @@
              were when Jupiter ran tasks in their scripts directory
     stdout, stderr, inputs (one path per line), result (of the worker)
 
-The node holds the directories and the files that it reads open from their making on (see `held`, `printout`), since a
-task may put anything in their places. What a task does there to names is either of no importance, or ends the unit
-with a statement.
+The node holds the directories and the files that it reads open from their making on (see `room`), since a task may
+put anything in their places. What a task does there to names is either of no importance, or ends the unit with a
+statement.
 
 Beside the node's own environment without PNODE_ variables, facts about the job (PNODE_JOB, PNODE_NODE and others) and
 the task's own variables, a task finds:
@@ -29,6 +29,8 @@ the task's own variables, a task finds:
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -37,10 +39,10 @@ from pnode.protocol.effects import Run
 from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
 
-from .held import HeldDirectory, remove_tree
+from .held import remove_tree
 from .outputs import base_name_problem
-from .printout import Printout
 from .processes import MARK
+from .room import Room
 from .store import MissingContentError, Store
 from .unpacked import make_executable
 
@@ -51,6 +53,10 @@ RESULT_BYTES_MAX = 16 * 2**20
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """Exit statuses, as POSIX shells have them."""
+
+
+FEW = 8
+"""Links that take no longer to make than a way to a thread and back."""
 
 
 class UnitError(Exception):
@@ -64,27 +70,35 @@ class UnitError(Exception):
 
 
 class Workplace:
-    """The directory of one unit. Methods block on the disk."""
+    """A room as the workplace of one unit. Methods block on the disk."""
 
-    def __init__(self, work: HeldDirectory, name: str, run: Run) -> None:
-        """Make it, in the directory for workplaces. Raises OSError, and then leaves nothing behind."""
-        self._work = work
-        self._name = name
+    def __init__(self, room: Room, run: Run) -> None:
+        """Takes over a room that nobody has used."""
+        self.room = room
         self._run = run
         self._application: Path | None = None
         self._result: BinaryIO | None = None
-        try:
-            self._root = work.make(name)
-            self._here = self._root.make("here")
-            self.outputs = self._root.make("out")
-            self.logs = tuple(Printout(log, self._root.make_file(log)) for log in ("stdout", "stderr"))
-        except OSError:
-            remove_tree(name, work.file)
-            raise
-        self.path = self._root.path
-        self.here = self._here.path
+        self.is_unused = True
+        self.outputs = room.outputs
+        self.logs = room.logs
+        self.path = room.root.path
+        self.here = room.here.path
         self.inputs = self.path / "in"
         self._list = self.path / "inputs"
+
+    def is_ready_for(self, call: tuple[FileRef, ...]) -> bool:
+        """Whether nothing has to be written or copied before this call, since there is nothing that it needs."""
+        return self.is_unused and not call and self._run.task.program.kind == ProgramKind.COMMAND
+
+    def needs_little(self, application: Path | None, call: tuple[FileRef, ...]) -> bool:
+        """Whether it is ready for a first call as soon as a few links were made, if any."""
+        if not self.is_ready_for(call):
+            return False
+        if application is None:
+            return True
+        with suppress(OSError), os.scandir(application) as found:  # `furnish` will say so
+            return sum(1 for _ in islice(found, FEW + 1)) <= FEW
+        return False
 
     def furnish(self, application: Path | None) -> None:
         """Put into the current directory what belongs there for a job with this application or none."""
@@ -93,22 +107,28 @@ class Workplace:
             module = self._run.task.program.kind == ProgramKind.MODULE
             beside = self._in_application(self._run.task.program.arguments[0]) if module else None
             for path in (beside.parent if beside else application).iterdir():
-                os.symlink(path, path.name, dir_fd=self._here.file)
-
-    def check(self) -> None:
-        """Raise DisplacedError if a directory is not what it was made as."""
-        for directory in (self._root, self._here, self.outputs):
-            directory.check()
+                os.symlink(path, path.name, dir_fd=self.room.here.file)
 
     def put_inputs(self, store: Store, call: tuple[FileRef, ...]) -> dict[str, str]:
         """Lay out the inputs of one call; the variables that tell the task about them.
 
         Raises UnitError and OSError.
         """
-        self.check()
-        for name in ("in", "inputs", "result"):
-            remove_tree(name, self._root.file)
-        inputs = self._root.make("in")
+        if not self.is_ready_for(call):
+            self._put(store, call)
+        self.is_unused = False
+        paths = [str(self.inputs / file.name) for file in call]
+        return {
+            "PNODE_INPUT_DIR": str(self.inputs),
+            "PNODE_INPUTS": str(len(paths)),
+            "PNODE_INPUT": paths[0] if len(paths) == 1 else "",
+            "PNODE_INPUT_LIST": str(self._list),
+        }
+
+    def _put(self, store: Store, call: tuple[FileRef, ...]) -> None:
+        """Raises UnitError and OSError."""
+        self.room.check()
+        inputs = self.room.renew_inputs()
         files: dict[str, bytes] = {}
         for file in call:
             problem = base_name_problem(file.name)
@@ -121,24 +141,16 @@ class Workplace:
                 store.materialise(digest, name, inputs.file)
             except MissingContentError as error:
                 raise UnitError(f"the input {name!r} is gone: {error}") from None
-        inputs.close()
-        paths = [str(self.inputs / file.name) for file in call]
-        with os.fdopen(self._root.make_file("inputs"), "wb") as listing:
-            listing.writelines(os.fsencode(f"{path}\n") for path in paths)
+        with os.fdopen(self.room.root.make_file("inputs"), "wb") as listing:
+            listing.writelines(os.fsencode(f"{self.inputs / file.name}\n") for file in call)
         self._renew_result()
-        return {
-            "PNODE_INPUT_DIR": str(self.inputs),
-            "PNODE_INPUTS": str(len(paths)),
-            "PNODE_INPUT": paths[0] if len(paths) == 1 else "",
-            "PNODE_INPUT_LIST": str(self._list),
-        }
 
     def environment(self, own: Mapping[str, str]) -> dict[str, str]:
-        """What the task finds in its environment but for its inputs; `own` is the node's."""
+        """What the task finds in its environment but for its inputs; `own` is the node's without PNODE_ variables."""
         run = self._run
         facts = {"PNODE_JOB": job_text(run.unit.job), **dict(run.environment)}
         return {
-            **{name: value for name, value in own.items() if not name.startswith("PNODE_")},
+            **own,
             "TASK": run.unit.task,
             "NODE_NAME": facts.get("PNODE_NODE", ""),
             **facts,
@@ -167,31 +179,29 @@ class Workplace:
         return [python, "-P", str(WORKER), *map(str, paths), shape, str(self.path / "result")]
 
     def result(self) -> tuple[str, list[str]]:
-        """What the worker tells of the call: (exception or empty, paths that the task returned)."""
-        assert self._result is not None, "inputs are put before there is a result"
+        """What the worker, which a command has not, tells of the call: (exception or empty, paths that the task
+        returned)."""
+        if self._result is None:
+            return "", []
         kind, *fields = self._result.read(RESULT_BYTES_MAX).split(b"\0")
         if kind == b"raised":
             return b" ".join(fields).decode(errors="replace"), []
         return "", [os.fsdecode(field) for field in fields]
 
-    def remove(self) -> None:
-        """Remove it with all that is in it. Raises OSError if something must stay."""
-        remove_tree(self._name, self._work.file)
-
     def close(self) -> None:
-        """Let go of everything; the directory itself stays unless it is removed."""
-        for directory in (self._root, self._here, self.outputs):
-            directory.close()
-        for log in self.logs:
-            log.close()
+        """Let go of what is not the room's."""
         if self._result is not None:
             self._result.close()
 
     def _renew_result(self) -> None:
-        """An empty file for the result of the next call, which is ours to read whatever becomes of its name."""
+        """An empty file for the result of the next call of a module, which is ours to read whatever becomes of its
+        name."""
+        if self._run.task.program.kind != ProgramKind.MODULE:
+            return
         if self._result is not None:
             self._result.close()
-        self._result = os.fdopen(self._root.make_file("result"), "rb")
+        remove_tree("result", self.room.root.file)
+        self._result = os.fdopen(self.room.root.make_file("result"), "rb")
 
     def _in_application(self, name: str) -> Path | None:
         """A file of the application; None if it has none of that name."""

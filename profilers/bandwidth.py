@@ -12,10 +12,10 @@ between the prior and that median on a logarithmic scale: little evidence moves 
 """
 
 import math
-from dataclasses import dataclass
 from itertools import accumulate
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 
 from .recent import Recent
 

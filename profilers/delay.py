@@ -11,10 +11,10 @@ measured `positions` answers.
 """
 
 import math
-from dataclasses import dataclass
 from statistics import median
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 
 from .noise import Noise
 from .recent import Recent

@@ -17,11 +17,11 @@ the usual node.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from statistics import median
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 
 from .recent import Recent
 

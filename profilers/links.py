@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 from pnode.protocol.view import LinkFigure
 
 from .bandwidth import BYTES_PER_S_MAX, BYTES_PER_S_MIN

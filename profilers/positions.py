@@ -5,11 +5,11 @@ anybody's distance, and neither does a place that was told long ago.
 """
 
 import math
-from dataclasses import dataclass
 from random import Random
 
 from pnode.protocol.coordinate import Coordinate, pack_coordinate, unpack_coordinate
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 
 from .recent import Recent
 from .vivaldi import Vivaldi

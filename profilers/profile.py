@@ -16,10 +16,10 @@ what was measured is gossiped, with one exception: the latency of a peer that se
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 from pnode.protocol.view import Link, LinkFigure
 
 from .bandwidth import PRIOR_BYTES_PER_S, Bandwidth

@@ -5,25 +5,18 @@ Unlike the other profilers this one looks at the world; it still gives plain val
 thread: psutil remembers the last processor times per thread.
 """
 
-import hashlib
 import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from pnode.protocol.values import dataclass
+
 SAMPLE_PERIOD_S_MIN = 0.1
 """The kernel counts processor time in ticks of 10 ms; a percentage of less than ten of them is noise."""
-
-REFERENCE_ROUND_S = 0.00169
-"""One round of the speed index on the reference core, which has speed 1 by definition. A virtual core of an AMD EPYC
-at 2.4 GHz under CPython 3.11 takes 1.55 ms, so its speed is 1.09."""
-
-ROUNDS_MIN = 30
-"""However long they take: of three, on a machine with six times as much to do as it can, none may run undisturbed."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -87,47 +80,6 @@ def machine_facts(disk: Path) -> MachineFacts:
         memory_bytes=min(memory_bytes, limits.memory_bytes or memory_bytes),
         disk_bytes=psutil.disk_usage(str(disk)).free,
     )
-
-
-def speed_index(budget_s: float = 0.05) -> float:
-    """Speed of one core, relative to the reference core: the best of the short rounds that fit into the budget.
-
-    The best, because whatever else happens on the machine only makes rounds longer: two calls differ by a few per
-    cent, unless the machine is so busy that no round of a millisecond runs undisturbed.
-    """
-    best_s = math.inf
-    rounds = 0
-    end_s = time.perf_counter() + budget_s
-    while rounds < ROUNDS_MIN or time.perf_counter() < end_s:
-        start_s = time.perf_counter()
-        _round()
-        best_s = min(best_s, time.perf_counter() - start_s)
-        rounds += 1
-    return REFERENCE_ROUND_S / best_s
-
-
-_BLOCK = bytes(range(256)) * 1024
-_AREA = bytearray(4 << 20)
-
-
-def _round() -> bytes:
-    """What tasks are made of, in small: integers, a table, a sort, text, floating-point numbers, memory that is too
-    large for a core's own cache, and compiled code.
-
-    Changing this changes what every speed in a cluster means.
-    """
-    total = 0
-    table: dict[int, int] = {}
-    for number in range(4000):
-        total = (total * 31 + number) & 0xFFFFFF
-        table[total % 509] = number
-    names = sorted(str(total ^ key) for key in table)
-    x, y = 1.0, 0.5
-    for _ in range(2000):
-        x = x * 0.75 + y / (1.0 + x * x)
-        y = math.sqrt(y * y + x) * 0.5
-    names.append(f"{x + y}{len(bytes(_AREA))}")
-    return hashlib.blake2b("".join(names).encode() + _BLOCK).digest()
 
 
 def cgroup_limits(mount: Path, own: Path) -> Limits:

@@ -11,9 +11,9 @@ a node that does nothing may have in all.
 """
 
 import math
-from dataclasses import dataclass
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.values import dataclass
 
 from .bandwidth import BYTES_PER_S_MAX
 from .recent import Recent

@@ -17,13 +17,13 @@ ladder and then the earlier statement decide, so that all replicas still agree.
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from .codec import encode
 from .dag import Task
 from .ids import NodeId
 from .jobspec import FileRef
 from .ledger import ANY_QUEUE, Cause, Outcome, Statement, StatementKind
+from .values import dataclass, field
 
 UnitKey = tuple[int, int]
 """(index of the task, item)"""

@@ -1,7 +1,6 @@
 """Belonging: the machines of a node that has been admitted to a cluster, put together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from random import Random
 
 from .crypto import Crypto
@@ -11,11 +10,10 @@ from .ids import NodeId
 from .jobs import Jobs
 from .membership import Membership
 from .membership_settings import MembershipSettings
-from .neighbourhood import Place
 from .neighbours import Neighbours
 from .reaching import Reaching
-from .record import NodeRecord, Role
 from .trust import Trust
+from .values import dataclass, field
 from .view import Mapper, Profile
 
 
@@ -68,21 +66,12 @@ def belong(
 ) -> Belonging:
     """Everything of a member's life begins here. Raises RemoteProtocolError if the credential is good for nothing."""
     facts, identity, crypto, profile = means.facts, means.identity, means.crypto, means.profile
-    roles = means.trust.check(me, credential, now).roles
-    if not facts.computes:
-        roles &= ~Role.COMPUTE
-    record = NodeRecord(
-        facts.boot, facts.name, facts.addresses, int(roles), facts.cores, facts.memory_bytes, facts.disk_bytes,
-        facts.speed, facts.gpus, facts.software, facts.boot, credential,
-    )  # fmt: skip
+    roles = facts.roles(means.trust.check(me, credential, now).roles)
+    record, place = facts.record(roles, credential), facts.place(me, identity, roles)
     membership = Membership(
         means.settings, crypto, identity.seed, identity.cluster, means.trust, record, means.rng, now
     )
     neighbours = Neighbours(me, membership, means.trust, profile)
-    place = Place(
-        me, facts.name, identity.seed, identity.cluster, facts.boot, facts.cores, facts.memory_bytes, facts.speed,
-        bool(roles & Role.COMPUTE),
-    )  # fmt: skip
     jobs = Jobs(Desk(place, crypto, neighbours, profile, means.mappers, means.rng))
     neighbours.free_in_s = jobs.holding.bench.free_in_s
     rng = Random(repr(means.rng.getstate()))  # noqa: S311  # not for secrets; and the others draw what they drew

@@ -5,9 +5,9 @@ children would go to the node that looked free a moment ago (the herd of schedul
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 
 from .ids import NodeId
+from .values import dataclass, field
 
 
 @dataclass(slots=True)

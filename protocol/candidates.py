@@ -9,9 +9,9 @@ ReconnectTimeout).
 
 import math
 from collections.abc import Container
-from dataclasses import dataclass, field
 
 from .record import Address
+from .values import dataclass, field
 
 CANDIDATES_MAX = 256
 """Addresses that discovery may make us dial (membership.md 4.8)."""

@@ -26,6 +26,7 @@ from .roster import MEMBERS_MAX, Happening, Member, Roster, State
 from .signed import Kind, Signed, sign, verify
 from .suspicion import QUORUM, Cases, quorum
 from .swim import MESSAGE_HEAD_BYTES, PACKET_ROOM_BYTES, Alive, Dead, Leave, Left, News, Suspect, Suspicion, spell
+from .values import dataclass
 
 VERIFICATIONS_PER_S = 500
 """Signatures that one peer may make us verify (membership.md 4.8): 2 % of a core."""
@@ -55,7 +56,7 @@ class UncertifiedError(RemoteProtocolError):
     """A statement of somebody who is not, or no longer, a member."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class MemberChanged:
     """A member's state or record changed. `old` None: it is new. `new` None: it was forgotten. Both alive: it signed
     a new record."""
@@ -355,6 +356,6 @@ class Census:
 
 def _replace_record(member: Member, record: NodeRecord, signed: Signed) -> None:
     if record.addresses != member.record.addresses:
-        member.route, member.proven, member.bursts = 0, False, 0
+        member.route, member.proven, member.bursts, member.met = 0, False, 0, None
     member.record, member.signed, member.incarnation = record, signed, record.incarnation
     member.leave, member.unreachable = None, False

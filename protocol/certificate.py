@@ -17,7 +17,6 @@ admissions are for (see `trust`).
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -27,6 +26,7 @@ from .errors import LocalProtocolError, RemoteProtocolError
 from .ids import ClusterId, NodeId, cluster_id, node_text
 from .record import CREDENTIAL_BYTES_MAX, Role
 from .signed import BadSignatureError, Kind, Signed, sign, verify
+from .values import dataclass, field
 
 CHAIN_MAX = 3
 """Admin, invite, node: each further certificate would cost about 200 bytes of every record and handshake."""

@@ -5,7 +5,6 @@ was revoked, it is valid now, and the admission, if there is one, is for this ce
 was open. Whether the witness counts is left to `trust`.
 """
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from .certificate import (
@@ -25,6 +24,7 @@ from .crypto import Crypto
 from .ids import ClusterId, NodeId, cluster_id, node_text
 from .revocation import Revocations
 from .signed import BadSignatureError, Kind, Signed, verify
+from .values import dataclass
 
 T = TypeVar("T")
 

@@ -24,6 +24,7 @@ from typing import Annotated, Any, NewType, TypeVar, Union, get_args, get_origin
 import msgpack
 
 from .errors import RemoteProtocolError
+from .values import dataclass
 
 T = TypeVar("T")
 Read = Callable[[Any], Any]
@@ -37,7 +38,7 @@ class MalformedError(RemoteProtocolError):
     """Bytes that do not spell the value that should stand there."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Range:
     """Bounds of a number, both inclusive."""
 
@@ -45,7 +46,7 @@ class Range:
     high: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Length:
     """Bounds of the length of a text (in UTF-8 bytes), a byte string or a tuple, both inclusive."""
 

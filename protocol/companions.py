@@ -7,10 +7,10 @@ in, values out; FormatError for what cannot be understood. Keys and columns that
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .routing import KeyOf, key_of
 from .textfile import FormatError, check_name, check_text, listed, rows, shown
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

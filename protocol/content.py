@@ -12,10 +12,10 @@ list against the digest that it wants before it believes a chunk, and every chun
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U32, U63, Bytes32, Length, Text
+from .values import dataclass
 
 LISTING_BYTES_MAX = 512 * 1024
 """Digests in one message; half a bulk frame names 16 GiB of content."""

@@ -7,7 +7,8 @@ answerer's coordinate is never longer than the question with the asker's.
 """
 
 import math
-from dataclasses import dataclass
+
+from .values import dataclass
 
 DIMENSIONS = 8
 """Serf's figure: with two, clusters of a few sites converge worse (membership.md 2.2: 8 % against 0.7 %)."""

@@ -4,11 +4,11 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
 
 from .codec import U8, U16, U63, Length, Name, Range, Seconds, Text
+from .values import dataclass, field
 
 Bytes = Annotated[float, Range(0.0, 2.0**63)]
 """An expected amount of data: an estimate, hence no whole number."""

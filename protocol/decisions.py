@@ -1,10 +1,10 @@
 """Decisions: why this node has given its units to whom, for as long as somebody is likely to ask."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from .ids import JobId, NodeId
 from .jobstate import UnitKey
+from .values import dataclass
 from .view import Choice, Score
 
 DECISIONS_MAX = 2048

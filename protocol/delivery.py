@@ -16,10 +16,10 @@ now and then, however often it asks; and a little that a peer cannot use does no
 import heapq
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from .ids import JobId, NodeId
 from .ledger import Entry, SegmentId
+from .values import dataclass, field
 
 RESEND_S = 2.0
 """Several round trips on any network worth placing tasks on; doubled with each try."""

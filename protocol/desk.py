@@ -10,7 +10,6 @@ from what is known then (`jobs`).
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import groupby, islice
 from random import Random
 
@@ -26,6 +25,7 @@ from .job import Job, Pending
 from .jobstate import ABOUT_THE_JOB, ENDINGS, LADDER, PROVES, Attempt, AttemptKey, UnitKey, attempted_by
 from .ledger import STATEMENTS_MAX, Entry, FeedId, SegmentId, Statement, StatementKind, fitting
 from .neighbourhood import Neighbourhood, Place
+from .values import dataclass, field
 from .view import Mapper, Profile
 
 TOGETHER_MAX = 16

@@ -4,20 +4,27 @@
 regular check, or to a quick one after a broken session, is an accusation under our own name. A case that has run out
 without enough accusers is decided by a probe of our own. The dead are looked for now and then, and whoever of them
 answers is to hear what is said about it.
+
+Most deaths are those of processes, and their machines know. Where an address refuses a connection at which the member
+itself has answered before, nobody listens there any more: for a process that is stopped or busy its kernel accepts,
+and a machine that is cut off says nothing. That, and silence to another probe by us and by all whom we ask, is as
+good as a case that has run out.
 """
 
-from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
 from .awareness import Awareness
 from .census import Census
+from .effects import Dial
 from .ids import NodeId
 from .membership_settings import MembershipSettings
 from .newcomers import Newcomers
 from .probe import Answered, Finding, Prober, Purpose, RoundTrip, Tell, Unanswered
+from .record import Address
 from .roster import Member, Roster, State
 from .swim import Ack, IndirectAck, Nack, PingRequest
+from .values import dataclass
 
 RECONNECTS_MAX = 4
 """The dead that are looked for in one reconnect interval: each costs a burst and an attempt to dial."""
@@ -33,7 +40,7 @@ class Returned:
     node: NodeId
 
 
-Sign = Tell | RoundTrip | Returned
+Sign = Tell | RoundTrip | Returned | Dial
 
 
 class Detector:
@@ -107,11 +114,14 @@ class Detector:
         member = self._roster.next_to_probe()
         return [] if member is None else self._start(member, Purpose.CHECK, now)
 
-    def check_at_once(self, node: NodeId, now: float) -> list[Sign]:
-        """A session broke, or could not be opened."""
+    def check_at_once(self, node: NodeId, refused: tuple[Address, ...], now: float) -> list[Sign]:
+        """A session broke, or could not be opened since these addresses refused."""
         member = self._roster.members.get(node)
-        healthy = member is not None and member.state is State.ALIVE
-        return self._start(member, Purpose.QUICK, now) if member is not None and healthy else []
+        if member is None or not member.present:
+            return []
+        if member.met is not None and member.met in refused and not member.by_session:
+            return self._start(member, Purpose.REFUSED, now)
+        return self._start(member, Purpose.QUICK, now) if member.state is State.ALIVE else []
 
     def look_for_dead(self, now: float) -> list[Sign]:
         signs: list[Sign] = []
@@ -168,10 +178,15 @@ class Detector:
         known = self._roster.members.get(member.node) is member  # it may have been forgotten meanwhile
         if not known or not member.present or self._census.farewell is not None:
             return []
-        if purpose in (Purpose.CHECK, Purpose.VERDICT):
+        if purpose in (Purpose.CHECK, Purpose.VERDICT, Purpose.REFUSED):
             member.unreachable = True
-        if purpose is Purpose.CHECK or (purpose is Purpose.QUICK and not member.by_session):
-            self._census.accuse(member, now)  # one that can only dial out is to be found by another way first
-        if purpose is Purpose.VERDICT:
+        hasty = purpose is Purpose.QUICK and member.by_session  # it is to be found by another way first
+        if purpose in (Purpose.CHECK, Purpose.QUICK, Purpose.REFUSED) and not hasty:
+            self._census.accuse(member, now)
+        if purpose in (Purpose.VERDICT, Purpose.REFUSED):
             self._census.decide(member, answered=False, now=now)
-        return self._start(member, Purpose.CHECK, now) if purpose is Purpose.QUICK else []
+        if purpose is not Purpose.QUICK:
+            return []
+        # A process that is being ended loses its sessions one by one, and perhaps before it ceases to listen.
+        again = [Dial(member.record.addresses, member.node)] if member.met is not None else []
+        return [*again, *self._start(member, Purpose.CHECK, now)]

@@ -1,11 +1,10 @@
 """What the core asks of its shell: values that say what to do in the world, never calls."""
 
-from dataclasses import dataclass
-
 from .dag import Task
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef
 from .record import Address
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ times after the end and has not shown it: who has released a job says no more th
 """
 
 import math
-from dataclasses import dataclass, field
 
 from .comparing import wanted
 from .desk import Desk
@@ -22,6 +21,7 @@ from .job import Job
 from .jobmessages import FRAMES, SUMMARIES_MAX, JobsAnswer, JobsWanted, LedgerWanted, Summary
 from .ledger import Vector
 from .timers import Timers
+from .values import dataclass, field
 
 LISTED_MAX = 4096
 """Summaries of others' jobs that are remembered: as many as a node remembers jobs."""

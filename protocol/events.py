@@ -1,11 +1,10 @@
 """What the shell tells the core: things that happened in the world, as values."""
 
-from dataclasses import dataclass
-
 from .effects import Unit
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef
 from .record import Address
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,8 @@ class DialFailed:
     peer: NodeId | None
     reason: str
     """One line per address tried, for people."""
+    refused: tuple[Address, ...] = ()
+    """Those at which a machine answered that nobody listens: its kernel knows, whoever may be cut off or asleep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,14 @@ class LoadSampled:
     memory_percent: float
     lag_s: float
     """How late the event loop ran; a slow observer must not accuse others."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedMeasured:
+    """It is known how fast this machine's cores are; until then the node went by an earlier figure or by none."""
+
+    speed: float
+    """Relative to the reference core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +206,7 @@ Event = (
     | DatagramReceived
     | Discovered
     | LoadSampled
+    | SpeedMeasured
     | Measure
     | Fetched
     | FetchFailed
@@ -213,5 +223,5 @@ Event = (
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
     "FindJobs", "Knocked", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded",
-    "SessionClosed", "SessionOpened", "Submit", "Synced", "WatchJob",
+    "SessionClosed", "SessionOpened", "SpeedMeasured", "Submit", "Synced", "WatchJob",
 ]  # fmt: skip

@@ -1,9 +1,18 @@
 """Facts: what a node is and who it is, as its shell tells the core."""
 
-from dataclasses import dataclass
+from .ids import ClusterId, NodeId
+from .neighbourhood import Place
+from .record import Address, NodeRecord, Role
+from .values import dataclass
 
-from .ids import ClusterId
-from .record import Address
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a node is and which cluster it belongs, or was invited, to."""
+
+    seed: bytes
+    cluster: ClusterId
+    credential: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +30,20 @@ class Facts:
     gpus: int = 0
     computes: bool = True
 
+    def roles(self, granted: Role) -> Role:
+        """What it does of what its credential lets it do."""
+        return granted if self.computes else granted & ~Role.COMPUTE
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a node is and which cluster it belongs, or was invited, to."""
+    def record(self, roles: Role, credential: bytes) -> NodeRecord:
+        """What it says of itself to others."""
+        return NodeRecord(
+            self.boot, self.name, self.addresses, int(roles), self.cores, self.memory_bytes, self.disk_bytes,
+            self.speed, self.gpus, self.software, self.boot, credential,
+        )  # fmt: skip
 
-    seed: bytes
-    cluster: ClusterId
-    credential: bytes
+    def place(self, me: NodeId, identity: Identity, roles: Role) -> Place:
+        """What it knows of itself when it takes part in jobs."""
+        return Place(
+            me, self.name, identity.seed, identity.cluster, self.boot, self.cores, self.memory_bytes, self.speed,
+            bool(roles & Role.COMPUTE),
+        )  # fmt: skip

@@ -14,7 +14,6 @@ Whoever wanted what was given up decides what follows; nothing ever waits withou
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from .desk import Desk
@@ -27,6 +26,7 @@ from .jobstate import UnitKey
 from .ledger import Outcome, Statement
 from .strangers import Strangers
 from .timers import Timers, growing_s
+from .values import dataclass, field
 
 TRIES = 7
 PAUSE_S = 0.5

@@ -11,7 +11,6 @@ it saves takes 170 (reference: membership.md 4.4).
 import hashlib
 import struct
 from collections.abc import Container
-from dataclasses import dataclass
 from enum import IntEnum
 from hmac import compare_digest
 from typing import NoReturn
@@ -22,6 +21,7 @@ from .ids import ClusterId, cluster_id
 from .record import CREDENTIAL_BYTES_MAX
 from .refusals import BadHandshakeError, NotPnodeError, OtherClusterError, VersionError
 from .session import REASON_CHARACTERS_MAX
+from .values import dataclass
 
 MAGIC = b"PN"
 HEADER = struct.Struct(">2sBH")

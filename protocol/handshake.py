@@ -28,7 +28,6 @@ learn them from keys stolen later; and each has called `check` on the other's cr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from math import inf
 
@@ -64,6 +63,7 @@ from .refusals import (
     WrongPeerError,
 )
 from .session import REASON_CHARACTERS_MAX, Purpose, SessionKeys, readable
+from .values import dataclass
 
 OUR_VERSIONS = Versions(1, 1)
 

@@ -17,7 +17,7 @@ a replica reminds it of its own words (`replica`).
 """
 
 from .awaited import Awaited
-from .dag import Task
+from .dag import ProgramKind, Task
 from .desk import Desk
 from .effects import Cancel, Run, Unit
 from .events import RunEnded
@@ -28,14 +28,15 @@ from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, UnitKey, superseding
 from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Cause, Outcome, Statement, StatementKind
-from .routing import RoutingError, calls_for, check_outputs, takes_given
+from .routing import RoutingError, calls_for, misfit, takes_given
 from .workbench import Workbench
 
 SECOND_THOUGHTS_MAX = 3
 """Bids of about three candidates get nearly all there is to gain (scheduling.md 5.7); the next node must take it."""
 
-LONGER_S = 0.25
-"""A queue longer by less than this is not worth another round of hand-off."""
+LONGER_S, LONGER_SHARE = 0.25, 0.1
+"""A queue longer by less than this, or by less than this share of what it was believed to be, is not worth another
+round of hand-off: what is believed of hundreds of tasks changes by more as the first of them end."""
 
 NOTHING = FileRef("nothing", 0, digest_of(b""))
 """Stands for the output of what never ran."""
@@ -140,7 +141,7 @@ class Holding:
         if event.failure and event.ours:
             self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), event.failure)
             return
-        failure = event.failure or _misfit(job.task(key), event.outputs)
+        failure = event.failure or misfit(job.task(key), event.outputs)
         kind = StatementKind.FAILED if failure else StatementKind.FINISHED
         outcome = Outcome(
             event.seconds, event.exit_status, event.outputs, event.stdout, event.stderr,
@@ -238,7 +239,8 @@ class Holding:
         if believed_s == ANY_QUEUE or attempt.number > SECOND_THOUGHTS_MAX:
             return ""
         queue_s = self.bench.free_in_s(now)
-        if queue_s - believed_s <= max(LONGER_S, self._expected_s(job, job.task(key), attempt)):
+        expected_s = self._expected_s(job, job.task(key), attempt)
+        if queue_s - believed_s <= max(LONGER_S, LONGER_SHARE * believed_s, expected_s):
             return ""
         return f"its queue is {queue_s:.1f} s, not {believed_s:.1f} s"
 
@@ -362,8 +364,15 @@ class Holding:
     ) -> None:
         key = job.key(unit.task, unit.item)
         statement = Statement(kind, *key, unit.attempt, now, b"", text, outcome, waited_s, cause=cause)
-        tell = self.desk.note if kind in _UNHURRIED else self.desk.say
+        tell = self.desk.note if kind in _UNHURRIED or self._is_one_of_many(job, key, kind) else self.desk.say
         tell(job, statement, recipients)
+
+    def _is_one_of_many(self, job: Job, key: UnitKey, kind: StatementKind) -> bool:
+        """Whether it is the end of a command that no task waits for, and not of the last one here: a signature and
+        a message for each of hundreds of short ones would cost more than these do."""
+        task = job.task(key)
+        is_awaited = task.children or task.program.kind == ProgramKind.CALLS
+        return kind == StatementKind.FINISHED and not is_awaited and bool(job.held)
 
 
 _UNHURRIED = (StatementKind.ACCEPTED, StatementKind.STARTED)
@@ -377,17 +386,6 @@ def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:
     """All input files: the job's own, then those of each parent, in its output order."""
     names = ("", *job.spec.dag.parents[job.task(key).name])
     return tuple(file for name in names for file in held.files.get(name, ()))
-
-
-def _misfit(task: Task, outputs: tuple[FileRef, ...]) -> str:
-    """Why the outputs cannot go where the graph sends them; empty when they can, or when nobody waits for them."""
-    if not task.children and not task.final:
-        return ""
-    try:
-        check_outputs(task, outputs)
-    except RoutingError as error:
-        return str(error)
-    return ""
 
 
 def _lineage(held: Held) -> Digest:

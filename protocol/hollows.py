@@ -8,7 +8,8 @@ in the same segments, and finds the same forks, but for those inside a run.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

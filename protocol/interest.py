@@ -10,12 +10,12 @@ know it of others.
 """
 
 import math
-from dataclasses import dataclass
 from random import Random
 
 from .ids import NodeId
 from .roster import Member, Roster, State
 from .timers import Timers, growing_s
+from .values import dataclass
 
 FOLLOWED_MAX = 64
 """The least busy of so many is among the least busy 5 % of all in 96 of 100 cases (1 - 0.95 ** 64), and what each of

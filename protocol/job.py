@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from .dag import ProgramKind, Task
 from .effects import Unit
@@ -15,6 +14,7 @@ from .mentions import Mentions
 from .shape import Shape
 from .signed import Signed
 from .stock import Stock
+from .values import dataclass, field
 from .view import Planned
 
 

@@ -9,13 +9,13 @@ What is left of segments that say nothing any more (`hollows`) travels with the 
 that there were as many.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U8, U16, U32, Bytes8, Bytes16, Bytes32, Length, Name, Seconds
 from .ledger import FEEDS_MAX
 from .record import CREDENTIAL_BYTES_MAX
 from .signed import Signed
+from .values import dataclass
 
 SUMMARIES_MAX = 1000
 """Jobs in one answer: the newest."""

@@ -1,10 +1,10 @@
 """Job specifications: everything about a job that is fixed when it is submitted."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U63, Bytes16, Bytes32, Length, Name, Range, Seconds
 from .dag import TASKS_MAX, Dag, is_base_name
+from .values import dataclass
 
 ITEMS_MAX = 10_000
 FILES_MAX = 65_536

@@ -17,7 +17,6 @@ somebody shows the credentials of all.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
@@ -29,6 +28,7 @@ from .frames import Frames
 from .ids import NodeId
 from .record import CREDENTIAL_BYTES_MAX, Address
 from .trust import CannotVouchError, Trust
+from .values import dataclass
 
 PATH_MAX = 4096
 """Whoever admits shows the newcomer everybody's credentials: the size of the member table."""

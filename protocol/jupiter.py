@@ -25,11 +25,11 @@ The parser raises FormatError for everything else, and nothing but FormatError.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from .dag import TASKS_MAX, CycleError, Dag, Program, Task, topological
 from .jobspec import FILES_MAX
 from .textfile import FormatError, check_name, listed, rows, shown
+from .values import dataclass
 
 SINKS = ("home", "scheduler")
 

@@ -1,9 +1,8 @@
 """Legacy: what an earlier run of a node has left to this one."""
 
-from dataclasses import dataclass, field
-
 from .jobmessages import Hollow
 from .signed import Signed
+from .values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ path runs out or is revoked later, and is an orphan until another member vouches
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import inf
 
 from .certificate import TrustError
 from .claim import Claim
 from .ids import NodeId
 from .revocation import Revocations
+from .values import dataclass
 
 MEMBERS_MAX = 4096
 """As for the table of members (reference: membership.md 4.8)."""

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from .codec import encode
 from .coordinate import unpack_coordinate
 from .ids import NodeId
 from .swim import FIGURE_BODY_BYTES_MAX, LINKS_MAX, SHORT_BYTES, LinkCell, LinkRow
+from .values import dataclass
 from .view import LinkFigure
 
 LINKS_PERIOD_S = 5.0

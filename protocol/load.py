@@ -4,10 +4,9 @@ Placement goes by when a core is free, and counts that down by itself. So a node
 goes wrong, when other units wait or run, or when what it said was said long ago.
 """
 
-from dataclasses import dataclass
-
 from .ids import NodeId
 from .swim import SHORT_BYTES, LoadDelta
+from .values import dataclass
 
 LOAD_PERIOD_S = 1.0
 """Placement needs figures a second or two old (membership.md 3.3); fresher ones would only cost more."""

@@ -23,7 +23,7 @@ from .census import Census, MemberChanged, Vouch
 from .chores import Chore, Chores
 from .crypto import Crypto
 from .detector import Detector, Returned, Sign
-from .effects import Effect
+from .effects import Dial, Effect
 from .errors import RemoteProtocolError
 from .figures import Figures
 from .ids import ClusterId, NodeId
@@ -34,7 +34,7 @@ from .membership_settings import MembershipSettings
 from .piggyback import Piggyback, frame
 from .probe import Located, RoundTrip, Tell
 from .push_pull import AntiEntropy
-from .record import NodeRecord
+from .record import Address, NodeRecord
 from .roster import Member, Roster, State
 from .signed import Signed
 from .swim import (
@@ -154,7 +154,7 @@ class Membership:
         return self._figures.load_of(node)
 
     def follows(self, node: NodeId) -> bool:
-        """Whether this node wants to know how busy a member is: up to 65 members that is so of everybody."""
+        """Whether it wants to know how busy a member is: up to 65 members that is so of everybody."""
         return self._interest.is_everybody or node in self._interest
 
     # ---- what comes from outside
@@ -210,10 +210,10 @@ class Membership:
             self._heard_of(member, now)
         return self._flush(now)
 
-    def session_lost(self, peer: NodeId, now: float) -> list[Output]:
-        """A session broke, or could not be opened: look at once, and accuse if there is no quick answer."""
+    def session_lost(self, peer: NodeId, now: float, refused: tuple[Address, ...] = ()) -> list[Output]:
+        """A session broke, or could not be opened; `refused` says where nobody listens. Look at once."""
         self._anti_entropy.abandon(peer)
-        self._follow(self._detector.check_at_once(peer, now), now)
+        self._follow(self._detector.check_at_once(peer, refused, now), now)
         return self._flush(now)
 
     def learn(self, signed_record: Signed, now: float) -> list[Output]:
@@ -245,7 +245,7 @@ class Membership:
         return self._flush(now)
 
     def update_record(self, record: NodeRecord, now: float) -> list[Output]:
-        """Say this of ourselves from now on (`dataclasses.replace` of `record`); its incarnation rises by itself."""
+        """Say this of ourselves from now on (`replace` the present `record`); its incarnation rises by itself."""
         self._census.renew(record)
         return self._flush(now)
 
@@ -264,13 +264,11 @@ class Membership:
         return self._flush(now)
 
     def wants_links(self, now: float) -> bool:
-        """Whether it is worth the trouble to put a row together for `set_links`: they go out every five seconds at
-        first, then every minute."""
+        """Whether to put a row together for `set_links`: they go out every five seconds, later every minute."""
         return self._figures.wants_links(now)
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> list[Output]:
-        """What this node measured of the ways towards itself, the most certain first; goes out at a `tick`, if it has
-        changed."""
+        """What this node measured of the ways towards itself, the surest first; goes out at a `tick`, if new."""
         self._figures.set_links(figures, now)
         return self._flush(now)
 
@@ -376,6 +374,8 @@ class Membership:
                     self._figures.measured(sign.peer, sign.rtt_s, now)
                 case Returned():
                     self._push_pull(sign.node, now)
+                case Dial():
+                    self._output.append(sign)
                 case _:
                     assert_never(sign)
 

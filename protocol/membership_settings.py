@@ -17,9 +17,8 @@ minutes. The table is of a cluster that stands: in the minutes after joining mor
 three pings, for some 80 bytes/s more. Figures of load come on top as far as they are news: see `figures`.
 """
 
-from dataclasses import dataclass
-
 from .errors import LocalProtocolError
+from .values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

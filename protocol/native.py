@@ -22,12 +22,12 @@ task that no other feeds gets the job's input, and a parent that has finished se
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from .dag import RETRIES_LOST, TASKS_MAX, Dag, DagError, Program, ProgramKind, Task
 from .jobspec import FILES_MAX
 from .jupiter import SINKS
 from .textfile import FormatError, check_name, check_text, listed, shown
+from .values import dataclass
 
 ARGUMENTS_MAX = 256
 ARGUMENT_BYTES_MAX = 4096

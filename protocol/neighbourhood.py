@@ -1,13 +1,13 @@
 """The neighbourhood: what the jobs of a node need to know about the other nodes, and about the place they are at."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from .dag import Task
 from .ids import ClusterId, NodeId
 from .job import Job
 from .trust import Shown
+from .values import dataclass
 from .view import View
 
 

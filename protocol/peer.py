@@ -13,7 +13,6 @@ part in jobs (`jobs`).
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from random import Random
 from typing import cast
 
@@ -36,6 +35,7 @@ from .events import (
     Received,
     SessionClosed,
     SessionOpened,
+    SpeedMeasured,
     Submit,
     WatchJob,
 )
@@ -60,11 +60,11 @@ from .roster import State
 from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
+from .values import replace
 from .view import Mapper, Profile
 
 UPKEEP_S = 3600.0
 """How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every second anyway."""
-
 
 __all__ = ["Facts", "Identity", "Peer"]
 
@@ -187,6 +187,8 @@ class Peer:
                 return self._outputs(self._member.membership.measure_all(now), now)
             case LoadSampled():
                 return self._sampled(event, now)
+            case SpeedMeasured():
+                return self._measured(event.speed, now)
             case FindJobs() if self._member is not None:
                 return self._member.busy().find(event, tuple(sorted(self._member.membership.alive())), now)
             case Leave() if self._member is not None:
@@ -230,13 +232,15 @@ class Peer:
         self._joining.session_closed(event.peer)
         if self._member is None or event.orderly:
             return []
-        return self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        lost = self._member.membership.members.get(event.peer)
+        again = [Dial(lost.record.addresses, event.peer)] if lost is not None and lost.present and lost.met else []
+        return again + self._outputs(self._member.membership.session_lost(event.peer, now), now)
 
     def _dial_failed(self, event: DialFailed, now: float) -> list[Effect]:
         effects = self._joined(self._joining.dial_failed(event.addresses, event.reason), now)
         if self._member is None or event.peer is None:
             return effects
-        effects += self._outputs(self._member.membership.session_lost(event.peer, now), now)
+        effects += self._outputs(self._member.membership.session_lost(event.peer, now, event.refused), now)
         return effects + self._member.busy().unreachable(event.peer, event.reason, now)
 
     def _discovered(self, event: Discovered, now: float) -> list[Effect]:
@@ -299,10 +303,16 @@ class Peer:
         if self._sample is not None:  # whoever is met first shall know how busy we are
             self._tell_load(member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S
-        effects: list[Effect] = [Notify("joining", b""), Notify("members", b"")]
-        effects += member.jobs.restore(self._left, now)
-        self._left = Legacy()
-        return effects
+        left, self._left = self._left, Legacy()
+        return [Notify("joining", b""), Notify("members", b""), *member.jobs.restore(left, now)]
+
+    def _measured(self, speed: float, now: float) -> list[Effect]:
+        self.facts = replace(self.facts, speed=speed)
+        if self._member is None:
+            return []
+        desk, membership = self._member.jobs.desk, self._member.membership
+        desk.place = replace(desk.place, speed=speed)
+        return self._outputs(membership.update_record(replace(membership.record, speed=speed), now), now)
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event

@@ -23,7 +23,7 @@ from .ledger import ANY_QUEUE, Cause, Statement, StatementKind
 from .progress import JobProgress
 from .routing import RoutingError, outputs_for
 from .timers import Timers, growing_s
-from .view import Mapper, Parent, Question, View
+from .view import Mapper, Moment, Parent, Question, View
 from .workbench import left_s
 
 HANDOFF_S = 3.0
@@ -55,6 +55,8 @@ class Placing:
         self.desk = desk
         self._timers: Timers[tuple[JobId, UnitKey]] = Timers()
         """When an answer is overdue, or when to look again for somebody."""
+        self._moments: dict[tuple[JobId, int], Moment] | None = None
+        """By job and item, while units are placed one after another."""
 
     @property
     def deadline(self) -> float:
@@ -108,6 +110,11 @@ class Placing:
         self._leave(job, key)
 
     def tick(self, now: float) -> None:
+        self._moments = {}
+        self._do_due(now)
+        self._moments = None
+
+    def _do_due(self, now: float) -> None:
         for job_id, key in self._timers.due(now, TURN_MAX):
             job = self.desk.jobs[job_id]
             handoff, waited = job.handoffs.pop(key, None), job.unplaced.get(key, Unplaced())
@@ -163,6 +170,8 @@ class Placing:
             Statement(StatementKind.ASSIGNED, *key, number, now, node, why, None, queue_s, run_s, cause),
             self._concerned(job, key, node),
         )
+        if self._moments is not None:
+            self._moments[(job.id, key[1])].known.pop(task.name, None)
         self._show_parents(job, key, node)
 
     def _may_begin(self, job: Job, key: UnitKey) -> bool:
@@ -255,10 +264,12 @@ class Placing:
         parents = self._parents_of(job, key, view, now)
         excluded = frozenset(job.excluded.get(key, ()))
         mine = self.desk.bindings.totals(self.desk.near.load_known_since)
-        progress = JobProgress(job, key[1], view, self.desk.is_gone, now)
+        moments = {} if self._moments is None else self._moments
+        moment = moments.setdefault((job.id, key[1]), Moment())
+        progress = JobProgress(job, key[1], view, self.desk.is_gone, now, moment)
         age_s = max(0.0, now - job.spec.created_s)
         return Question(
-            job.spec.dag, job.task(key).name, parents, excluded, mine, progress, job.ranks, job.plan, age_s
+            job.spec.dag, job.task(key).name, parents, excluded, mine, progress, job.ranks, job.plan, age_s, moment
         )
 
     def _parents_of(self, job: Job, key: UnitKey, view: View, now: float) -> tuple[Parent, ...]:

@@ -11,12 +11,12 @@ no more than in a burst. What follows silence depends on what the probe is for:
   interval is accused;
 - a *verdict* is the same for a member whose suspicion has run out without enough evidence: it decides;
 - a *quick* one follows a broken session; silence is an accusation at once;
+- one where the member's machine has *refused* a connection asks k others at once, and also decides;
 - a *measurement* only wants the distance of a member that is new;
 - a *reconnection* looks for somebody dead, over both ways at once;
 - *help* is a probe on somebody else's behalf, who hears how it went.
 """
 
-from dataclasses import dataclass, field
 from enum import IntEnum, auto
 from random import Random
 
@@ -27,6 +27,7 @@ from .record import Address
 from .roster import Member, Roster
 from .swim import PINGS, Ack, IndirectAck, Nack, Ping, PingRequest
 from .timers import Timers
+from .values import dataclass, field
 
 NONCE_BITS = 32
 """Of a probe. Answers are authenticated, so a nonce need only be another than that of any probe in progress, and of
@@ -66,6 +67,7 @@ class Purpose(IntEnum):
     MEASURE = auto()
     RECONNECT = auto()
     HELP = auto()
+    REFUSED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ class Prober:
         if (member.node, purpose) in self._running:
             return []
         single = purpose is Purpose.CHECK and not self._takes_burst(member)
-        timeout_s = self._settings.quick_timeout_s if purpose is Purpose.QUICK else self._settings.probe_timeout_s
+        quick = purpose in (Purpose.QUICK, Purpose.REFUSED)
+        timeout_s = self._settings.quick_timeout_s if quick else self._settings.probe_timeout_s
         probe = self._begin(member, purpose, now, SECOND_WAVE_SHARE * timeout_s if single else timeout_s)
         if single:
             probe.sent, probe.measures = 1, False
@@ -176,6 +179,10 @@ class Prober:
         findings = self._pings(probe, 0, probe.sent)
         if purpose is Purpose.RECONNECT:
             findings.append(Tell(member.node, Ping(probe.nonce, 0), None))
+        if purpose is Purpose.REFUSED:
+            findings += self._ask_helpers(probe)
+            if probe.asked:  # who have their own time for an answer, and then tell us
+                self._timers.set(probe.nonce, now + self._settings.probe_timeout_s + timeout_s)
         return findings
 
     def help(self, requester: Member, request: PingRequest, target: Member, now: float) -> list[Finding]:
@@ -255,6 +262,8 @@ class Prober:
         member = probe.member
         if not member.proven:  # the first answer in came by the best way
             member.route, member.proven = probe.route + ack.index, True
+            if not member.by_session:  # of one that can only dial out the address says nothing
+                member.met = member.address
         probe.acked.append(ack.index)
         probe.place = ack.place or probe.place
         if not probe.measures:
@@ -289,18 +298,18 @@ class Prober:
             return [Tell(probe.requester.node, Nack(probe.requested), probe.requester.address)]
         return [Unanswered(probe.member, probe.purpose)]
 
-    def _ask_others(self, probe: _Probe, now: float) -> list[Finding]:
+    def _ask_helpers(self, probe: _Probe) -> list[Finding]:
         helpers = self._roster.pick(self._settings.indirect_probes, avoid=probe.member.node)
         probe.asked = [helper.node for helper in helpers]
+        request = PingRequest(probe.nonce, probe.member.node)
+        return [Tell(helper.node, request, helper.address) for helper in helpers]
+
+    def _ask_others(self, probe: _Probe, now: float) -> list[Finding]:
         interval_s = self._settings.probe_interval_s
         if probe.purpose is Purpose.CHECK:
             interval_s = self._awareness.scale(interval_s)
         self._timers.set(probe.nonce, now + interval_s - self._settings.probe_timeout_s)
-        request = PingRequest(probe.nonce, probe.member.node)
-        return [
-            *(Tell(helper.node, request, helper.address) for helper in helpers),
-            Tell(probe.member.node, Ping(probe.nonce, 0), None),
-        ]
+        return [*self._ask_helpers(probe), Tell(probe.member.node, Ping(probe.nonce, 0), None)]
 
     def _end(self, probe: _Probe) -> list[Finding]:
         del self._probes[probe.nonce]

@@ -17,7 +17,7 @@ from .ids import NodeId
 from .job import Job
 from .jobstate import LADDER, Attempt, UnitKey
 from .ledger import ANY_QUEUE
-from .view import Phase, Progress, View
+from .view import Moment, Phase, Progress, View
 from .workbench import left_s
 
 _BOUND = ("assigned", "accepted")
@@ -26,9 +26,12 @@ _BOUND = ("assigned", "accepted")
 class JobProgress(Mapping[str, Progress]):
     """The tasks that have a node, by name, in the order of the DAG file. True at one moment: not to be kept."""
 
-    __slots__ = ("_gone", "_is_gone", "_item", "_job", "_now", "_queues", "_view")
+    __slots__ = ("_gone", "_is_gone", "_item", "_job", "_memory", "_now", "_queues", "_view")
 
-    def __init__(self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float) -> None:
+    def __init__(
+        self, job: Job, item: int, view: View, is_gone: Callable[[NodeId], bool], now: float, moment: Moment
+    ) -> None:
+        """What was looked at before at the same moment is taken from there."""
         self._job = job
         self._item = item
         self._view = view
@@ -36,12 +39,18 @@ class JobProgress(Mapping[str, Progress]):
         self._now = now
         self._queues: dict[NodeId, float] | None = None
         self._gone: dict[NodeId, bool] = {}
+        self._memory = moment.known
 
     def get(self, name: str, default: Progress | None = None) -> Progress | None:  # type: ignore[override]
         """As any mapping's, but a mapper asks for hundreds of tasks that have no node: errors would take too long."""
-        task = self._job.state.index.get(name)
-        attempt = None if task is None else self._attempt(task)
-        return default if task is None or attempt is None else self._progress(task, attempt)
+        memory = self._memory
+        if name in memory:
+            found = memory[name]
+        else:
+            task = self._job.state.index.get(name)
+            attempt = None if task is None else self._attempt(task)
+            found = memory[name] = None if task is None or attempt is None else self._progress(task, attempt)
+        return default if found is None else found
 
     def __getitem__(self, name: str) -> Progress:
         task = self._job.state.index[name]

@@ -16,7 +16,6 @@ has accused this node, who did not reach it then.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 
@@ -30,6 +29,7 @@ from .membership import Membership, Output
 from .record import RELAYS_MAX, NodeRecord
 from .roster import MEMBERS_MAX, State
 from .swim import SHORT_BYTES, Node
+from .values import dataclass, replace
 
 ASKED_MAX = 3
 """Members asked at a time: one that is wrong, or lies, is outvoted."""

@@ -1,7 +1,6 @@
 """Receipts: what a submitter is told about who guards its job, when all have said so or it has waited long enough."""
 
 import math
-from dataclasses import dataclass
 
 from .codec import encode
 from .desk import Desk
@@ -10,6 +9,7 @@ from .guarding import needs
 from .ids import JobId
 from .job import Job
 from .jobmessages import Receipt
+from .values import dataclass
 
 RECEIPT_S = 10.0
 """A guardian may have to be dialled, or found dead."""

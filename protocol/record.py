@@ -1,10 +1,10 @@
 """Node records: the slow facts about a node, signed by the node itself."""
 
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Annotated
 
 from .codec import U8, U16, U32, U63, Bytes8, Length, Name, Range
+from .values import dataclass
 
 ADDRESSES_MAX = 8
 """More interfaces than this on one host are virtual bridges; the record must fit one datagram."""

@@ -17,13 +17,13 @@ new key.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated
 
 from .certificate import Certificate, Instant
 from .codec import Bytes32, Length
 from .errors import LocalProtocolError, RemoteProtocolError
 from .signed import Signed
+from .values import dataclass
 
 REVOKED_MAX = 1024
 """Keys on one list: 42 KiB, which fits a control frame. A quota for each author, so that a stolen admin key cannot

@@ -13,7 +13,6 @@ our own probe is answered at its end (*cleared*). The dead are looked for now an
 anybody saying so. After a day the dead and the left are forgotten.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
@@ -22,6 +21,7 @@ from .ids import NodeId
 from .record import Address, NodeRecord
 from .signed import Signed
 from .swim import SHORT_BYTES
+from .values import dataclass
 
 DIRECT_MAX = 64
 """Up to so many members, this node included, every pair is measured by both; in a larger cluster nodes show each
@@ -96,6 +96,8 @@ class Member:
     """Which of the addresses to use."""
     proven: bool = False
     """Whether a datagram to that address has been answered."""
+    met: Address | None = None
+    """Where a datagram was last answered, however long ago."""
     bursts: int = 0
     """How often its round trip has been measured."""
     checks: int = 0

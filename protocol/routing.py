@@ -193,3 +193,14 @@ def _names(files: Sequence[FileRef]) -> str:
     shown = [file.name for file in files[:NAMES_SHOWN_MAX]]
     more = len(files) - len(shown)
     return ", ".join([*shown, f"and {more} more"] if more else shown)
+
+
+def misfit(task: Task, outputs: tuple[FileRef, ...]) -> str:
+    """Why the outputs cannot go where the graph sends them; empty when they can, or when nobody waits for them."""
+    if not task.children and not task.final:
+        return ""
+    try:
+        check_outputs(task, outputs)
+    except RoutingError as error:
+        return str(error)
+    return ""

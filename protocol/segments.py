@@ -1,7 +1,6 @@
 """Segments: what an author has said of a job at one time, under one signature, and as a link of its feed (`feed`)."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U32, Bytes16, Bytes32, Length, decode
@@ -9,6 +8,7 @@ from .crypto import Crypto
 from .ids import ClusterId, NodeId
 from .signed import Kind, Signed, verify
 from .statements import Statement
+from .values import dataclass
 
 STATEMENTS_MAX = 1024
 """In one segment: a batch that still verifies and decodes within a few milliseconds."""

@@ -23,12 +23,12 @@ side can make us hold is one frame and the pieces of one message.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from nacl import bindings, exceptions
 
 from .errors import LocalProtocolError, RemoteProtocolError
+from .values import dataclass
 
 REKEY_BYTES = 2**30
 REKEY_PERIOD_S = 600.0

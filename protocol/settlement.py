@@ -11,12 +11,12 @@ the job was concluded with stays.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from .attempts import Attempt, UnitKey, UnitState, outputs_mark
 from .codec import encode
 from .ids import NodeId
 from .ledger import Statement
+from .values import dataclass
 
 SETTLE_ITEMS_MIN = 256
 """Of a job that settles any. A smaller one of a dozen tasks has some 10 MB of statements at most, which is less than

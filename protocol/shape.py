@@ -4,10 +4,9 @@ A unit is named by the index of its task and its item (`jobstate.UnitKey`); a sh
 which parent controls whom, as tables over these indexes, so that nothing that happens per unit has to look up names.
 """
 
-from dataclasses import dataclass
-
 from .controller import controllers_of
 from .dag import Dag
+from .values import dataclass
 
 Indexes = tuple[int, ...]
 

@@ -4,7 +4,6 @@ The signature covers the kind, the cluster and the body bytes exactly as receive
 it is verified, since many msgpack spellings decode to the same value.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from .codec import Bytes32, Bytes64, Length, encode
 from .crypto import Crypto
 from .errors import RemoteProtocolError
 from .ids import ClusterId
+from .values import dataclass
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """The largest is the specification of a job with tens of thousands of tasks."""

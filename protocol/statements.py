@@ -4,13 +4,13 @@ Who says it is the author of the segment that a statement is in (`ledger`), and 
 all of them together (`jobstate`).
 """
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Annotated
 
 from .codec import U8, U16, U32, Bytes8, Bytes32, Length, Range, Seconds, Text
 from .dag import TASKS_MAX
 from .jobspec import FILES_MAX, FileRef
+from .values import dataclass, replace
 
 STDERR_TAIL_MAX = 2000
 """Characters of stderr that travel in the ledger; the whole text stays in the store of the node that ran it."""

@@ -8,7 +8,6 @@ session; a Compare finds out whether there is any need of it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U8, U16, U32, U63, Length, Range, decode, pack
@@ -16,6 +15,7 @@ from .coordinate import COORDINATE_BYTES
 from .frames import Frames
 from .ids import NodeId
 from .signed import Signed
+from .values import dataclass
 
 PACKET_BYTES_MAX = 1300
 """With 46 bytes of seal, 8 of UDP and 40 of IPv6 this stays under 1,400: the MTU of most tunnels (membership.md

@@ -9,12 +9,12 @@ A call holds its place from the first to the last. Whoever carries it keeps at m
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from .codec import U8, Bytes16, Bytes32, Length
 from .frames import Frames
 from .ids import NodeId
+from .values import dataclass
 
 SUMMON_S = 4.0
 """For the one who was called to come: it dials us, and a caller dials for 5 s at most."""

@@ -18,7 +18,6 @@ import base64
 import hashlib
 import ipaddress
 import re
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Annotated
@@ -44,6 +43,7 @@ from .errors import RemoteProtocolError
 from .ids import ClusterId, cluster_id
 from .record import ADDRESSES_MAX, Address, Role
 from .signed import Signed
+from .values import dataclass, field, replace
 
 FORMAT = 1
 """The number in `pnode1-`; it changes when older versions could no longer read the body."""

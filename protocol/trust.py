@@ -31,7 +31,6 @@ original date, because it knows, and from then on gives strangers that path. So 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from .certificate import (
     Admission,
@@ -50,6 +49,7 @@ from .lineage import Lineage, TableFullError
 from .record import Role
 from .revocation import Revocation, Revocations
 from .signed import BadSignatureError, Kind, Signed, sign, verify
+from .values import dataclass
 
 Shown = tuple[NodeId, bytes]
 """A node and the credential that it shows, encoded."""

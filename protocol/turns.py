@@ -14,10 +14,10 @@ So however wrong the estimates are, no core idles for longer than they said, and
 import math
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .effects import Unit
 from .hold import Held, Ready, first_to_start
+from .values import dataclass
 
 READY_MAX = 64
 """Ready units that are looked at for one that fits: a gap that so many do not fit is left as it is."""

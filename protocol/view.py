@@ -1,13 +1,13 @@
 """What a mapper sees: a node's beliefs about its peers and the links between them, frozen at one moment."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from random import Random
 from typing import Protocol, runtime_checkable
 
 from .dag import Dag
 from .ids import NodeId
+from .values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,17 @@ class Planned:
     finish_s: float
 
 
+@dataclass(slots=True)
+class Moment:
+    """What questions about one job and item have in common that are asked one after another at one instant, while
+    nothing changes but what is placed in answer to them."""
+
+    known: dict[str, Progress | None] = field(default_factory=dict)
+    """Tasks that were looked at; None has no node."""
+    imagined: object = None
+    """What the mapper has worked out for the last question and can go on from; nobody else's business."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Where should this task run?"""
@@ -121,6 +132,8 @@ class Question:
     """The origin's plan, which travels with the job as a hint; empty when there is none."""
     plan_age_s: float = 0.0
     """Seconds since the plan was made: a planned start is due in `start_s - plan_age_s`."""
+    moment: Moment | None = field(default=None, compare=False, repr=False)
+    """None when other questions are not known to be about the same moment."""
 
 
 @dataclass(frozen=True, slots=True)

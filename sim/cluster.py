@@ -1,7 +1,6 @@
 """A simulated cluster: real Peer cores with their certificates on one engine and one network."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.mappers.catalogue import KNOWN
@@ -21,6 +20,7 @@ from pnode.protocol.planning import planned
 from pnode.protocol.record import Address, NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
+from pnode.protocol.values import dataclass, field, replace
 
 from .crypto import SimulatedCrypto
 from .disk import Disk
@@ -61,6 +61,9 @@ class Cluster:
     def host_of(self, node: NodeId) -> Host | None:
         host = self._by_node.get(node)
         return host if host is not None and host.up else None
+
+    def machine_at(self, address: Address) -> Host | None:
+        return self._by_address.get(address)
 
     def name_of(self, node: NodeId) -> str:
         return self._by_node[node].peer.facts.name

@@ -3,11 +3,9 @@
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Protocol
 
-from pnode.protocol.effects import (
+from pnode.protocol.effects import (  # fmt: skip
     Cancel,
     Dial,
     Disconnect,
@@ -32,12 +30,14 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass, field, replace
 
 from .disk import Disk
 from .engine import NANOSECONDS, Engine
 from .meetings import Meetings
 from .network import Network
 from .sessions import KEEPALIVE_S, Pipe, Sessions
+from .surroundings import Neighbourhood, Observer
 from .window import Windows
 from .workshop import Course, RunModel, Workshop, outputs_of, written_by
 
@@ -56,26 +56,6 @@ SEAL_BYTES = 46
 """What sealing adds to a datagram."""
 
 
-class Neighbourhood(Protocol):
-    """What a host needs to know of the others."""
-
-    def host_at(self, address: Address) -> "Host | None":
-        """Whoever listens there and is up."""
-
-    def host_of(self, node: NodeId) -> "Host | None":
-        """The host of a node, if it is up."""
-
-
-class Observer(Protocol):
-    """Somebody who looks over the shoulder of a host."""
-
-    def before(self, host: "Host", event: Event | None) -> None:
-        """The peer is about to be told this, or with None that its deadline has come."""
-
-    def after(self, host: "Host", effects: list[Effect]) -> None:
-        """This is what it wants done."""
-
-
 @dataclass(slots=True)
 class Host:
     """One machine with its disk, its cores and its Peer."""
@@ -88,6 +68,8 @@ class Host:
     run_model: RunModel
     peer: Peer
     up: bool = True
+    has_power: bool = True
+    """Whether the machine is on, with the node's process or without it."""
     clock_offset_s: float = 0.0
     """How far this host's clock is ahead of the engine's, but for its drift."""
     drift: float = 0.0
@@ -278,7 +260,7 @@ class Host:
 
     def begin(self, seeds: tuple[Address, ...], remembered: tuple[tuple[NodeId, bytes], ...] = ()) -> None:
         """Switch the node on, with the credentials of the members that it remembers."""
-        self.up = True
+        self.up = self.has_power = True
         self.perform(self.peer.start(seeds, self.now, remembered))
         self._settle(self.now)
         if self.is_sampling:
@@ -295,6 +277,7 @@ class Host:
         goes silently: then only when nobody answers. `torn` says how much of the last writes survives,
         `keep_writes` that all do."""
         self.up = False
+        self.has_power = not silently
         self._life += 1
         self.lost_power = not keep_writes
         if keep_writes:

@@ -5,7 +5,6 @@ with it; that one dials the relay; then the two shake hands through it, and the 
 that cannot reach one of the two any more hangs up on both.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pnode.protocol.effects import Dial, Knock, Meet
@@ -14,6 +13,7 @@ from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId
 from pnode.protocol.reaching import FRAMES, Summon
 from pnode.protocol.switchboard import SUMMON_S, TICKET_BYTES, CallRefusedError, Carried, Switchboard
+from pnode.protocol.values import dataclass, field
 
 from .workshop import DIAL_TIMEOUT_S
 

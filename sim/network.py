@@ -8,9 +8,10 @@ can open a session with it, and no datagram comes in, but what it has opened its
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import log
 from random import Random
+
+from pnode.protocol.values import dataclass
 
 from .engine import NANOSECONDS, Engine
 

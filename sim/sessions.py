@@ -10,13 +10,14 @@ until it notices, or until whoever is back answers that it knows of no such sess
 nobody can dial may go through a relay (`meetings`), which passes its frames on.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pnode.protocol.effects import Dial, Disconnect
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import DialFailed, Received, SessionClosed, SessionOpened
 from pnode.protocol.ids import NodeId
+from pnode.protocol.record import Address
+from pnode.protocol.values import dataclass, field
 
 from .workshop import DIAL_TIMEOUT_S
 
@@ -75,7 +76,7 @@ class Sessions:
             host.meetings.call(dial, relays)
             return
         if target is None or target is host or (dial.peer is not None and target.id != dial.peer):
-            failed = DialFailed(dial.addresses, dial.peer, "nobody answers")
+            failed = DialFailed(dial.addresses, dial.peer, "nobody answers", self._refused(dial))
             host.later(self.refused_s, self._undelivered, dial.peer, failed)
             return
         network, ways = host.network, ((host.number, target.number), (target.number, host.number))
@@ -86,6 +87,11 @@ class Sessions:
             host.later(DIAL_TIMEOUT_S, self._undelivered, target.id, failed)
             return
         host.later(handshake_s, self._meet, target, dial)
+
+    def _refused(self, dial: Dial) -> tuple[Address, ...]:
+        """Where a machine that can be reached says that no process listens."""
+        machines = [(address, self.host.others.machine_at(address)) for address in dial.addresses]
+        return tuple([address for address, it in machines if it and it.has_power and not it.up and self._joined(it)])
 
     def _joined(self, other: "Host") -> bool:
         """Whether both directions are open."""
@@ -99,7 +105,8 @@ class Sessions:
             self._empty_outbox(target.id)
             return
         if not self._may_meet(target, middle):
-            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused"))
+            refused = self._refused(dial)
+            self._undelivered(target.id, DialFailed(dial.addresses, dial.peer, "connection refused", refused))
             return
         try:
             target.peer.trust.check(host.id, host.peer.joining.credential, target.now)

@@ -1,7 +1,6 @@
 """The workshop of a simulated host: the content that it stores, and the units that it runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +10,7 @@ from pnode.protocol.events import Fetched, FetchFailed, RunEnded
 from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.statements import CONTENT_BYTES_MAX, CONTENTS_MAX
+from pnode.protocol.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from .host import Host

@@ -47,6 +47,9 @@ AWAITED: dict[str, str] = {}
 SHELLS = ("node", "sim")
 """Only these may log: a machine never does, its driver logs what went in and what came out."""
 
+DATACLASSES = ("protocol/values.py",)
+"""What takes them from the standard library; all others take them from there."""
+
 LINES_OF_MODULE_MAX = 400
 LINES_OF_FUNCTION_MAX = 60
 """Twice what is usual here: beyond, there is a second noun in the module or a second verb in the function."""
@@ -205,6 +208,12 @@ def loaded_paths(source: Source, found: Import) -> Iterator[str]:
     for place in (base, *(f"{base}/{name}" if base else name for name in found.names)):
         yield f"{place}.py"
         yield f"{place}/__init__.py"
+
+
+def eager_dataclasses(source: Source) -> Iterator[str]:
+    for found in imports(source.tree):
+        if found.module == "dataclasses" and "dataclass" in found.names and source.path not in DATACLASSES:
+            yield source.complaint(found.line, "takes dataclass from dataclasses, not from protocol/values.py")
 
 
 def without_docstring(source: Source) -> Iterator[str]:

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, replace
+
+from pnode.protocol.values import dataclass, replace
 
 from .plan import Options
 from .run import Verdict, run

@@ -1,7 +1,6 @@
 """Complaints: what did not hold, when and where."""
 
-from dataclasses import dataclass, field
-
+from pnode.protocol.values import dataclass, field
 from pnode.sim.engine import Engine
 
 KEPT_MAX = 20

@@ -7,12 +7,12 @@ replicas of a job have the same ledger, it has ended as it should, and its resul
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from pnode.protocol.ids import Digest, JobId
 from pnode.protocol.job import Job
 from pnode.protocol.jobspec import FileRef, JobSpec
 from pnode.protocol.jobstate import Phase, UnitKey
+from pnode.protocol.values import dataclass
 from pnode.sim.cluster import Cluster
 from pnode.sim.host import Host, written_by
 from pnode.sim.workshop import NO_SPACE

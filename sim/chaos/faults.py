@@ -6,9 +6,10 @@ shortened to those that matter; and what one fault does never changes when the n
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from random import Random
+
+from pnode.protocol.values import dataclass
 
 FOR_EVER = math.inf
 

@@ -6,12 +6,11 @@
 - Nothing grows beyond its bound: attempts at a unit, segments of a job.
 """
 
-from dataclasses import dataclass, field
-
 from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.job import Job
 from pnode.protocol.jobstate import ABOUT_THE_JOB, LADDER, AttemptKey, UnitKey, attempted_by
 from pnode.protocol.ledger import Statement
+from pnode.protocol.values import dataclass, field
 from pnode.sim.host import Host
 
 from .complaints import Complaints

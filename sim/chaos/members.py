@@ -6,8 +6,6 @@
   members, or a failed probe of one's own.
 """
 
-from dataclasses import dataclass, field
-
 from pnode.protocol.codec import decode
 from pnode.protocol.crypto import Crypto
 from pnode.protocol.errors import RemoteProtocolError
@@ -16,6 +14,7 @@ from pnode.protocol.roster import Member, State
 from pnode.protocol.signed import Kind, verify
 from pnode.protocol.suspicion import quorum
 from pnode.protocol.swim import Suspicion
+from pnode.protocol.values import dataclass, field
 from pnode.sim.host import Host
 
 from .complaints import Complaints

@@ -1,7 +1,6 @@
 """People: they submit the jobs of a plan, follow and cancel them, and remember what they were told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from random import Random
 
 from pnode.protocol.codec import decode, encode
@@ -14,6 +13,7 @@ from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.planning import planned
 from pnode.protocol.statements import Outcome
+from pnode.protocol.values import dataclass, field, replace
 from pnode.sim.cluster import Cluster
 from pnode.sim.host import Host
 

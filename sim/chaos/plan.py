@@ -6,9 +6,9 @@ Each concern has a generator of its own, so that a plan with one job less has th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
+from pnode.protocol.values import dataclass
 from pnode.sim.network import LinkModel
 
 from .faults import TROUBLES, Fault, Season, draw

@@ -1,7 +1,6 @@
 """One run of a seed: a cluster forms, the storm comes with the jobs, it passes, and everything must come to rest."""
 
-from dataclasses import dataclass
-
+from pnode.protocol.values import dataclass
 from pnode.sim.cluster import Cluster
 from pnode.sim.engine import Engine
 from pnode.sim.host import Host

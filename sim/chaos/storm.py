@@ -6,8 +6,8 @@ safe one whole copy is left: the machine that alone has it comes back with what 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 
+from pnode.protocol.values import dataclass, field, replace
 from pnode.sim.cluster import Cluster
 from pnode.sim.disk import SYNC_S, Rows
 from pnode.sim.host import Host

@@ -1,12 +1,12 @@
 """The watch: looks over the shoulder of every host, and tells the checkers what has changed."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 from pnode.protocol.effects import Effect, Notify, Save, Send, SendDatagram
 from pnode.protocol.events import Event
 from pnode.protocol.ids import NodeId
 from pnode.protocol.jobmessages import FRAMES, Compare
+from pnode.protocol.values import dataclass, field
 from pnode.sim.host import Host
 
 from .bounds import Bounds

@@ -4,7 +4,6 @@ How long an attempt takes, whether it fails and what it writes follows from the 
 an attempt behaves the same whatever else happens, so that leaving faults out of a schedule changes nothing else.
 """
 
-from dataclasses import dataclass, field
 from random import Random
 
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
@@ -13,6 +12,7 @@ from pnode.protocol.ids import Digest, JobId, digest_of
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
 from pnode.protocol.jobstate import UnitKey
 from pnode.protocol.settlement import SETTLE_ITEMS_MIN
+from pnode.protocol.values import dataclass, field
 from pnode.sim.host import Host, outputs_of
 from pnode.sim.workshop import Course
 

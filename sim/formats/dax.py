@@ -17,11 +17,11 @@ and in most others that are handed around; a file without them makes no schedule
 """
 
 import math
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from xml.parsers import expat
 
 from pnode.protocol.textfile import shown
+from pnode.protocol.values import dataclass, field
 from pnode.sim.schedule.scenario import Graph, Vertex
 
 from .errors import Blame, FormatError, on_line, whole_file

@@ -7,9 +7,9 @@ on the clusters that were measured most links have a negative term, and a few pr
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from pnode.mappers.instance import Matrix
+from pnode.protocol.values import dataclass, replace
 from pnode.sim.schedule.scenario import Machine, Network, ScenarioError
 
 from .errors import Blame

@@ -15,12 +15,12 @@ import io
 import math
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from pnode.protocol import textfile
 from pnode.protocol.jupiter import Configuration, parse_configuration
 from pnode.protocol.textfile import listed, shown
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.scenario import Graph, Network, Vertex
 
 from .document import NAME_EXPECTED, is_name

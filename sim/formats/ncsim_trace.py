@@ -20,9 +20,9 @@ end where they are not 1 and true, `bytes` of a transfer. Without them a task is
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from pnode.protocol.values import dataclass, replace
 from pnode.sim.schedule.result import Execution, Result, Transfer
 from pnode.sim.schedule.scenario import Scenario
 

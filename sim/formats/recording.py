@@ -6,9 +6,9 @@ them to set them up and to store their outputs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pnode.mappers.instance import Matrix
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.scenario import Arrival, Graph, Machine, Network, Scenario, ScenarioError, Vertex
 
 from .document import Value, parse_json

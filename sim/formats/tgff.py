@@ -21,11 +21,11 @@ kept as the file has them; Jupiter's own are whole but for the links.
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from pnode.mappers.instance import Edge, Instance, Matrix
 from pnode.protocol.textfile import listed, shown
+from pnode.protocol.values import dataclass, field
 from pnode.sim.schedule.scenario import Graph, Network, ScenarioError, Vertex, instance_of
 
 from .document import NAME_EXPECTED, is_name

@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
 from pnode.protocol.textfile import listed, shown
+from pnode.protocol.values import dataclass
 
 from .document import Value
 from .numeral import LARGEST, expected_from, numeral

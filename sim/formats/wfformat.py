@@ -19,9 +19,9 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pnode.protocol.textfile import shown
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.scenario import Graph, Vertex
 
 from .document import Value, parse_json

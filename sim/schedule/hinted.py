@@ -16,7 +16,6 @@ The whole of wave-hint (scheduling.md 4.6 to 4.11, 4.14, 4.15), each rule of whi
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from pnode.mappers.bid import FRESH_MARGIN_SHARE, MARGIN_SHARE
@@ -26,6 +25,7 @@ from pnode.mappers.portfolio import portfolio
 from pnode.mappers.replan import Board, Step, deviates, is_responsible, replan, reserve
 from pnode.mappers.watch import copy_again_s, copy_due_s, due_s, is_copy_worth_it, overdue
 from pnode.protocol.hold import NAP_SHARE
+from pnode.protocol.values import dataclass
 
 from .auction import Auction
 from .draws import generator

@@ -11,10 +11,10 @@ at its moment, and does not depend on the order of events that happen together.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pnode.mappers.plan import Planner
+from pnode.protocol.values import dataclass
 
 from .queues import Queue
 from .units import Attempt, Job

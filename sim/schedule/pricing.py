@@ -14,10 +14,10 @@ What a controller knows of the machines is as old as the scenario's gossip.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from pnode.mappers.plan import Planner
+from pnode.protocol.values import dataclass
 
 from .machines import Station
 from .policy import Quiet, Strategy

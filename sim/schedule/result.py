@@ -1,7 +1,8 @@
 """A result: everything that happened in one run, as flat records, and the figures people ask for."""
 
-from dataclasses import dataclass
 from functools import cached_property
+
+from pnode.protocol.values import dataclass
 
 from .scenario import Scenario
 

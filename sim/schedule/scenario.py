@@ -6,11 +6,11 @@ part of one; nothing here reads or draws anything. Units are seconds and bytes, 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
 from pnode.mappers.contention import Contention
 from pnode.mappers.instance import Edge, Instance, InstanceError, Matrix
+from pnode.protocol.values import dataclass, field
 
 
 class ScenarioError(ValueError):

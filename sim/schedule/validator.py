@@ -7,11 +7,11 @@ a tolerance for rounding; everything else is exact.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
 from pnode.mappers.contention import Contention
+from pnode.protocol.values import dataclass
 
 from .capacity import Load, overloaded
 from .errors import InfeasibleError

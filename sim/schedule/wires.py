@@ -6,10 +6,10 @@ take the latency and their bytes at the link's full bandwidth, whatever else is 
 """
 
 import math
-from dataclasses import dataclass
 
 from pnode.mappers.contention import Contention
 from pnode.mappers.flows import Flows, flows_of
+from pnode.protocol.values import dataclass
 
 from .result import Transfer
 from .scenario import Scenario, inverse_bandwidths

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from pnode.protocol.values import dataclass
 
 STEPS = (1, 2, 5, 10)
 """Between ticks, times a power of ten."""

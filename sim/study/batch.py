@@ -5,12 +5,12 @@ Batches travel between processes, and to other machines: they hold all that they
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from pnode.mappers.catalogue import UnknownMapperError
 from pnode.mappers.instance import InstanceError
 from pnode.mappers.plan import Planner
+from pnode.protocol.values import dataclass
 from pnode.protocol.view import Mapper
 from pnode.sim.formats.errors import FormatError
 from pnode.sim.schedule.policy import Strategy

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.scenario import Scenario
 
 from .origin import origin

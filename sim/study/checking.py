@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pnode.mappers.instance import InstanceError
+from pnode.protocol.values import dataclass
 from pnode.sim.formats.errors import FormatError
 from pnode.sim.formats.ncsim_trace import read_trace
 from pnode.sim.formats.opening import read_problem

@@ -3,12 +3,12 @@
 What takes time to load is loaded by the word that needs it.
 """
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from . import cli_chaos, cli_files, cli_membership, cli_replay, cli_sweep
 from .options import (
     FAILED,
     FILE,
@@ -29,7 +29,36 @@ if TYPE_CHECKING:
     from pnode.sim.schedule.result import Result
 
 
-@click.group(cls=Lab, context_settings={"help_option_names": ["-h", "--help"]})
+LATER = {
+    "sweep": ".cli_sweep:sweep",
+    "plot": ".cli_sweep:plot",
+    "pisa": ".cli_sweep:pisa",
+    "replay": ".cli_replay:replay",
+    "chaos": ".cli_chaos:chaos",
+    "membership": ".cli_membership:membership",
+    "validate": ".cli_files:validate",
+    "import": ".cli_files:import_command",
+    "export": ".cli_files:export",
+}
+"""The words after those of this module, each loaded when it is asked for: `pnode --help` loads this module."""
+
+
+class _Words(Lab):
+    """All words of the laboratory."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *LATER]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = LATER[cmd_name].partition(":")
+        command = getattr(import_module(module, __package__), name)
+        assert isinstance(command, click.Command), cmd_name
+        return command
+
+
+@click.group(cls=_Words, context_settings={"help_option_names": ["-h", "--help"]})
 def sim() -> None:
     """Simulate task graphs, and compare mappers.
 
@@ -194,17 +223,3 @@ def mappers(as_json: bool) -> None:
         print_json([{"mapper": name, "kind": kind, "what": what} for name, kind, what in known])
     else:
         click.echo(columns(("mapper", "kind", "what it does"), known, text_columns=3), nl=False)
-
-
-for command in (
-    cli_sweep.sweep,
-    cli_sweep.plot,
-    cli_sweep.pisa,
-    cli_replay.replay,
-    cli_chaos.chaos,
-    cli_membership.membership,
-    cli_files.validate,
-    cli_files.import_command,
-    cli_files.export,
-):
-    sim.add_command(command)

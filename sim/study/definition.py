@@ -37,12 +37,12 @@ are the same, so that they can be compared one by one.
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 from pnode.mappers.catalogue import UnknownMapperError
 from pnode.mappers.layered import Layering
+from pnode.protocol.values import dataclass
 from pnode.sim.formats.document import Value
 from pnode.sim.formats.scenarios import read_scenario
 from pnode.sim.formats.source import read_text

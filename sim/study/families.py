@@ -7,7 +7,6 @@ bundles of chains of the same sizes stand in, so that a table can be made anywhe
 import functools
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -15,6 +14,7 @@ from random import Random
 from pnode.mappers.instance import Edge, Instance, related, uniform
 from pnode.mappers.layered import Layering, layered, set_a
 from pnode.mappers.networks import rescaled, symmetric
+from pnode.protocol.values import dataclass
 from pnode.sim.formats.wfformat import read_wfformat
 from pnode.sim.schedule.scenario import Graph, Scenario, Vertex
 

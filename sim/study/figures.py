@@ -1,8 +1,8 @@
 """Figures: what is told of one run, as one row of numbers."""
 
 import math
-from dataclasses import dataclass
 
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.scenario import Arrival, Network, Scenario, instance_of
 

@@ -4,8 +4,8 @@ import heapq
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.result import Execution, Result, Transfer
 from pnode.sim.schedule.scenario import Fate
 

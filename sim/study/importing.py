@@ -1,10 +1,10 @@
 """Importing: a scenario made of somebody else's file, with a network of the user's choice where it has none."""
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from pnode.mappers.networks import symmetric
+from pnode.protocol.values import dataclass, replace
 from pnode.sim.formats.ccr import scaled
 from pnode.sim.formats.errors import FormatError
 from pnode.sim.formats.opening import read_network, read_problem

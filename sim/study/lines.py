@@ -1,7 +1,8 @@
 """Lines: how a figure of each mapper goes with a parameter of a study."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from pnode.protocol.values import dataclass
 
 from .axis import Axis, label, spanning
 from .drawing import DASHES, PALETTE, TEXT_PX, Drawing, fitted, text_px

@@ -14,11 +14,11 @@ through the *stages* in their order; what happens in each is kept as plain obser
     loss     the network loses datagrams
 """
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.roster import State
+from pnode.protocol.values import dataclass, field
 
 TIMINGS = {
     "lan": MembershipSettings.lan,

@@ -1,11 +1,11 @@
 """A witness: notes every change of any node's view of another."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 from pnode.protocol.effects import Notify
 from pnode.protocol.ids import NodeId
 from pnode.protocol.roster import State
+from pnode.protocol.values import dataclass, field
 from pnode.sim.host import Host
 
 from .membership import Sighting

@@ -8,10 +8,10 @@ somebody thought of; this says how far apart they can be, and shows where.
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass, replace
 from random import Random
 
 from pnode.mappers.instance import Edge
+from pnode.protocol.values import dataclass, replace
 from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import Arrival, Graph, Machine, Network, Scenario, Vertex
 

@@ -9,9 +9,10 @@ import argparse
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
+from pnode.protocol.values import dataclass
 from pnode.sim.schedule.strategies import NAMES
 
 from .case import Family

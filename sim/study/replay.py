@@ -1,9 +1,8 @@
 """A replay: the run of a live job, simulated with what was measured of it, beside what really happened."""
 
-from dataclasses import dataclass
-
 from pnode.mappers.instance import Instance
 from pnode.mappers.plan import Plan
+from pnode.protocol.values import dataclass
 from pnode.sim.formats.recording import Ran, Recording
 from pnode.sim.schedule.policy import Strategy
 from pnode.sim.schedule.result import Result

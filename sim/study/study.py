@@ -9,10 +9,10 @@ done again alone (`replay`), and the table does not depend on how many processes
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from pnode.protocol.values import dataclass, field
 from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import Scenario

@@ -9,9 +9,10 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pnode.protocol.values import dataclass
 
 if TYPE_CHECKING:
     import pandas

@@ -8,7 +8,7 @@ from pnode.mappers.rank import upward_ranks
 from pnode.mappers.wave_greedy import WaveGreedy
 from pnode.mappers.wave_plan import LOOKS_MAX, RANKED_TASKS_MAX, WavePlan, look, not_started
 from pnode.protocol.dag import Dag
-from pnode.protocol.view import Choice, Link, Parent, Progress, Question, View
+from pnode.protocol.view import Choice, Link, Moment, Parent, Progress, Question, View
 
 from .beliefs import FREE, ask, big_dag, letters, node, peer, star, task, view
 from .progress import bound, done, knowing, running
@@ -153,3 +153,38 @@ def test_the_order_of_the_view_makes_no_difference(situation: tuple[Question, Vi
     turned = View(beliefs.me, beliefs.peers[::-1], beliefs.link, beliefs.run_s)
 
     assert choose(question, turned) == choose(question, beliefs)
+
+
+def test_questions_of_one_moment_are_answered_as_if_each_were_the_first() -> None:
+    names = [f"t{number:02}" for number in range(12)]
+    dag = Dag(tuple(task(name) for name in names))
+    beliefs = view("A", [peer("A", free_in_s=0.5), peer("B", speed=2.0), peer("C", cores=2)])
+    ranks = dict.fromkeys(names, 1.0)
+    moment = Moment()
+    placed: dict[str, Progress] = {}
+    promised = dict.fromkeys("ABC", 0.0)
+    answers: dict[str, list[Choice]] = {"alone": [], "together": []}
+    for name in names:
+        alone = replace(ask(dag, name, mine=list(promised.items())), ranks=ranks, progress=dict(placed))
+        answers["alone"].append(choose(alone, beliefs))
+        answers["together"].append(choose(replace(alone, moment=moment), beliefs))
+        best = answers["alone"][-1].ranking[0]
+        letter = letters([best.node])
+        start_s = best.total - best.run_s
+        placed[name] = replace(bound(letter), start_in_s=start_s, finish_in_s=best.total)
+        promised[letter] += best.run_s
+
+    assert answers["together"] == answers["alone"]
+    assert len({choice.ranking[0].node for choice in answers["alone"]}) == 3
+
+
+def test_what_was_imagined_is_no_good_for_an_earlier_task_or_for_another_candidate() -> None:
+    beliefs = view("A", [peer("A", free_in_s=3.0), peer("B")])
+    question = knowing(
+        ask(star(3), "leaf02", excluded="A"), ranks={"root": 2.0, "leaf00": 1.0, "leaf01": 1.0, "leaf02": 1.0}
+    )
+    for then in (replace(question, task="leaf01"), replace(question, excluded=frozenset())):
+        moment = Moment()
+        choose(replace(question, moment=moment), beliefs)
+
+        assert choose(replace(then, moment=moment), beliefs) == choose(then, beliefs)

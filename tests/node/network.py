@@ -14,7 +14,7 @@ from trio.testing import MockClock, memory_stream_pair
 
 from pnode.node.bulk import BulkStream
 from pnode.node.connection import Connection
-from pnode.node.dialing import NoAnswerError, connect_tcp
+from pnode.node.dialing import ConnectionIsRefusedError, connect_tcp
 from pnode.node.limits import TransportSettings
 from pnode.node.transport import Transport
 from pnode.protocol.crypto import Sodium
@@ -220,7 +220,7 @@ class Switchboard:
         near, far = memory_stream_pair()
         if address.host not in self.dead:
             if address.host not in self.nodes:
-                raise NoAnswerError("refused the connection")
+                raise ConnectionIsRefusedError("refused the connection")
             assert self._nursery is not None
             target = self.nodes[address.host].transport
             self._nursery.start_soon(target.answer, SlowStream(far, self._delay), source)

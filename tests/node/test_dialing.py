@@ -9,7 +9,15 @@ import pytest
 import trio
 
 from pnode.node import dialing
-from pnode.node.dialing import PARALLEL_MAX, WAYS_MAX, NoAnswerError, UnreachableError, connect_tcp, race
+from pnode.node.dialing import (
+    PARALLEL_MAX,
+    WAYS_MAX,
+    ConnectionIsRefusedError,
+    NoAnswerError,
+    UnreachableError,
+    connect_tcp,
+    race,
+)
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import HandshakeError, OtherClusterError, SessionExistsError
 
@@ -98,6 +106,25 @@ def test_an_address_that_leads_to_a_peer_we_have_makes_a_difference() -> None:
     assert UnreachableError(failures).session_exists
 
 
+def test_where_a_machine_says_that_nobody_listens_is_remembered() -> None:
+    failures: list[tuple[Address, NoAnswerError | HandshakeError]] = [
+        (address(1), NoAnswerError("did not answer")),
+        (address(2), ConnectionIsRefusedError("refused the connection")),
+    ]
+
+    assert UnreachableError(failures).refused == (address(2),)
+
+
+@in_trio
+async def test_a_port_at_which_nobody_listens_refuses() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+
+        with pytest.raises(ConnectionIsRefusedError, match="refused"):
+            await connect_tcp(Address("127.0.0.1", port))
+
+
 @in_trio
 async def test_a_connection_is_watched_by_the_kernel() -> None:
     async with trio.open_nursery() as nursery:
@@ -126,8 +153,10 @@ def test_what_the_operating_system_says_is_put_into_words(number: int, words: st
     grouped = OSError("all attempts failed")
     grouped.__cause__ = ExceptionGroup("all attempts failed", [bare])
 
-    assert dialing._explain(bare) == words
-    assert dialing._explain(grouped) == words
+    for error in (bare, grouped):
+        said = dialing._explained(error)
+        assert str(said) == words
+        assert isinstance(said, dialing.ConnectionIsRefusedError) == (number == errno.ECONNREFUSED)
 
 
 @in_trio

@@ -1,8 +1,9 @@
 """The driver: events in, effects carried out, replies after the rows before them."""
 
+import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -27,14 +28,25 @@ from pnode.protocol.events import (
     SessionClosed,
     Synced,
 )
-from pnode.protocol.ids import JobId, NodeId, digest_of
+from pnode.protocol.ids import JobId, NodeId, digest_of, node_text
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
+from pnode.protocol.roster import State
 
 ME = NodeId(b"m" * 32)
 UNIT = Unit(JobId(b"j" * 16), "task", 0, 1)
 FILE = FileRef("file", 1, digest_of(b"x"))
 RUN = Run(UNIT, Task("task", (), Program(ProgramKind.COMMAND, ("true",))), ((),), None, ())
+
+
+@dataclass
+class FakeMembership:
+    """Says of everybody the same."""
+
+    state: State
+
+    def state_of(self, node: NodeId) -> State:
+        return self.state
 
 
 class FakePeer:
@@ -45,6 +57,7 @@ class FakePeer:
         self.heard: list[Event] = []
         self.ticks = 0
         self.deadline = math.inf
+        self.membership: FakeMembership | None = None
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         self.heard.append(event)
@@ -339,6 +352,26 @@ def test_whoever_waits_for_a_change_is_woken_by_it_and_by_nothing_else(tmp_path:
         assert not other.is_set()
 
     drive(scenario, driver)
+
+
+def test_what_becomes_of_a_member_is_logged_and_that_its_record_is_new_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    peer = FakePeer({SessionClosed: [Notify("members", ME)]})
+    driver, _ = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        for state in (State.ALIVE, State.ALIVE, State.SUSPECT):
+            peer.membership = FakeMembership(state)
+            changed = driver.change("members", ME)
+            driver.deliver(SessionClosed(ME, "", orderly=True))
+            await changed.wait()
+
+    drive(scenario, driver)
+
+    told = [record.message for record in caplog.records if record.message.startswith("member:")]
+    assert told == [f"member: peer={node_text(ME)} state={state}" for state in ("alive", "suspect")]
 
 
 def test_datagrams_are_dropped_when_too_much_waits_and_nothing_else_is(tmp_path: Path) -> None:

@@ -71,9 +71,19 @@ class Bench:
         return self.run(run_of(Program(ProgramKind.COMMAND, ("sh", "-c", script)), calls, None, **task))
 
     def run(self, run: Run) -> RunEnded:
-        async def main() -> RunEnded:
+        (ended,) = self.run_all(run)
+        return ended
+
+    def run_all(self, *runs: Run) -> list[RunEnded]:
+        """One after another, as a node does."""
+
+        async def main() -> list[RunEnded]:
             with trio.fail_after(30):
-                return await self.executor.run(run)
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(self.executor._rooms.serve)
+                    ended = [await self.executor.run(run) for run in runs]
+                    nursery.cancel_scope.cancel()
+            return ended
 
         ended = trio.run(main)
         assert list((self.home / "work").iterdir()) == []
@@ -107,6 +117,25 @@ def is_running(pid: int) -> bool:
 
 
 WRITE = "open(out + '/' + {name!r}, 'w').write({text!r})\n"
+
+
+def test_commands_find_nothing_of_those_before_them(bench: Bench) -> None:
+    script = """
+ls "$PNODE_INPUT_DIR" "$PNODE_WORK_DIR/here" "$PNODE_OUTPUT_DIR" | grep -v :$
+cat "$PNODE_INPUT_LIST"; ls "$PNODE_WORK_DIR"
+for place in "$PNODE_INPUT_DIR" . "$PNODE_OUTPUT_DIR"; do echo $PNODE_ITEM > $place/left; done
+echo left > "$PNODE_INPUT_LIST"; rm "$PNODE_WORK_DIR/stdout"
+"""
+    program = Program(ProgramKind.COMMAND, ("sh", "-c", script))
+    runs = [replace(run_of(program, (), None), unit=Unit(JOB, "work", item, 1)) for item in range(20)]
+
+    ended = bench.run_all(*runs)
+
+    assert [one.failure for one in ended] == [""] * len(runs)
+    assert [bench.contents(one) for one in ended] == [{"left": b"%d\n" % item} for item in range(len(runs))]
+    assert {
+        bench.printed(one)[0].split() == ["here", "in", "inputs", "out", "stderr", "stdout"] for one in ended
+    } == {True}
 
 
 def test_a_module_gets_a_string_for_one_input_and_its_outputs_come_back(bench: Bench) -> None:

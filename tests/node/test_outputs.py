@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.node.held import HeldDirectory
-from pnode.node.outputs import EVENT, IN_CLOSE_WRITE, IN_Q_OVERFLOW, CloseOrder, base_name_problem, find_outputs
+from pnode.node.outputs import EVENT, IN_CLOSE_WRITE, IN_Q_OVERFLOW, Ears, base_name_problem, find_outputs
 from pnode.node.processes import LINUX
 
 needs_inotify = pytest.mark.skipif(not LINUX, reason="only the kernel of Linux tells when files were closed")
@@ -72,7 +72,7 @@ def test_what_passes_as_a_name_stays_in_its_directory(name: str) -> None:
 
 @needs_inotify
 def test_the_last_closing_counts(tmp_path: Path) -> None:
-    order = CloseOrder(tmp_path)
+    order = Ears().listen(tmp_path)
     for name in ("a", "b", "a"):
         (tmp_path / name).write_text("x")
     (tmp_path / "elsewhere").mkdir()
@@ -86,7 +86,7 @@ def test_the_last_closing_counts(tmp_path: Path) -> None:
 
 @needs_inotify
 def test_half_an_order_is_none(tmp_path: Path) -> None:
-    order = CloseOrder(tmp_path)
+    order = Ears().listen(tmp_path)
     (tmp_path / "a").write_text("x")
     assert order.names() == ["a"]
     event = EVENT.pack(1, IN_CLOSE_WRITE, 0, 16) + b"b".ljust(16, b"\0")
@@ -96,3 +96,23 @@ def test_half_an_order_is_none(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("x")
     assert order.names() == []
     order.close()
+
+
+@needs_inotify
+def test_ears_that_have_listened_elsewhere_tell_nothing_of_it(tmp_path: Path) -> None:
+    ears = Ears()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first = ears.listen(tmp_path / "first")
+    (tmp_path / "first" / "a").write_text("x")
+    first.close()
+    (tmp_path / "first" / "b").write_text("x")
+
+    second = ears.listen(tmp_path / "second")
+    (tmp_path / "first" / "c").write_text("x")
+    (tmp_path / "second" / "d").write_text("x")
+
+    assert second.names() == ["d"]
+    assert first.names() == []
+    second.close()
+    ears.close()

@@ -294,6 +294,18 @@ def test_a_message_that_no_session_carries_is_our_own_fault() -> None:
 
 
 @in_no_time
+async def test_the_core_is_told_where_nobody_listens() -> None:
+    board = Switchboard()
+    small, large = pair(board)
+    nobody = Address("10.0.0.7", 1)
+    async with board.running():
+        small.perform(Dial((nobody,), large.id))
+        failed = await small.until(DialFailed)
+
+        assert failed == DialFailed((nobody,), large.id, f"{nobody} refused the connection", (nobody,))
+
+
+@in_no_time
 async def test_every_attempt_has_its_deadline() -> None:
     board = Switchboard(silent={"10.0.0.8"}, dead={"10.0.0.9"})
     small, _ = pair(board)

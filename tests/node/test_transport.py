@@ -18,6 +18,7 @@ from pnode.protocol.greeting import frame_head, hello_frame
 from pnode.protocol.handshake import OUR_VERSIONS
 from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
+from pnode.sim.host import SEAL_BYTES
 
 from .network import AUTHORITY, LOCAL, Node, connection_of, cut, in_no_time, in_trio, running
 
@@ -107,6 +108,24 @@ async def test_hundreds_of_datagrams_at_once_are_read_in_portions() -> None:
         assert [event.payload for event in bob.of(DatagramReceived)] == [
             str(number).encode() for number in range(200)
         ]
+
+
+@in_trio
+async def test_what_goes_out_is_counted() -> None:
+    ann, bob = Node("ann"), Node("bob")
+    async with running(ann, bob):
+        before = ann.transport.sent_datagrams, ann.transport.sent_bytes
+        ann.perform(Send(bob.id, b"12345"))
+        with_message = ann.transport.sent_bytes
+        for payload in (b"", b"12345678"):
+            ann.perform(SendDatagram(bob.id, bob.address, payload))
+        ann.perform(SendDatagram(bob.id, Address("no such host", 1), b"lost"))
+        await bob.until(DatagramReceived, 2)
+
+        assert (before, with_message) == ((0, 0), 5)
+        assert ann.transport.sent_datagrams == 2
+        assert ann.transport.sent_bytes == with_message + 2 * SEAL_BYTES + 8
+        assert bob.transport.sent_bytes == 0
 
 
 @in_trio
@@ -265,7 +284,8 @@ async def test_a_message_that_cannot_be_delivered_is_dropped_and_reported_once()
             ann.perform(Send(bob.id, b"hello again"))
             await bob.until(Received)
 
-            assert ann.of(DialFailed) == [DialFailed((nobody,), bob.id, f"{nobody} refused the connection")]
+            reason = f"{nobody} refused the connection"
+            assert ann.of(DialFailed) == [DialFailed((nobody,), bob.id, reason, (nobody,))]
             assert bob.heard == [b"hello again"]
 
 

@@ -5,6 +5,7 @@ import pytest
 import trio
 
 from pnode.node.archive import ShippedFile, pack
+from pnode.node.held import remove_tree
 from pnode.node.store import Store
 from pnode.node.unpacked import UNPACKED_MAX, Unpacked, UnpackError
 from pnode.protocol.jobspec import FileRef
@@ -55,6 +56,32 @@ def test_an_application_is_unpacked_once_for_all_who_use_it(store: Store, tmp_pa
     assert len(directories) == 5
     assert len(set(directories)) == 1
     assert again == ["content"]
+
+
+def test_an_application_that_is_gone_from_its_place_is_unpacked_again(store: Store, tmp_path: Path) -> None:
+    file = application(store, tmp_path, "content")
+    unpacked = Unpacked(tmp_path / "apps", store)
+
+    async def main() -> None:
+        for _ in range(3):
+            async with unpacked.use(file) as directory:
+                assert (directory / "sub" / "file").read_text() == "content"
+            remove_tree(directory)
+
+    trio.run(main)
+
+
+def test_an_application_that_is_used_again_and_again_is_not_the_one_that_makes_room(
+    store: Store, tmp_path: Path
+) -> None:
+    """Though that is not written down each time."""
+    unpacked = Unpacked(tmp_path / "apps", store)
+    files = [application(store, tmp_path, f"content {number}") for number in range(UNPACKED_MAX + 1)]
+    use(unpacked, *files[:UNPACKED_MAX], files[0], files[UNPACKED_MAX])
+
+    left = {path.name for path in (tmp_path / "apps").iterdir()}
+    assert files[0].digest.hex() in left
+    assert files[1].digest.hex() not in left
 
 
 def test_an_unpacked_application_is_read_only(store: Store, tmp_path: Path) -> None:

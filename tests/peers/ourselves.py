@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from pnode.node.api import NodeStatus
+from pnode.node.cli_started import Started
 from pnode.node.client import connect
 from pnode.node.follow import Followed
 from pnode.protocol.jobspec import REPLICAS
@@ -98,8 +99,9 @@ def opened(replicas: str) -> Iterator[Player]:
         found = Hosts(Path(place))
         try:
             alpha, beta = hosts = [found.add(name) for name in NAMES]
-            alpha.done(*alpha.start_words())
-            beta.done(*beta.start_words("--token", alpha.token()))
+            invitation = alpha.ask(Started, *alpha.start_words()).invitation
+            assert invitation is not None, "who founds a cluster is told how others join it"
+            beta.done(*beta.start_words("--token", invitation.token))
             with connect(home=alpha.home, replicas=chosen) as session:
                 yield Ours(hosts, session, [session.options(node=name) for name in NAMES], chosen)
         finally:

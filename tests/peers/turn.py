@@ -70,11 +70,13 @@ class Turn:
 
     def _run(self, place: str, complaints: int, share: float) -> str:
         search = [str(self._search), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # What pip installs it compiles; what runs from its sources is compiled by whoever comes first, and then kept.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         process = subprocess.Popen(
             [*self._command, str(time.monotonic()), str(share)],
             cwd=place,
             # What is left behind is left in the turn's own directory. Its name is short: sockets lie in there.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(search), "TMPDIR": place},
+            env={**inherited, "PYTHONPATH": os.pathsep.join(search), "TMPDIR": place},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

@@ -48,8 +48,8 @@ WORKLOADS = (
         "W3",
         "Fork and join",
         "One task, then 100 that take its result, then one that takes all of theirs; the median of five such blocks. "
-        "pnode has learned by then how short they are, and makes of a block one task of its own (docs/architecture.md, "
-        "Bundles).",
+        "pnode has learned by then how short they are, and makes of a block one task of its own "
+        "(docs/architecture.md, Bundles).",
         (Figure("forks", "time per block", "ms"),),
     ),
     Workload(

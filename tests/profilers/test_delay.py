@@ -8,6 +8,7 @@ import pytest
 from pnode.profilers.delay import HALF_LIFE_S, PEERS_MAX, RTT_S_MAX, Delay
 from pnode.profilers.noise import DIFFERENCES_MIN, LIFT_MAX
 
+from .accuracy import measuring_error
 from .nodes import A, B, node
 from .phantom import burst, noisy_ping, queued_ping
 
@@ -16,32 +17,12 @@ def test_a_peer_that_was_never_probed_has_no_estimate() -> None:
     assert Delay().estimate(A, 0.0) is None
 
 
-def relative_error(nodes: int, probes: int, ping: Callable[[float, Random], float], seed: int) -> float:
-    """The median over all peers, against the median of 501 single pings: everybody is measured once when it is met,
-    and in turn from then on."""
-    rng, delay = Random(seed), Delay()
-    trues = [rng.choice((0.0004, 0.02, 0.05)) * rng.uniform(0.7, 1.4) for _ in range(nodes - 1)]
-    ring = list(range(nodes - 1))
-    for turn in range(nodes - 1 + probes):
-        if turn % len(ring) == 0:
-            rng.shuffle(ring)
-        peer = ring[turn % len(ring)]
-        delay.observe(node(peer), burst(trues[peer], rng, ping), float(turn))
-    errors = []
-    for peer, true_s in enumerate(trues):
-        found = delay.estimate(node(peer), float(nodes + probes))
-        assert found is not None
-        usual_s = median(ping(true_s, rng) for _ in range(501))
-        errors.append(abs(found.rtt_s / usual_s - 1.0))
-    return median(errors)
-
-
 @pytest.mark.parametrize("ping", [noisy_ping, queued_ping])
 @pytest.mark.parametrize("nodes", [16, 64])
 def test_after_a_hundred_probes_the_median_delay_is_right_to_a_tenth(
     nodes: int, ping: Callable[[float, Random], float]
 ) -> None:
-    errors = [relative_error(nodes, 100, ping, seed) for seed in range(10)]
+    errors = [measuring_error(nodes, 100, ping, seed) for seed in range(10)]
 
     assert median(errors) <= 0.10
 

@@ -14,8 +14,9 @@ from pnode.protocol.coordinate import Coordinate, pack_coordinate
 from pnode.protocol.ids import NodeId
 from pnode.protocol.view import Link, LinkFigure
 
+from .accuracy import estimating_errors
 from .nodes import ME, A, B, C, node
-from .phantom import Truth, burst, noisy_ping, sites
+from .phantom import sites
 
 MIB = 1024 * 1024
 
@@ -287,34 +288,11 @@ def test_nobody_is_told_where_it_stands_itself() -> None:
     assert profile.place() == before
 
 
-def estimated_after(probes: int, truth: Truth, rng: Random) -> list[float]:
-    """Relative errors of the delays that every node estimates, of its own and of others, from places alone. Nodes
-    probe in turn, as members do; what they measure themselves is put aside."""
-    profiles = [Profile(node(number)) for number in range(len(truth))]
-    rings = [rng.sample([other for other in range(len(truth)) if other != number], 63) for number in range(64)]
-    for turn in range(probes):
-        for number, profile in enumerate(profiles):
-            other = rings[number][turn % 63]
-            rtt_s = burst(truth[number][other], rng)
-            profile.observe_round_trip(node(other), rtt_s, float(turn), profiles[other].place())
-    usual = median(noisy_ping(1.0, rng) for _ in range(2001))
-    errors = []
-    for one, profile in enumerate(profiles):
-        for other, told in enumerate(profiles):
-            if one != other:
-                profile.hear_place(node(other), told.place(), float(probes))
-                found = profile.positions.estimate(node(one), node(other), float(probes))
-                if found is not None:
-                    rtt_s = profile.round_trips.lift * found.rtt_s
-                    errors.append(abs(rtt_s / (usual * truth[one][other]) - 1.0))
-    return errors
-
-
 def test_after_a_hundred_noisy_probes_delays_between_three_sites_are_estimated_to_a_fifth() -> None:
     medians = []
     for seed in range(3):
         rng = Random(seed)
-        errors = estimated_after(100, sites(64, rng), rng)
+        errors = estimating_errors(100, sites(64, rng), rng)
         assert len(errors) > 0.9 * 64 * 63
         medians.append(median(errors))
 

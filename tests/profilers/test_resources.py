@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from pnode.profilers import resources
-from pnode.profilers.resources import Limits, Sampler, cgroup_limits, machine_facts, speed_index
+from pnode.profilers.resources import Limits, Sampler, cgroup_limits, machine_facts
 
 
 def write(path: Path, text: str) -> None:
@@ -160,31 +160,3 @@ def test_a_sample_is_within_its_ranges_and_takes_less_than_a_millisecond(tmp_pat
 def test_a_data_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         machine_facts(tmp_path / "nowhere")
-
-
-def test_the_speed_index_is_that_of_the_best_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    rounds_s = iter([0.008, 0.002, 0.004, 0.032, 0.001])
-
-    def play() -> None:
-        clock.now += next(rounds_s)
-
-    monkeypatch.setattr(time, "perf_counter", clock.monotonic)
-    monkeypatch.setattr(resources, "_round", play)
-    monkeypatch.setattr(resources, "ROUNDS_MIN", 3)
-
-    assert speed_index(0.045) == pytest.approx(resources.REFERENCE_ROUND_S / 0.002)
-    assert list(rounds_s) == [0.001]
-
-
-def test_a_real_core_is_within_what_a_node_record_may_say() -> None:
-    assert 1e-3 < speed_index(0.01) < 1e3
-
-
-def test_the_speed_index_runs_a_few_rounds_however_small_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds: list[None] = []
-    monkeypatch.setattr(resources, "_round", lambda: rounds.append(None))
-
-    speed_index(0.0)
-
-    assert len(rounds) == resources.ROUNDS_MIN

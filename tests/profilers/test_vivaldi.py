@@ -11,33 +11,9 @@ import pytest
 from pnode.profilers.vivaldi import ADJUSTMENTS, HEIGHT_S_MIN, MOVE_S_MAX, PEERS_MAX, RTT_S_MAX, Vivaldi
 from pnode.protocol.coordinate import ERROR_MAX, Coordinate
 
+from .accuracy import placed, placing_errors
 from .nodes import A, node
 from .phantom import Truth, circle, grid, line, scattered, split
-
-
-def simulate(truth: Truth, cycles: int, seed: int, dimensions: int = 8) -> list[Vivaldi]:
-    """In each cycle everybody measures whoever is next in its ring, which is shuffled after each round: as members
-    are probed. (Serf's simulation draws them anew each time, for which its bounds hold with its seed only.)"""
-    rng = Random(seed)
-    places = [Vivaldi(Random(f"{seed}/{number}"), dimensions) for number in range(len(truth))]
-    rings = [[other for other in range(len(truth)) if other != number] for number in range(len(truth))]
-    for cycle in range(cycles):
-        at = cycle % (len(truth) - 1)
-        for number, place in enumerate(places):
-            if at == 0:
-                rng.shuffle(rings[number])
-            other = rings[number][at]
-            place.observe(node(other), places[other].coordinate, truth[number][other])
-    return places
-
-
-def errors(places: list[Vivaldi], truth: Truth) -> list[float]:
-    """Relative error of every pair."""
-    return [
-        abs(places[one].coordinate.distance_s(places[other].coordinate) - truth[one][other]) / truth[one][other]
-        for one in range(len(places))
-        for other in range(one + 1, len(places))
-    ]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +29,7 @@ def errors(places: list[Vivaldi], truth: Truth) -> list[float]:
 def test_after_a_thousand_cycles_without_noise_errors_are_within_serfs_bounds(
     truth: Truth, mean_max: float, worst_max: float
 ) -> None:
-    found = [errors(simulate(truth, 1000, seed), truth) for seed in range(3)]
+    found = [placing_errors(placed(truth, 1000, seed), truth) for seed in range(3)]
 
     assert median(map(mean, found)) <= mean_max
     assert median(map(max, found)) <= worst_max
@@ -63,10 +39,10 @@ def test_who_is_far_from_everybody_in_a_plane_stands_above_it() -> None:
     radius_s = 0.100
     truth = circle(25, radius_s)
 
-    runs = [simulate(truth, 1000, seed, dimensions=2) for seed in range(3)]
+    runs = [placed(truth, 1000, seed, dimensions=2) for seed in range(3)]
 
     heights = [[place.coordinate.height_s for place in places] for places in runs]
-    found = [errors(places, truth) for places in runs]
+    found = [placing_errors(places, truth) for places in runs]
     assert median(above for above, *_ in heights) >= 0.97 * radius_s
     assert median(max(others) for _, *others in heights) <= 0.03 * radius_s
     assert median(map(mean, found)) <= 0.0028
@@ -75,7 +51,7 @@ def test_who_is_far_from_everybody_in_a_plane_stands_above_it() -> None:
 
 def test_all_together_do_not_drift_away_from_the_origin() -> None:
     truth = split(6, 0.001, 0.010)
-    places = simulate(truth, 300, 1)
+    places = placed(truth, 300, 1)
     for place in places:
         moved = tuple([part + 0.5 for part in place.coordinate.position])
         place.coordinate = replace(place.coordinate, position=moved)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
 
-from pnode.protocol.effects import Send, SendDatagram
+from pnode.protocol.effects import Dial, Send, SendDatagram
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.ids import ClusterId, NodeId
 from pnode.protocol.links import LinksHeard
@@ -114,6 +114,7 @@ class Host:
         self.round_trips: list[tuple[float, RoundTrip]] = []
         self.heard: list[tuple[float, LoadHeard | LinksHeard]] = []
         self.located: list[tuple[float, Located]] = []
+        self.dials: list[NodeId | None] = []
 
     def sees(self, other: "Host") -> State | None:
         return self.membership.state_of(other.node)
@@ -241,6 +242,8 @@ class Network:
                     host.round_trips.append((self.now, output))
                 case Located():
                     host.located.append((self.now, output))
+                case Dial():
+                    host.dials.append(output.peer)
                 case LoadHeard() | LinksHeard():
                     host.heard.append((self.now, output))
                 case _:

@@ -89,6 +89,43 @@ def test_of_a_longer_run_others_hear_while_it_goes_on() -> None:
     ]
 
 
+def test_the_ends_of_many_commands_are_told_together_and_the_last_at_once() -> None:
+    circle = Circle("ann", "bob", cores=4)
+    names = [f"t{number}" for number in range(4)]
+    for name in names:
+        circle.prefer(name, "bob")
+    circle.submit("ann", spec(*(task(name, final=name == "t3") for name in names)))
+    circle["bob"].jobs.desk.unhurried_s = UNHURRIED_S
+    circle.take()
+
+    circle.end("bob", "t0")
+    assert circle.take() == []
+    circle.run(2 * UNHURRIED_S)
+    assert circle.take() == ["bob > ann: FINISHED t0#1"]
+    circle.end("bob", "t1")
+    circle.end("bob", "t2")
+    assert circle.take() == []
+    circle.end("bob", "t3")
+
+    assert circle.take()[0] == "bob > ann: FINISHED t1#1, FINISHED t2#1, FINISHED t3#1"
+
+
+def test_the_end_of_a_call_or_of_what_others_wait_for_is_told_at_once() -> None:
+    calls = Program(ProgramKind.CALLS, ("x", "0", "1", "p"))
+    circle = Circle("ann", "bob", cores=3)
+    for name in ("first", "call", "other", "next"):
+        circle.prefer(name, "bob")
+    tasks = (task("first", "next"), replace(task("call"), program=calls), task("other"), task("next"))
+    circle.submit("ann", spec(*tasks))
+    circle["bob"].jobs.desk.unhurried_s = UNHURRIED_S
+    circle.take()
+
+    for name in ("call", "first"):
+        circle.end("bob", name)
+
+        assert any(line.startswith(f"bob > ann: FINISHED {name}#1") for line in circle.take())
+
+
 def hurried(task: str, name: str) -> Circle:
     """bob runs the first of two tasks, and everybody says as soon as in reality what nobody waits for."""
     circle = Circle("ann", "bob")
@@ -294,26 +331,29 @@ def test_a_second_attempt_at_what_is_here_already_is_declined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("believed_s", "expected_s", "declines"),
+    ("queue_s", "believed_s", "expected_s", "declines"),
     [
-        (0.0, 3.0, True),  # ten seconds more than was believed, and a run takes three
-        (10.0 - LONGER_S, 0.1, False),
-        (0.0, 10.0, False),  # no longer than the run itself: not worth another round
+        (10.0, 0.0, 3.0, True),  # ten seconds more than was believed, and a run takes three
+        (1.0, 1.0 - LONGER_S, 0.1, False),
+        (1.0, 0.7, 0.1, True),
+        (10.0, 0.0, 10.0, False),  # no longer than the run itself: not worth another round
+        (10.0, 9.5, 0.1, False),  # a twentieth more than was believed
+        (10.0, 8.5, 0.1, True),
     ],
 )
 def test_who_was_chosen_for_a_shorter_queue_has_second_thoughts(
-    believed_s: float, expected_s: float, declines: bool
+    queue_s: float, believed_s: float, expected_s: float, declines: bool
 ) -> None:
     circle = Circle("ann", "bob", "cid")
     circle.mapper.queue_s = believed_s
     circle.prefer("long", "bob")
     circle.prefer("next", "bob", "cid")
 
-    circle.submit("ann", spec(task("long", expected_s=10.0), task("next", expected_s=expected_s)))
+    circle.submit("ann", spec(task("long", expected_s=queue_s), task("next", expected_s=expected_s)))
 
     answer = attempt(circle, 1, "bob", unit=(1, 0))
     assert answer.phase == ("declined" if declines else "accepted")
-    assert answer.reason == ("its queue is 10.0 s, not 0.0 s" if declines else "")
+    assert answer.reason == (f"its queue is {queue_s} s, not {believed_s} s" if declines else "")
     assert [node for _, node in circle["ann"].job.state.unit((1, 0)).attempts] == [
         circle.id_of(name) for name in (("bob", "cid") if declines else ("bob",))
     ]

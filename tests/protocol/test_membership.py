@@ -189,6 +189,54 @@ def test_a_broken_session_is_a_suspicion_at_once() -> None:
     at = accuser.when(hosts[3], State.SUSPECT)
     assert at is not None
     assert at - crashed_at < 0.25
+    assert accuser.dials == [hosts[3].node]
+
+
+def refused(network: Network, host: Host, by: Host, *addresses: Address) -> None:
+    """A host could not open a session, since nobody listens there."""
+    network.do(host, host.membership.session_lost(by.node, network.now, addresses or record_of(by.number).addresses))
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 8])
+def test_who_is_gone_from_where_it_answered_is_dead_in_a_second(size: int) -> None:
+    network = Network(seed=6)
+    victim, *others = network.cluster(size, settle_s=20.0)
+    crashed_at = network.now
+    network.crash(victim)
+    for host in others:
+        refused(network, host, victim)
+    network.run(1.0)
+
+    assert max(times_s(others, victim, State.DEAD, crashed_at)) < 0.8
+
+
+def test_a_refusal_where_nobody_has_ever_answered_proves_nothing() -> None:
+    network = Network(seed=6)
+    victim, host = network.cluster(2, settle_s=20.0)
+    network.crash(victim)
+    refused(network, host, victim, Address("192.0.2.77", 7946))
+    network.run(3.0)
+
+    assert host.sees(victim) is State.SUSPECT
+
+
+def test_a_refusal_says_nothing_against_a_member_that_answers() -> None:
+    network = Network(seed=6)
+    host, other, *_ = network.cluster(3, settle_s=20.0)
+    refused(network, host, other)
+    network.run(3.0)
+
+    assert host.when(other, State.SUSPECT) is None
+
+
+def test_a_refusal_says_nothing_against_a_member_that_others_can_hear() -> None:
+    network = Network(seed=6)
+    host, other, *_ = network.cluster(4, settle_s=20.0)
+    network.cut = lambda one, two: {one.node, two.node} == {host.node, other.node}
+    refused(network, host, other)
+    network.run(5.0)
+
+    assert host.when(other, State.DEAD) is None
 
 
 def test_a_broken_session_to_a_healthy_member_means_nothing() -> None:

@@ -17,6 +17,7 @@ from pnode.protocol.events import (
     Received,
     SessionClosed,
     SessionOpened,
+    SpeedMeasured,
 )
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId, digest_of
@@ -99,6 +100,28 @@ def test_what_nobody_waits_for_any_more_is_ignored(pair: Cluster) -> None:
 
     for event in (DatagramReceived(STRANGER, b"x"), LoadSampled(1.0, 1.0, 0.0), Fetched(file, None, 0, 0.0)):
         assert host.peer.handle(event, host.now) == []
+
+
+def test_a_speed_that_is_known_late_is_told_and_counts_from_then_on(pair: Cluster) -> None:
+    host, other = pair.hosts
+    assert host.peer.membership is not None
+    assert other.peer.membership is not None
+    before = host.peer.membership.record
+
+    host.deliver(SpeedMeasured(2.5))
+    pair.engine.run_for(5.0)
+
+    heard = other.peer.membership.record_of(host.id)
+    assert heard == replace(before, speed=2.5, incarnation=before.incarnation + 1)
+    assert host.peer.jobs is not None
+    assert host.peer.jobs.desk.place.speed == 2.5
+
+
+def test_a_speed_that_is_known_before_the_cluster_is_what_a_newcomer_says_of_itself(pair: Cluster) -> None:
+    host = newcomer(pair)
+
+    assert host.peer.handle(SpeedMeasured(2.5), host.now) == []
+    assert host.peer.facts.speed == 2.5
 
 
 def test_garbage_costs_the_session_and_nothing_else(pair: Cluster) -> None:

@@ -169,7 +169,7 @@ def test_only_regular_checks_make_do_with_one_ping(purpose: Purpose) -> None:
     bench = Bench()
     pings = [tell for tell in bench.prober.start(well_known(bench), purpose, NOW) if isinstance(tell, Tell)]
 
-    assert len([tell for tell in pings if tell.address is not None]) == 3
+    assert len([tell for tell in pings if tell.address is not None and isinstance(tell.message, Ping)]) == 3
 
 
 def test_nobody_answers_for_another() -> None:
@@ -269,6 +269,34 @@ def test_other_probes_end_after_their_burst(purpose: Purpose, silence_s: float) 
     assert bench.prober.deadline == pytest.approx(NOW + silence_s)
     assert bench.prober.tick(NOW + silence_s) == [Unanswered(bench.members[0], purpose)]
     assert bench.awareness.score == 0
+
+
+def test_after_a_refusal_others_are_asked_at_once_and_have_their_own_time() -> None:
+    bench = Bench()
+    findings = bench.prober.start(bench.members[0], Purpose.REFUSED, NOW)
+
+    assert len(asked(findings)) == 3
+    assert [tell for tell in findings if isinstance(tell, Tell) and tell.address is None] == []
+    assert bench.prober.tick(NOW + 0.6) == []
+    assert bench.prober.tick(NOW + 0.7) == [Unanswered(bench.members[0], Purpose.REFUSED)]
+    assert bench.awareness.score == 0
+
+
+def test_after_a_refusal_the_answer_that_somebody_else_got_is_one() -> None:
+    bench = Bench()
+    findings = bench.prober.start(bench.members[0], Purpose.REFUSED, NOW)
+
+    found = bench.prober.indirect_ack(asked(findings)[0], nonce_of(findings))
+
+    assert found == [Answered(bench.members[0], Purpose.REFUSED)]
+    assert bench.prober.deadline == float("inf")
+
+
+def test_after_a_refusal_in_a_cluster_of_two_nobody_else_is_waited_for() -> None:
+    bench = Bench(size=2)
+    bench.prober.start(bench.members[0], Purpose.REFUSED, NOW)
+
+    assert bench.prober.tick(NOW + 0.2) == [Unanswered(bench.members[0], Purpose.REFUSED)]
 
 
 def test_one_probe_at_a_time_for_a_purpose() -> None:

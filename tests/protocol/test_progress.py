@@ -10,7 +10,7 @@ from pnode.protocol.jobstate import JobState
 from pnode.protocol.ledger import ANY_QUEUE, Ledger, StatementKind
 from pnode.protocol.progress import JobProgress
 from pnode.protocol.signed import Kind, sign
-from pnode.protocol.view import Link, PeerView, Phase, Progress, View
+from pnode.protocol.view import Link, Moment, PeerView, Phase, Progress, View
 from pnode.protocol.workbench import OVERDUE_SHARE
 
 from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, statement, task
@@ -41,7 +41,9 @@ def a_view(free_in_s: float = 0.0) -> View:
 
 
 def look(job: Job, now: float, *, gone: int | None = None, item: int = 0, free_in_s: float = 0.0) -> JobProgress:
-    return JobProgress(job, item, a_view(free_in_s), lambda node: gone is not None and node == NODES[gone], now)
+    return JobProgress(
+        job, item, a_view(free_in_s), lambda node: gone is not None and node == NODES[gone], now, Moment()
+    )
 
 
 def assign(job: Job, name: str, node: int, at_s: float = 1.0, queue_s: float = ANY_QUEUE, item: int = 0) -> None:

@@ -189,6 +189,24 @@ def test_what_our_other_members_may_not_know_is_broadcast() -> None:
     assert any(about_nine in payload for payload in sent)
 
 
+@pytest.mark.parametrize("wanted", [(), (3,), (3, 4)])
+def test_what_an_answer_tells_is_broadcast_if_it_asks_for_somebody_whom_we_named(wanted: tuple[int, ...]) -> None:
+    network = Network()
+    host = network.alone(4)
+    network.do(host, host.membership.join(network.id_of(2), network.now))
+    shorts = tuple([network.id_of(number)[:8] for number in wanted])
+    answer = request(entry(network, 2), entry(network, 9), reply_wanted=False)
+    ask(network, host, 2, dataclasses.replace(answer, wanted=shorts))
+    sent: list[bytes] = []
+    network.tap = lambda host, effect: sent.append(effect.payload) if isinstance(effect, SendDatagram) else None
+    network.run(1.0)
+
+    about_nine = signed_record(network.crypto, 9).signature
+    assert sent
+    assert host.membership.state_of(network.id_of(9)) is State.ALIVE
+    assert any(about_nine in payload for payload in sent) is bool(wanted)
+
+
 def test_an_answer_that_was_not_asked_for_is_refused() -> None:
     network = Network()
     host = network.alone(2)

@@ -2,6 +2,9 @@
 
 from random import Random
 
+import pytest
+
+from pnode.protocol.effects import Dial
 from pnode.protocol.roster import State
 from pnode.sim.cluster import Cluster, make_cluster
 from pnode.sim.disk import Disk
@@ -92,6 +95,54 @@ def test_a_process_that_dies_closes_its_sessions_at_once() -> None:
     cluster.engine.run_for(0.1)
 
     assert other.id not in one.pipes
+
+
+def test_a_process_that_dies_is_known_to_be_dead_since_its_machine_says_so() -> None:
+    cluster = make_cluster(3, 1)
+    one, other, third = cluster.hosts
+    cluster.engine.run_for(20.0)
+    talk(cluster, one, other)
+    talk(cluster, third, other)
+
+    other.crash()
+    cluster.engine.run_for(1.0)
+
+    assert [state_at(host, other) for host in (one, third)] == [State.DEAD, State.DEAD]
+
+
+@pytest.mark.parametrize("how", ["power", "pause", "cut"])
+def test_a_machine_that_says_nothing_is_given_time(how: str) -> None:
+    cluster = make_cluster(3, 1)
+    one, other, _ = cluster.hosts
+    cluster.engine.run_for(20.0)
+    talk(cluster, one, other)
+
+    if how == "power":
+        other.crash(silently=True)
+    elif how == "pause":
+        other.pause()
+    else:
+        for host in cluster.hosts:
+            cluster.network.cut(host.number, other.number)
+            cluster.network.cut(other.number, host.number)
+    one.perform([Dial((other.address,), other.id)])
+    cluster.engine.run_for(3.0)
+
+    assert state_at(one, other) in (State.ALIVE, State.SUSPECT)
+
+
+def test_a_process_that_was_taken_for_dead_is_back_as_soon_as_it_runs() -> None:
+    cluster = make_cluster(3, 1)
+    one, other, _ = cluster.hosts
+    cluster.engine.run_for(20.0)
+    talk(cluster, one, other)
+
+    other.crash()
+    cluster.engine.run_for(2.0)
+    cluster.restart(other)
+    cluster.engine.run_for(5.0)
+
+    assert state_at(one, other) is State.ALIVE
 
 
 def test_what_is_said_over_a_cut_line_arrives_if_it_heals_in_time() -> None:

@@ -1,0 +1,1 @@
+"""What membership must reach, measured: `make membership` writes docs/membership.md."""
