@@ -1,7 +1,7 @@
 """The node's answers as text for people: one function per kind of answer, each writes to the stream it is given."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from .api import (
@@ -99,6 +99,24 @@ def emulation_text(status: NodeStatus) -> str:
 
 def write_peers(peers: tuple[PeerStatus, ...], out: TextIO) -> None:
     show_listing(Listing(PEER_COLUMNS, tuple([_peer_row(peer) for peer in peers])), out)
+    for peer in peers:
+        for detour in _detours(peer):
+            show_sentence(detour, out)
+
+
+def _detours(peer: PeerStatus) -> Iterator[str]:
+    """What is to be known of the way to a node."""
+    name = clean(peer.name) + (" (this)" if peer.this else "")
+    if peer.relays:
+        yield f"{name} can only dial out: others reach it through {_names(peer.relays)}"
+    if peer.via:
+        yield f"the session with {name} goes through {clean(peer.via)}"
+    if peer.content_via:
+        yield f"content of {name} comes through {clean(peer.content_via)}: neither node can dial the other"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(clean, names))
 
 
 def _peer_row(peer: PeerStatus) -> tuple[str, ...]:

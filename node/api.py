@@ -21,6 +21,7 @@ UnitState = Literal["waiting", "assigned", "fetching", "queued", "running", "don
 AttemptState = Literal["assigned", "queued", "running", "finished", "failed", "declined", "dropped", "lost"]
 ExplainedState = Literal[UnitState, "lost"]
 Stream = Literal["stdout", "stderr"]
+ReachState = Literal["unknown", "open", "hidden"]
 
 
 class ApiError(Exception):
@@ -72,6 +73,16 @@ class NodeStatus:
     """For experiments: the share of its machine's speed at which it lets tasks run (see `emulation`)."""
     resumed: int = 0
     """Jobs of an earlier run of this node that were not over when it was started."""
+    reach: ReachState = "unknown"
+    """Whether others can dial this node; `hidden` if it can only dial out."""
+    reached_by: tuple[str, ...] = ()
+    """Who has tried last and got in, by name."""
+    missed_by: tuple[str, ...] = ()
+    """Who has tried last in vain."""
+    relays: tuple[str, ...] = ()
+    """Through whom others reach this node if it is hidden."""
+    relayed: int = 0
+    """Connections of others that go through this node now."""
     sent_datagrams: int = 0
     """Since the start, as what follows."""
     sent_bytes: int = 0
@@ -119,6 +130,12 @@ class PeerStatus:
     software: str
     clock_offset_s: float | None = None
     """Its wall clock minus this node's, when their session began; None when they have none."""
+    relays: tuple[str, ...] = ()
+    """Through whom it is reached, by name, since nobody can dial it; empty where it can be dialled."""
+    via: str = ""
+    """The relay through which this node's session with it goes; empty if it goes through none."""
+    content_via: str = ""
+    """The relay through which content of it came here last, since neither node can dial the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +293,8 @@ class JobDetail(JobStatus):
     """In the order of the DAG file, item by item."""
     items_settled: int = 0
     """Of a long stream: items of which nothing but the results is known any more."""
+    relayed: tuple[str, ...] = ()
+    """Content of the job that came to this node through somebody else: `source through relay`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,18 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Self
 
 import trio
 
 from pnode.protocol.ids import NodeId, node_text
-from pnode.protocol.record import Address
-from pnode.protocol.refusals import SessionExistsError
 from pnode.protocol.session import Purpose
 
 from .connection import Connection, ConnectionLostError
-from .dialing import race
-from .greeter import BusyError, Greeter
+from .dialing import Detour, Way, race
+from .greeter import BusyError, Greeter, the_first
 from .limits import TransportSettings
 from .streams import EndOfStreamError, StreamError
 
@@ -38,8 +35,10 @@ class BulkBrokenError(BulkError):
 class BulkStream:
     """Payloads of up to 1 MiB to and from one peer, in order; as slow as the slower side, which TCP sees to."""
 
-    def __init__(self, connection: Connection, stall_s: float) -> None:
+    def __init__(self, connection: Connection, stall_s: float, via: NodeId | None = None) -> None:
         self.peer = connection.peer
+        self.via = via
+        """The relay through which it goes."""
         self.payload_bytes_max = connection.message_bytes_max
         self._connection = connection
         self._stall_s = stall_s
@@ -101,18 +100,19 @@ class BulkStreams:
         self._settings = settings
         self._inbound: Counter[NodeId] = Counter()
 
-    async def open(self, peer: NodeId, addresses: tuple[Address, ...]) -> BulkStream:
-        """A fresh stream. Raises UnreachableError."""
-        reached: list[NodeId] = []
+    async def open(self, peer: NodeId, ways: Sequence[Way]) -> BulkStream:
+        """A fresh stream by one of these ways. Raises UnreachableError."""
+        decide = the_first()
 
-        def decide(node: NodeId, _purpose: Purpose) -> None:
-            if reached:
-                raise SessionExistsError("was reached at another of its addresses first")
-            reached.append(node)
+        async def attempt(way: Way) -> BulkStream:
+            connection = await self._greeter.reach(way, decide, Purpose.BULK, peer)
+            return self.over(connection, way.relay if isinstance(way, Detour) else None)
 
-        attempt = partial(self._greeter.reach, decide=decide, purpose=Purpose.BULK, expected=peer)
-        connection = await race(addresses, attempt, self._settings.stagger_s)
-        return BulkStream(connection, self._settings.bulk_stall_s)
+        return await race(ways, attempt, self._settings.stagger_s)
+
+    def over(self, connection: Connection, via: NodeId | None = None) -> BulkStream:
+        """A stream over a connection that is there."""
+        return BulkStream(connection, self._settings.bulk_stall_s, via)
 
     @contextmanager
     def admitted(self, peer: NodeId) -> Iterator[None]:

@@ -327,7 +327,7 @@ class _Client:
         return neighbours
 
     def _directory(self) -> Directory:
-        return Directory(self._neighbours(), self._jobs().desk, self._node.shortages)
+        return Directory(self._neighbours(), self._jobs().desk, self._node.shortages, self._node.detours)
 
     def _cores(self) -> int:
         members = self._neighbours().membership

@@ -18,7 +18,7 @@ from pnode.protocol.session import Purpose, Session, SessionError
 Stream = trio.abc.Stream
 Clock = Callable[[], float]
 
-RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 256 * 1024}
+RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 256 * 1024, Purpose.MEET: 256 * 1024}
 """Per read; more does not make bulk faster (performance.md 2), and a read buffer is allocated for each."""
 
 READS_MAX = 2048
@@ -79,6 +79,7 @@ class Connection:
         self._clock = clock
         self._stall_s = stall_s
         self._torn = False
+        self._finished = False
         self._reads: deque[tuple[float, int]] = deque(maxlen=READS_MAX)
 
     @property
@@ -105,7 +106,7 @@ class Connection:
                 if self._session.ended:
                     return []
                 data = bytes(await self._stream.receive_some(self._receive_bytes))
-                if self.purpose is Purpose.BULK:
+                if self.purpose is not Purpose.CONTROL:
                     self._reads.append((trio.current_time(), len(data)))
                 if not data:
                     self._session.receive_eof()
@@ -115,14 +116,18 @@ class Connection:
             raise ConnectionLostError(_explain(error)) from None
 
     def take_reads(self) -> list[tuple[float, int]]:
-        """When how many bytes came, since this was last asked; of bulk only."""
+        """When how many bytes came, since this was last asked; not of control sessions."""
         reads = list(self._reads)
         self._reads.clear()
         return reads
 
     async def end(self, reason: str) -> None:
-        """Say that we are finished, and why; nothing can be sent afterwards. Raises ConnectionLostError."""
+        """Say that we are finished, and why; nothing can be sent afterwards, and saying it again does nothing. Raises
+        ConnectionLostError."""
         self._check_whole()
+        if self._finished:
+            return
+        self._finished = True
         await self._write(self._session.close(reason))
 
     async def aclose(self) -> None:

@@ -7,6 +7,7 @@ from math import inf
 import trio
 
 from pnode.protocol.events import Received
+from pnode.protocol.ids import NodeId
 from pnode.protocol.values import dataclass
 
 from .connection import Connection, ConnectionLostError
@@ -39,8 +40,11 @@ class Conversation:
         settings: TransportSettings,
         *,
         initiated: bool,
+        via: NodeId | None = None,
     ) -> None:
         self.peer = connection.peer
+        self.via = via
+        """The relay through which it goes."""
         self.initiated = initiated
         """Whether we dialled."""
         self.clock_offset_s = connection.clock_offset_s

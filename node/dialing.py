@@ -1,30 +1,51 @@
-"""Dialling: finding out at which of several addresses somebody answers who is fit to talk to."""
+"""Dialling: finding out by which of several ways somebody can be reached who is fit to talk to: at addresses, and
+through relays."""
 
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import TypeVar
 
 import trio
 
+from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
 from pnode.protocol.refusals import HandshakeError, SessionExistsError
+from pnode.protocol.values import dataclass
 
 from .connection import watch_host
 
 T = TypeVar("T")
-Attempt = Callable[[Address], Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """The way to a node that cannot be dialled: through a member that has a session with it."""
+
+    relay: NodeId
+    target: NodeId
+    bulk: bool
+    """Whether it is for content."""
+
+    def __str__(self) -> str:
+        return f"relay {node_text(self.relay)}"
+
+
+Way = Address | Detour
+Attempt = Callable[[Way], Awaitable[T]]
 """Raises NoAnswerError or a HandshakeError."""
 
 PARALLEL_MAX = 4
-"""Attempts at once per dial."""
+"""Attempts at addresses at once per dial. Relays do not wait for their turn: of a node that names some the addresses
+may all be silent."""
 
-ADDRESSES_MAX = 16
-"""Twice as many as a node record holds; the rest would never be reached in time."""
+WAYS_MAX = 16
+"""Twice as many as a node record holds addresses; the rest would never be reached in time."""
 
 
 class NoAnswerError(Exception):
-    """No connection to an address; like a HandshakeError, the text continues a sentence that begins with it."""
+    """No connection by a way; like a HandshakeError, the text continues a sentence that begins with it."""
 
 
 class ConnectionIsRefusedError(NoAnswerError):
@@ -32,43 +53,43 @@ class ConnectionIsRefusedError(NoAnswerError):
 
 
 class UnreachableError(Exception):
-    """Nobody fit to talk to answered; the text names every address and what happened there."""
+    """Nobody fit to talk to answered; the text names every way and what happened there."""
 
-    def __init__(self, failures: Sequence[tuple[Address, NoAnswerError | HandshakeError]]) -> None:
-        super().__init__("; ".join(f"{address} {error}" for address, error in failures) or "no address is known")
+    def __init__(self, failures: Sequence[tuple[Way, NoAnswerError | HandshakeError]]) -> None:
+        super().__init__("; ".join(f"{way} {error}" for way, error in failures) or "no address is known")
         self.session_exists = any(isinstance(error, SessionExistsError) for _, error in failures)
         """One of them leads to a node with which there is, or is about to be, a session already."""
         self.refused = tuple([address for address, error in failures if isinstance(error, ConnectionIsRefusedError)])
 
 
-async def race(addresses: Sequence[Address], attempt: Attempt[T], stagger_s: float) -> T:
-    """The first success among attempts at all addresses, each started a little after the one before, or at once when
+async def race(ways: Sequence[Way], attempt: Attempt[T], stagger_s: float) -> T:
+    """The first success among attempts by all ways, each started a little after the one before, or at once when
     that has failed. The others are cancelled; that no two succeed is up to the attempts.
 
     Raises UnreachableError.
     """
-    addresses = tuple(dict.fromkeys(addresses))[:ADDRESSES_MAX]
-    failures: dict[Address, NoAnswerError | HandshakeError] = {}
+    ways = tuple(dict.fromkeys(ways))[:WAYS_MAX]
+    failures: dict[Way, NoAnswerError | HandshakeError] = {}
     winners: list[T] = []
     limit = trio.CapacityLimiter(PARALLEL_MAX)
 
-    async def run(address: Address, failed: trio.Event) -> None:
+    async def run(way: Way, failed: trio.Event) -> None:
         try:
-            async with limit:
-                winners.append(await attempt(address))
+            async with limit if isinstance(way, Address) else nullcontext():
+                winners.append(await attempt(way))
             nursery.cancel_scope.cancel()
         except (NoAnswerError, HandshakeError) as error:
-            failures[address] = error
+            failures[way] = error
             failed.set()
 
     async with trio.open_nursery() as nursery:
-        for address in addresses:
+        for way in ways:
             failed = trio.Event()
-            nursery.start_soon(run, address, failed)
+            nursery.start_soon(run, way, failed)
             with trio.move_on_after(stagger_s):
                 await failed.wait()
     if not winners:
-        raise UnreachableError([(address, failures[address]) for address in addresses])
+        raise UnreachableError([(way, failures[way]) for way in ways])
     return winners[0]
 
 

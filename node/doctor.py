@@ -89,6 +89,7 @@ def _node(home: Path, ways: Sequence[Interface]) -> Iterator[Finding]:
         status = client.status()
         yield _of_state(status, home)
         yield from of_addresses(status.addresses, has_network=bool(ways))
+        yield from of_reach(status)
         peers = client.peers() if status.state == "ready" else ()
     except ApiError as error:
         advice = f"look into {log_file(home)}; 'pnode stop' and 'pnode start' begin anew"
@@ -115,6 +116,30 @@ def of_addresses(addresses: Sequence[str], *, has_network: bool) -> Iterator[Fin
     if has_network and all(host in ("localhost", "::1") or host.startswith("127.") for host in hosts):
         text = "it listens at loopback only: nodes on other machines cannot reach it"
         yield Finding("node", "note", text, "'pnode stop' and 'pnode start --listen all' if others are to join")
+
+
+def of_reach(status: NodeStatus) -> Iterator[Finding]:
+    """Whether other nodes can dial this one, which they have tried, and what becomes of it if not."""
+    missed, reached = _names(status.missed_by), _names(status.reached_by)
+    if status.reach == "open":
+        yield Finding("reach", "ok", f"other nodes can dial this one: {reached or 'several'} did")
+    elif status.reach == "hidden":
+        port = status.addresses[0].rpartition(":")[2] if status.addresses else "?"
+        advice = f"it works all the same; to spare the relays, let TCP and UDP port {port} in, or forward it to here"
+        if status.relays:
+            text = f"others cannot dial this node: {missed} tried; those whom it has not dialled come through "
+            yield Finding("reach", "note", text + _names(status.relays), advice)
+        else:
+            text = f"others cannot dial this node: {missed} tried; and nobody is there who could relay"
+            yield Finding("reach", "trouble", text, "start a node that others can dial, or open this one's port")
+    elif status.peers:
+        yield Finding(
+            "reach", "note", "no other node has tried yet whether this one can be dialled", "ask again soon"
+        )
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(clean, names))
 
 
 def of_peers(peers: tuple[PeerStatus, ...]) -> Iterator[Finding]:
@@ -170,7 +195,10 @@ def _ways(peers: Sequence[PeerStatus]) -> Iterator[Finding]:
         failed = {address: troubles[address] for address in peer.addresses if troubles[address]}
         reached += len(failed) < len(peer.addresses)
         words = "; ".join(f"{clean(address)} {trouble}" for address, trouble in failed.items())
-        if failed and len(failed) == len(peer.addresses):
+        if failed and len(failed) == len(peer.addresses) and peer.relays:
+            way = f"its session goes through {clean(peer.via)}" if peer.via else "it dials this node"
+            yield Finding("ways", "note", f"{clean(peer.name)} can only dial out: {way}")
+        elif failed and len(failed) == len(peer.addresses):
             text = f"{clean(peer.name)} cannot be dialled from here: {words}"
             yield Finding("ways", "trouble", text, DIALS_ADVICE)
         elif failed:

@@ -25,7 +25,7 @@ class Door:
         """Be in it for as long as the context lasts. Raises DoorFullError at once."""
         if self._hosts.total() >= self._max:
             raise DoorFullError(f"{self._max} handshakes are under way")
-        if self._hosts[host] >= self._per_host_max and not ip_address(host).is_loopback:
+        if self._hosts[host] >= self._per_host_max and not _is_here(host):
             raise DoorFullError(f"{self._per_host_max} handshakes with {host} are under way")
         self._hosts[host] += 1
         try:
@@ -34,3 +34,11 @@ class Door:
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
+
+
+def _is_here(host: str) -> bool:
+    """Whether an address is of the loopback interface; a relay's name is none."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -27,6 +27,8 @@ from pnode.protocol.effects import (
     Erase,
     Fetch,
     Keep,
+    Knock,
+    Meet,
     Notify,
     Release,
     Reply,
@@ -68,7 +70,7 @@ sooner by itself."""
 class Outside(Protocol):
     """What the driver needs of the transport."""
 
-    def perform(self, effect: Dial | Send | SendDatagram | Disconnect) -> None:
+    def perform(self, effect: Dial | Send | SendDatagram | Disconnect | Knock | Meet) -> None:
         """Carry out an effect without blocking; what comes of it comes as events."""
 
 
@@ -205,7 +207,7 @@ class Driver:
         assert self._nursery is not None
         for effect in effects:
             match effect:
-                case Dial() | Send() | SendDatagram() | Disconnect():
+                case Dial() | Send() | SendDatagram() | Disconnect() | Knock() | Meet():
                     self._outside.perform(effect)
                 case Run():
                     self._scopes[effect.unit] = scope = trio.CancelScope()

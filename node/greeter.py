@@ -2,7 +2,9 @@
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import trio
 
@@ -10,11 +12,11 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.handshake import Check, Handshake, Passport
 from pnode.protocol.ids import NodeId
 from pnode.protocol.record import Address
-from pnode.protocol.refusals import CredentialRefusedError, HandshakeError, VersionError
+from pnode.protocol.refusals import CredentialRefusedError, HandshakeError, SessionExistsError, VersionError
 from pnode.protocol.session import Purpose
 
 from .connection import Clock, Connection, Stream, greet
-from .dialing import NoAnswerError
+from .dialing import NoAnswerError, UnreachableError, Way, race
 from .door import Door, DoorFullError
 from .limits import TransportSettings
 
@@ -26,12 +28,28 @@ Admit = Callable[[NodeId, bytes], None]
 Decide = Callable[[NodeId, Purpose], None]
 """Asked about a node that was admitted: raises SessionExistsError or BusyError unless we want this connection."""
 
-Connect = Callable[[Address], Awaitable[Stream]]
+Connect = Callable[[Way], Awaitable[Stream]]
 """Raises NoAnswerError; the deadline is the caller's."""
+
+
+KNOCK_S = 2.0
+"""A node that answers later cannot be worked with; and who wants to know, waits."""
 
 
 class BusyError(RemoteProtocolError):
     """We have as many sessions or streams as we can bear. Nobody is to blame."""
+
+
+def the_first() -> Decide:
+    """Takes one connection of several attempts, and no other."""
+    reached: list[NodeId] = []
+
+    def decide(node: NodeId, _purpose: Purpose) -> None:
+        if reached:
+            raise SessionExistsError("was reached by another way first")
+        reached.append(node)
+
+    return decide
 
 
 class Greeter:
@@ -48,11 +66,11 @@ class Greeter:
         self._clock = clock
         self._door = Door(settings)
 
-    async def reach(self, address: Address, decide: Decide, purpose: Purpose, expected: NodeId | None) -> Connection:
-        """Connect to an address and shake hands. Raises NoAnswerError or a HandshakeError."""
+    async def reach(self, way: Way, decide: Decide, purpose: Purpose, expected: NodeId | None) -> Connection:
+        """Connect by a way and shake hands. Raises NoAnswerError or a HandshakeError."""
         try:
             with trio.fail_after(self._settings.connect_timeout_s):
-                stream = await self._connect(address)
+                stream = await self._connect(way)
         except trio.TooSlowError:
             raise NoAnswerError(f"did not answer within {self._settings.connect_timeout_s:g} s") from None
         check = self._checked(decide)
@@ -60,6 +78,21 @@ class Greeter:
             self._passport, check, os.urandom(32), initiator=True, purpose=purpose, expected=expected
         )
         return await self._shake_hands(stream, handshake)
+
+    async def knock(self, addresses: Sequence[Address], peer: NodeId) -> bool:
+        """Whether a peer answers, as itself, at one of these addresses; nothing comes of the connection."""
+
+        answered: list[NodeId] = []
+
+        def decide(node: NodeId, _purpose: Purpose) -> None:
+            answered.append(node)
+            patience.cancel()
+            raise SessionExistsError("only wanted to know whether it can be dialled")
+
+        attempt = partial(self.reach, decide=decide, purpose=Purpose.CONTROL, expected=peer)
+        with trio.move_on_after(KNOCK_S) as patience, suppress(UnreachableError):
+            await race(addresses, attempt, self._settings.stagger_s)
+        return bool(answered)
 
     async def welcome(self, stream: Stream, host: str, decide: Decide) -> Connection | None:
         """Shake hands with whoever has connected from `host`; None, and the stream closed, if that leads nowhere."""

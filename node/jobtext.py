@@ -67,6 +67,8 @@ def write_job(job: JobDetail, out: TextIO) -> None:
         out,
     )
     show_sentence(keepers_text(job), out)
+    for detour in job.relayed:
+        show_sentence(f"content came here from {clean(detour)}: neither can dial the other", out)
     if job.items_settled:
         show_sentence(f"{job.items_settled:,} of {job.items:,} items are settled: only their results are kept", out)
     show_listing(

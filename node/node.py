@@ -33,7 +33,7 @@ from pnode.protocol.legacy import Legacy
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Peer
 from pnode.protocol.peer import Identity as PeerIdentity
-from pnode.protocol.record import Address, NodeRecord
+from pnode.protocol.record import NodeRecord
 from pnode.protocol.signed import Signed
 from pnode.protocol.trust import Trust
 
@@ -58,6 +58,7 @@ from .listening import PortInUseError
 from .office import Office
 from .pace import Pace
 from .probing import Probing
+from .seeding import StartError, seed_address
 from .store import Store
 from .streams import StreamError
 from .transfer import NoRoomError, Transfer
@@ -88,10 +89,6 @@ _TIMINGS: dict[str, Callable[[], MembershipSettings]] = {
     "wan": MembershipSettings.wan,
     "fast": MembershipSettings.fast,
 }
-
-
-class StartError(Exception):
-    """The node cannot do its work; the message says why and what to do."""
 
 
 class Node:
@@ -133,6 +130,8 @@ class Node:
         """Unfinished jobs of an earlier run."""
         self.shortages: dict[JobId, str] = {}
         """Jobs for which there was no room at the last try, and what was said then."""
+        self.detours: dict[JobId, dict[NodeId, NodeId]] = {}
+        """Jobs of which content came here through a relay: which, by its source."""
         self._journaled: dict[bytes, bytes] = {}
         """The rows of jobs that were there at the start."""
         self.early = Early()
@@ -218,6 +217,7 @@ class Node:
             admit=self._admit,
             deliver=self.deliver,
             addresses_of=lambda node: () if self.peer is None else self.peer.addresses_of(node),
+            relays_of=lambda node: () if self.peer is None else self.peer.relays_of(node),
             lookup=lambda short: None if self.peer is None else self.peer.by_short(short),
             serve_bulk=self._serve_bulk,
             clock=self.clock,
@@ -264,7 +264,7 @@ class Node:
         assert self.peer is not None
         records = [(NodeId(node), decode(NodeRecord, value)) for node, value in self.journal.rows("peer")]
         known = tuple(address for _, record in records for address in record.addresses)
-        seeds = (*map(_address, self.options.seeds), *self.enrolment.seeds, *known)
+        seeds = (*map(seed_address, self.options.seeds), *self.enrolment.seeds, *known)
         heard_of = [(NodeId(node), credential) for node, credential in self.journal.rows("credential")]
         remembered = (*((node, record.credential) for node, record in records), *heard_of)
         return self.peer.start(tuple(dict.fromkeys(seeds)), self.clock(), remembered)
@@ -287,6 +287,7 @@ class Node:
         """Nothing that a job needed is needed here any more."""
         self.pins.release(job)
         self.shortages.pop(job, None)
+        self.detours.pop(job, None)
 
     async def _run_unit(self, run: Run) -> RunEnded:
         await self.pins.restored.wait()
@@ -308,6 +309,9 @@ class Node:
                 logger.warning("job=%s %s", job_text(fetch.owner), error)
             raise
         self.probing.heed(arrival)
+        relay = None if arrival.source is None else self.transport.content_via(arrival.source)
+        if fetch.owner is not None and arrival.source is not None and relay is not None:
+            self.detours.setdefault(fetch.owner, {})[arrival.source] = relay
         return Fetched(fetch.file, arrival.source, arrival.received_bytes, arrival.seconds)
 
     async def _serve_bulk(self, peer: NodeId, stream: BulkStream) -> None:
@@ -389,11 +393,3 @@ class Node:
         while await trio.to_thread.run_sync(os.read, descriptor, 4096, abandon_on_cancel=True):
             pass
         self.stopping.set()
-
-
-def _address(text: str) -> Address:
-    """`host:port` of a seed. Raises StartError."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise StartError(f"--seed {text!r} is not HOST:PORT, for example 192.168.1.5:4440")
-    return Address(host.strip("[]"), int(port))

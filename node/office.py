@@ -63,6 +63,7 @@ from .store import MissingContentError
 from .submission import Submission, load, mapper_called
 from .transfer import FetchError
 from .trials import Trials
+from .wayreport import with_reach, with_ways
 
 if TYPE_CHECKING:
     from .node import Node
@@ -92,7 +93,7 @@ class Office:
         record = self._neighbours().membership.record if member else None
         state: NodeState = "ready" if node.ready else ("starting" if node.peer is None else "joining")
         reason = "" if node.ready else "waiting for a member of the cluster to answer"
-        return NodeStatus(
+        status = NodeStatus(
             state=state,
             reason=reason,
             name=node.name,
@@ -113,6 +114,7 @@ class Office:
             sent_datagrams=node.transport.sent_datagrams,
             sent_bytes=node.transport.sent_bytes,
         )
+        return with_reach(status, node)
 
     async def peers(self) -> tuple[PeerStatus, ...]:
         membership = self._neighbours().membership
@@ -264,7 +266,7 @@ class Office:
         return peer.jobs
 
     def _directory(self) -> Directory:
-        return Directory(self._neighbours(), self._jobs().desk, self.node.shortages)
+        return Directory(self._neighbours(), self._jobs().desk, self.node.shortages, self.node.detours)
 
     def _driver(self) -> Driver:
         self._neighbours()
@@ -275,8 +277,7 @@ class Office:
         now = self.node.clock()
         estimate = self.node.profile.round_trips.estimate(node, now)
         delay = None if estimate is None else (estimate.rtt_s, estimate.age_s)
-        clock_offset_s = self.node.transport.clock_offset_s(node)
-        return peer_status(self._neighbours(), node, record, delay, clock_offset_s, now)
+        return with_ways(peer_status(self._neighbours(), node, record, delay, now), self.node, node)
 
     def _detail(self, job: Job) -> JobDetail:
         return job_detail(job, self._directory(), self.node.clock())

@@ -65,7 +65,6 @@ def peer_status(
     node: NodeId,
     record: NodeRecord,
     delay: tuple[float, float] | None,
-    clock_offset_s: float | None,
     now: float,
 ) -> PeerStatus:
     """A node as this node knows it; `delay` is (round trip in seconds, its age)."""
@@ -88,7 +87,6 @@ def peer_status(
         delay_age_s=None if delay is None else delay[1],
         load=load_status(membership.load_of(node), now),
         software=record.software,
-        clock_offset_s=clock_offset_s,
     )
 
 
@@ -196,6 +194,7 @@ def job_detail(job: Job, directory: Directory, now: float) -> JobDetail:
         results_total=job.finals,
         units=units,
         items_settled=len(job.state.settlement),
+        relayed=directory.detours(job.id),
     )
 
 

@@ -19,7 +19,8 @@ from .home import HomeError, hold_home, prepare_home
 from .journal import JournalError
 from .launch import LaunchError, NodeOptions, read_options, report_failure
 from .listening import CannotListenError
-from .node import Node, StartError
+from .node import Node
+from .seeding import StartError
 
 SWITCH_S = 0.001
 """How long a thread that wants the interpreter waits for one that has it. The journal's thread wants it a few times

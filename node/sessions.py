@@ -10,6 +10,9 @@ decide it inside the handshakes, before the other session could carry a message,
 - Otherwise the responder accepts, and the new session replaces an older one. That one is dead at the other end: a
   caller that still had it would have hung up. Only a session that was opened while this call was coming in may be one
   that the caller did not know of yet; it counts as a claim.
+
+A node that cannot be dialled is reached through one of its relays when it has no session with us (see `relaying`).
+Such a session gives way to a direct one as soon as either side dials the other.
 """
 
 import logging
@@ -30,7 +33,7 @@ from pnode.protocol.values import dataclass, field
 
 from .connection import Connection
 from .conversation import Conversation, Ending
-from .dialing import UnreachableError, race
+from .dialing import Detour, UnreachableError, Way, race
 from .greeter import BusyError, Greeter
 from .limits import TransportSettings
 from .outbox import Outbox, OutboxFullError
@@ -72,12 +75,14 @@ class Sessions:
         greeter: Greeter,
         deliver: Callable[[Event], None],
         addresses_of: Callable[[NodeId], tuple[Address, ...]],
+        relays_of: Callable[[NodeId], tuple[NodeId, ...]],
         settings: TransportSettings,
     ) -> None:
         self._greeter = greeter
         self._me = greeter.me
         self._deliver = deliver
         self._addresses_of = addresses_of
+        self._relays_of = relays_of
         self._settings = settings
         self._lines: dict[NodeId, _Line] = {}
         self.sent_bytes = 0
@@ -103,6 +108,15 @@ class Sessions:
         """With whom there is a session."""
         return tuple(peer for peer, line in self._lines.items() if line.conversation is not None)
 
+    def has(self, peer: NodeId) -> bool:
+        """Whether there is a session with a peer."""
+        return self._conversation(peer) is not None
+
+    def via(self, peer: NodeId) -> NodeId | None:
+        """The relay through which the session with a peer goes; None if it goes through none, or there is none."""
+        conversation = self._conversation(peer)
+        return None if conversation is None else conversation.via
+
     def clock_offset_s(self, peer: NodeId) -> float | None:
         """By how much a peer's wall clock was ahead of ours when its session began; None if there is no session."""
         conversation = self._conversation(peer)
@@ -124,16 +138,16 @@ class Sessions:
         if line.conversation is not None:
             line.conversation.wake()
         else:
-            self._dial_peer(line, peer, self._addresses_of(peer))
+            self._dial_peer(line, peer, self._ways_to(peer))
 
     def dial(self, addresses: tuple[Address, ...], peer: NodeId | None) -> None:
-        """Open a session to whoever answers, or to `peer` only. Nothing happens where there is one already."""
+        """Open a session to whoever answers, or to `peer` only. Nothing happens where a direct one is."""
         if peer is None:
             if addresses not in self._seeking:
                 self._seeking.add(addresses)
                 self._start(self._seek, addresses)
-        elif (line := self._line(peer)).conversation is None:
-            self._dial_peer(line, peer, addresses)
+        elif not self._is_direct(peer):
+            self._dial_peer(self._line(peer), peer, addresses)
 
     def disconnect(self, peer: NodeId, reason: str) -> None:
         """End the session with a peer; what waits for it is dropped."""
@@ -154,7 +168,7 @@ class Sessions:
         """After a dial or a conversation: dial again for what waits, or forget the peer."""
         if line.conversation is None and line.dial is None:
             if line.outbox:
-                self._dial_peer(line, peer, self._addresses_of(peer))
+                self._dial_peer(line, peer, self._ways_to(peer))
             else:
                 self._lines.pop(peer, None)
 
@@ -172,32 +186,36 @@ class Sessions:
 
     # -- dialling --------------------------------------------------------------------------------------------------
 
-    def _dial_peer(self, line: _Line, peer: NodeId, addresses: tuple[Address, ...]) -> None:
+    def _ways_to(self, peer: NodeId) -> tuple[Way, ...]:
+        """Its addresses first, since two nodes behind the same firewall may well reach each other."""
+        return (*self._addresses_of(peer), *(Detour(relay, peer, bulk=False) for relay in self._relays_of(peer)))
+
+    def _dial_peer(self, line: _Line, peer: NodeId, ways: tuple[Way, ...]) -> None:
         if line.dial is None:
             line.dial = trio.CancelScope()
-            self._start(self._call, line, peer, addresses)
+            self._start(self._call, line, peer, ways)
 
-    async def _call(self, line: _Line, peer: NodeId, addresses: tuple[Address, ...]) -> None:
+    async def _call(self, line: _Line, peer: NodeId, ways: tuple[Way, ...]) -> None:
         """Dial until there is a session with the peer, or report why there is none and drop what waits."""
         assert line.dial is not None
         failure: str | None = None
         line.refused = ()
         with line.dial as scope:
-            failure = await self._try(line, peer, addresses)
+            failure = await self._try(line, peer, ways)
         if scope.cancelled_caught:
             failure = line.overflow
         line.dial = None
         if failure is not None and line.conversation is None and not self._callers[peer]:
             line.outbox.clear()
-            self._failed(addresses, peer, failure, line.refused)
+            self._failed(tuple(way for way in ways if isinstance(way, Address)), peer, failure, line.refused)
         self._settle(peer, line)
 
-    async def _try(self, line: _Line, peer: NodeId, addresses: tuple[Address, ...]) -> str | None:
+    async def _try(self, line: _Line, peer: NodeId, ways: tuple[Way, ...]) -> str | None:
         """None when there is a session, else why there is none."""
         for _ in range(DIAL_ROUNDS):
             try:
                 async with self._dials:
-                    await race(addresses, partial(self._open, expected=peer), self._settings.stagger_s)
+                    await race(ways, partial(self._open, expected=peer), self._settings.stagger_s)
             except UnreachableError as error:
                 if not error.session_exists:
                     line.refused = error.refused
@@ -228,18 +246,19 @@ class Sessions:
         logger.info("no session: peer=%s reason=%s", "?" if peer is None else node_text(peer), reason)
         self._deliver(DialFailed(addresses, peer, reason, refused))
 
-    async def _open(self, address: Address, expected: NodeId | None) -> None:
-        """One attempt at one address; begins the conversation when it succeeds."""
+    async def _open(self, way: Way, expected: NodeId | None) -> None:
+        """One attempt by one way; begins the conversation when it succeeds."""
         claimed: list[NodeId] = []
 
         def decide(peer: NodeId, _purpose: Purpose) -> None:
-            if peer in self._claims or self._callers[peer] or self._conversation(peer) is not None:
+            has_one = self.has(peer) if isinstance(way, Detour) else self._is_direct(peer)
+            if peer in self._claims or self._callers[peer] or has_one:
                 raise SessionExistsError("has a session with us already")
             self._claims.add(peer)
             claimed.append(peer)
 
         try:
-            self.begin(await self._greeter.reach(address, decide, Purpose.CONTROL, expected), address)
+            self.begin(await self._greeter.reach(way, decide, Purpose.CONTROL, expected), way)
         finally:
             self._claims.difference_update(claimed)
 
@@ -269,21 +288,28 @@ class Sessions:
         line = self._lines.get(peer)
         return None if line is None else line.conversation
 
-    def begin(self, connection: Connection, address: Address | None) -> None:
-        """The handshake is done; `address` is where we dialled, None if the peer did."""
-        peer = connection.peer
+    def _is_direct(self, peer: NodeId) -> bool:
+        """Whether there is a session that goes through no relay."""
+        conversation = self._conversation(peer)
+        return conversation is not None and conversation.via is None
+
+    def begin(self, connection: Connection, way: Way | None, via: NodeId | None = None) -> None:
+        """The handshake is done; `way` is how we have called, None if the peer did, perhaps `via` a relay."""
+        peer, address = connection.peer, way if isinstance(way, Address) else None
+        via = way.relay if isinstance(way, Detour) else via
         line = self._line(peer)
         if line.conversation is not None:
             line.conversation.cut("a newer session has taken its place", orderly=True)
             self._closed(peer, Ending("it has opened a new session", orderly=True))
         conversation = Conversation(
-            connection, line.outbox, self._deliver, self._settings, initiated=address is not None
+            connection, line.outbox, self._deliver, self._settings, initiated=way is not None, via=via
         )
         line.conversation = conversation
         line.opened.set()
         line.opened = trio.Event()
-        logger.info("session opened: peer=%s address=%s", node_text(peer), "inbound" if address is None else address)
-        self._deliver(SessionOpened(peer, connection.credential, address))
+        origin = way or ("inbound" if via is None else f"inbound, relay {node_text(via)}")
+        logger.info("session opened: peer=%s address=%s", node_text(peer), origin)
+        self._deliver(SessionOpened(peer, connection.credential, address, via))
         self._start(self._converse, line, conversation)
 
     async def _converse(self, line: _Line, conversation: Conversation) -> None:

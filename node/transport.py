@@ -1,32 +1,34 @@
 """The transport: everything a node says to others goes out here, and everything it hears comes in here.
 
 It carries out the core's effects on the network and delivers its events. Sessions over TCP, datagrams over UDP, one
-port; strangers end with their connection (see `sessions`, `datagrams`, `listening`).
+port; strangers end with their connection (see `sessions`, `datagrams`, `listening`). Those who cannot be dialled are
+reached through others (`relaying`).
 """
 
 import errno
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
 from typing import NoReturn, assert_never
 
 import trio
 
-from pnode.protocol.datagram import DatagramBox
-from pnode.protocol.effects import Dial, Disconnect, Send, SendDatagram
-from pnode.protocol.events import Event
+from pnode.protocol.datagram import SENDER_BYTES, DatagramBox
+from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send, SendDatagram
+from pnode.protocol.events import Event, Knocked
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import NodeId
+from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
 from pnode.protocol.session import Purpose
 
 from .bulk import BulkStream, BulkStreams, ServeBulk
-from .connection import Clock, Stream, watch_host
+from .connection import Clock, Connection, Stream, watch_host
 from .datagrams import Datagrams
-from .dialing import connect_tcp
-from .greeter import Admit, Connect, Greeter
+from .dialing import Detour, NoAnswerError, Way, connect_tcp
+from .greeter import Admit, BusyError, Greeter
 from .limits import TransportSettings
 from .listening import Doors, listen
+from .relaying import Relaying
 from .sessions import Sessions
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,9 @@ logger = logging.getLogger(__name__)
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 ACCEPT_PAUSE_S = 0.1
 """Until then some connection may have been closed."""
+
+Connect = Callable[[Address], Awaitable[Stream]]
+"""Raises NoAnswerError; the deadline is the caller's."""
 
 
 class Transport:
@@ -52,19 +57,28 @@ class Transport:
         deliver: Callable[[Event], None],
         addresses_of: Callable[[NodeId], tuple[Address, ...]],
         lookup: Callable[[bytes], NodeId | None],
+        relays_of: Callable[[NodeId], tuple[NodeId, ...]] = lambda _: (),
         serve_bulk: ServeBulk,
         clock: Clock,
         settings: TransportSettings,
         connect: Connect = connect_tcp,
     ) -> None:
         self._settings = settings
-        self._greeter = Greeter(passport, admit, connect, settings, clock)
-        self._sessions = Sessions(self._greeter, deliver, addresses_of, settings)
+        self._greeter = Greeter(passport, admit, self._connect, settings, clock)
+        self._sessions = Sessions(self._greeter, deliver, addresses_of, relays_of, settings)
         self._bulk = BulkStreams(self._greeter, serve_bulk, settings)
+        self._relaying = Relaying(
+            self._greeter, self._sessions, self.answer, self._serve_asked, addresses_of, settings
+        )
+        self._connect_tcp = connect
+        self._relays_of = relays_of
+        self._lookup = lookup
+        self._content_via: dict[NodeId, NodeId] = {}
         self._box = DatagramBox(passport.seed, passport.cluster, boot, lookup)
         self._deliver = deliver
         self._doors: Doors | None = None
         self._datagrams: Datagrams | None = None
+        self._nursery: trio.Nursery | None = None
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
         """Listen, and carry everything until cancelled; then what waits is still sent, within a bounded time.
@@ -75,6 +89,7 @@ class Transport:
         try:
             datagrams = self._datagrams = Datagrams(doors.datagram_sockets, self._box, self._deliver)
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 await nursery.start(self._sessions.run)
                 nursery.start_soon(datagrams.run)
                 for sock in doors.stream_sockets:
@@ -103,6 +118,19 @@ class Transport:
         return self._sessions.peers
 
     @property
+    def carried(self) -> int:
+        """Calls of others that this node relays now."""
+        return self._relaying.carried
+
+    def via(self, peer: NodeId) -> NodeId | None:
+        """The relay through which the session with a peer goes, if it goes through one."""
+        return self._sessions.via(peer)
+
+    def content_via(self, peer: NodeId) -> NodeId | None:
+        """The relay through which content came from a peer last, if it came through one."""
+        return self._content_via.get(peer)
+
+    @property
     def sent_datagrams(self) -> int:
         """How many went out since the start."""
         return 0 if self._datagrams is None else self._datagrams.sent
@@ -116,7 +144,7 @@ class Transport:
         """By how much a peer's wall clock was ahead of ours when its session began; None if there is no session."""
         return self._sessions.clock_offset_s(peer)
 
-    def perform(self, effect: Dial | Send | SendDatagram | Disconnect) -> None:
+    def perform(self, effect: Dial | Send | SendDatagram | Disconnect | Knock | Meet) -> None:
         """Carry out what the core asks for. Never blocks; what comes of it is delivered as events."""
         match effect:
             case Send(peer, payload):
@@ -128,32 +156,72 @@ class Transport:
                 self._sessions.dial(addresses, peer)
             case Disconnect(peer, reason):
                 self._sessions.disconnect(peer, reason)
+            case Knock():
+                assert self._nursery is not None, "the transport does not serve yet"
+                self._nursery.start_soon(self._knock, effect)
+            case Meet():
+                assert self._nursery is not None, "the transport does not serve yet"
+                self._nursery.start_soon(self._relaying.meet, effect)
             case _:
                 assert_never(effect)
 
     async def open_bulk(self, peer: NodeId, addresses: tuple[Address, ...]) -> BulkStream:
-        """A fresh connection for content; whoever opens it closes it. Raises UnreachableError."""
-        return await self._bulk.open(peer, addresses)
+        """A fresh connection for content; whoever opens it closes it. One who cannot be dialled is asked to dial us;
+        if that is in vain, or nobody can dial us either, it goes through a relay. Raises UnreachableError."""
+        relays = self._relays_of(peer)
+        self._content_via.pop(peer, None)
+        if relays and self._sessions.has(peer) and not self._relays_of(self._greeter.me):
+            with suppress(NoAnswerError):
+                return self._bulk.over(await self._relaying.have_come(peer))
+        detours = (Detour(relay, peer, bulk=True) for relay in relays)
+        stream = await self._bulk.open(peer, (*addresses, *detours))
+        if stream.via is not None:
+            self._content_via[peer] = stream.via
+            logger.info(
+                "content comes through a relay, since neither node can dial the other: peer=%s relay=%s",
+                node_text(peer), node_text(stream.via),
+            )  # fmt: skip
+        return stream
 
-    async def answer(self, stream: Stream, host: str) -> None:
-        """Serve a connection that somebody at `host` has opened: one for bulk until it ends, one for control until
-        its session has begun."""
+    async def answer(self, stream: Stream, host: str, via: NodeId | None = None) -> None:
+        """Serve a connection that somebody at `host` has opened, or who calls `via` a relay: one for bulk until it
+        ends, one for control until its session has begun, one for meeting somebody until that is done."""
         arrived_at = trio.current_time()
         with ExitStack() as held:
 
             def decide(peer: NodeId, purpose: Purpose) -> None:
-                control = purpose is Purpose.CONTROL
-                held.enter_context(
-                    self._sessions.admitted(peer, arrived_at) if control else self._bulk.admitted(peer)
-                )
+                if purpose is Purpose.CONTROL:
+                    held.enter_context(self._sessions.admitted(peer, arrived_at))
+                elif purpose is Purpose.BULK:
+                    held.enter_context(self._bulk.admitted(peer))
+                elif via is not None or self._lookup(peer[:SENDER_BYTES]) != peer:
+                    raise BusyError("relays for members that dial it by its address, and for nobody else")
 
             connection = await self._greeter.welcome(stream, host, decide)
             if connection is None:
                 return
             if connection.purpose is Purpose.CONTROL:
-                self._sessions.begin(connection, None)
-            else:
+                self._sessions.begin(connection, None, via)
+            elif connection.purpose is Purpose.BULK:
                 await self._bulk.answer(connection)
+            else:
+                await self._relaying.answer(connection)
+
+    async def _connect(self, way: Way) -> Stream:
+        return await (self._relaying.call(way) if isinstance(way, Detour) else self._connect_tcp(way))
+
+    async def _serve_asked(self, connection: Connection) -> None:
+        """Give content to somebody who has asked us to dial."""
+        try:
+            with self._bulk.admitted(connection.peer):
+                await self._bulk.answer(connection)
+        except BusyError as error:
+            logger.debug("content refused: peer=%s reason=%s", node_text(connection.peer), error)
+            await connection.aclose()
+
+    async def _knock(self, effect: Knock) -> None:
+        reached = await self._greeter.knock(effect.addresses, effect.peer)
+        self._deliver(Knocked(effect.peer, effect.nonce, reached))
 
     async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> NoReturn:
         """Accept connections for ever. (`trio.serve_listeners` would close each when its handshake is done.)"""

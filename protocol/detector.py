@@ -119,7 +119,7 @@ class Detector:
         member = self._roster.members.get(node)
         if member is None or not member.present:
             return []
-        if member.met is not None and member.met in refused:
+        if member.met is not None and member.met in refused and not member.by_session:
             return self._start(member, Purpose.REFUSED, now)
         return self._start(member, Purpose.QUICK, now) if member.state is State.ALIVE else []
 
@@ -180,7 +180,8 @@ class Detector:
             return []
         if purpose in (Purpose.CHECK, Purpose.VERDICT, Purpose.REFUSED):
             member.unreachable = True
-        if purpose in (Purpose.CHECK, Purpose.QUICK, Purpose.REFUSED):
+        hasty = purpose is Purpose.QUICK and member.by_session  # it is to be found by another way first
+        if purpose in (Purpose.CHECK, Purpose.QUICK, Purpose.REFUSED) and not hasty:
             self._census.accuse(member, now)
         if purpose in (Purpose.VERDICT, Purpose.REFUSED):
             self._census.decide(member, answered=False, now=now)

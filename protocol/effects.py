@@ -43,6 +43,25 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Knock:
+    """See whether a peer answers, as itself, at one of these addresses, and hang up; ends in Knocked."""
+
+    peer: NodeId
+    addresses: tuple[Address, ...]
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """Dial a relay, by its addresses, show it the ticket, and answer whoever calls through it as if we had been
+    dialled. A relay that is the caller itself wants content over this very connection."""
+
+    relay: NodeId
+    ticket: bytes
+    caller: NodeId
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One attempt at one task for one item of one job: what a node is asked to run."""
 
@@ -148,6 +167,8 @@ Effect = (
     | Send
     | SendDatagram
     | Disconnect
+    | Knock
+    | Meet
     | Run
     | Cancel
     | Fetch
@@ -161,6 +182,6 @@ Effect = (
 )
 
 __all__ = [
-    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Keep", "Notify", "Release", "Reply", "Run",
-    "Save", "Send", "SendDatagram", "Sync", "Unit",
+    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Keep", "Knock", "Meet", "Notify",
+    "Release", "Reply", "Run", "Save", "Send", "SendDatagram", "Sync", "Unit",
 ]  # fmt: skip

@@ -15,6 +15,8 @@ class SessionOpened:
     credential: bytes
     address: Address | None
     """Where we dialled, None if they did."""
+    via: NodeId | None = None
+    """The relay it goes through; None if it is a connection of the two nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class DialFailed:
     """One line per address tried, for people."""
     refused: tuple[Address, ...] = ()
     """Those at which a machine answered that nobody listens: its kernel knows, whoever may be cut off or asleep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knocked:
+    """How it went to dial a peer that wants to know whether it can be dialled."""
+
+    peer: NodeId
+    nonce: int
+    reached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +201,7 @@ Event = (
     SessionOpened
     | SessionClosed
     | DialFailed
+    | Knocked
     | Received
     | DatagramReceived
     | Discovered
@@ -210,6 +222,6 @@ Event = (
 
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
-    "FindJobs", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded", "SessionClosed",
-    "SessionOpened", "SpeedMeasured", "Submit", "Synced", "WatchJob",
+    "FindJobs", "Knocked", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded",
+    "SessionClosed", "SessionOpened", "SpeedMeasured", "Submit", "Synced", "WatchJob",
 ]  # fmt: skip

@@ -169,7 +169,7 @@ class Figures:
             member = self._roster.members.get(node)
             if member is None or not member.present:
                 continue
-            if by_session:
+            if by_session or member.by_session:
                 told += _sent(member, messages, by_session=True)
             elif not self._interest.wants_session(node) and self._interest.rides(node, now):
                 told += _sent(member, [self._question(node), *messages])

@@ -19,7 +19,6 @@ from types import MappingProxyType
 from typing import assert_never
 
 from .awareness import Awareness
-from .bucket import Buckets
 from .census import Census, MemberChanged, Vouch
 from .chores import Chore, Chores
 from .crypto import Crypto
@@ -36,10 +35,9 @@ from .piggyback import Piggyback, frame
 from .probe import Located, RoundTrip, Tell
 from .push_pull import AntiEntropy
 from .record import Address, NodeRecord
-from .roster import MEMBERS_MAX, Member, Roster, State
+from .roster import Member, Roster, State
 from .signed import Signed
 from .swim import (
-    PACKET_BYTES_MAX,
     Ack,
     Alive,
     Compare,
@@ -52,20 +50,15 @@ from .swim import (
     LoadNews,
     Message,
     Nack,
+    Packet,
     Ping,
     PingRequest,
     PushPull,
     Suspect,
     read,
-    unseal,
+    room_for,
 )
 from .view import LinkFigure
-
-DATAGRAMS_PER_S = 200
-"""Datagrams of one peer that are looked at (membership.md 4.8): an honest one in a cluster of two sends about 15."""
-
-DATAGRAMS_BURST = 400
-"""What has waited for us while we did not run for two seconds."""
 
 LEAVE_SPREAD = 3
 """A leaver tells so many times more members than gossip would at once, since it may stop before the next turn."""
@@ -99,7 +92,6 @@ class Membership:
         self._figures = Figures(self._roster, self._interest, record.boot)
         self._anti_entropy = AntiEntropy(self._census, settings.push_pull_timeout_s, now)
         self._piggyback = Piggyback(self._roster, self._census, settings.retransmit_mult)
-        self._datagrams = Buckets(DATAGRAMS_PER_S, DATAGRAMS_BURST, MEMBERS_MAX)
         self._chores = Chores(settings, self._awareness, self._roster, rng, now)
         self._called_at = now
         self._output: list[Output] = []
@@ -162,23 +154,24 @@ class Membership:
         return self._figures.load_of(node)
 
     def follows(self, node: NodeId) -> bool:
-        """Whether this node wants to know how busy a member is: up to 65 members that is so of everybody."""
+        """Whether it wants to know how busy a member is: up to 65 members that is so of everybody."""
         return self._interest.is_everybody or node in self._interest
 
     # ---- what comes from outside
 
     def datagram(self, peer: NodeId, payload: bytes, now: float) -> list[Output]:
         """One datagram of a peer. Whatever is wrong with it is dropped and counted in `refused`, never raised."""
-        member = self._roster.members.get(peer)
-        if member is None or len(payload) > PACKET_BYTES_MAX or not self._datagrams.take(peer, now):
-            self.refused += 1
-            return []
         try:
-            packed = unseal(payload)
+            packed = self._piggyback.opened(peer, payload, now)
         except RemoteProtocolError:
             self.refused += 1
             return []
-        pings = []
+        return self._packet(self._roster.members[peer], packed, len(payload), now, by_session=False)
+
+    def _packet(
+        self, member: Member, packed: tuple[bytes, ...], size_bytes: int, now: float, *, by_session: bool
+    ) -> list[Output]:
+        peer, pings = member.node, []
         for data in packed:
             try:
                 message = read(data)
@@ -190,14 +183,20 @@ class Membership:
                 self.refused += 1
         if pings:
             self._output += [Located(peer, ping.place) for ping in pings if ping.place]
-            self._output.append(self._piggyback.acks(member, pings, len(payload)))
+            self._output.append(self._piggyback.acks(member, pings, size_bytes, by_session=by_session))
             if len(pings) == len(packed) and member.state is not State.DEAD:
                 return self._give(now)  # half of all datagrams, and nothing has changed by them
         self._heard_of(member, now)
         return self._flush(now)
 
     def message(self, peer: NodeId, message: Message, now: float) -> list[Output]:
-        """One message of the FRAMES table that came over a session."""
+        """One message of the FRAMES table that came over a session. A packet is heard as if it were a datagram."""
+        if isinstance(message, Packet):
+            if not self._piggyback.takes(peer, now):
+                self.refused += 1
+                return []
+            size_bytes = room_for(list(message.messages))
+            return self._packet(self._roster.members[peer], message.messages, size_bytes, now, by_session=True)
         try:
             self._hear(peer, message, now, by_session=True)
         except RemoteProtocolError:
@@ -228,7 +227,7 @@ class Membership:
     # ---- what the owner wants
 
     def join(self, peer: NodeId, now: float) -> list[Output]:
-        """Exchange everything with a peer to which there is a session; a moment later if too much is under way."""
+        """Exchange everything with a peer to which there is a session, perhaps a moment later."""
         if not self._push_pull(peer, now):
             self._anti_entropy.once_more(peer, now)
         return self._flush(now)
@@ -265,8 +264,7 @@ class Membership:
         return self._flush(now)
 
     def wants_links(self, now: float) -> bool:
-        """Whether it is worth the trouble to put a row together for `set_links`: they go out every five seconds at
-        first, then every minute."""
+        """Whether to put a row together for `set_links`: they go out every five seconds, later every minute."""
         return self._figures.wants_links(now)
 
     def set_links(self, figures: tuple[LinkFigure, ...], now: float) -> list[Output]:
@@ -349,6 +347,8 @@ class Membership:
                     self._push_pull(peer, now)
             case PushPull():
                 self._hear_everything(peer, message, now, by_session=by_session)
+            case Packet():
+                raise RemoteProtocolError("a packet inside a packet")
             case _:
                 assert_never(message)
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import cast
 
+from .belonging import Belonging, Means, belong
 from .codec import encode
 from .crypto import Crypto
-from .desk import Desk
 from .effects import Dial, Disconnect, Effect, Notify, Reply, Save, Send, SendDatagram
 from .errors import RemoteProtocolError
 from .events import (
@@ -28,6 +28,7 @@ from .events import (
     Discovered,
     Event,
     FindJobs,
+    Knocked,
     Leave,
     LoadSampled,
     Measure,
@@ -51,43 +52,21 @@ from .mail import Message as JobMessage
 from .membership import LinksHeard, LoadHeard, Located, MemberChanged, Membership, Output, RoundTrip
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
+from .reaching import FRAMES as REACHING_FRAMES
+from .reaching import Message as ReachingMessage
+from .reaching import Reaching
 from .record import Address
 from .roster import State
 from .swim import FRAMES as MEMBERSHIP_FRAMES
 from .swim import Message as MembershipMessage
 from .trust import Trust
-from .values import dataclass, field, replace
+from .values import replace
 from .view import Mapper, Profile
 
 UPKEEP_S = 3600.0
 """How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every second anyway."""
 
 __all__ = ["Facts", "Identity", "Peer"]
-
-
-@dataclass(slots=True)
-class _Member:
-    """The machines of somebody who has been admitted."""
-
-    membership: Membership
-    neighbours: Neighbours
-    jobs: Jobs
-    boots: dict[NodeId, int] = field(default_factory=dict)
-    """Which run of each member's process we know."""
-    jobs_due_s: float | None = None
-    """When jobs are due next; None until they are asked."""
-
-    @property
-    def jobs_deadline(self) -> float:
-        """It is asked for after every event, of which most do not concern jobs; and these have many clocks."""
-        if self.jobs_due_s is None:
-            self.jobs_due_s = self.jobs.deadline
-        return self.jobs_due_s
-
-    def busy(self) -> Jobs:
-        """The jobs, about to be told something."""
-        self.jobs_due_s = None
-        return self.jobs
 
 
 class Peer:
@@ -109,15 +88,12 @@ class Peer:
         self.me = NodeId(crypto.public_key(identity.seed))
         self.trust = trust
         self.profile = profile
-        self._crypto = crypto
-        self._mappers = dict(mappers)
-        self._rng = rng
-        self._settings = settings
+        self._means = Means(identity, facts, crypto, trust, profile, dict(mappers), rng, settings)
         self._joining = Joining(self.me, identity.seed, identity.credential, trust, facts.addresses)
-        self._frames = Frames(JOINING_FRAMES, MEMBERSHIP_FRAMES, JOB_FRAMES)
-        self._sessions: dict[NodeId, bytes] = {}
-        """Open sessions and the credential each showed."""
-        self._member: _Member | None = None
+        self._frames = Frames(JOINING_FRAMES, MEMBERSHIP_FRAMES, JOB_FRAMES, REACHING_FRAMES)
+        self._sessions: dict[NodeId, NodeId | None] = {}
+        """Open sessions, and through which relay each goes."""
+        self._member: Belonging | None = None
         self._upkeep_s = math.inf
         self._sample: LoadSampled | None = None
         """The newest look at the machine."""
@@ -136,6 +112,10 @@ class Peer:
         return None if self._member is None else self._member.membership
 
     @property
+    def reaching(self) -> Reaching | None:
+        return None if self._member is None else self._member.reaching
+
+    @property
     def jobs(self) -> Jobs | None:
         return None if self._member is None else self._member.jobs
 
@@ -147,6 +127,10 @@ class Peer:
         """Where a member says it listens; nothing for strangers."""
         record = None if self._member is None else self._member.membership.record_of(node)
         return () if record is None else record.addresses
+
+    def relays_of(self, node: NodeId) -> tuple[NodeId, ...]:
+        """Through whom a member can be reached that says that it cannot be dialled; nobody for others."""
+        return () if self._member is None else self._member.reaching.relays_of(node)
 
     def by_short(self, short: bytes) -> NodeId | None:
         """The member whose key begins like this."""
@@ -171,9 +155,8 @@ class Peer:
         member = self._member
         if member is None:
             return self._joining.deadline
-        membership = member.membership
-        seeking = self._joining.deadline if membership.is_alone else self._joining.unmet_deadline
-        return min(membership.deadline, member.jobs_deadline, seeking)
+        seeking = self._joining.deadline if member.membership.is_alone else self._joining.unmet_deadline
+        return min(member.deadline, seeking)
 
     def tick(self, now: float) -> list[Effect]:
         lonely = self._is_lonely()
@@ -186,6 +169,8 @@ class Peer:
                 self.trust.upkeep(now, self.identity.seed)
             if self._member.membership.deadline <= now:
                 effects += self._outputs(self._member.membership.tick(now), now)
+            if self._member.reaching.deadline <= now:
+                effects += self._outputs(self._member.reaching.tick(now), now)
             if self._member.jobs_deadline <= now:
                 effects += self._member.busy().tick(now)
         return effects
@@ -194,7 +179,7 @@ class Peer:
         match event:
             case DatagramReceived() if self._member is not None:  # nearly all events, hence the first
                 return self._outputs(self._member.membership.datagram(event.peer, event.payload, now), now)
-            case SessionOpened() | SessionClosed() | DialFailed() | Discovered() | Received():
+            case SessionOpened() | SessionClosed() | DialFailed() | Discovered() | Received() | Knocked():
                 return self._handle_outside(event, now)
             case Submit() | CancelJob() | FindJobs() | WatchJob() | Leave() if self._member is None:
                 return [Reply(event.request, b"", "this node is not a member of a cluster yet")]
@@ -214,7 +199,7 @@ class Peer:
         return []  # figures and content that nobody waits for any more
 
     def _handle_outside(
-        self, event: SessionOpened | SessionClosed | DialFailed | Discovered | Received, now: float
+        self, event: SessionOpened | SessionClosed | DialFailed | Discovered | Received | Knocked, now: float
     ) -> list[Effect]:
         match event:
             case SessionOpened():
@@ -226,13 +211,17 @@ class Peer:
                 return self._dial_failed(event, now)
             case Discovered():
                 return self._discovered(event, now)
+            case Knocked():
+                return self._outputs(self._as_member().reaching.knocked(event), now)
         return self._received(event, now)
 
     def _is_lonely(self) -> bool:
         return self._member is None or self._member.membership.is_alone
 
     def _session_opened(self, event: SessionOpened, now: float) -> list[Effect]:
-        self._sessions[event.peer] = event.credential
+        self._sessions[event.peer] = event.via
+        if self._member is not None:
+            self._member.reaching.session_opened(event.peer, now)
         if self._member is not None and event.peer in self._member.membership.members:
             join = event.address is not None and self._is_lonely()
             return self._acquainted(self._member, event.peer, now, join=join)
@@ -283,6 +272,8 @@ class Peer:
         if type(message) in MEMBERSHIP_FRAMES.values():
             outputs = self._member.membership.message(peer, cast(MembershipMessage, message), now)
             return self._outputs(outputs, now)
+        if isinstance(message, ReachingMessage):
+            return self._outputs(self._member.reaching.message(peer, message, now), now)
         return self._member.busy().message(peer, cast(JobMessage, message), now)
 
     def _joined(self, outputs: list[JoiningOutput], now: float) -> list[Effect]:
@@ -298,7 +289,7 @@ class Peer:
                     effects.append(output)
         return effects
 
-    def _acquainted(self, member: _Member, peer: NodeId, now: float, *, join: bool) -> list[Effect]:
+    def _acquainted(self, member: Belonging, peer: NodeId, now: float, *, join: bool) -> list[Effect]:
         """There is a session with a certified member."""
         member.busy().session_opened(peer)
         effects = self._outputs(member.membership.session_opened(peer, now), now)
@@ -307,21 +298,13 @@ class Peer:
         return effects
 
     def _become_member(self, now: float) -> list[Effect]:
-        facts, identity = self.facts, self.identity
-        roles = facts.roles(self.trust.check(self.me, self._joining.credential, now).roles)
-        record, place = facts.record(roles, self._joining.credential), facts.place(self.me, identity, roles)
-        membership = Membership(
-            self._settings, self._crypto, identity.seed, identity.cluster, self.trust, record, self._rng, now
-        )
-        neighbours = Neighbours(self.me, membership, self.trust, self.profile)
-        jobs = Jobs(Desk(place, self._crypto, neighbours, self.profile, self._mappers, self._rng))
-        neighbours.free_in_s = jobs.holding.bench.free_in_s
-        self._member = _Member(membership, neighbours, jobs)
+        means = replace(self._means, facts=self.facts)
+        member = self._member = belong(self.me, means, self._joining.credential, self._sessions, now)
         if self._sample is not None:  # whoever is met first shall know how busy we are
-            self._tell_load(self._member, self._sample, now)
+            self._tell_load(member, self._sample, now)
         self._upkeep_s = now + UPKEEP_S
         left, self._left = self._left, Legacy()
-        return [Notify("joining", b""), Notify("members", b""), *jobs.restore(left, now)]
+        return [Notify("joining", b""), Notify("members", b""), *member.jobs.restore(left, now)]
 
     def _measured(self, speed: float, now: float) -> list[Effect]:
         self.facts = replace(self.facts, speed=speed)
@@ -333,14 +316,16 @@ class Peer:
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event
+        effects: list[Effect] = []
         if self._member is not None:
             self._tell_load(self._member, event, now)
+            effects = self._outputs(self._member.reaching.look(now), now)
             if self._member.membership.wants_links(now):
                 self._member.membership.set_links(self.profile.my_figures(now), now)
             self._member.membership.loop_lag(event.lag_s, now)
-        return []
+        return effects
 
-    def _tell_load(self, member: _Member, sample: LoadSampled, now: float) -> None:
+    def _tell_load(self, member: Belonging, sample: LoadSampled, now: float) -> None:
         member.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
         bench = member.jobs.holding.bench
         member.membership.set_load(
@@ -376,7 +361,7 @@ class Peer:
                     effects.append(output)
         return effects
 
-    def _as_member(self) -> _Member:
+    def _as_member(self) -> Belonging:
         assert self._member is not None, "only called once this node is a member"
         return self._member
 
@@ -384,6 +369,8 @@ class Peer:
         effects: list[Effect] = [Notify("members", change.node)]
         member = self._as_member()
         member.neighbours.changed()
+        if change.new is not State.ALIVE:
+            effects += self._outputs(member.reaching.left(change.node), now)
         if change.new in (None, State.DEAD, State.LEFT):
             member.boots.pop(change.node, None)
             effects += member.busy().member_gone(change.node, now)
@@ -391,6 +378,7 @@ class Peer:
             effects += member.busy().member_suspected(change.node, now)
         elif change.new is State.ALIVE:
             record = member.membership.members[change.node].record
+            member.reaching.met(now)
             effects.append(Save("peer", change.node, encode(record)))
             if member.boots.get(change.node) != record.boot:
                 member.boots[change.node] = record.boot

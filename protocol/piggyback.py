@@ -2,29 +2,40 @@
 
 What is to be broadcast is never sent by itself where it can ride along: with a ping, an answer, a request. Between
 them a few members are told something in every gossip interval.
+
+To members that can only dial out what would be a datagram goes over the session, as a frame.
 """
 
 from .broadcast import retransmit_limit
+from .bucket import Buckets
 from .census import Census
 from .coordinate import COORDINATE_BYTES
 from .effects import Send, SendDatagram
+from .errors import RemoteProtocolError
 from .ids import NodeId
 from .probe import Tell
-from .record import Address
-from .roster import Member, Roster
+from .roster import MEMBERS_MAX, Member, Roster
 from .swim import (
     MESSAGES_MAX,
     PACKET_BYTES_MAX,
     PACKET_HEAD_BYTES,
     Ack,
     Message,
+    Packet,
     Ping,
     Suspect,
     bundles,
     room_for,
     seal,
     spell,
+    unseal,
 )
+
+DATAGRAMS_PER_S = 200
+"""Datagrams of one peer that are looked at (membership.md 4.8): an honest one in a cluster of two sends about 15."""
+
+DATAGRAMS_BURST = 400
+"""What has waited for us while we did not run for two seconds."""
 
 TURN_BYTES_MAX = 4 * PACKET_BYTES_MAX
 """News of membership for one listener in one gossip interval. memberlist sends one packet; but here a record fills
@@ -42,12 +53,23 @@ def frame(peer: NodeId, message: Message) -> Send:
 
 
 class Piggyback:
-    """Writes the datagrams. Every piece of news that it puts into one counts as sent once more."""
+    """Reads the datagrams, and writes them. Every piece of news that it puts into one counts as sent once more."""
 
     def __init__(self, roster: Roster, census: Census, retransmit_mult: int) -> None:
         self._roster = roster
         self._census = census
         self._retransmit_mult = retransmit_mult
+        self._budgets = Buckets(DATAGRAMS_PER_S, DATAGRAMS_BURST, MEMBERS_MAX)
+
+    def opened(self, peer: NodeId, payload: bytes, now: float) -> tuple[bytes, ...]:
+        """The messages of a datagram, still encoded. Raises RemoteProtocolError if it is wrong or one too many."""
+        if len(payload) > PACKET_BYTES_MAX or not self.takes(peer, now):
+            raise RemoteProtocolError("a datagram that is too long, or one too many")
+        return unseal(payload)
+
+    def takes(self, peer: NodeId, now: float) -> bool:
+        """Whether one more packet of that peer is looked at."""
+        return peer in self._roster.members and self._budgets.take(peer, now)
 
     @property
     def urgent(self) -> bool:
@@ -77,17 +99,25 @@ class Piggyback:
         if not isinstance(tell.message, Ping) or tell.message.index == 0:
             messages += [spell(Suspect(signed)) for signed in self._census.cases.evidence(tell.peer)[:1]]
             messages = self._with_news(messages, PACKET_BYTES_MAX)
-        return _datagram(tell.peer, tell.address, messages)
+        member = self._roster.members.get(tell.peer)
+        if member is not None and member.by_session:
+            return frame(tell.peer, Packet(tuple(messages)))
+        return SendDatagram(tell.peer, tell.address, seal(messages))
 
-    def acks(self, member: Member, pings: list[Ping], bytes_max: int) -> SendDatagram:
-        """The answer to the pings of one datagram, not longer than that: nobody can use us to amplify."""
+    def acks(
+        self, member: Member, pings: list[Ping], bytes_max: int, *, by_session: bool = False
+    ) -> Send | SendDatagram:
+        """The answer to the pings of one packet, by the same way and not longer than that: nobody can use us to
+        amplify."""
         shown = self._roster.shown_place
         messages = [  # we show where we stand to whoever shows it, too
             spell(Ack(ping.nonce, ping.index, shown if len(ping.place) == COORDINATE_BYTES else b""))
             for ping in pings
         ]
         messages = self._with_news(messages, bytes_max)
-        return _datagram(member.node, member.address_after(pings[0].index), messages)
+        if by_session or member.by_session:
+            return frame(member.node, Packet(tuple(messages)))
+        return SendDatagram(member.node, member.address_after(pings[0].index), seal(messages))
 
     def _with_news(self, messages: list[bytes], bytes_max: int) -> list[bytes]:
         news = self._census.news
@@ -101,10 +131,8 @@ class Piggyback:
         return retransmit_limit(self._retransmit_mult, self._roster.size)
 
 
-def datagram(member: Member, messages: list[bytes]) -> SendDatagram:
+def datagram(member: Member, messages: list[bytes]) -> Send | SendDatagram:
     """To where a member is known to listen."""
-    return _datagram(member.node, member.address, messages)
-
-
-def _datagram(peer: NodeId, address: Address, messages: list[bytes]) -> SendDatagram:
-    return SendDatagram(peer, address, seal(messages))
+    if member.by_session:
+        return frame(member.node, Packet(tuple(messages)))
+    return SendDatagram(member.node, member.address, seal(messages))

@@ -262,7 +262,8 @@ class Prober:
         member = probe.member
         if not member.proven:  # the first answer in came by the best way
             member.route, member.proven = probe.route + ack.index, True
-            member.met = member.address
+            if not member.by_session:  # of one that can only dial out the address says nothing
+                member.met = member.address
         probe.acked.append(ack.index)
         probe.place = ack.place or probe.place
         if not probe.measures:

@@ -20,7 +20,7 @@ from contextlib import suppress
 
 from .bucket import Bucket, Buckets
 from .census import Census
-from .effects import SendDatagram
+from .effects import Send, SendDatagram
 from .errors import RemoteProtocolError
 from .ids import NodeId
 from .piggyback import datagram
@@ -136,7 +136,7 @@ class AntiEntropy:
         """Something has become of a member."""
         self._total = b""
 
-    def comparison(self, member: Member) -> SendDatagram:
+    def comparison(self, member: Member) -> Send | SendDatagram:
         """What tells a member whether it knows what we know."""
         return datagram(member, [spell(Compare(self._known_total()))])
 

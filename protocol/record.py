@@ -3,7 +3,7 @@
 from enum import IntFlag
 from typing import Annotated
 
-from .codec import U8, U16, U32, U63, Length, Name, Range
+from .codec import U8, U16, U32, U63, Bytes8, Length, Name, Range
 from .values import dataclass
 
 ADDRESSES_MAX = 8
@@ -11,6 +11,10 @@ ADDRESSES_MAX = 8
 
 CREDENTIAL_BYTES_MAX = 900
 """Three certificates and an admission need about 700 bytes; a record with it must fit a 1,400-byte datagram."""
+
+
+RELAYS_MAX = 3
+"""Named by a node that nobody can dial: one may die while another is too busy."""
 
 
 class Role(IntFlag):
@@ -53,3 +57,6 @@ class NodeRecord:
     credential: Annotated[bytes, Length(0, CREDENTIAL_BYTES_MAX)]
     """Certificate chain and admission (see `certificate`), so that any member can check the author alone."""
     labels: Annotated[tuple[tuple[Name, Name], ...], Length(0, 16)] = ()
+    relays: Annotated[tuple[Bytes8, ...], Length(0, RELAYS_MAX)] = ()
+    """The first bytes of the keys of members through whom others reach this node, since they cannot dial it; nothing
+    of a node that can be dialled (see `reaching`)."""

@@ -113,6 +113,12 @@ class Member:
         return self.bursts > 0
 
     @property
+    def by_session(self) -> bool:
+        """Whether datagrams do not come in there: it can only dial out. The dead are not worth a connection: who is
+        none of them dials us, and then hears what is said about it."""
+        return bool(self.record.relays) and self.state is not State.DEAD
+
+    @property
     def present(self) -> bool:
         """Neither dead nor left."""
         return self.state in (State.ALIVE, State.SUSPECT)

@@ -72,12 +72,15 @@ class Purpose(IntEnum):
     """Messages between the cores of two nodes."""
     BULK = 2
     """Content, in large frames, one transfer after the other."""
+    MEET = 3
+    """To be connected with somebody by a relay, or because the other side has asked to be dialled (see
+    `switchboard`)."""
 
 
-FRAME_BYTES_MAX = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 1024 * 1024}
+FRAME_BYTES_MAX = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 1024 * 1024, Purpose.MEET: 1024 * 1024}
 """Payload per frame: a small one keeps control memory small, a large one bulk throughput high (membership.md 4.4)."""
 
-MESSAGE_BYTES_MAX = {Purpose.CONTROL: 4 * 1024 * 1024, Purpose.BULK: 1024 * 1024}
+MESSAGE_BYTES_MAX = {Purpose.CONTROL: 4 * 1024 * 1024, Purpose.BULK: 1024 * 1024, Purpose.MEET: 1024 * 1024}
 """The largest control message is a job's specification or a push-pull, the largest bulk one a chunk of content."""
 
 

@@ -284,7 +284,8 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What one datagram carries: messages, each encoded by itself, so that an unknown one spoils nothing."""
+    """What one datagram carries: messages, each encoded by itself, so that an unknown one spoils nothing. To a node
+    that can only dial out it goes over the session, as one frame."""
 
     messages: Annotated[
         tuple[Annotated[bytes, Length(1, PACKET_BYTES_MAX)], ...],
@@ -295,7 +296,7 @@ class Packet:
 Probe = Ping | Ack | PingRequest | IndirectAck | Nack
 News = Alive | Suspect | Dead | Left
 Telling = LoadNews | LinkNews | Follow | Full
-Message = Probe | News | Telling | PushPull | Compare
+Message = Probe | News | Telling | PushPull | Compare | Packet
 
 FRAMES: dict[int, type] = {
     1: Ping,
@@ -313,6 +314,7 @@ FRAMES: dict[int, type] = {
     13: Follow,
     14: Full,
     15: Compare,
+    16: Packet,
 }
 """Kinds 1 to 39 are the members' own."""
 

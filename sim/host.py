@@ -4,9 +4,8 @@ import math
 from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
 
-from pnode.protocol.effects import (
+from pnode.protocol.effects import (  # fmt: skip
     Cancel,
     Dial,
     Disconnect,
@@ -14,6 +13,8 @@ from pnode.protocol.effects import (
     Erase,
     Fetch,
     Keep,
+    Knock,
+    Meet,
     Notify,
     Release,
     Reply,
@@ -33,8 +34,10 @@ from pnode.protocol.values import dataclass, field, replace
 
 from .disk import Disk
 from .engine import NANOSECONDS, Engine
+from .meetings import Meetings
 from .network import Network
 from .sessions import KEEPALIVE_S, Pipe, Sessions
+from .surroundings import Neighbourhood, Observer
 from .window import Windows
 from .workshop import Course, RunModel, Workshop, outputs_of, written_by
 
@@ -51,29 +54,6 @@ EVENT_S = 0.0002
 
 SEAL_BYTES = 46
 """What sealing adds to a datagram."""
-
-
-class Neighbourhood(Protocol):
-    """What a host needs to know of the others."""
-
-    def host_at(self, address: Address) -> "Host | None":
-        """Whoever listens there and is up."""
-
-    def host_of(self, node: NodeId) -> "Host | None":
-        """The host of a node, if it is up."""
-
-    def machine_at(self, address: Address) -> "Host | None":
-        """The host there, up or not."""
-
-
-class Observer(Protocol):
-    """Somebody who looks over the shoulder of a host."""
-
-    def before(self, host: "Host", event: Event | None) -> None:
-        """The peer is about to be told this, or with None that its deadline has come."""
-
-    def after(self, host: "Host", effects: list[Effect]) -> None:
-        """This is what it wants done."""
 
 
 @dataclass(slots=True)
@@ -104,6 +84,7 @@ class Host:
     disk: Disk = field(init=False)
     """The journal: survives a crash, but for its last rows."""
     sessions: Sessions = field(init=False)
+    meetings: Meetings = field(init=False)
     workshop: Workshop = field(init=False)
     replies: dict[int, Reply] = field(default_factory=dict)
     runs: list[tuple[float, Unit]] = field(default_factory=list)
@@ -125,6 +106,7 @@ class Host:
     def __post_init__(self) -> None:
         self.disk = Disk(self.engine)
         self.sessions = Sessions(self)
+        self.meetings = Meetings(self)
         self.workshop = Workshop(self, self._model)
         self._drift_since_s = self.engine.now
 
@@ -310,6 +292,7 @@ class Host:
         self._alarm = math.inf
         self.is_paused = self._is_busy = False
         self.sessions.vanish(silently=silently)
+        self.meetings.vanish(silently=silently)
 
     def pause(self) -> None:
         """Stop the process. Its machine, its tasks and its clock go on."""
@@ -349,6 +332,10 @@ class Host:
                 self.sessions.dial(effect)
             case Disconnect():
                 self.sessions.disconnect(effect)
+            case Knock():
+                self.meetings.knock(effect)
+            case Meet():
+                self.meetings.meet(effect)
             case Run():
                 self.workshop.run(effect)
             case Cancel():

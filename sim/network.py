@@ -3,7 +3,8 @@
 Everything is per direction. Datagrams may be lost, doubled, delayed past each other, damaged, and sent again by
 somebody who has recorded them; sessions are ordered pipes, which loss makes slower and nothing else. A link carries
 so many bytes per second: what has to wait longer than its queue holds is dropped, if it is a datagram. A cut link
-lets nothing pass; a clogged one keeps everything until it is opened.
+lets nothing pass; a clogged one keeps everything until it is opened. A hidden host stands behind a firewall: nobody
+can open a session with it, and no datagram comes in, but what it has opened itself serves both directions.
 """
 
 from collections.abc import Callable
@@ -77,6 +78,8 @@ class Network:
         self.engine = engine
         self.model = model
         self.links: dict[Link, LinkModel] = {}
+        self.hidden: dict[int, None] = {}
+        """Hosts that can only dial out."""
         self.damage = Damage()
         self.datagrams = 0
         self.bytes = 0
@@ -120,6 +123,11 @@ class Network:
     def reaches(self, source: int, target: int) -> bool:
         return (source, target) not in self._cut
 
+    def dials(self, source: int, target: int) -> bool:
+        """Whether a host can open a connection to another one."""
+        joined = (source, target) not in self._cut and (target, source) not in self._cut
+        return joined and target not in self.hidden
+
     @property
     def copies(self) -> bool:
         """Whether a datagram may arrive more than once."""
@@ -134,7 +142,7 @@ class Network:
         key = (source, target)
         link = self.links.get(key, self.model) if self.links else self.model
         rng = self._generators.get(source) or self._generator(source)
-        if (link.loss and rng.random() < link.loss) or key in self._cut:
+        if (link.loss and rng.random() < link.loss) or key in self._cut or target in self.hidden:
             self.damage.lost += 1
             return
         delay_s = link.latency_s

@@ -1,6 +1,7 @@
 """The workshop of a simulated host: the content that it stores, and the units that it runs."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pnode.protocol.dag import Task
@@ -71,13 +72,16 @@ class Workshop:
             return
         others = (host.others.host_of(node) for node in fetch.sources)
         source = next((other for other in others if other is not None and other.has(file.digest)), None)
-        if source is None or not host.network.reaches(source.number, host.number):
+        way = None if source is None else host.meetings.way_from(source)
+        if source is None or way is None:
             delay_s = REFUSED_S if source is None else DIAL_TIMEOUT_S
             host.later(delay_s, host.deliver, FetchFailed(file, "nobody has it"))
             return
-        seconds = file.size_bytes / host.network.link(source.number, host.number).bandwidth_bytes_per_s
-        delay_s = host.network.delay_s(host.number, source.number) + host.network.delay_s(source.number, host.number)
-        host.later(delay_s + seconds, self._fetched, file, source, max(seconds, 1e-6), fetch.lasting)
+        hops = [source, *way, host]
+        links = [(one.number, other.number) for one, other in pairwise(hops)]
+        seconds = max(file.size_bytes / host.network.link(*link).bandwidth_bytes_per_s for link in links)
+        delay_s = sum(host.network.delay_s(*link) + host.network.delay_s(*link[::-1]) for link in links)
+        host.later(delay_s + seconds, self._fetched, file, hops[:-1], max(seconds, 1e-6), fetch.lasting)
 
     def keep(self, keep: Keep) -> None:
         """Content that has come with a result."""
@@ -102,14 +106,16 @@ class Workshop:
         if lasting:
             self.passing.pop(digest, None)
 
-    def _fetched(self, file: FileRef, source: "Host", seconds: float, lasting: bool) -> None:
-        host = self.host
+    def _fetched(self, file: FileRef, hops: "Sequence[Host]", seconds: float, lasting: bool) -> None:
+        host, source = self.host, hops[0]
+        is_whole = all(one.up and one.network.reaches(one.number, to.number) for one, to in pairwise([*hops, host]))
         if self.is_full:
             host.deliver(FetchFailed(file, NO_SPACE))
-        elif not source.up or not host.network.reaches(source.number, host.number) or not source.has(file.digest):
+        elif not is_whole or not source.has(file.digest):
             host.later(DIAL_TIMEOUT_S, host.deliver, FetchFailed(file, "the transfer broke off"))
         else:
             self._put(file, lasting=lasting)
+            host.meetings.relayed += [(source.id, relay.id) for relay in hops[1:]]
             host.deliver(Fetched(file, source.id, file.size_bytes, seconds))
 
     def run(self, run: Run) -> None:

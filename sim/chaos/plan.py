@@ -20,6 +20,10 @@ SURVIVING_SHARE = 0.4
 CLOCK_OFFSET_S_MAX = 100.0
 """Clocks of a cluster may differ by five minutes (certificates); two hosts by at most twice this."""
 
+HIDDEN_SHARE = 0.3
+"""In so many runs some machines can only dial out, from beginning to end: half of all at the most, the founder never,
+and not all of those that are never lost for good."""
+
 TROUBLES_PER_MINUTE = (0.5, 1.5, 4.0)
 """Of each kind that exists, in a cluster of any size."""
 
@@ -57,6 +61,8 @@ class Plan:
     clock_offsets_s: tuple[float, ...]
     mortal: tuple[int, ...]
     """Hosts that may be lost for good."""
+    hidden: tuple[int, ...]
+    """Hosts that nobody can dial."""
     troubles: tuple[str, ...]
     faults: tuple[tuple[int, Fault], ...]
     """Numbered, by time."""
@@ -72,6 +78,8 @@ class Plan:
             f"damaged {link.corrupt:.0%}",
             f"troubles: {', '.join(self.troubles) or 'none'}",
         ]
+        if self.hidden:
+            lines.append(f"nobody can dial {' '.join(f'n{host}' for host in self.hidden)}")
         lines += [f"job {job.number}: {job}" for job in self.jobs]
         return lines + [f"fault {number}: {fault}" for number, fault in self.faults]
 
@@ -99,6 +107,7 @@ def plan_of(options: Options) -> Plan:
         tuple(hosts.choice((1, 1, 2, 4)) for _ in count),
         tuple(hosts.uniform(-CLOCK_OFFSET_S_MAX, CLOCK_OFFSET_S_MAX) if skewed else 0.0 for _ in count),
         tuple(host for host in count if host not in season.survivors),
+        _hidden(season, generator("hidden")),
         troubles,
         tuple(each for each in enumerate(faults) if options.faults is None or each[0] in options.faults),
         tuple(job for job in jobs if options.jobs is None or job.number in options.jobs),
@@ -113,6 +122,15 @@ def _schedule(troubles: tuple[str, ...], season: Season, generator: Callable[[st
         for _ in range(max(1, round(rng.uniform(0.5, 1.5) * mean))):
             faults += [fault for fault in draw(name, season, rng) if fault.at_s < season.seconds]
     return sorted(faults, key=lambda fault: fault.at_s)
+
+
+def _hidden(season: Season, rng: Random) -> tuple[int, ...]:
+    """Who stands behind a firewall; somebody who survives does not, or nobody could be met in the end."""
+    if rng.random() >= HIDDEN_SHARE:
+        return ()
+    open_survivor = rng.choice(season.survivors)
+    able = [host for host in range(1, season.hosts) if host != open_survivor]
+    return tuple(sorted(rng.sample(able, rng.randint(min(1, len(able)), min(len(able), season.hosts // 2)))))
 
 
 def _link(rng: Random) -> LinkModel:

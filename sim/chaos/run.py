@@ -58,6 +58,7 @@ class Run:
         self.behaviour = Behaviour(options.seed, {job.spec.name: job for job in self.plan.jobs})
         engine = Engine(options.seed)
         self.cluster = Cluster(engine, Network(engine, LinkModel()), self.behaviour.course)
+        self.cluster.network.hidden.update(dict.fromkeys(self.plan.hidden))
         self.complaints = Complaints(engine, engine.now)
         self.storm = Storm(self.cluster, self._is_last_copy, self._going_down)
         self.people = People(self.cluster, self.storm, self.plan.mortal)

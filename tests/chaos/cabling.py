@@ -159,15 +159,21 @@ class Emulated(_Cables):
         for source, target in permutations(range(len(self.spaces)), 2):
             self._tell(source, target)
 
+    def wall_in(self, number: int) -> None:
+        """Put a node behind a firewall: it can dial out, and nothing else comes in."""
+        self._write([number])
+
     def end(self) -> None:
         self._process.communicate(timeout=READY_S_MAX)
 
     def _tell(self, source: int, target: int) -> None:
         delay_s, jitter_s, loss = self._way
         loss = 1.0 if (source, target) in self._cuts else loss
+        self._write([source, target, delay_s, jitter_s, loss, math.inf])
+
+    def _write(self, line: list[float]) -> None:
         assert self._process.stdin is not None
-        line = json.dumps([source, target, delay_s, jitter_s, loss, math.inf])
-        self._process.stdin.write(line + "\n")
+        self._process.stdin.write(json.dumps(line) + "\n")
         self._process.stdin.flush()
 
 
@@ -187,13 +193,27 @@ def slow_links(count: int) -> Iterator[Cabling]:
         if has_netem(spaces[-1]):
             yield Ethernet(spaces[:-1], spaces[-1])
             return
-        if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-            raise SkippedError("the kernel has no netem, and /dev/net/tun is not there to emulate it")
-        emulated = Emulated(spaces[:-1])
-        try:
-            yield emulated
-        finally:
-            emulated.end()
+        with _emulated(spaces[:-1]) as links:
+            yield links
+
+
+@contextlib.contextmanager
+def emulated(count: int) -> Iterator[Emulated]:
+    """So many nodes joined by the emulator. Raises SkippedError."""
+    _check()
+    with _namespaces(count) as spaces, _emulated(spaces) as links:
+        yield links
+
+
+@contextlib.contextmanager
+def _emulated(spaces: Sequence[_Namespace]) -> Iterator[Emulated]:
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        raise SkippedError("/dev/net/tun is not there, which the emulator of links needs")
+    links = Emulated(spaces)
+    try:
+        yield links
+    finally:
+        links.end()
 
 
 def has_netem(space: _Namespace) -> bool:

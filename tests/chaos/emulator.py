@@ -4,8 +4,9 @@
 
 Every network namespace, named by a process that lives there, gets a TUN device `eth0`; one process holds all of them,
 with one heap of the packets that are on their way (reference: membership.md 8). Node i is 10.77.0.(i+1). Standard
-input tells how a way is, as lines of JSON: `[source, target, delay_s, jitter_s, loss, bytes_per_s]`; the emulator
-ends when it ends. Nothing but IPv4 is carried, and no multicast.
+input tells how a way is, as lines of JSON: `[source, target, delay_s, jitter_s, loss, bytes_per_s]`, or that a node
+stands behind a firewall from now on: `[node]`. The emulator ends when it ends. Nothing but IPv4 is carried, and no
+multicast.
 """
 
 import ctypes
@@ -33,6 +34,11 @@ PACKET_BYTES_MAX = 65_536
 QUEUE_S_MAX = 0.2
 """A router drops what would wait longer for its turn (membership.md 8)."""
 
+TCP = 6
+"""The number of the protocol, in the header of IP."""
+
+SYN, SYN_ACK = 0x02, 0x12
+
 DRAIN = 64
 """Packets read from one device before the others are looked at again."""
 
@@ -54,6 +60,8 @@ class Star:
 
     def __init__(self, rng: Random) -> None:
         self.ways: dict[tuple[int, int], Way] = {}
+        self.walled: dict[int, None] = {}
+        """Nodes behind a firewall: no connection is opened from outside, and no datagram comes in."""
         self._rng = rng
         self._heap: list[tuple[float, int, int, bytes]] = []
         self._busy_until: dict[tuple[int, int], float] = {}
@@ -70,7 +78,7 @@ class Star:
             return
         source, target = packet[15] - 1, packet[19] - 1
         way = self.ways.get((source, target), Way())
-        if self._rng.random() < way.loss:
+        if self._rng.random() < way.loss or (target in self.walled and _begins(packet)):
             return
         free = max(now, self._busy_until.get((source, target), now))
         if free - now > QUEUE_S_MAX:
@@ -85,6 +93,14 @@ class Star:
         while self._heap and self._heap[0][0] <= now:
             _, _, target, packet = heapq.heappop(self._heap)
             yield target, packet
+
+
+def _begins(packet: bytes) -> bool:
+    """Whether it is anything but a part of a connection, or opens one."""
+    header = (packet[0] & 0x0F) * 4
+    if packet[9] != TCP or len(packet) < header + 20:
+        return True
+    return packet[header + 13] & SYN_ACK == SYN
 
 
 def tun(pid: int) -> int:
@@ -131,8 +147,11 @@ def serve(devices: list[int]) -> None:
 def _learn(told: bytearray, star: Star) -> None:
     """Take whole lines from what was told."""
     while (end := told.find(b"\n")) >= 0:
-        source, target, *way = json.loads(told[:end])
-        star.ways[source, target] = Way(*way)
+        match json.loads(told[:end]):
+            case [node]:
+                star.walled[node] = None
+            case [source, target, *way]:
+                star.ways[source, target] = Way(*way)
         del told[: end + 1]
 
 

@@ -83,6 +83,8 @@ class Node:
     boot: int = 1
     book: dict[NodeId, tuple[Address, ...]] = field(default_factory=dict)
     """Whom it knows, and where they are."""
+    relays: dict[NodeId, tuple[NodeId, ...]] = field(default_factory=dict)
+    """Through whom others are reached."""
     events: list[Event] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class Node:
             admit=self.admit,
             deliver=self._deliver,
             addresses_of=lambda peer: self.book.get(peer, ()),
+            relays_of=lambda peer: self.relays.get(peer, ()),
             lookup=lambda short: next((peer for peer in self.book if peer.startswith(short)), None),
             serve_bulk=self.serve_bulk,
             clock=lambda: 1.7e9 + trio.current_time(),

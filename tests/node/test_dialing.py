@@ -10,8 +10,8 @@ import trio
 
 from pnode.node import dialing
 from pnode.node.dialing import (
-    ADDRESSES_MAX,
     PARALLEL_MAX,
+    WAYS_MAX,
     ConnectionIsRefusedError,
     NoAnswerError,
     UnreachableError,
@@ -78,8 +78,8 @@ async def test_only_so_many_are_tried_at_once_and_in_all() -> None:
         await race([address(number) for number in [*range(40), *range(40)]], attempt, 0.0)
 
     assert most == PARALLEL_MAX
-    assert {*tried} == {address(number) for number in range(ADDRESSES_MAX)}
-    assert len(tried) == ADDRESSES_MAX
+    assert {*tried} == {address(number) for number in range(WAYS_MAX)}
+    assert len(tried) == WAYS_MAX
 
 
 @in_no_time

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pnode.node import doctor
-from pnode.node.api import PeerStatus
+from pnode.node.api import NodeStatus, PeerStatus
 from pnode.node.checkup import Finding
 from pnode.node.home import failure_file, hold_home, prepare_home
+from pnode.node.plain import Instant
 
 ME = PeerStatus(
     "ann", "a-1", "aa", "alive", True, ("compute",), ("192.0.2.1:4747",), 4, 1.0, 5.0, None, None, None, "pnode/1"
@@ -129,3 +130,37 @@ def test_findings_are_written_with_what_to_do_and_their_sum() -> None:
         "1 trouble, 0 notes",
         "nothing is wrong",
     ]
+
+
+NODE = NodeStatus(
+    "ready", "", "ann", "a-1", "aa", "cc", False, ("192.0.2.1:4747",), ("compute",), 2, "0.1", 1, Instant(0.0), 1.0,
+    Path("/home"),
+)  # fmt: skip
+
+
+def test_whether_others_can_dial_this_node_is_told_with_who_has_tried() -> None:
+    hidden = replace(NODE, reach="hidden", missed_by=("bob", "carl"), relays=("bob",))
+
+    (good,) = doctor.of_reach(replace(NODE, reach="open", reached_by=("bob", "carl")))
+    (note,) = doctor.of_reach(hidden)
+    (trouble,) = doctor.of_reach(replace(hidden, relays=()))
+    (unknown,) = doctor.of_reach(NODE)
+
+    assert (good.verdict, good.text) == ("ok", "other nodes can dial this one: bob, carl did")
+    assert note.verdict == "note"
+    assert "bob, carl tried; those whom it has not dialled come through bob" in note.text
+    assert "TCP and UDP port 4747" in note.advice
+    assert trouble.verdict == "trouble"
+    assert unknown.verdict == "note"
+    assert list(doctor.of_reach(replace(NODE, peers=0))) == []
+
+
+def test_a_peer_that_can_only_dial_out_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_dial", lambda address: "does not answer within 3 s")
+    hidden = replace(BOB, relays=("carl",))
+
+    (direct,) = doctor._ways((hidden,))
+    (through,) = doctor._ways((replace(hidden, via="carl"),))
+
+    assert (direct.verdict, direct.text) == ("note", "bob can only dial out: it dials this node")
+    assert through.text == "bob can only dial out: its session goes through carl"

@@ -42,6 +42,9 @@ class Names:
     def shortage(self, job: JobId, node: NodeId) -> str:
         return "cannot take in it" if node == NODES[2] else ""
 
+    def detours(self, job: JobId) -> tuple[str, ...]:
+        return ()
+
 
 def job(items: int = 1) -> Job:
     spec = job_spec(task("first", "second"), task("second"), items=items)

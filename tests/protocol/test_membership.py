@@ -17,9 +17,10 @@ from pnode.protocol.errors import LocalProtocolError
 from pnode.protocol.ids import NodeId
 from pnode.protocol.links import LinksHeard
 from pnode.protocol.load import LoadHeard
-from pnode.protocol.membership import DATAGRAMS_BURST, MemberChanged
+from pnode.protocol.membership import MemberChanged
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.newcomers import TRIES_MAX
+from pnode.protocol.piggyback import DATAGRAMS_BURST
 from pnode.protocol.record import Address
 from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign

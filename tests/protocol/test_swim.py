@@ -28,6 +28,7 @@ from pnode.protocol.swim import (
     LoadNews,
     Message,
     Nack,
+    Packet,
     Ping,
     PingRequest,
     PushPull,
@@ -48,6 +49,7 @@ MESSAGES: list[Message] = [
     PingRequest(5, NODE),  # type: ignore[arg-type]
     IndirectAck(5),
     Nack(5),
+    Packet((b"x", b"yz")),
     Alive(SIGNED),
     Suspect(SIGNED),
     Left(SIGNED),

@@ -1,0 +1,79 @@
+"""Belonging: the machines of a node that has been admitted to a cluster, put together."""
+
+from collections.abc import Mapping
+from random import Random
+
+from .crypto import Crypto
+from .desk import Desk
+from .facts import Facts, Identity
+from .ids import NodeId
+from .jobs import Jobs
+from .membership import Membership
+from .membership_settings import MembershipSettings
+from .neighbours import Neighbours
+from .reaching import Reaching
+from .trust import Trust
+from .values import dataclass, field
+from .view import Mapper, Profile
+
+
+@dataclass(slots=True)
+class Belonging:
+    """What a member consists of."""
+
+    membership: Membership
+    reaching: Reaching
+    neighbours: Neighbours
+    jobs: Jobs
+    boots: dict[NodeId, int] = field(default_factory=dict)
+    """Which run of each member's process we know."""
+    jobs_due_s: float | None = None
+    """When jobs are due next; None until they are asked."""
+
+    @property
+    def jobs_deadline(self) -> float:
+        """It is asked for after every event, of which most do not concern jobs; and these have many clocks."""
+        if self.jobs_due_s is None:
+            self.jobs_due_s = self.jobs.deadline
+        return self.jobs_due_s
+
+    @property
+    def deadline(self) -> float:
+        return min(self.membership.deadline, self.reaching.deadline, self.jobs_deadline)
+
+    def busy(self) -> Jobs:
+        """The jobs, about to be told something."""
+        self.jobs_due_s = None
+        return self.jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a member is made of and does not find out itself."""
+
+    identity: Identity
+    facts: Facts
+    crypto: Crypto
+    trust: Trust
+    profile: Profile
+    mappers: Mapping[str, Mapper]
+    rng: Random
+    settings: MembershipSettings
+
+
+def belong(
+    me: NodeId, means: Means, credential: bytes, sessions: Mapping[NodeId, NodeId | None], now: float
+) -> Belonging:
+    """Everything of a member's life begins here. Raises RemoteProtocolError if the credential is good for nothing."""
+    facts, identity, crypto, profile = means.facts, means.identity, means.crypto, means.profile
+    roles = facts.roles(means.trust.check(me, credential, now).roles)
+    record, place = facts.record(roles, credential), facts.place(me, identity, roles)
+    membership = Membership(
+        means.settings, crypto, identity.seed, identity.cluster, means.trust, record, means.rng, now
+    )
+    neighbours = Neighbours(me, membership, means.trust, profile)
+    jobs = Jobs(Desk(place, crypto, neighbours, profile, means.mappers, means.rng))
+    neighbours.free_in_s = jobs.holding.bench.free_in_s
+    rng = Random(repr(means.rng.getstate()))  # noqa: S311  # not for secrets; and the others draw what they drew
+    reaching = Reaching(membership, sessions, rng)
+    return Belonging(membership, reaching, neighbours, jobs)

@@ -1,0 +1,129 @@
+"""The switchboard: the calls that a relay carries, or is about to, and how many there may be.
+
+    (none) --Call--> summoned --Met, with the ticket, by the one who was called--> through --either hangs up--> (none)
+                     summoned --nobody comes for SUMMON_S, or the caller hangs up--> (none)
+
+A call holds its place from the first to the last. Whoever carries it keeps at most one message per direction. See
+"Hosts that can only dial out" in docs/architecture.md for who says what when.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Annotated
+
+from .codec import U8, Bytes16, Bytes32, Length
+from .frames import Frames
+from .ids import NodeId
+from .values import dataclass
+
+SUMMON_S = 4.0
+"""For the one who was called to come: it dials us, and a caller dials for 5 s at most."""
+
+IDLE_S = 180.0
+"""A call in which nobody says anything for so long is over: sessions end after a third of that."""
+
+CONTROL_CALLS_MAX = 128
+"""A neighbourhood of 64 that can only dial out would need more, but not of one relay."""
+
+BULK_CALLS_MAX = 16
+"""Of streams of content: 16 MiB of messages under way at the most, and some bandwidth left."""
+
+CALLER_SHARE = 4
+"""One caller gets a fourth of the places at the most, so that it cannot keep others out."""
+
+CALLS_PER_PAIR_MAX = 4
+"""Of one kind between the same two nodes: as many as a node fetches at once."""
+
+TICKET_BYTES = 16
+
+REASON_MAX = 200
+
+
+class CallRefusedError(Exception):
+    """A relay does not take a call; the text says why, for people. Another one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The first message to a relay: connect me with that member."""
+
+    target: Bytes32
+    bulk: U8
+    """1 for content, 0 for a control session; later versions may know more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """The first message of whoever was summoned."""
+
+    ticket: Bytes16
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call went."""
+
+    refusal: Annotated[str, Length(0, REASON_MAX)]
+    """Why you are not connected, for people; empty when you are, and what follows is between you two."""
+
+
+Message = Call | Met | Answer
+
+FRAMES: dict[int, type] = {90: Call, 91: Met, 92: Answer}
+"""They are read where no other frame may come, at the beginning of a connection for meeting."""
+
+_TABLE = Frames(FRAMES)
+
+spell: Callable[[Message], bytes] = _TABLE.encode
+"""One message as bytes."""
+
+read: Callable[[bytes], Message] = _TABLE.decode
+"""One message from bytes; raises MalformedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A call: who wants to talk to whom."""
+
+    caller: NodeId
+    target: NodeId
+    bulk: bool
+
+
+class Switchboard:
+    """All calls of one relay, by their tickets."""
+
+    def __init__(self) -> None:
+        self._calls: dict[bytes, Carried] = {}
+        self._pairs: Counter[Carried] = Counter()
+        self._kinds: Counter[bool] = Counter()
+        self._callers: Counter[tuple[NodeId, bool]] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def take(self, ticket: bytes, call: Carried) -> None:
+        """Hold a place for a call. Raises CallRefusedError."""
+        assert ticket not in self._calls, "tickets are drawn anew for each call"
+        places = BULK_CALLS_MAX if call.bulk else CONTROL_CALLS_MAX
+        if call.caller == call.target:
+            raise CallRefusedError("nobody calls itself")
+        if self._kinds[call.bulk] >= places:
+            raise CallRefusedError(f"it carries {places} calls of that kind, which is the limit")
+        if self._callers[call.caller, call.bulk] >= places // CALLER_SHARE:
+            raise CallRefusedError(f"it carries {places // CALLER_SHARE} calls of this node, which is the limit")
+        if self._pairs[call] >= CALLS_PER_PAIR_MAX:
+            raise CallRefusedError(f"it carries {CALLS_PER_PAIR_MAX} calls between these two, which is the limit")
+        self._calls[ticket] = call
+        self._pairs[call] += 1
+        self._kinds[call.bulk] += 1
+        self._callers[call.caller, call.bulk] += 1
+
+    def hang_up(self, ticket: bytes) -> None:
+        """A call is over, or did not come about."""
+        call = self._calls.pop(ticket)
+        self._kinds[call.bulk] -= 1
+        for counts, key in ((self._pairs, call), (self._callers, (call.caller, call.bulk))):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
