@@ -431,8 +431,8 @@ def test_help_loads_nothing_heavy_and_other_words_not_even_the_simulator(words: 
 def test_a_command_that_cannot_be_loaded_is_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken = metadata.EntryPoint("broken", "pnode.sim.nothing:there", "pnode.commands")
-    monkeypatch.setattr(metadata, "entry_points", lambda group: [broken] if group == cli.COMMANDS else [])
+    broken = {"broken": "pnode.sim.nothing:there"}
+    monkeypatch.setattr(cli, "entry_points", lambda group: broken if group == cli.COMMANDS else {})
 
     status = cli.main(["broken"])
 
