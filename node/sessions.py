@@ -218,7 +218,7 @@ class Sessions:
                     await race(ways, partial(self._open, expected=peer), self._settings.stagger_s)
             except UnreachableError as error:
                 if not error.session_exists:
-                    line.refused = error.refused
+                    line.refused = tuple(way for way in error.refused if isinstance(way, Address))
                     return str(error)
             else:
                 return None

@@ -56,7 +56,7 @@ class Means:
     crypto: Crypto
     trust: Trust
     profile: Profile
-    mappers: Mapping[str, Mapper]
+    mappers: dict[str, Mapper]
     rng: Random
     settings: MembershipSettings
 

@@ -9,12 +9,14 @@ A call holds its place from the first to the last. Whoever carries it keeps at m
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from .codec import U8, Bytes16, Bytes32, Length
 from .frames import Frames
 from .ids import NodeId
 from .values import dataclass
+
+T = TypeVar("T")
 
 SUMMON_S = 4.0
 """For the one who was called to come: it dials us, and a caller dials for 5 s at most."""
@@ -123,7 +125,11 @@ class Switchboard:
         """A call is over, or did not come about."""
         call = self._calls.pop(ticket)
         self._kinds[call.bulk] -= 1
-        for counts, key in ((self._pairs, call), (self._callers, (call.caller, call.bulk))):
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
+        _take_one(self._pairs, call)
+        _take_one(self._callers, (call.caller, call.bulk))
+
+
+def _take_one(counts: Counter[T], key: T) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -55,7 +55,7 @@ class Walled(Host):
         """The node lives in its namespace; who asks it, asks by its socket."""
         if words[0] != "start":
             return super().pnode(*words, environment=environment)
-        command = [*self._cables.prefix(self._number), PNODE, *map(str, words), "--home", str(self.home)]
+        command = [*self._cables.prefix(self._number), str(PNODE), *map(str, words), "--home", str(self.home)]
         done = subprocess.run(
             command, cwd=self.place, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S_MAX
         )

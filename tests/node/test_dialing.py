@@ -15,6 +15,7 @@ from pnode.node.dialing import (
     ConnectionIsRefusedError,
     NoAnswerError,
     UnreachableError,
+    Way,
     connect_tcp,
     race,
 )
@@ -32,7 +33,8 @@ def address(number: int) -> Address:
 async def test_the_first_success_wins_and_the_others_are_cancelled() -> None:
     cancelled: list[Address] = []
 
-    async def attempt(target: Address) -> Address:
+    async def attempt(target: Way) -> Way:
+        assert isinstance(target, Address)
         try:
             await trio.sleep({1: 9.0, 2: 1.0, 3: 9.0}[int(target.host[-1])])
         except trio.Cancelled:
@@ -49,7 +51,7 @@ async def test_the_first_success_wins_and_the_others_are_cancelled() -> None:
 
 @in_no_time
 async def test_an_address_that_fails_at_once_does_not_delay_the_next() -> None:
-    async def attempt(target: Address) -> Address:
+    async def attempt(target: Way) -> Way:
         if target != address(3):
             raise NoAnswerError("refused the connection")
         return target
@@ -65,8 +67,9 @@ async def test_only_so_many_are_tried_at_once_and_in_all() -> None:
     current = most = 0
     tried: list[Address] = []
 
-    async def attempt(target: Address) -> None:
+    async def attempt(target: Way) -> None:
         nonlocal current, most
+        assert isinstance(target, Address)
         tried.append(target)
         current += 1
         most = max(most, current)
@@ -84,7 +87,8 @@ async def test_only_so_many_are_tried_at_once_and_in_all() -> None:
 
 @in_no_time
 async def test_failures_are_told_in_the_order_of_the_addresses() -> None:
-    async def attempt(target: Address) -> None:
+    async def attempt(target: Way) -> None:
+        assert isinstance(target, Address)
         await trio.sleep(10 - int(target.host[-1]))
         raise OtherClusterError("is a node of another cluster") if target == address(2) else NoAnswerError("is quiet")
 

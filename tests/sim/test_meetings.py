@@ -59,7 +59,7 @@ def wide(width: int, cores: int, output_bytes: int = 0) -> Dag:
 
 def watch(cluster: Cluster, seconds: float) -> list[tuple[int, int, State | None]]:
     """Whoever was ever taken for anything but alive: by whom, and for what."""
-    found = []
+    found: list[tuple[int, int, State | None]] = []
     for _ in range(round(seconds)):
         cluster.engine.run_for(1.0)
         found += [
