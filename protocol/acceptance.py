@@ -7,8 +7,8 @@ unit has finished with different outputs its item is *contested* and is gone thr
 unit's finished attempts that agree with the results of its parents, that one is accepted which
 
     1. the job was concluded with: by going up from what the author of the earliest CONCLUDED kept of the final
-       results, of several the one it has said so of last, to all that these were computed from; nothing else is
-       accepted there any more,
+       results, of several the one it had said so of last, to all that these were computed from; nothing else is
+       accepted there any more. What it says afterwards it may say without the memory of that,
     2. can be had: nobody has said LOST,
     3. leads, in the same way, to any final result that was kept,
     4. was kept itself,
@@ -38,6 +38,8 @@ class Acceptance:
     def __init__(self, shape: Shape, is_final: Callable[[int], bool], units: dict[UnitKey, UnitState]) -> None:
         self.concluder: NodeId | None = None
         """The author of the earliest CONCLUDED."""
+        self.concluded_s = -math.inf
+        """When it has said so."""
         self._shape = shape
         self._is_final = is_final
         self._units = units
@@ -137,9 +139,14 @@ class Acceptance:
                 best[task] = max(kept, key=lambda each: (self._kept_s(each), each.key))
         return best
 
-    def _kept_s(self, attempt: Attempt) -> float:
-        """When the concluder has said last that it keeps this: it copies what counts, whenever that is another."""
-        return -math.inf if self.concluder is None else attempt.keepers.get(self.concluder, -math.inf)
+    def _kept_s(self, attempt: Attempt) -> tuple[bool, float]:
+        """Whether the concluder had said that it keeps this when it concluded the job, and when it said so last: it
+        copies what counts, whenever that is another."""
+        if self.concluder is None or self.concluder not in attempt.keepers:
+            return False, -math.inf
+        last_s, first_s = attempt.keepers[self.concluder], attempt.kept_s.get(self.concluder, math.inf)
+        before_s = last_s if last_s <= self.concluded_s else first_s
+        return before_s <= self.concluded_s, min(before_s, last_s)
 
     def _chain(self, item: int, ends: dict[int, Attempt]) -> dict[int, Marks]:
         """What these results, and what they were computed from, were computed from: by task, which marks agree with

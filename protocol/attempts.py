@@ -106,6 +106,8 @@ class Attempt:
     """What it wrote, in eight bytes (`outputs_mark`); empty until it has finished."""
     keepers: dict[NodeId, float] = field(default_factory=dict)
     """Replicas that have said that they have a copy of everything it wrote, and when last."""
+    kept_s: dict[NodeId, float] = field(default_factory=dict)
+    """When they said so first."""
     is_here_after_all: bool = False
     """One of them has said so again, the job having been cancelled for want of it."""
     without: dict[NodeId, float] | None = None
@@ -280,6 +282,7 @@ def note_progress(attempt: Attempt, statement: Statement) -> None:
 def note_copy(attempt: Attempt, author: NodeId, statement: Statement) -> None:
     """A replica has a copy."""
     attempt.keepers[author] = max(attempt.keepers.get(author, statement.at_s), statement.at_s)
+    attempt.kept_s[author] = min(attempt.kept_s.get(author, statement.at_s), statement.at_s)
     attempt.is_here_after_all = attempt.is_here_after_all or bool(statement.text)
 
 

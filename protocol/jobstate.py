@@ -257,7 +257,8 @@ class JobState:
     def _conclude(self, author: NodeId, at_s: float) -> None:
         told = (at_s, author)
         if self.conclusion is None or told < self.conclusion:
-            self.conclusion, self.acceptance.concluder = told, author
+            self.conclusion = told
+            self.acceptance.concluded_s, self.acceptance.concluder = told
             self._stale.update(dict.fromkeys(self.acceptance.contested))
             self.settlement.conclude(author)
 
