@@ -55,7 +55,7 @@ def text_px(text: str, size_px: float = TEXT_PX) -> float:
 
 
 def _em(character: str) -> float:
-    if character.isascii():
+    if character.isascii() and character.isprintable():  # what is not is shown as another
         return WIDTHS_EM.get(character, OTHERS_EM)
     return 1.0 if unicodedata.east_asian_width(character) in "WF" else 0.8
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pnode.sim.schedule.result import Execution, Result, Transfer
@@ -114,6 +114,7 @@ names = st.text(min_size=1, max_size=60)
 
 
 @given(st.lists(names, min_size=1, max_size=5, unique=True), names)
+@example(machines=["\x1f\x1f\x1f\x1f\x1f"], title="0")
 def test_any_names_make_a_drawing_that_can_be_read(machines: list[str], title: str) -> None:
     plain = scenario(3, 1, name=title, speeds=(1.0,) * len(machines))
     named = replace(plain, network=with_machines(plain.network, *machines))
