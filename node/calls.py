@@ -214,9 +214,7 @@ class _Client:
         return ended
 
     async def _say_that_it_is_taken(self, number: int, job: Job) -> None:
-        with contextlib.suppress(
-            RefusedError
-        ):  # the journal has failed: the node ends, and others go on with the job
+        with contextlib.suppress(RefusedError):  # the journal has failed: the node ends, others go on with the job
             await self._driver().written()
             await self._send(Taken(number, job.id))
 

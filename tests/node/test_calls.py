@@ -81,6 +81,7 @@ class FakeNode:
         self.pins = SimpleNamespace(restored=trio.Event())
         self.pins.restored.set()
         self.shortages: dict[object, str] = {}
+        self.detours: dict[object, object] = {}
         self.driver = self
         self.record = SimpleNamespace(cores=3)
         self._changed = trio.Event()
