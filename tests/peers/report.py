@@ -55,8 +55,9 @@ class Report:
         """Machine, versions, guarantees, and who is not there."""
         least, most = min(self.results.loads), max(self.results.loads)
         first, last = self.results.loads[0], self.results.loads[-1]
+        rounds = "1 round" if self.setting.rounds == 1 else f"{self.setting.rounds} rounds"
         when = (
-            f"Measured on {self.setting.day} with pnode {self.setting.revision}, {self.setting.rounds} rounds, on "
+            f"Measured on {self.setting.day} with pnode {self.setting.revision}, {rounds}, on "
             f"{self.setting.machine}. Load average at the beginning {first:.1f}, at the end {last:.1f}, between them "
             f"{least:.1f} to {most:.1f}, with what was measured.{self._caution()}"
         )
