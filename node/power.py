@@ -11,18 +11,21 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 a failure of the machine."""
 
 
+SETTLED, PASSING = 0o444, 0o400
+"""Modes of files that are on the disk with their names, and of those that may not be."""
+
+
 def was_off(memo: Path) -> bool:
-    """Whether this is another run of the machine than the one that `memo` tells of, or nobody knows. It tells of this
-    one from now on."""
-    try:
-        current = BOOT_ID.read_bytes()
-    except OSError:
-        return True
-    with suppress(FileNotFoundError):
-        if memo.read_bytes() == current:
-            return False
-    write_atomically(memo, current)
+    """Whether this is another run of the machine than the one that `memo` tells of, or nobody knows."""
+    with suppress(OSError):
+        return memo.read_bytes() != BOOT_ID.read_bytes()
     return True
+
+
+def note_run(memo: Path) -> None:
+    """Have `memo` tell of this run of the machine."""
+    with suppress(OSError):
+        write_atomically(memo, BOOT_ID.read_bytes())
 
 
 def settle(path: Path) -> None:
@@ -32,9 +35,6 @@ def settle(path: Path) -> None:
         os.fchmod(file.fileno(), SETTLED)
         os.fsync(file.fileno())
     sync_directory(path.parent)
-
-
-SETTLED, PASSING = 0o444, 0o400
 
 
 def is_settled(status: os.stat_result) -> bool:

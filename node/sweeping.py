@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pnode.protocol.values import dataclass
 
-from .power import is_settled, was_off
+from .power import is_settled, note_run, was_off
 
 PARTIAL_S_MAX = 3 * 86400.0
 """A download that nobody has continued over a weekend is of no use to anybody."""
@@ -69,6 +69,8 @@ def sweep(root: Path, new: Path) -> Swept:
                 downloads.append((digest, status.st_size))
             elif kind == "part" or (stem not in ours and f"{stem}.part" not in ours):
                 (directory / name).unlink()
+    if lost_power:  # and not before all that it may have damaged is gone
+        note_run(root / "run")
     return Swept([(digest, size) for _, digest, size in sorted(contents)], passing, downloads, lost_power)
 
 

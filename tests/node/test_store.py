@@ -180,6 +180,25 @@ def test_what_need_not_last_outlives_the_process_and_not_the_machine(tmp_path: P
     assert not Store(store.root).lost_power
 
 
+def test_a_start_that_is_broken_off_leaves_nothing_to_be_believed(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    with io.BytesIO(b"passing") as content:
+        passing = store.add_open(content, "file", 7, lasting=False)
+    run.write_text("the second")
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", _broken_off)
+        with pytest.raises(InterruptedError):
+            Store(store.root)
+
+    assert not Store(store.root).has(passing.digest)
+
+
+def _broken_off(*_: object) -> None:
+    raise InterruptedError
+
+
 def test_where_nobody_tells_whether_the_machine_was_off_it_was(tmp_path: Path, run: Path) -> None:
     store = Store(tmp_path / "store")
     run.unlink()
