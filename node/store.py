@@ -183,7 +183,7 @@ class Store:
     def add_open(
         self, source: BinaryIO, name: str, size_bytes: int, *, owner: bytes | None = None, lasting: bool = True
     ) -> FileRef:
-        """Take in a copy of what an open file has from where it stands, so many bytes at most, under this name.
+        """Take in a copy of what an open file has from where it stands, so many bytes at most; passing or `lasting`.
 
         Raises StoreFullError, and OSError if the file cannot be read.
         """
@@ -197,7 +197,7 @@ class Store:
     def take_file(
         self, directory: int, entry: str, name: str | None = None, *, owner: bytes | None = None, lasting: bool = True
     ) -> FileRef:
-        """Take in a file that is given away, from a directory that is held open; its entry there is gone afterwards.
+        """Take in a file that is given away, passing or `lasting`, out of a directory that is held open.
 
         Only a regular file is taken, and a link is not followed. If this entry is the only name of the file, it is
         moved, since nobody else can get at it; so nobody may have it open for writing any more. If it has further
