@@ -42,11 +42,11 @@ class ExecutorSettings:
 class Allowance:
     """Looks at a unit that runs, and says why it must not go on; empty while it may."""
 
-    def __init__(self, settings: ExecutorSettings, walltime_s: float, place: Workplace) -> None:
-        """The time counts from now; 0 is no limit."""
+    def __init__(self, settings: ExecutorSettings, walltime_s: float, place: Workplace, ago_s: float = 0.0) -> None:
+        """The time counts from now, or from when it was begun; 0 is no limit."""
         self._settings = settings
         self._walltime_s = walltime_s
-        self._until = trio.current_time() + (walltime_s or math.inf)
+        self._until = trio.current_time() - ago_s + (walltime_s or math.inf)
         self._place = place
         self._looks = 0
         self.timed_out = False
@@ -62,14 +62,6 @@ class Allowance:
     def size(self) -> str:
         """What is too much of all that it has written so far."""
         return self._logs() or self._outputs()
-
-    def blame(self, status: int) -> str:
-        """What the exit status of a call says."""
-        if status == -signal.SIGXFSZ:
-            return f"wrote a file of more than {_size(self._settings.output_bytes_max)}"
-        if status < 0:
-            return f"killed by signal {-status} ({_signal_name(-status)})"
-        return f"exit status {status}" if status else ""
 
     def _logs(self) -> str:
         for log in self._place.logs:
@@ -91,6 +83,15 @@ class Allowance:
         if size > self._settings.output_bytes_max:
             return f"wrote more than {_size(self._settings.output_bytes_max)} into its output directory"
         return ""
+
+
+def blame(status: int, settings: ExecutorSettings) -> str:
+    """What the exit status of a call says."""
+    if status == -signal.SIGXFSZ:
+        return f"wrote a file of more than {_size(settings.output_bytes_max)}"
+    if status < 0:
+        return f"killed by signal {-status} ({_signal_name(-status)})"
+    return f"exit status {status}" if status else ""
 
 
 def _signal_name(number: int) -> str:

@@ -25,6 +25,7 @@ from .terminal import (
     age_text,
     clean,
     count_text,
+    is_terminal,
     seconds_text,
     short_instant,
     show_listing,
@@ -36,19 +37,19 @@ PEER_COLUMNS = (
     Column("name", flexible=True),
     Column("id"),
     Column("state"),
-    Column("address", minor=1),
+    Column("address", minor=4),
     Column("delay", number=True),
-    Column("cpu", number=True),
-    Column("memory", minor=5, number=True),
-    Column("running", minor=3, number=True),
-    Column("queued", minor=3, number=True),
-    Column("free in", number=True),
-    Column("age", number=True),
-    Column("delay age", minor=6, number=True),
-    Column("roles", minor=2),
-    Column("cores", minor=4, number=True),
-    Column("speed", minor=7, number=True),
-    Column("record age", minor=8, number=True),
+    Column("cpu", minor=1, number=True),
+    Column("memory", minor=8, number=True),
+    Column("running", minor=6, number=True),
+    Column("queued", minor=6, number=True),
+    Column("free in", minor=2, number=True),
+    Column("age", minor=3, number=True),
+    Column("delay age", minor=9, number=True),
+    Column("roles", minor=5),
+    Column("cores", minor=7, number=True),
+    Column("speed", minor=10, number=True),
+    Column("record age", minor=11, number=True),
 )
 
 JOB_COLUMNS = (
@@ -65,10 +66,13 @@ JOB_COLUMNS = (
 SCORE_COLUMNS = (
     Column("candidate", flexible=True),
     Column("total", number=True),
-    Column("inputs in", number=True),
-    Column("core in", number=True),
-    Column("runs for", number=True),
+    Column("inputs in", minor=1, number=True),
+    Column("core in", minor=2, number=True),
+    Column("runs for", minor=3, number=True),
 )
+
+FILES_SHOWN = 20
+"""Of results, on a terminal: what stands above them should stay in sight."""
 
 SILENT_UNITS_MAX = 3
 """Of which it is said one by one why they have printed nothing."""
@@ -252,7 +256,10 @@ def write_pulled(pulled: Pulled, out: TextIO) -> None:
         out.write("the job has no final outputs\n")
         return
     out.write(f"{count_text(len(pulled.files), 'file')} in {pulled.directory}\n")
-    out.writelines(f"  {file.path}  {size_text(file.size_bytes)}\n" for file in pulled.files)
+    shown = pulled.files[:FILES_SHOWN] if is_terminal(out) else pulled.files
+    out.writelines(f"  {file.path}  {size_text(file.size_bytes)}\n" for file in shown)
+    if len(shown) < len(pulled.files):
+        out.write(f"  and {len(pulled.files) - len(shown)} more\n")
 
 
 def write_recorded(recorded: Recorded, out: TextIO) -> None:

@@ -388,6 +388,6 @@ def match_job(prefix: str, ids: Iterable[str]) -> str:
     if wanted in found or len(found) == 1:
         return wanted if wanted in found else found[0]
     if not found:
-        raise NoSuchJobError(f"no job has the id {prefix!r}: 'pnode jobs' lists them")
+        raise NoSuchJobError(f"no job has an id that begins with {prefix!r}: 'pnode jobs' lists them")
     several = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
     raise AmbiguousJobError(f"{prefix!r} could be any of {len(found)} jobs ({several}): give more letters")

@@ -30,7 +30,7 @@ from pnode.protocol.textfile import CHARACTERS_MAX, FormatError, decode_text, li
 from pnode.protocol.values import dataclass
 
 from .archive import ArchiveError, ShippedFile, collect, pack
-from .inputs import SAMPLE_INPUT, find_inputs
+from .inputs import INPUT_MAKER, SAMPLE_INPUT, find_inputs
 from .programs import SCRIPTS, check_module, find_program, has_interpreter, is_program_file, is_runnable
 
 
@@ -101,7 +101,7 @@ def _load(dag_path: Path, inputs: Sequence[Path]) -> Application:
     graph = _native(root, dag_path.name, text) if is_native else _jupiter(root, directory, dag_path.name, text)
     found, input_notices = find_inputs(root, inputs)
     if not found:
-        _check_without_input(graph.dag, dag_path.name)
+        _check_without_input(graph.dag, dag_path.name, root / INPUT_MAKER)
     files, file_notices = _shipped(root, graph.dag)
     notices = (*graph.notices, *input_notices, *file_notices)
     name = graph.name or root.name or dag_path.stem
@@ -179,12 +179,13 @@ def _hint_notices(
     return notices
 
 
-def _check_without_input(dag: Dag, file: str) -> None:
+def _check_without_input(dag: Dag, file: str, maker: Path) -> None:
     """A program may do without input; Jupiter's `task` function cannot be called without a file."""
     for name in dag.entries:
         if dag.by_name[name].program.kind == ProgramKind.MODULE:
             found = f"there is no input for {name}"
-            raise FormatError(file, 0, found, f"--input FILE or a directory {SAMPLE_INPUT} with files in it")
+            made = f" ('{maker} DIR' makes one)" if maker.is_file() else ""
+            raise FormatError(file, 0, found, f"--input FILE or a directory {SAMPLE_INPUT} with files in it{made}")
 
 
 # What travels

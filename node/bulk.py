@@ -108,7 +108,7 @@ class BulkStreams:
             connection = await self._greeter.reach(way, decide, Purpose.BULK, peer)
             return self.over(connection, way.relay if isinstance(way, Detour) else None)
 
-        return await race(ways, attempt, self._settings.stagger_s)
+        return await race(ways, attempt, self._settings.stagger_s, BulkStream.aclose)
 
     def over(self, connection: Connection, via: NodeId | None = None) -> BulkStream:
         """A stream over a connection that is there."""

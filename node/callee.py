@@ -54,6 +54,11 @@ SPILLED, THROUGH = 254, 255
 SAME_UNIT = ""
 """Where the outcome of a call is that is one of the same unit."""
 
+HUGE_PAGES = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+"""A variable and its value with which the GNU C library asks for large pages where much memory is wanted. The kernel
+clears a page before it hands it out: of 50 MB each copy costs 10 ms with large pages and 40 ms with small ones. The
+calls' own children do not get it."""
+
 READ = os.O_RDONLY | os.O_CLOEXEC
 
 HEADER = struct.Struct(">BQd")
@@ -62,6 +67,12 @@ END = struct.Struct(">Q")
 
 NOT_MADE_S = 0.0
 """What is said of a call that was not made, or of which nobody knows how long it took, since its process died."""
+
+LONG_BYTES = 1 << 20
+"""A value that is longer is read from its file as it is loaded, and so is not in memory twice."""
+
+PIECES_MAX = 256
+"""Of what is written at once; POSIX grants 16, Linux 1,024."""
 
 FUNCTIONS_MAX = 256
 """Loaded functions that are kept, with what they have in their closures and globals."""
@@ -114,13 +125,19 @@ class Outcomes:
         self._begins = [0]
         """Of outcomes that were passed so far."""
 
-    def __getitem__(self, number: int) -> tuple[int, bytes]:
-        """Kind and bytes."""
+    def value(self, number: int) -> object:
+        """What a call has come to. Raises NoValueError."""
         while len(self._begins) <= number:
             self._begins.append(self._begins[-1] + HEADER.size + self._header(self._begins[-1])[1])
         begin = self._begins[number]
         kind, size, _ = self._header(begin)
-        return kind, self._read(size, begin + HEADER.size)
+        if kind != VALUE:
+            raise NoValueError(kind, self._read(size, begin + HEADER.size))
+        if self._content is None and size > LONG_BYTES:
+            os.lseek(self._file, begin + HEADER.size, os.SEEK_SET)
+            with open(self._file, "rb", closefd=False) as file:
+                return pickle.load(file)  # noqa: S301  # see above
+        return pickle.loads(self._read(size, begin + HEADER.size))  # noqa: S301  # see above
 
     def close(self) -> None:
         if self._file >= 0:
@@ -183,28 +200,28 @@ class Unit:
         self._own = dict.fromkeys((number for name, number in places if name == SAME_UNIT), (DIED, b""))
         """Of the outcomes of this unit: those that other calls of it take."""
 
-    def make(self, at: int) -> tuple[int, bytes, float]:
+    def make(self, at: int) -> tuple[int, "Pieces", float]:
         """One call: kind and bytes of its outcome, and how many seconds it took."""
         kind, payload, seconds = self._make(at)
         if at - self._begin in self._own:
-            self._own[at - self._begin] = kind, payload
+            self._own[at - self._begin] = kind, b"".join(payload)
         return kind, payload, seconds
 
-    def _make(self, at: int) -> tuple[int, bytes, float]:
-        payload, began_s = b"", time.perf_counter()
+    def _make(self, at: int) -> tuple[int, "Pieces", float]:
+        payload, began_s = Pieces(), time.perf_counter()
         with Attempt() as attempt:
             number, args, kwargs = Loader(self._parcel.call(at), self._value_of).load()
             function = self._function(number)
             began_s = time.perf_counter()  # what it takes to load a function is no measure of its calls
-            payload = dump(function(*args, **kwargs))
+            payload = pickled(function(*args, **kwargs))
         seconds = time.perf_counter() - began_s
         error = attempt.take()
         try:
             if error is None:
                 return VALUE, payload, seconds
             if isinstance(error, NoValueError):
-                return error.kind, error.payload, NOT_MADE_S
-            return RAISED, pack_exception(error), seconds
+                return error.kind, Pieces((error.payload,)), NOT_MADE_S
+            return RAISED, Pieces((pack_exception(error),)), seconds
         finally:
             del error  # as above
 
@@ -214,18 +231,19 @@ class Unit:
             outcomes.close()
 
     def _value_of(self, call: int) -> object:
-        kind, payload = self._outcome(*self._parcel.places[call])
+        name, number = self._parcel.places[call]
+        if name != SAME_UNIT or number < self._done:
+            return self._outcomes(name).value(number)
+        kind, payload = self._own[number]
         if kind != VALUE:
             raise NoValueError(kind, payload)
         return pickle.loads(payload)  # noqa: S301  # see above
 
-    def _outcome(self, name: str, number: int) -> tuple[int, bytes]:
-        if name == SAME_UNIT and number >= self._done:
-            return self._own[number]
+    def _outcomes(self, name: str) -> Outcomes:
         if name not in self._others:
             path = self._result if name == SAME_UNIT else self._paths.get(name, "")
             self._others[name] = Outcomes(path, self._values.get(name))
-        return self._others[name][number]
+        return self._others[name]
 
     def _function(self, number: int) -> Callable[..., object]:
         """Loaded once, so that what it keeps for itself between calls is kept."""
@@ -239,14 +257,32 @@ class Unit:
         return known
 
 
-def dump(value: object) -> bytes:
+class Pieces(list[bytes | memoryview]):
+    """Bytes that follow one upon the other. A pickler writes long values as they are, so they need not be copied."""
+
+    def write(self, piece: bytes | memoryview | pickle.PickleBuffer) -> None:
+        self.append(piece.raw() if isinstance(piece, pickle.PickleBuffer) else piece)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self))
+
+
+def pickled(value: object) -> Pieces:
     """A pickle; of lambdas, and what else the standard library cannot do, by cloudpickle."""
+    pieces = Pieces()
     try:
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        pickle.Pickler(pieces, pickle.HIGHEST_PROTOCOL).dump(value)
     except (pickle.PicklingError, AttributeError, TypeError):
         import cloudpickle
 
-        return bytes(cloudpickle.dumps(value))
+        return Pieces((cloudpickle.dumps(value),))
+    return pieces
+
+
+def dump(value: object) -> bytes:
+    """The same in one piece."""
+    return b"".join(pickled(value))
 
 
 def pack_exception(error: BaseException) -> bytes:
@@ -269,25 +305,25 @@ class Results:
         self._node = node
         self._path = path
         self._left = short_bytes
-        self._told: list[bytes] = []
+        self._told: list[bytes | memoryview] = []
         self._file: FileIO | None = None
 
-    def add(self, kind: int, payload: bytes, seconds: float, end: bytes = b"") -> None:
+    def add(self, kind: int, payload: Pieces, seconds: float, end: bytes = b"") -> None:
         """An outcome, and behind the last one the end."""
-        header = HEADER.pack(kind, len(payload), seconds)
-        self._left -= len(header) + len(payload)
+        header = HEADER.pack(kind, payload.size_bytes, seconds)
+        self._left -= len(header) + payload.size_bytes
         if self._file is None and self._left >= 0:
-            self._told += (header, payload)
-            _write_all(self._node, header, payload + end)
+            self._told += (header, *payload)
+            _write_all(self._node, header, *payload, end)
             return
         if self._file is None:
             self._file = open(self._path, "ab", buffering=0)  # noqa: PTH123, SIM115  # pathlib would double the imports
-            _write_all(self._file, b"", b"".join(self._told))
-            _write_all(self._node, HEADER.pack(SPILLED, 0, 0.0), b"")
-        _write_all(self._file, header, payload)
+            _write_all(self._file, b"".join(self._told))
+            _write_all(self._node, HEADER.pack(SPILLED, 0, 0.0))
+        _write_all(self._file, header, *payload)
         if end:
             self._file.close()
-            _write_all(self._node, end, b"")
+            _write_all(self._node, end)
 
 
 def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[..., object]]", node: FileIO) -> None:
@@ -304,6 +340,7 @@ def carry_out(order: dict[str, Any], functions: "OrderedDict[bytes, Callable[...
             os._exit(0)
         if at < last:
             results.add(*outcome)
+            del outcome  # views of a value, whose length the next call could not change
     unit.close()
     for stream in (sys.stdout, sys.stderr):
         with Attempt():  # a call may have closed it
@@ -317,6 +354,8 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # a call that reads from standard input finds its end
     os.close(nothing)
+    if os.environ.get(HUGE_PAGES[0]) == HUGE_PAGES[1]:
+        del os.environ[HUGE_PAGES[0]]
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]  # a text file
     functions: OrderedDict[bytes, Callable[..., object]] = OrderedDict()
     for line in orders:
@@ -338,12 +377,18 @@ def read_all(file: int, size: int, begin: int) -> bytes:
     return b"".join(pieces)
 
 
-def _write_all(file: FileIO, header: bytes, payload: bytes) -> None:
-    """At once: a process that dies has written a whole outcome or a part that shows."""
-    written = os.writev(file.fileno(), (header, payload))
-    left = memoryview(payload)[max(0, written - len(header)) :]
-    while left:
-        left = left[file.write(left) :]
+def _write_all(file: FileIO, *pieces: bytes | memoryview) -> None:
+    """At once: a process that dies has written a whole outcome or a part that shows. The kernel takes so many pieces,
+    and 2 GiB, at most at a time."""
+    if len(pieces) > PIECES_MAX:
+        pieces = (b"".join(pieces),)
+    left = os.writev(file.fileno(), pieces)
+    for piece in pieces:
+        written = min(left, len(piece))
+        left -= written
+        rest = memoryview(piece)[written:]
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ A client's misbehaviour ends its connection and nothing else.
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,7 +34,7 @@ from pnode.protocol.ids import digest_of, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobs import Jobs
 from pnode.protocol.jobspec import GIVEN_BYTES_MAX, FileRef, Item, JobSpec
-from pnode.protocol.jobstate import Phase
+from pnode.protocol.jobstate import Phase, UnitKey
 from pnode.protocol.neighbours import Neighbours
 from pnode.protocol.values import dataclass, field
 
@@ -56,8 +57,8 @@ from .directory import Directory
 from .driver import Driver
 from .home import parcel_file
 from .reports import job_reason
-from .store import MissingContentError, StoreError
 from .submission import Submission, mapper_called
+from .trouble import MissingContentError, StoreError
 from .unixsocket import listen_at
 
 if TYPE_CHECKING:
@@ -139,6 +140,31 @@ class _Arrivals:
         finally:
             del self._arrivals[nonce]
             arrival.over.set()
+
+
+class _Outstanding:
+    """The tasks of a job of which its client has still to hear. Each is looked at when it has a result, not whenever
+    another has: with thousands of them up to a fifth of a core went into that."""
+
+    def __init__(self, job: Job) -> None:
+        self._state = job.state
+        self._left = {at: None for at, task in enumerate(job.spec.dag.tasks) if task.final}
+        self._finished: dict[int, None] = {}
+        self._latest: UnitKey | None = None
+        """The last result that was seen."""
+
+    def finished(self) -> Collection[int]:
+        """Those that have, or have had, a result: its content may not be here yet."""
+        fresh = list(takewhile(lambda key: key != self._latest, self._state.latest_results()))
+        self._latest = fresh[0] if fresh else self._latest
+        self._finished |= {task: None for task, _ in reversed(fresh) if task in self._left}
+        return self._finished
+
+    def told(self, tasks: Iterable[int]) -> int:
+        """The client hears of these; how many are left."""
+        for task in tasks:
+            del self._finished[task], self._left[task]
+        return len(self._left)
 
 
 class _Client:
@@ -259,6 +285,7 @@ class _Client:
         store.pin(owner, [file.digest for file in batch.files])
         for file in batch.files:
             store.size_bytes(file.digest)
+            store.settle(file.digest)
         files = []
         if not batch.parcel:
             path = parcel_file(self._node.options.home, batch.nonce)
@@ -270,12 +297,11 @@ class _Client:
 
     async def _tell(self, number: int, job: Job) -> tuple[str, str]:
         """Tell the outcomes of all tasks whose results are kept as they come; how the job has ended, and why."""
-        driver = self._driver()
-        left = [at for at, task in enumerate(job.spec.dag.tasks) if task.final]
+        driver, outstanding = self._driver(), _Outstanding(job)
         while True:
             changed, began_s = driver.change("job", job.id), time.monotonic()
-            news = {at: came for at in left if (came := self._came(number, job, at)) is not None}
-            left = [at for at in left if at not in news]
+            news = {at: came for at in outstanding.finished() if (came := self._came(number, job, at)) is not None}
+            left = outstanding.told(news)
             looked_s = time.monotonic() - began_s
             if news:
                 await self._send(*news.values())

@@ -5,6 +5,7 @@ the home (see `commands`) and print its answer; exit status 0 means done, 1 fail
 that waits for a job it is the job's. An error that was foreseen is one line, any other is one line as well and a bug.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from .installation import entry_points
 DEBUG_VARIABLE = "PNODE_DEBUG"
 USED_WRONGLY = 2
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Why something cannot be written."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status. What is raised is a bug, and then the process says so in one line."""
@@ -33,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except OSError as error:
+        return _complain(_system_trouble(error), FAILED)
     except _troubles() as error:
         return _complain(str(error), FAILED)
     except _mistakes() as error:
@@ -51,13 +57,20 @@ def _confess(kind: type[BaseException], error: BaseException, _trace: TracebackT
 
 
 def _troubles() -> tuple[type[Exception], ...]:
-    """What can go wrong with a node and a disk. Called, and its modules imported, only when something has."""
+    """What can go wrong with a node. Called, and its modules imported, only when something has."""
     from .api import ApiError
     from .demo import DemoError
     from .home import HomeError
     from .launch import LaunchError
 
-    return (ApiError, DemoError, HomeError, LaunchError, OSError)
+    return (ApiError, DemoError, HomeError, LaunchError)
+
+
+def _system_trouble(error: OSError) -> str:
+    """A file by its name; what has none and finds no room is what a command prints."""
+    if error.filename is None and error.errno in NO_ROOM:
+        return f"cannot write to standard output: {error.strerror}"
+    return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 def _mistakes() -> tuple[type[Exception], ...]:

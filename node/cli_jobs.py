@@ -21,6 +21,7 @@ from .cli_options import (
     results_directory,
     wants_json,
 )
+from .home import command_text
 
 if TYPE_CHECKING:  # a command imports what it needs: `pnode --help` should not wait for the others' modules
     from .api import JobDetail, JobStatus, LogChunk
@@ -74,12 +75,14 @@ def submit(
         submitted = node.submit(dag, inputs, mapper, name, replicas, told)
     except KeyboardInterrupt:
         if not taken_in:
-            raise
-        return _left_alone(taken_in[0].id)
+            jobs = command_text(home, "jobs")
+            notice(f"the node had not answered yet: {jobs} shows whether it has taken the job in")
+            return INTERRUPTED
+        return _left_alone(home, taken_in[0].id)
     notices(submitted.notices)
     if follow:
-        return _followed(node, submitted.id, output, kept_text(submitted))
-    return Answer(Submitted, submitted, lambda out: write_submitted(submitted, out))
+        return _followed(home, submitted.id, output, kept_text(submitted))
+    return Answer(Submitted, submitted, lambda out: write_submitted(submitted, home, out))
 
 
 @click.command("map")
@@ -156,11 +159,13 @@ def job(job: str, follow: bool, output: Path | None, recording: Path | None, hom
         raise click.UsageError("--record writes what has happened up to now: follow the job first, then record it")
     node = NodeClient(home)
     if recording is not None:
+        if not recording.parent.is_dir():
+            raise click.BadParameter(f"there is no directory {recording.parent}", param_hint="'--record'")
         recorded = node.record(job, recording)
         return Answer(Recorded, recorded, lambda out: write_recorded(recorded, out))
     found = node.job(job)
     if follow:
-        return _followed(node, found.id, output)
+        return _followed(home, found.id, output)
     return Answer(JobDetail, found, lambda out: write_job(found, out))
 
 
@@ -295,23 +300,25 @@ def _check_output(output: Path | None, *, follow: bool) -> None:
         raise click.UsageError("--output needs --follow; fetch the results later with 'pnode pull JOB --output DIR'")
 
 
-def _left_alone(job: str) -> int:
+def _left_alone(home: Path, job: str) -> int:
     """Somebody does not want to watch any longer."""
-    notice(f"job {job} goes on: 'pnode job {job} --follow' shows it again, 'pnode cancel {job}' ends it")
+    again, end = command_text(home, f"job {job} --follow"), command_text(home, f"cancel {job}")
+    notice(f"job {job} goes on: {again} shows it again, {end} ends it")
     return INTERRUPTED
 
 
-def _followed(node: "NodeClient", job: str, output: Path | None, kept: str = "") -> Answer | int:
+def _followed(home: Path, job: str, output: Path | None, kept: str = "") -> Answer | int:
     """Watch a job to its end and fetch its results; the exit status is the job's."""
-    from .commands import NodeGoneError
+    from .commands import NodeClient, NodeGoneError
     from .follow import Followed, follow_job, write_followed
 
+    node = NodeClient(home)
     screen = sys.stderr if wants_json() else sys.stdout
     click.echo(f"job {job}, {kept}" if kept else f"job {job}", file=screen)
     try:
         ended = follow_job(node.follow(job), screen)
     except KeyboardInterrupt:
-        return _left_alone(job)
+        return _left_alone(home, job)
     except NodeGoneError:
         notice(f"if other nodes keep it, job {job} goes on: 'pnode job {job} --follow' at any of them shows it again")
         raise

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .cli_answer import FAILED, Answer
+from .cli_answer import FAILED, Answer, notice
 from .cli_options import (
+    INVITATION_HOURS,
     DagPath,
     emulated_speed_option,
     home_option,
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--token", envvar="PNODE_TOKEN", metavar="TOKEN", help="Join the cluster that made this token.")
+@click.option(
+    "--token",
+    envvar="PNODE_TOKEN",
+    metavar="TOKEN",
+    help="Join the cluster that made this token.  [default: $PNODE_TOKEN]",
+)
 @click.option(
     "--seed", "seeds", multiple=True, type=host_and_port, metavar="HOST:PORT",
     help="Where a member listens, to be tried beside the addresses in the token; it lets nobody in by itself.",
@@ -173,7 +179,7 @@ def doctor(seeds: tuple[str, ...], home: Path) -> Answer:
     Exit status 1 if there is trouble; notes are for your information.
 
     \b
-    Example:
+    Examples:
       pnode doctor
       pnode doctor --seed 192.0.2.5:4747
     """
@@ -187,15 +193,16 @@ def doctor(seeds: tuple[str, ...], home: Path) -> Answer:
 
 @click.command()
 @click.option(
-    "--hours", type=click.FloatRange(0, 8760, min_open=True), default=24, show_default=True, metavar="N",
-    help="How long it can be used.",
+    "--hours", type=click.FloatRange(0, 8760, min_open=True), metavar="N",
+    help=f"How long it can be used; said at the node that founded the cluster.  [default: {INVITATION_HOURS:g}]",
 )  # fmt: skip
 @home_option
 @json_option
-def token(hours: float, home: Path) -> Answer:
+def token(hours: float | None, home: Path) -> Answer:
     """Make a new line that lets other machines join.
 
-    Whoever sees it can join: pass it on with care.
+    Whoever sees it can join: pass it on with care. New ones are made by the node that founded the cluster; any other
+    passes on the one that it came with.
 
     \b
     Example:
@@ -205,7 +212,10 @@ def token(hours: float, home: Path) -> Answer:
     from .api import Invitation
     from .commands import NodeClient
 
-    invitation = NodeClient(home).token(hours)
+    node = NodeClient(home)
+    invitation = node.token(hours or INVITATION_HOURS)
+    if hours is not None and not node.status().founded:
+        notice("note: --hours is not applied: only the node that founded the cluster makes new lines")
     return Answer(Invitation, invitation, lambda out: write_invitation(invitation, out))
 
 

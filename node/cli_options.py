@@ -20,6 +20,9 @@ PORT_MAX = 65535
 SPEED_MIN = 0.01
 """Of what a machine is emulated at: a task of a minute takes an hour and a half."""
 
+INVITATION_HOURS = 24.0
+"""Long enough to walk to the other machines, short enough for a line that stays in a terminal's history."""
+
 REPLICAS = 3
 REPLICAS_MAX = 16
 """As in `pnode.protocol.jobspec`, which takes longer to load than most commands take for all they do."""

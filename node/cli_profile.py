@@ -7,6 +7,7 @@ import click
 from .cli_answer import Answer, notice
 from .cli_jobs import checked_node
 from .cli_options import DagPath, home_option, input_option, json_option
+from .home import command_text
 
 NETWORK = "network"
 
@@ -16,12 +17,12 @@ NETWORK = "network"
 @input_option
 @click.option("--on", "nodes", multiple=True, metavar="NODE", help="DAG: only there; may be given several times.")
 @click.option(
-    "--rounds", type=click.IntRange(1, 100), default=1, show_default=True, metavar="N",
-    help="DAG: how often; more tell how much the times vary.",
+    "--rounds", type=click.IntRange(1, 100), metavar="N",
+    help="DAG: how often; more tell how much the times vary.  [default: 1]",
 )  # fmt: skip
 @home_option
 @json_option
-def profile(what: str, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int, home: Path) -> Answer:
+def profile(what: str, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds: int | None, home: Path) -> Answer:
     """Measure how long tasks take on each node, or the network.
 
     With a DAG (a file or a directory, as in 'pnode submit') every node that computes runs the whole graph by itself,
@@ -37,9 +38,20 @@ def profile(what: str, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds:
       pnode profile dag.txt --input photos/ --rounds 3
       pnode profile network
     """
-    if what == NETWORK:
-        return _network(home)
-    return _trials(DagPath().convert(what, None, None), inputs, nodes, rounds, home)
+    if what != NETWORK:
+        return _trials(_dag(what), inputs, nodes, rounds or 1, home)
+    if inputs or nodes or rounds:
+        raise click.UsageError("--input, --on and --rounds are for a DAG: the network is always measured as a whole")
+    return _network(home)
+
+
+def _dag(what: str) -> Path:
+    """Raises BadParameter."""
+    try:
+        return DagPath().convert(what, None, None)
+    except click.BadParameter as error:
+        error.param_hint = "'DAG|network'"
+        raise
 
 
 def _network(home: Path) -> Answer:
@@ -65,7 +77,7 @@ def _trials(dag: Path, inputs: tuple[Path, ...], nodes: tuple[str, ...], rounds:
             notice(f"round {profiled.round} of {rounds} runs on {count_text(count, 'node')}")
         last = profiled
     if last is None or not last.done:
-        raise NodeGoneError("the node ended before it had measured everything: see 'pnode status'")
+        raise NodeGoneError(f"the node ended before it had measured everything: see {command_text(home, 'status')}")
     found = last
     status = 1 if any(each.trouble for each in found.tasks) else 0
     return Answer(Profiled, found, lambda out: write_trials(found, out), status)

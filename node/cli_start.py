@@ -4,9 +4,10 @@ What this takes to load is loaded while the node's process loads (`_load`): both
 """
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .cli_answer import Answer, notice, notices, print_answer
+from .cli_answer import INTERRUPTED, Answer, notice, notices, print_answer
 from .home import has_cluster, inhabitant
 from .launch import NodeOptions, interrupted_by_signals, release, start_node, stop_node
 
@@ -23,13 +24,18 @@ def start_here(options: NodeOptions, *, foreground: bool, as_json: bool) -> Answ
         return _running(options, cluster)
     comes_back = has_cluster(options.home)
     with interrupted_by_signals():
-        process, status = start_node(options, _load, to_terminal=foreground)
+        try:
+            process, status = start_node(options, _load, to_terminal=foreground)
+        except KeyboardInterrupt:
+            notice("stopped before it was ready: no node was started")
+            return INTERRUPTED
+        if foreground:
+            return _stay(
+                process, options, lambda: print_answer(_introduced(status, comes_back=comes_back), as_json=as_json)
+            )
         answer = _introduced(status, comes_back=comes_back)
-        if not foreground:
-            release(process)
-            return answer
-        print_answer(answer, as_json=as_json)
-        return _stay(process, options)
+        release(process)
+        return answer
 
 
 def _cluster_of(token: str) -> str:
@@ -55,16 +61,19 @@ def _running(options: NodeOptions, cluster: str | None) -> Answer:
 
 
 def _introduced(status: "NodeStatus", *, comes_back: bool) -> Answer:
-    from .cli_started import Started, answer, invitation
+    from .cli_started import Started, answer, invitation, namesakes
 
+    notices(namesakes(status))
     return answer(Started(status, False, None if comes_back else invitation(status)))
 
 
-def _stay(process: "Popen[bytes]", options: NodeOptions) -> int:
-    """Wait for the node's end, or for Ctrl-C and then for its end."""
+def _stay(process: "Popen[bytes]", options: NodeOptions, introduce: Callable[[], None]) -> int:
+    """Introduce the node, and wait for its end; or for Ctrl-C, which may come as soon as there is something to read,
+    and then for its end."""
     from .api import ApiError
 
     try:
+        introduce()
         return process.wait()
     except KeyboardInterrupt:
         notice("stopping")

@@ -7,12 +7,11 @@ from pnode.protocol.values import dataclass
 from .answers import emulation_text, write_invitation
 from .api import Invitation, NodeStatus
 from .cli_answer import Answer
+from .cli_options import INVITATION_HOURS
 from .commands import NodeClient, NoNodeError
+from .home import command_text
 from .launch import LaunchError, NodeOptions
 from .terminal import clean, count_text
-
-INVITATION_HOURS = 24.0
-"""Long enough to walk to the other machines, short enough for a line that stays in a terminal's history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,20 @@ def unapplied(options: NodeOptions, status: NodeStatus) -> list[str]:
         return []
     verb = "is" if len(idle) == 1 else "are"
     return [
-        f"{', '.join(idle)} {verb} not applied, since the node runs already: 'pnode stop' first, then start it so"
+        f"{', '.join(idle)} {verb} not applied, since the node runs already:"
+        f" {command_text(options.home, 'stop')} first, then start it so"
     ]
+
+
+def namesakes(status: NodeStatus) -> list[str]:
+    """Listings call nodes by their names: that somebody else has this one's is better known before the first job."""
+    if not status.peers:
+        return []
+    others = [peer for peer in NodeClient(status.home).peers() if not peer.this and peer.state == "alive"]
+    if status.name not in [peer.name for peer in others]:
+        return []
+    stop = command_text(status.home, "stop")
+    return [f"another node is called {clean(status.name)}, too: {stop} first, then start this one with a --name"]
 
 
 def invitation(status: NodeStatus) -> Invitation | None:
@@ -82,8 +93,9 @@ def write_started(started: Started, out: TextIO) -> None:
         out.write(f"for an experiment, {emulation_text(status)}\n")
     out.write(f"it listens at {', '.join(status.addresses)} and sees {count_text(status.peers, 'other node')}\n")
     if status.resumed and not started.already:
-        out.write(f"it goes on with {count_text(status.resumed, 'job')} from before: 'pnode jobs' lists them\n")
+        jobs = command_text(status.home, "jobs")
+        out.write(f"it goes on with {count_text(status.resumed, 'job')} from before: {jobs} lists them\n")
     if started.invitation is not None:
         write_invitation(started.invitation, out)
     elif status.founded:
-        out.write("'pnode token' prints the line that lets others join\n")
+        out.write(f"{command_text(status.home, 'token')} prints the line that lets others join\n")

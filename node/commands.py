@@ -34,7 +34,7 @@ from .api import (
 )
 from .api_links import LinkStatus, Probed
 from .api_trials import Profiled
-from .home import control_socket, last_failure
+from .home import command_text, control_socket, last_failure
 from .plain import Plain, PlainError, from_plain, to_plain
 
 T = TypeVar("T")
@@ -128,7 +128,9 @@ class NodeClient:
             if submitted.settled:
                 return submitted
             told(submitted)
-        raise NodeGoneError("the node ended before it had said who keeps the job: see 'pnode status'")
+        raise NodeGoneError(
+            f"the node ended before it had said who keeps the job: see {command_text(self._home, 'status')}"
+        )
 
     def map(self, dag: Path, inputs: tuple[Path, ...], mapper: str) -> Mapped:
         return self._call(Mapped, "map", _application(dag, inputs, mapper), WORK_S_MAX)
@@ -181,7 +183,9 @@ class NodeClient:
         for reply in self._replies(method, arguments, timeout_s):
             if "value" in reply:
                 return _read(kind, method, reply["value"])
-        raise NodeGoneError(f"the node ended before it had answered {method!r}: see 'pnode status'")
+        raise NodeGoneError(
+            f"the node ended before it had answered {method!r}: see {command_text(self._home, 'status')}"
+        )
 
     def _stream(
         self, kind: type[T], method: str, arguments: dict[str, Plain], timeout_s: float | None
@@ -191,7 +195,7 @@ class NodeClient:
                 return
             if "item" in reply:
                 yield _read(kind, method, reply["item"])
-        raise NodeGoneError(f"the node ended in the middle of {method!r}: see 'pnode status'")
+        raise NodeGoneError(f"the node ended in the middle of {method!r}: see {command_text(self._home, 'status')}")
 
     def _replies(
         self, method: str, arguments: dict[str, Plain], timeout_s: float | None
@@ -230,7 +234,8 @@ class NodeClient:
     def _nobody(self) -> str:
         reason = last_failure(self._home)
         last = f"; the last one ended: {reason}" if reason else ""
-        return f"no node is running here (looked at {self._path}): start one with 'pnode start'{last}"
+        start = command_text(self._home, "start")
+        return f"no node is running here (looked at {self._path}): start one with {start}{last}"
 
 
 def _application(dag: Path, inputs: tuple[Path, ...], mapper: str) -> dict[str, Plain]:

@@ -18,8 +18,9 @@ from pnode.protocol.session import Purpose, Session, SessionError
 Stream = trio.abc.Stream
 Clock = Callable[[], float]
 
-RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 256 * 1024, Purpose.MEET: 256 * 1024}
-"""Per read; more does not make bulk faster (performance.md 2), and a read buffer is allocated for each."""
+RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 2 * 1024 * 1024, Purpose.MEET: 256 * 1024}
+"""Per read. Of content as much as there is: beside a machine at work each time that one has to wait for it costs more
+than the buffers, which are reused (`memory`)."""
 
 READS_MAX = 2048
 """Of the latest that are remembered for whoever wants to know how fast they came: 150 kB, and 3 MB of what comes in
@@ -85,6 +86,11 @@ class Connection:
     @property
     def message_bytes_max(self) -> int:
         return self._session.message_bytes_max
+
+    def limit(self, bytes_max: int) -> None:
+        """Take no longer message from now on, and read no more at once."""
+        self._session.limit(bytes_max)
+        self._receive_bytes = min(bytes_max, RECEIVE_BYTES[self.purpose])
 
     @property
     def end_reason(self) -> str:

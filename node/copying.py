@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -49,3 +50,10 @@ def copy_bytes(source: BinaryIO, target: BinaryIO, size_bytes: int) -> None:
     while left and (chunk := source.read(min(left, CHUNK_BYTES))):  # goes on where the kernel stopped: mostly the end
         target.write(chunk)
         left -= len(chunk)
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove those of them that are there. What stays, since the disk fails, goes at the next start (`sweeping`)."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()

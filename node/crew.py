@@ -41,7 +41,8 @@ from .callee import DIED, HEADER, NOT_MADE_S, SPILLED, THROUGH
 from .held import HeldDirectory
 from .printout import Printout
 from .processes import Processes
-from .store import Store, StoreError
+from .store import Store
+from .trouble import StoreError
 from .warmworker import Worker, WorkerDiedError
 
 logger = logging.getLogger(__name__)
@@ -288,7 +289,7 @@ class Crew:
                 logger.warning("cannot remove the directory of a worker: %s", error)
 
     def _give_back(self, worker: Worker) -> None:
-        worker.idle_since_s = trio.current_time()
+        worker.rest()
         self._idle.append(worker)
         others = [idle for idle in self._idle if idle.session != worker.session]
         for idle in others[: max(0, len(self._idle) - (os.cpu_count() or 1) - SPARE_WORKERS_MAX)]:

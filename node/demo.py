@@ -45,9 +45,6 @@ NAMES = (
 EXAMPLE = Path(__file__).parents[1] / "examples" / "stdlib" / "dag.txt"
 """Only there when pnode runs from its source tree."""
 
-INPUT_MAKER = "make_input.py"
-"""An executable of this name beside a DAG makes its input: `make_input.py OUTPUT_DIR`."""
-
 INPUT_S_MAX = 60.0
 ACQUAINTED_S_MAX = 10.0
 """For the nodes to know each other's load and delay. First figures come within a few seconds; a mapping without them
@@ -124,6 +121,8 @@ def _workplace(keep: bool, out: TextIO) -> Iterator[Path]:
 
 def _made_input(dag: Path, place: Path, out: TextIO) -> tuple[Path, ...]:
     """What the application's own script makes as its input, nothing if it has none. Raises DemoError."""
+    from .inputs import INPUT_MAKER
+
     maker = dag.with_name(INPUT_MAKER)
     if not os.access(maker, os.X_OK):
         return ()
@@ -221,9 +220,11 @@ class LocalCluster:
             return
         with uninterrupted():
             deadline = time.monotonic() + STOP_S_MAX
-            for name in self.processes:
-                with suppress(ApiError):  # it may be gone already, or not yet listen
+            for name, process in self.processes.items():
+                try:
                     NodeClient(self._home(name)).stop()
+                except ApiError:  # it may be gone already, or not yet listen, and then it would not stop by itself
+                    process.terminate()
             for process in self.processes.values():
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(max(0.0, deadline - time.monotonic()))
@@ -287,11 +288,14 @@ def write_results(pulled: Pulled, out: TextIO) -> None:
     """The beginning of every result that is text, until the screen is full; then where all of them lie."""
     room = RESULT_LINES
     for file in pulled.files:
-        lines = _text_lines(file.path)[:room]
-        if lines:
+        lines = _text_lines(file.path)
+        shown = lines[:room]
+        if shown:
             _say(out, f"--- {file.path.name} ---")
-            out.writelines(f"{line}\n" for line in lines)
-        room -= len(lines)
+            out.writelines(f"{line}\n" for line in shown)
+            if len(shown) < len(lines) or file.size_bytes > RESULT_BYTES:
+                _say(out, "... and more, in the file")
+        room -= len(shown)
     write_pulled(pulled, out)
 
 

@@ -36,6 +36,8 @@ Way = Address | Detour
 Attempt = Callable[[Way], Awaitable[T]]
 """Raises NoAnswerError or a HandshakeError."""
 
+Drop = Callable[[T], Awaitable[None]]
+
 PARALLEL_MAX = 4
 """Attempts at addresses at once per dial. Relays do not wait for their turn: of a node that names some the addresses
 may all be silent."""
@@ -62,9 +64,10 @@ class UnreachableError(Exception):
         self.refused = tuple([address for address, error in failures if isinstance(error, ConnectionIsRefusedError)])
 
 
-async def race(ways: Sequence[Way], attempt: Attempt[T], stagger_s: float) -> T:
+async def race(ways: Sequence[Way], attempt: Attempt[T], stagger_s: float, drop: Drop[T] | None = None) -> T:
     """The first success among attempts by all ways, each started a little after the one before, or at once when
-    that has failed. The others are cancelled; that no two succeed is up to the attempts.
+    that has failed. The others are cancelled; that no two succeed is up to the attempts. A success that comes in the
+    moment in which whoever waits is cancelled is dropped.
 
     Raises UnreachableError.
     """
@@ -82,12 +85,17 @@ async def race(ways: Sequence[Way], attempt: Attempt[T], stagger_s: float) -> T:
             failures[way] = error
             failed.set()
 
-    async with trio.open_nursery() as nursery:
-        for way in ways:
-            failed = trio.Event()
-            nursery.start_soon(run, way, failed)
-            with trio.move_on_after(stagger_s):
-                await failed.wait()
+    try:
+        async with trio.open_nursery() as nursery:
+            for way in ways:
+                failed = trio.Event()
+                nursery.start_soon(run, way, failed)
+                with trio.move_on_after(stagger_s):
+                    await failed.wait()
+    except BaseException:
+        if winners and drop is not None:
+            await drop(winners[0])
+        raise
     if not winners:
         raise UnreachableError([(way, failures[way]) for way in ways])
     return winners[0]

@@ -14,7 +14,7 @@ from . import checkup
 from .api import ApiError, NodeStatus, PeerStatus
 from .checkup import Finding
 from .commands import NodeClient
-from .home import inhabitant, last_failure, log_file
+from .home import command_text, inhabitant, last_failure, log_file
 from .listening import Interface, interfaces
 from .terminal import clean, count_text, seconds_text, show_sentence
 
@@ -82,7 +82,7 @@ def _node(home: Path, ways: Sequence[Interface]) -> Iterator[Finding]:
         if why:
             yield Finding("node", "trouble", f"none runs in {home}; the last one said: {clean(why)}")
         else:
-            yield Finding("node", "note", f"none runs in {home}", "'pnode start' starts one")
+            yield Finding("node", "note", f"none runs in {home}", f"{command_text(home, 'start')} starts one")
         return
     try:
         client = NodeClient(home)
@@ -92,7 +92,9 @@ def _node(home: Path, ways: Sequence[Interface]) -> Iterator[Finding]:
         yield from of_reach(status)
         peers = client.peers() if status.state == "ready" else ()
     except ApiError as error:
-        advice = f"look into {log_file(home)}; 'pnode stop' and 'pnode start' begin anew"
+        advice = (
+            f"look into {log_file(home)}; {command_text(home, 'stop')} and {command_text(home, 'start')} begin anew"
+        )
         yield Finding("node", "trouble", f"one runs in {home} and does not answer: {clean(str(error))}", advice)
         return
     yield from of_peers(peers)
@@ -107,7 +109,9 @@ def _of_state(status: NodeStatus, home: Path) -> Finding:
     if status.state == "ready":
         return Finding("node", "ok", f"{text}, listening at {', '.join(status.addresses)}")
     why = f": {clean(status.reason)}" if status.reason else ""
-    return Finding("node", "trouble", f"{text}{why}", f"'pnode status' says more, and {log_file(home)} all of it")
+    return Finding(
+        "node", "trouble", f"{text}{why}", f"{command_text(home, 'status')} says more, and {log_file(home)} all of it"
+    )
 
 
 def of_addresses(addresses: Sequence[str], *, has_network: bool) -> Iterator[Finding]:

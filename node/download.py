@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from pnode.protocol.errors import RemoteProtocolError
-from pnode.protocol.ids import CHUNK_BYTES, chunk_digest, content_digest
+from pnode.protocol.ids import CHUNK_BYTES, DIGEST_BYTES, chunk_digest, content_digest
 from pnode.protocol.jobspec import FileRef
 
-from .store import DIGEST_BYTES, Store, room_on_disk
+from .store import Store
 from .sweeping import chunks_path
+from .trouble import room_on_disk
 
 
 class WrongContentError(RemoteProtocolError):
@@ -40,6 +41,8 @@ class Download:
         path = store.begin_download(file.digest, file.size_bytes)
         try:
             self._list = chunks_path(store.path(file.digest))
+            with suppress(FileNotFoundError):
+                path.chmod(0o600)  # it may have been broken off when it was to become content
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
             try:
                 self._resume()

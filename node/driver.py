@@ -1,8 +1,8 @@
 """The driver: the one task that owns a Peer, feeds it events and carries out its effects.
 
-Everything that happens to a node ends up as an event in one inbox, and only this task touches the core, so there are
-no locks around it. Effects that take time (running a unit, fetching content, writing the journal) are tasks of their
-own that put an event back into the inbox when they are through.
+Everything that happens to a node ends up as an event in one inbox. Only the driver touches the core, and never across
+an await, so there are no locks around it. Effects that take time (running a unit, fetching content, writing the
+journal) are tasks of their own that put an event back into the inbox when they are through.
 
 A Reply waits for the rows that were saved before it: what a person is told has been done is on the disk. The same
 goes for Synced, by which the core learns it.
@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 import trio
@@ -28,8 +29,10 @@ from pnode.protocol.effects import (
     Fetch,
     Keep,
     Knock,
+    LetGo,
     Meet,
     Notify,
+    Recall,
     Release,
     Reply,
     Run,
@@ -47,7 +50,9 @@ from pnode.protocol.roster import State
 from pnode.protocol.values import dataclass, field, replace
 
 from .api import RefusedError
+from .copying import remove_files
 from .journal import Change, Journal, JournalError
+from .sampling import Sampling
 from .transfer import FetchError, NoRoomError
 
 logger = logging.getLogger(__name__)
@@ -72,6 +77,25 @@ class Outside(Protocol):
 
     def perform(self, effect: Dial | Send | SendDatagram | Disconnect | Knock | Meet) -> None:
         """Carry out an effect without blocking; what comes of it comes as events."""
+
+
+class Line(Protocol):
+    """What the driver needs of whoever runs units, beside that: some of these wait behind others."""
+
+    def attach(self, deliver: Callable[[RunEnded], None], carry_out: Callable[[Run], None]) -> None:
+        """Whom to tell of the ends of units that it has taken on, and whom to ask for a task where one needs it."""
+
+    def announce(self, run: Run) -> bool:
+        """A unit is to be run; said of all, in their order. Tells whether it is taken on and needs no task now."""
+
+    def recall(self, unit: Unit) -> None:
+        """Do not start it, if it still waits."""
+
+    def cancel(self, unit: Unit) -> None:
+        """End it, if it was taken on and has no task."""
+
+    def leave(self, unit: Unit) -> None:
+        """Its task has ended, or was cancelled before it began."""
 
 
 @dataclass(slots=True)
@@ -103,6 +127,9 @@ class Driver:
         fetch: Callable[[Fetch], Awaitable[Fetched]],
         release: Callable[[JobId], None],
         keep: Callable[[Keep], None],
+        let_go: Callable[[LetGo], list[Path]],
+        line: "Line",
+        sampling: Sampling,
     ) -> None:
         self.peer = peer
         self._outside = outside
@@ -112,8 +139,13 @@ class Driver:
         self._fetch = fetch
         self._release = release
         self._keep = keep
+        self._let_go = let_go
+        self._line = line
+        self._sampling = sampling
         self._inbox: deque[Event] = deque()
         self._wake = trio.Event()
+        self._sleep: trio.CancelScope | None = None
+        """Until when there is nothing to do, while there is not."""
         self._requests: dict[int, Request] = {}
         self._count = 0
         self._scopes: dict[Unit, trio.CancelScope] = {}
@@ -131,10 +163,23 @@ class Driver:
 
     def deliver(self, event: Event) -> None:
         """Something has happened. Called from the trio thread."""
-        if isinstance(event, DatagramReceived) and len(self._inbox) >= DATAGRAMS_MAX:
-            return
+        if isinstance(event, DatagramReceived):
+            if len(self._inbox) >= DATAGRAMS_MAX:
+                return
+            if self._sleep is not None and not self._wake.is_set():
+                self._work_asleep(event, self._sleep)
+                return
         self._inbox.append(event)
         self._wake.set()
+
+    def _work_asleep(self, event: DatagramReceived, sleep: trio.CancelScope) -> None:
+        """Handle a datagram in the task that has received it, while the driver's own waits for something to happen:
+        to wake that one as well took a third of what a datagram costs a node at rest."""
+        self._sleep = None  # what comes of it waits for the next turn
+        self._inbox.append(event)
+        left_s = self._work()
+        sleep.deadline = trio.current_time() + max(0.0, left_s)
+        self._sleep = sleep
 
     async def ask(self, event: Callable[[int], Event]) -> bytes:
         """Put a request to the core and wait for its reply. Raises RefusedError with the core's reason."""
@@ -178,6 +223,7 @@ class Driver:
         `failure`; any other is a bug and is raised."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._line.attach(self.deliver, self._start_run)
             nursery.start_soon(self._serve_journal)
             self._perform(begin())
             task_status.started()
@@ -185,23 +231,39 @@ class Driver:
                 await self._turn()
 
     async def _turn(self) -> None:
-        """Handle what is there, tick if it is time, and wait for more."""
-        for _ in range(min(len(self._inbox), TURN_MAX)):
-            event = self._inbox.popleft()
-            effects = self.peer.handle(event, self._clock())
-            logger.debug("event %r effects %r", event, effects)
-            self._perform(effects)
-        if not self._inbox and self.peer.deadline <= self._clock():
-            effects = self.peer.tick(self._clock())
-            logger.debug("tick effects %r", effects)
-            self._perform(effects)
-        left_s = self.peer.deadline - self._clock()
-        if self._inbox or left_s <= 0:
+        """Work, and wait for more."""
+        left_s = self._work()
+        if left_s <= 0:
             await trio.lowlevel.checkpoint()
             return
         self._wake = trio.Event()
-        with trio.move_on_after(left_s):
-            await self._wake.wait()
+        try:
+            with trio.move_on_after(left_s) as self._sleep:
+                await self._wake.wait()
+        finally:
+            self._sleep = None
+
+    def _work(self) -> float:
+        """Handle what is there, tick if it is time, and look at the machine now and then. Says for how long there is
+        nothing more to do."""
+        for _ in range(min(len(self._inbox), TURN_MAX)):
+            self._handle(self._inbox.popleft())
+        now, due = self._clock(), self.peer.deadline
+        if not self._inbox and due <= now:
+            effects = self.peer.tick(now)
+            logger.debug("tick effects %r", effects)
+            self._perform(effects)
+        sample = self._sampling.look(now, due)
+        if sample is not None:
+            self._handle(sample)
+        if self._inbox:
+            return 0.0
+        return min(self.peer.deadline, self._sampling.deadline) - self._clock()
+
+    def _handle(self, event: Event) -> None:
+        effects = self.peer.handle(event, self._clock())
+        logger.debug("event %r effects %r", event, effects)
+        self._perform(effects)
 
     def _perform(self, effects: list[Effect]) -> None:
         assert self._nursery is not None
@@ -210,11 +272,15 @@ class Driver:
                 case Dial() | Send() | SendDatagram() | Disconnect() | Knock() | Meet():
                     self._outside.perform(effect)
                 case Run():
-                    self._scopes[effect.unit] = scope = trio.CancelScope()
-                    self._nursery.start_soon(self._carry_out_run, effect, scope)
+                    if not self._line.announce(effect):
+                        self._start_run(effect)
                 case Cancel():
                     if effect.unit in self._scopes:
                         self._scopes[effect.unit].cancel()
+                    else:
+                        self._line.cancel(effect.unit)
+                case Recall():
+                    self._line.recall(effect.unit)
                 case Fetch():
                     self._nursery.start_soon(self._carry_out_fetch, effect)
                 case Keep():
@@ -223,6 +289,8 @@ class Driver:
                     self._to_write(effect)
                 case Release():
                     self._release(effect.job)
+                case LetGo():  # whether content is here is known at once; to free its room takes time
+                    self._nursery.start_soon(trio.to_thread.run_sync, remove_files, self._let_go(effect))
                 case Notify():
                     self._notify(effect.topic, effect.subject)
 
@@ -281,11 +349,17 @@ class Driver:
             request.reply = reply if self.failure is None else replace(reply, error=str(self.failure))
             request.answered.set()
 
+    def _start_run(self, run: Run) -> None:
+        assert self._nursery is not None
+        self._scopes[run.unit] = scope = trio.CancelScope()
+        self._nursery.start_soon(self._carry_out_run, run, scope)
+
     async def _carry_out_run(self, run: Run, scope: trio.CancelScope) -> None:
         ended: RunEnded | None = None
         with scope:
             ended = await self._run_unit(run)
         del self._scopes[run.unit]
+        self._line.leave(run.unit)
         if ended is None:
             nothing = FileRef("nothing", 0, digest_of(b""))
             ended = RunEnded(run.unit, "cancelled", -15, (), nothing, nothing, "", 0.0)

@@ -25,6 +25,14 @@ def create_once(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory (mode 0700), unless it is there, and put its name on the disk: by that is found what is synced
+    in it."""
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        sync_directory(path.parent)
+
+
 def sync_directory(directory: Path) -> None:
     """Put the names in a directory on the disk; the bytes of the files are a matter of their own."""
     file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

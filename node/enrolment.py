@@ -54,7 +54,7 @@ def enrol(
     if seeds and token_text is None and cluster is None:
         raise EnrolmentError(
             "this machine is in no cluster yet: an address alone lets nobody in; run the line with --token that "
-            "`pnode token` prints on a member"
+            "'pnode token' prints on a member"
         )
     if token_text is not None:
         return _accept(identity, crypto, name, cluster, parse_token(crypto, token_text), now, admitted=admitted)
@@ -73,10 +73,10 @@ def invite(crypto: Crypto, cluster: Cluster, addresses: tuple[Address, ...], hou
         issuer = Issuer(cluster.authority_key, cluster.authority_seed)
         return make_token(crypto, issuer, os.urandom(SECRET_BYTES), addresses, now, admits_s=round(hours * 3600))
     if not cluster.token:
-        raise EnrolmentError("this node has no invitation to pass on: run `pnode token` on the node that founded it")
+        raise EnrolmentError("this node has no invitation to pass on: run 'pnode token' on the node that founded it")
     token = parse_token(crypto, cluster.token)
     if token.invite.admits_until_s <= now:
-        raise EnrolmentError("the invitation has run out: run `pnode token` on the node that founded the cluster")
+        raise EnrolmentError("the invitation has run out: run 'pnode token' on the node that founded the cluster")
     return readdress(crypto, token, addresses)
 
 

@@ -21,7 +21,7 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -36,17 +36,22 @@ from pnode.protocol.ids import job_text
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.values import dataclass, field
 
-from .allowance import Allowance, ExecutorSettings
+from .allowance import Allowance, ExecutorSettings, blame
+from .attention import Attention
 from .crew import Crew
-from .held import DisplacedError, HeldDirectory, remove_tree
+from .following import Following, check_startable, displaced, start_trouble, went_well
+from .held import HeldDirectory, remove_tree
+from .lanes import Errand, Lanes
 from .outputs import find_outputs
 from .printout import Printout
 from .processes import Command, Ended, Processes, end_leftovers
 from .room import Room
 from .rooms import Rooms, try_to_remove
-from .store import Store, StoreError, StoreFullError
+from .store import Store
+from .trouble import StoreError, StoreFullError
 from .unpacked import Unpacked, UnpackError
-from .workplace import NOT_EXECUTABLE, NOT_FOUND, UnitError, Workplace
+from .waiting import Waiting
+from .workplace import NOT_FOUND, UnitError, Workplace
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +74,8 @@ class Executor:
         store: Store,
         settings: ExecutorSettings | None = None,
         environment: Mapping[str, str] = os.environ,
+        *,
+        has_lanes: bool = True,
     ) -> None:
         """Workplaces are made in `<home>/work`, applications unpacked in `<home>/apps`.
 
@@ -83,6 +90,10 @@ class Executor:
         self._environment = {name: value for name, value in environment.items() if not name.startswith("PNODE_")}
         self._processes = Processes()
         self._scopes: dict[Unit, trio.CancelScope] = {}
+        self._has_lanes = has_lanes
+        self._deliver: Callable[[RunEnded], None] = lambda _: None
+        self._carry_out: Callable[[Run], None] = lambda _: None
+        self._waiting = Waiting()
         self._numbers = itertools.count(1)
         self._nothing = store.add_bytes(b"", "nothing", owner=b"executor")
         end_leftovers(self._work.path)
@@ -90,6 +101,8 @@ class Executor:
             if WORKPLACE_NAME.fullmatch(name):
                 try_to_remove(partial(remove_tree, name, self._work.file), name)
         self._rooms = Rooms(self._work, keep=self._settings.keep)
+        self._lanes = Lanes(self._work, self._rooms, self._processes, self._environment)
+        self._following = Following(self._lanes, self._unpacked, self._settings, self._environment)
         self._crew = Crew(home, store, self._processes, self._settings, environment)
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
@@ -97,6 +110,7 @@ class Executor:
         there is nothing of the kind."""
         async with trio.open_nursery() as nursery:
             await nursery.start(self._rooms.serve)
+            await nursery.start(self._lanes.serve, self._settings.output_bytes_max, self._settings.grace_s)
             await self._crew.serve(task_status=task_status)
 
     async def run(self, run: Run) -> RunEnded:
@@ -107,6 +121,68 @@ class Executor:
         """
         if run.task.program.kind == ProgramKind.CALLS:
             return await self._crew.run(run)
+        if self._lanes.has(run.unit):
+            return await self._run_in_lane(run)
+        if not await self._waiting.is_its_turn(run):
+            return self._not_begun(run)
+        return await self._run_alone(run)
+
+    def attach(self, deliver: Callable[[RunEnded], None], carry_out: Callable[[Run], None]) -> None:
+        """Who hears of the ends of units that were taken on, and who has others carried out by `run`."""
+        self._deliver, self._carry_out = deliver, carry_out
+
+    def announce(self, run: Run) -> bool:
+        """A unit is to be run; said of all, in their order. Tells whether it is taken on: then its end is told,
+        unless it takes longer, or has done more, than can be dealt with in passing. What is not is to be `run`."""
+        before = self._waiting.enter(run)
+        if run.behind is None or not self._has_lanes or not self._lanes.are_there:
+            return False
+        self._lanes.reserve(run, before)
+        return not _lack(run.task) and self._following.send(run, partial(self._heard, run))
+
+    def _heard(self, run: Run, errand: Errand) -> None:
+        """A unit that was taken on has ended, or takes its time."""
+        self._following.let_go(run)
+        if went_well(errand):
+            assert errand.answer is not None, "it is through"
+            nothing = (self._no_log("stdout"), self._no_log("stderr"))
+            self.leave(run.unit)
+            self._deliver(RunEnded(run.unit, "", 0, (), *nothing, "", errand.answer["seconds"]))
+        else:
+            self._carry_out(run)
+
+    def leave(self, unit: Unit) -> None:
+        """Of a unit that was announced nobody wants to know any more: it has ended, or will not be run."""
+        self._lanes.leave(unit)
+        self._waiting.leave(unit)
+
+    def recall(self, unit: Unit) -> None:
+        """Do not start a unit that waits behind another; if it does, its `run` returns soon."""
+        self._lanes.recall(unit)
+        self._waiting.recall(unit)
+
+    async def _run_in_lane(self, run: Run) -> RunEnded:
+        progress, failure = _Progress(), None
+        try:
+            followed = await self._following.run(run)
+        except UnitError as error:
+            failure = error
+        else:
+            if not followed.begun:
+                return self._not_begun(run)
+            failure = followed.failure or (UnitError(_lack(run.task)) if _lack(run.task) else None)
+            progress.seconds, progress.timed_out = followed.seconds, followed.timed_out
+            if followed.room is not None:
+                progress.place, failure = Workplace(followed.room, run), followed.failure
+        try:
+            return await self._conclude(run, progress, failure)
+        finally:
+            await self._leave_place(progress)
+
+    def _not_begun(self, run: Run) -> RunEnded:
+        return RunEnded(run.unit, "", 0, (), self._no_log("stdout"), self._no_log("stderr"), "", 0.0, begun=False)
+
+    async def _run_alone(self, run: Run) -> RunEnded:
         progress = _Progress()
         failure: UnitError | None = None
         pins = f"unit-{next(self._numbers)}".encode()
@@ -121,21 +197,32 @@ class Executor:
                     failure = error
             if scope.cancelled_caught:
                 failure = UnitError("cancelled", -signal.SIGTERM)
-            if _is_bare(progress.place):
-                return self._collect(run, progress, failure)
-            return await trio.to_thread.run_sync(self._collect, run, progress, failure)
+            return await self._conclude(run, progress, failure)
         finally:
-            with trio.CancelScope(shield=True):
-                if progress.place is not None:
-                    progress.place.close()
-                    await self._rooms.leave(progress.place.room)
+            await self._leave_place(progress)
             del self._scopes[run.unit]
             self._store.unpin(pins)
 
+    async def _conclude(self, run: Run, progress: "_Progress", failure: UnitError | None) -> RunEnded:
+        """Nothing of the unit runs any more: keep what is worth it."""
+        if _is_bare(progress.place):
+            return self._collect(run, progress, failure)
+        return await trio.to_thread.run_sync(self._collect, run, progress, failure)
+
+    async def _leave_place(self, progress: "_Progress") -> None:
+        """Whatever happens to the caller."""
+        with trio.CancelScope(shield=True):
+            if progress.place is not None:
+                progress.place.close()
+                await self._rooms.leave(progress.place.room)
+
     def cancel(self, unit: Unit) -> None:
-        """End a unit that is being run; its `run` returns soon, with what it has printed."""
+        """End a unit that is being run; its `run` returns soon, with what it has printed. One that was taken on is
+        carried out to its end."""
         if unit in self._scopes:
             self._scopes[unit].cancel()
+        else:
+            self._lanes.cancel(unit)
 
     async def _work_at(self, place: Workplace, run: Run, progress: "_Progress") -> None:
         """All calls of the unit. Raises UnitError."""
@@ -186,29 +273,23 @@ class Executor:
         progress.timed_out = watch.timed_out
         raised, returned = place.result()
         progress.returned += returned
-        reason = ended.reason or raised or watch.blame(ended.status) or watch.size() or _displaced(place)
+        reason = ended.reason or raised or blame(ended.status, self._settings) or watch.size() or displaced(place)
         if reason:
             raise UnitError(reason, ended.status)
 
     async def _start(self, command: Command, watch: Allowance) -> Ended:
         settings = self._settings
-        problem = command.problem()
-        if problem:
-            raise UnitError(f"cannot start {command.words[0]!r}: {problem}", NOT_EXECUTABLE)
+        check_startable(command)
         try:
             return await self._processes.run(
                 command,
                 watch,
+                Attention(settings.poll_s),
                 file_bytes_max=settings.output_bytes_max,
-                poll_s=settings.poll_s,
                 grace_s=settings.grace_s,
             )
-        except PermissionError:
-            raise UnitError(f"the command {command.words[0]} is not executable", NOT_EXECUTABLE) from None
         except OSError as error:
-            status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-            hint = "; does it begin with #! and the path of its interpreter?"
-            raise UnitError(f"cannot start {command.words[0]}: {error.strerror}{hint}", status) from None
+            raise start_trouble(command.words[0], error) from None
 
     def _collect(self, run: Run, progress: "_Progress", failure: UnitError | None) -> RunEnded:
         """Bring what the unit wrote into the store, and tell how it ended."""
@@ -241,11 +322,9 @@ class Executor:
             place.logs[1].note(notices)
         except OSError as error:
             raise UnitError(f"cannot look for its outputs: {error}") from None
-        waiting = ", ".join(dict.fromkeys(run.task.children))
-        if not found and waiting:
-            raise UnitError(f"wrote no output although {waiting} {_has(run.task)} to be fed")
-        if not found and run.task.final:
-            raise UnitError("wrote no output although its outputs are results of the job")
+        lack = "" if found else _lack(run.task)
+        if lack:
+            raise UnitError(lack)
         try:
             return tuple(
                 self._store.take_file(place.outputs.file, output.name, owner=run.unit.job, lasting=run.task.final)
@@ -296,14 +375,6 @@ def _is_ours(error: OSError | StoreError) -> bool:
     return isinstance(error, StoreFullError) or (isinstance(error, OSError) and error.errno in TROUBLES)
 
 
-def _displaced(place: Workplace) -> str:
-    try:
-        place.room.check()
-    except DisplacedError as error:
-        return str(error)
-    return ""
-
-
 def _is_bare(place: Workplace | None) -> bool:
     """Whether there is nothing to keep of what a unit has left."""
     try:
@@ -317,5 +388,9 @@ def _shortened(reason: str) -> str:
     return text if len(text) <= REASON_CHARACTERS_MAX else text[: REASON_CHARACTERS_MAX - 4] + " ..."
 
 
-def _has(task: Task) -> str:
-    return "has" if len(set(task.children)) == 1 else "have"
+def _lack(task: Task) -> str:
+    """What is wrong if a task has written nothing; empty if nothing is."""
+    if task.children:
+        waiting = dict.fromkeys(task.children)
+        return f"wrote no output although {', '.join(waiting)} {'has' if len(waiting) == 1 else 'have'} to be fed"
+    return "wrote no output although its outputs are results of the job" if task.final else ""

@@ -93,7 +93,8 @@ def _follow_by_lines(snapshots: Iterable[JobDetail], out: TextIO, clock: Clock) 
 
 
 class JobLines:
-    """Tells what has changed since the snapshot before, in lines that begin with the time of day in UTC."""
+    """Tells what has changed since the snapshot before, in lines that begin with the time of day, in UTC, at which it
+    was so: who follows a job late, or again, is told when things happened and not when he came to hear of them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -102,33 +103,37 @@ class JobLines:
         self._summary_s = -SUMMARY_PERIOD_S
 
     def changes(self, job: JobDetail) -> list[str]:
-        now = self._clock()
+        running = job.state == "running"
+        now = self._clock() if running else job.submitted_at + job.elapsed_s
         told = self._by_task(job, now) if len(job.units) > UNITS_BY_LINE_MAX else self._by_unit(job, now)
-        if job.state != "running":
-            told.append(ended_text(job))
-        return [f"{time_of_day(now)} {line}" for line in told]
+        told.sort(key=lambda line: line[0])
+        if not running:
+            told.append((now, ended_text(job)))
+        return [f"{time_of_day(instant)} {line}" for instant, line in told]
 
-    def _by_unit(self, job: JobDetail, now: float) -> list[str]:
+    def _by_unit(self, job: JobDetail, now: float) -> list[tuple[float, str]]:
         lines = []
         for unit in settled_units(job):
             key, state = (unit.task, unit.item), (unit.state, unit.node, unit.attempt)
             before = self._told.get(key)
             self._told[key] = state
             if before != state and (unit.node is not None or (before is not None and job.state == "running")):
-                lines.append(f"{unit_text(unit, many_items=job.items > 1)} {_phrase(unit, now)}")
+                text = f"{unit_text(unit, many_items=job.items > 1)} {_phrase(unit, now)}"
+                lines.append((_since(unit, now), text))
         return lines
 
-    def _by_task(self, job: JobDetail, now: float) -> list[str]:
+    def _by_task(self, job: JobDetail, now: float) -> list[tuple[float, str]]:
         lines = []
         for task, units in _tasks(job).items():
             states = Counter(unit.state for unit in units)
             if task not in self._ended_tasks and states["done"] + states["failed"] == len(units):
                 self._ended_tasks[task] = None
                 failed = f", {states['failed']} failed" if states["failed"] else ""
-                lines.append(f"{clean(task)}: {states['done']}/{len(units)} done{failed}")
+                last = max(_since(unit, now) for unit in units)
+                lines.append((last, f"{clean(task)}: {states['done']}/{len(units)} done{failed}"))
         if now - self._summary_s >= SUMMARY_PERIOD_S:
             self._summary_s = now
-            lines.append(progress_text(job))
+            lines.append((now, progress_text(job)))
         return lines
 
 
@@ -138,6 +143,14 @@ def progress_text(job: JobDetail) -> str:
 
 def ended_text(job: JobDetail) -> str:
     return f"job {job.id} {job.state}: {progress_text(job)} after {seconds_text(job.elapsed_s)}"
+
+
+def _since(unit: UnitStatus, now: float) -> float:
+    """When a unit came into the state in which it is, as its node told; `now` where nobody did."""
+    ended, begun = unit.finished_at, unit.started_at
+    instants = {"queued": unit.queued_at, "running": begun, "done": ended, "failed": ended}
+    instant = instants.get(unit.state)
+    return now if instant is None else instant
 
 
 def _phrase(unit: UnitStatus, now: float) -> str:

@@ -7,6 +7,7 @@ since every command looks here first.
 import contextlib
 import fcntl
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -44,6 +45,13 @@ def default_home() -> Path:
     # XDG base directories, section 2: a relative path in these variables is invalid and ignored.
     base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
     return base / "pnode"
+
+
+def command_text(home: Path, words: str) -> str:
+    """A command to advise, in quotes, as it reaches the node of this home: it names the home unless it looks there
+    anyway."""
+    elsewhere = "" if home == default_home() else f" --home {shlex.quote(str(home))}"
+    return f"'pnode {words}{elsewhere}'"
 
 
 def control_socket(home: Path) -> Path:
@@ -136,7 +144,7 @@ def _take(lock: int, home: Path) -> None:
         else:
             return
     raise HomeInUseError(
-        f"a node is running in {home} already: 'pnode stop' ends it, --home starts another beside it"
+        f"a node is running in {home} already: {command_text(home, 'stop')} ends it, --home starts another beside it"
     )
 
 

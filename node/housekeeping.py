@@ -6,32 +6,16 @@ from typing import NoReturn
 
 import trio
 
-from pnode.profilers.resources import Sampler
-from pnode.protocol.effects import Keep
-from pnode.protocol.events import LoadSampled
+from pnode.protocol.effects import Keep, LetGo
 from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.job import Job
+from pnode.protocol.spending import LARGE_BYTES
 
 from .store import Store
-
-SAMPLE_S = 1.0
-"""How often the machine is looked at: the period at which load figures are gossiped."""
 
 PINS_S = 60.0
 """How often it is looked at which jobs there are. What a job needs is pinned when it comes in; this is for content
 that came in for the sake of another job."""
-
-
-async def serve_samples(home: Path, deliver: Callable[[LoadSampled], None]) -> NoReturn:
-    """Look at the machine at once and then every second, and at how late we are ourselves."""
-    sampler = Sampler(home)
-    due = trio.current_time()
-    while True:
-        await trio.sleep_until(due)
-        lag_s = max(0.0, trio.current_time() - due)
-        sample = sampler.sample()
-        deliver(LoadSampled(sample.cpu_percent, sample.memory_percent, lag_s))
-        due = trio.current_time() + SAMPLE_S  # not sooner: a lag is gossiped until the next sample takes its place
 
 
 class Pins:
@@ -69,6 +53,11 @@ class Pins:
             await trio.sleep(PINS_S)
             self._look(jobs())
 
+    def let_go(self, what: LetGo) -> list[Path]:
+        """A job does not need this any more. Returns files that are to be removed. How long it is need not be true
+        in what somebody has said of it: by that, results that the job is for could be called the same."""
+        return self._store.let_go(what.job, what.digests, LARGE_BYTES)
+
     def release(self, job: JobId) -> None:
         """Nothing that a job needed is needed here any more."""
         self._jobs.pop(job, None)
@@ -93,15 +82,16 @@ def is_needed(job: Job, me: NodeId) -> bool:
 
 def content_of(job: Job, me: NodeId) -> list[bytes]:
     """Digests of what a job may still need from this node: its inputs, its programs, what this node made and what it
-    has copies of."""
+    has copies of; once it is over, of these the results that it was for and what was printed."""
     digests = [file.digest for item in job.spec.items for file in item.files]
     if job.spec.application is not None:
         digests.append(job.spec.application.digest)
-    for unit in job.state.units.values():
+    for key, unit in job.state.units.items():
         for attempt in unit.attempts.values():
-            if attempt.outcome is not None and (attempt.node == me or me in attempt.keepers):
-                files = (*attempt.outcome.outputs, attempt.outcome.stdout, attempt.outcome.stderr)
-                digests += [file.digest for file in files]
+            if attempt.outcome is not None and me in (attempt.node, *attempt.keepers):
+                is_of_use = job.task(key).final or not (attempt.is_spent or job.state.is_over)
+                outputs = attempt.outcome.outputs if is_of_use else ()
+                digests += [file.digest for file in (*outputs, attempt.outcome.stdout, attempt.outcome.stderr)]
     return digests + list(_settled(job))
 
 

@@ -17,6 +17,9 @@ from .terminal import count_text
 
 SAMPLE_INPUT = "sample_input"
 
+INPUT_MAKER = "make_input.py"
+"""An executable of this name beside a DAG makes its input: `make_input.py DIR`. Only a demo runs it unasked."""
+
 NAME_BYTES_MAX = 255
 """Of a file name, on every common file system and in a FileRef."""
 

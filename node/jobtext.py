@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
 from .api import AttemptStatus, Explanation, JobDetail, JobStatus, KeeperStatus, LogChunk, Submitted, UnitStatus
+from .home import command_text
 from .terminal import (
     Column,
     Listing,
@@ -36,10 +38,10 @@ ATTEMPTS_MAX = 200
 _UNDER_WAY = ("assigned", "queued", "running")
 
 
-def write_submitted(submitted: Submitted, out: TextIO) -> None:
+def write_submitted(submitted: Submitted, home: Path, out: TextIO) -> None:
     """The job's name, what to do with it, and how safe it is."""
-    job = submitted.id
-    show_sentence(f"job {job} submitted: 'pnode job {job}' shows how far it is, --follow until its end", out)
+    show = command_text(home, f"job {submitted.id}")
+    show_sentence(f"job {submitted.id} submitted: {show} shows how far it is, --follow until its end", out)
     show_sentence(kept_text(submitted), out)
 
 

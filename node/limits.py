@@ -23,7 +23,7 @@ class TransportSettings:
     """The same per source address, so that one host cannot take all. Loopback is exempt: everybody here shares it."""
     sessions_max: int = 1024
     bulk_streams_per_peer_max: int = 8
-    """Inbound. Four fetches at once and their successors; each costs about 3 MiB."""
+    """Inbound. Four fetches at once and their successors; each costs about 5 MiB."""
     outbox_bytes_max: int = 32 * 1024 * 1024
     """What may wait for one peer: eight of the largest messages. A peer that lets more pile up is not reading."""
     outbox_messages_max: int = 65_536

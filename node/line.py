@@ -30,7 +30,7 @@ from .callmessages import Batch, Ended, Message, Unpacker, Welcome, pack
 from .callsession import Open, Session
 from .commands import NoNodeError
 from .futures import Future
-from .home import calls_socket, last_failure, parcel_file
+from .home import calls_socket, command_text, last_failure, parcel_file
 from .parcel import Function, name_of, pack_call, pack_function
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ def _connected(home: Path) -> socket.socket:
         reason = last_failure(home)
         last = f"; the last one ended: {reason}" if reason else ""
         raise NoNodeError(
-            f"no node takes calls at {path} ({error.strerror}): start one with 'pnode start'{last}"
+            f"no node takes calls at {path} ({error.strerror}): start one with {command_text(home, 'start')}{last}"
         ) from None
     connection.setblocking(False)
     return connection

@@ -103,7 +103,6 @@ def _bind(targets: list[tuple[socket.AddressFamily, str]], port: int) -> Doors:
     stream_sockets: list[socket.socket] = []
     datagram_sockets: list[socket.socket] = []
     hosts: list[str] = []
-    missing: OSError | None = None
     with ExitStack() as cleanup:
         for family, host in targets:
             try:
@@ -113,13 +112,13 @@ def _bind(targets: list[tuple[socket.AddressFamily, str]], port: int) -> Doors:
             except OSError as error:
                 if error.errno not in NO_SUCH_FAMILY:
                     raise _explain(error, host, port) from None
-                missing = error
                 continue
             stream_sockets.append(stream)
             datagram_sockets.append(packets)
             hosts.append(host)
         if not hosts:
-            raise CannotListenError(f"cannot listen: this machine has no such address ({missing})")
+            where = " or ".join(host for _, host in targets)
+            raise CannotListenError(f"cannot listen at {where}: this machine has no such address; see --listen")
         cleanup.pop_all()
     return Doors(port, tuple(stream_sockets), tuple(datagram_sockets), tuple(hosts))
 

@@ -49,7 +49,7 @@ from .enrolment import Enrolment, enrol
 from .executor import Executor
 from .habits import recall, resolve
 from .home import calls_socket, control_socket
-from .housekeeping import Pins, serve_samples
+from .housekeeping import Pins
 from .identity import Identity
 from .journal import Journal, JournalFile
 from .launch import NodeOptions, report_ready, software
@@ -58,6 +58,7 @@ from .listening import PortInUseError
 from .office import Office
 from .pace import Pace
 from .probing import Probing
+from .sampling import Sampling
 from .seeding import StartError, seed_address
 from .store import Store
 from .streams import StreamError
@@ -119,13 +120,14 @@ class Node:
         self.store = Store(options.home / "store")
         self.pins = Pins(self.store, self.me)
         self.transfer = Transfer(self.store)
-        self.executor = Executor(options.home, self.store)
+        self.executor = Executor(options.home, self.store, has_lanes=options.emulated_speed >= 1.0)
         self.profile = Profile(self.me)
         self.probing = Probing(self.transfer, self.profile, self.clock, self.open_stream)
         self.trust = Trust(self.crypto, self.enrolment.cluster.authority_key)
         self.peer: Peer | None = None
         self.driver: Driver | None = None
         self.ready = False
+        self._remembers_others = False  # from an earlier run
         self.resumed = 0
         """Unfinished jobs of an earlier run."""
         self.shortages: dict[JobId, str] = {}
@@ -156,12 +158,11 @@ class Node:
             self.early.hand_over(driver.deliver)
             await nursery.start(driver.serve, self._begin)
             nursery.start_soon(self._watch_journal, driver)
-            nursery.start_soon(serve_samples, self.options.home, self.deliver)
             nursery.start_soon(self.pins.serve, self._known_jobs)
             if self.options.machine_speed is None:
                 nursery.start_soon(self.pace.tell, self.deliver, self.options.emulated_speed)
             await nursery.start(self.executor.serve)
-            nursery.start_soon(self.probing.serve, lambda: peer.neighbours)
+            nursery.start_soon(self.probing.serve, lambda: peer.neighbours, self.transport.relays_content)
             if self.habits.mdns:
                 nursery.start_soon(self._discover)
             await self._join(peer)
@@ -252,17 +253,18 @@ class Node:
         jobs = [decode(Signed, value) for value in self._journaled.values()]
         segments = [decode(Signed, value) for _, value in rows("segment")]
         hollows = [decode(Hollow, value) for _, value in rows("hollow")]
-        peer.restore(Legacy(jobs, segments, hollows, self.store.lost_power))
+        peer.restore(Legacy(jobs, segments, hollows))
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
-        do = (self._run_unit, self.fetch, self._release, self.pins.hold)
-        return Driver(peer, self.transport, self.journal, self.clock, *do)
+        do = (self._run_unit, self.fetch, self._release, self.pins.hold, self.pins.let_go, self.executor)
+        return Driver(peer, self.transport, self.journal, self.clock, *do, Sampling(lambda: peer.is_busy))
 
     def _begin(self) -> list[Effect]:
         """The first effects: whom to dial, from all that is known."""
         assert self.peer is not None
         records = [(NodeId(node), decode(NodeRecord, value)) for node, value in self.journal.rows("peer")]
+        self._remembers_others = any(node != self.me for node, _ in records)
         known = tuple(address for _, record in records for address in record.addresses)
         seeds = (*map(seed_address, self.options.seeds), *self.enrolment.seeds, *known)
         heard_of = [(NodeId(node), credential) for node, credential in self.journal.rows("credential")]
@@ -363,8 +365,9 @@ class Node:
             raise StartError(f"no member of the cluster let this node in: {tried}")
 
     async def _look_round(self, peer: Peer) -> None:
-        """Somebody who has just been let in sees the others a moment later; who asks at once should see them, too."""
-        with trio.move_on_after(0 if self.enrolment.cluster.authority_seed else LOOK_ROUND_S):
+        """Who has just come sees the others a moment later; who asks at once should, too. A new founder is alone."""
+        is_alone = bool(self.enrolment.cluster.authority_seed) and not self._remembers_others
+        with trio.move_on_after(0 if is_alone else LOOK_ROUND_S):
             while peer.membership is not None and not peer.membership.alive():
                 await trio.sleep(LOOK_ROUND_S / 20)
 

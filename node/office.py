@@ -59,10 +59,10 @@ from .plain import Instant
 from .recording import recording, write_recording
 from .reports import job_detail, job_status, listed_status, peer_status, role_names, units_called
 from .results import Result, check_places, place_results
-from .store import MissingContentError
 from .submission import Submission, load, mapper_called
 from .transfer import FetchError
 from .trials import Trials
+from .trouble import MissingContentError
 from .wayreport import with_reach, with_ways
 
 if TYPE_CHECKING:
@@ -168,7 +168,9 @@ class Office:
     async def jobs(self) -> tuple[JobStatus, ...]:
         await self._driver().ask(FindJobs)
         jobs, directory, now = self._jobs(), self._directory(), self.node.clock()
-        listed = {JobId(summary.job): listed_status(summary, directory, now) for summary in jobs.listed.values()}
+        listed = {
+            JobId(summary.job): listed_status(summary, directory, now) for summary in jobs.enquiries.listed.values()
+        }
         own = {job.id: job_status(job, directory, now) for job in jobs.desk.jobs.values() if self._is_whole(job)}
         return tuple(sorted((listed | own).values(), key=lambda status: (status.submitted_at, status.id)))
 
@@ -293,7 +295,7 @@ class Office:
         known = {job_text(job.id): job.id for job in jobs.desk.jobs.values() if self._is_whole(job)}
         if not any(name.startswith(prefix.strip().lower()) for name in known):
             await self._driver().ask(FindJobs)
-        known.update({job_text(JobId(summary.job)): JobId(summary.job) for summary in jobs.listed.values()})
+        known.update({job_text(JobId(summary.job)): JobId(summary.job) for summary in jobs.enquiries.listed.values()})
         found = known[match_job(prefix, known)]
         await self._driver().ask(lambda request: WatchJob(request, found))
         return jobs.desk.jobs[found]

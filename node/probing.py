@@ -70,13 +70,16 @@ class Probing:
         if arrival.source is not None and arrival.rate_bytes_per_s is not None:
             self._profile.observe_rate(arrival.source, arrival.rate_bytes_per_s, self._clock())
 
-    async def serve(self, neighbours: Callable[[], Neighbours | None]) -> NoReturn:
+    async def serve(
+        self, neighbours: Callable[[], Neighbours | None], is_relayed: Callable[[NodeId], bool]
+    ) -> NoReturn:
         """Measure one node after the other whose bandwidth is not known, until cancelled. What goes wrong is no more
-        than a figure that stays unknown."""
+        than a figure that stays unknown. It is not worth a mebibyte of somebody else's bandwidth, either: where
+        content `is_relayed`, a transfer that a task needs, or a person who asks, will measure it."""
         await trio.sleep(START_S)
         while True:
             here = neighbours()
-            wanted = None if here is None else self._next(here)
+            wanted = None if here is None else self._next(here, is_relayed)
             if wanted is not None:
                 found = await self._blank(wanted)
                 log.debug("peer=%s probed: %s", node_text(wanted), found)
@@ -107,14 +110,15 @@ class Probing:
         found = self._profile.round_trips.estimate(node, now)
         return found.rtt_s if found is not None and found.age_s < now - began else None
 
-    def _next(self, neighbours: Neighbours) -> NodeId | None:
+    def _next(self, neighbours: Neighbours, is_relayed: Callable[[NodeId], bool]) -> NodeId | None:
         """The nearest node whose bandwidth is unknown and that has not been tried lately."""
         now = self._clock()
         self._tried = {node: at for node, at in self._tried.items() if now - at < AGAIN_S}
         for node in nearest(neighbours, self._profile, now):
             known = self._profile.received(node, neighbours.me, now)
             unknown = known is None or known[1] < CONFIDENCE_MIN
-            if unknown and node not in self._tried and not neighbours.is_suspect(node):
+            wanted = unknown and node not in self._tried
+            if wanted and not neighbours.is_suspect(node) and not is_relayed(node):
                 return node
         return None
 

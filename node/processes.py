@@ -27,6 +27,7 @@ import trio
 
 from pnode.protocol.values import dataclass
 
+from .attention import Attention
 from .spawning import spawn
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,9 @@ LEFTOVERS_S_MAX = 1.0
 """For ending what an earlier node left; what is still there then hangs in the kernel."""
 
 READ_BYTES = 4096
+
+NOBODY = -1
+"""In the place of a leader's process id."""
 
 LINUX = sys.platform == "linux"
 
@@ -111,7 +115,7 @@ class Processes:
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     async def run(
-        self, command: Command, watch: Watch, *, file_bytes_max: int, poll_s: float, grace_s: float
+        self, command: Command, watch: Watch, attention: Attention, *, file_bytes_max: int, grace_s: float
     ) -> Ended:
         """Run a command to its end and see to it that nothing of its tree is left.
 
@@ -127,7 +131,7 @@ class Processes:
         reason, seconds = "", 0.0
         try:
             _limit_files(pid, file_bytes_max)
-            while not reason and not await leader.ended_within(poll_s):
+            while not reason and not await leader.ended_in(attention.pause()):
                 reason = watch()
             seconds = trio.current_time() - started
         finally:
@@ -136,6 +140,10 @@ class Processes:
                 self._leaders.discard(pid)
                 await self._end_orphans(pid, command.environment[MARK])
         return Ended(leader.status, reason, seconds)
+
+    async def end_marked(self, mark: str) -> None:
+        """End what another process has started and left behind, by the trees' MARK."""
+        await self._end_orphans(NOBODY, mark)
 
     async def _start(self, command: Command) -> int:
         """The leader's process id."""
@@ -180,7 +188,11 @@ class _Leader:
         """As in `Ended`, when it has ended; a leader that hangs in the kernel counts as killed."""
 
     async def ended_within(self, seconds: float) -> bool:
-        with trio.move_on_after(seconds):
+        return await self.ended_in(trio.move_on_after(seconds))
+
+    async def ended_in(self, pause: trio.CancelScope) -> bool:
+        """Whether it has ended; waits for that until the end of the pause."""
+        with pause:
             if self._watch >= 0:
                 await trio.lowlevel.wait_readable(self._watch)
             else:

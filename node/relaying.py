@@ -11,6 +11,7 @@ Every connection here is dialled by address, so that no relay is ever reached th
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -22,9 +23,9 @@ from pnode.protocol.effects import Meet
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId, node_text
-from pnode.protocol.reaching import FRAMES, Summon
+from pnode.protocol.reaching import FRAMES, SUMMONS_BURST, Summon
 from pnode.protocol.record import Address
-from pnode.protocol.session import Purpose
+from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose, readable
 from pnode.protocol.switchboard import (
     SUMMON_S,
     TICKET_BYTES,
@@ -44,12 +45,15 @@ from .connection import Connection, ConnectionLostError
 from .dialing import Detour, NoAnswerError, UnreachableError, race
 from .greeter import Greeter, the_first
 from .limits import TransportSettings
-from .tunnel import Splice, Tunnel
+from .tunnel import PIECE_BYTES, Splice, Tunnel
 
 logger = logging.getLogger(__name__)
 
 FIRST_S = 2.0
 """For the first message of whoever has dialled us to meet somebody."""
+
+MUTE_PER_PEER_MAX = SUMMONS_BURST
+"""Connections of one member on which nothing was said yet: as many as it comes with at once when it is summoned."""
 
 CLOSE_S = 1.0
 """For the last word on a connection that is given up."""
@@ -103,6 +107,8 @@ class Relaying:
         self._switchboard = Switchboard()
         self._waiting: dict[bytes, _Rendezvous] = {}
         """By ticket."""
+        self._mute: Counter[NodeId] = Counter()
+        """Connections on which the first message is to come."""
 
     @property
     def carried(self) -> int:
@@ -121,7 +127,7 @@ class Relaying:
                 case Answer(refusal=""):
                     return Tunnel(connection)
                 case Answer(refusal=why):
-                    refusal = why
+                    refusal = readable(why.encode())
         except ConnectionLostError as error:
             refusal = str(error)
         except BaseException:
@@ -144,17 +150,17 @@ class Relaying:
                 raise
         if place.connection is None:
             raise NoAnswerError(f"did not come within {SUMMON_S:g} s: can it dial this node?")
+        place.connection.limit(MESSAGE_BYTES_MAX[Purpose.MEET])
         return place.connection
 
     # -- whoever is dialled ------------------------------------------------------------------------------------------
 
     async def answer(self, connection: Connection) -> None:
         """Serve somebody who has dialled us to meet somebody."""
-        first: Message | None = None
         taken = False
+        connection.limit(PIECE_BYTES)  # what a relay keeps; only content comes in larger pieces
         try:
-            with trio.move_on_after(FIRST_S):
-                first = await _first(connection)
+            first = await self._listen(connection)
             if isinstance(first, Met):
                 taken = self._take(first.ticket, connection)
             elif isinstance(first, Call):
@@ -164,6 +170,21 @@ class Relaying:
         finally:
             if not taken:  # else it belongs to whoever waits for it
                 await _close(connection)
+
+    async def _listen(self, connection: Connection) -> Message | None:
+        """The first message; None if it does not come soon, or too many others are waited for. Raises
+        ConnectionLostError."""
+        if self._mute[connection.peer] >= MUTE_PER_PEER_MAX:
+            return None
+        self._mute[connection.peer] += 1
+        try:
+            with trio.move_on_after(FIRST_S):
+                return await _first(connection)
+        finally:
+            self._mute[connection.peer] -= 1
+            if not self._mute[connection.peer]:
+                del self._mute[connection.peer]
+        return None
 
     def _take(self, ticket: bytes, connection: Connection) -> bool:
         """Give a connection to whoever waits for it, if it comes from whom the ticket was given to."""
@@ -179,6 +200,7 @@ class Relaying:
         target = NodeId(call.target)
         with self._expecting(target) as (ticket, place):
             try:
+                self._switchboard.ring(caller.peer, target, trio.current_time())
                 self._switchboard.take(ticket, Carried(caller.peer, target, bool(call.bulk)))
             except CallRefusedError as error:
                 await caller.send((spell(Answer(str(error))),))
@@ -238,7 +260,7 @@ class Relaying:
         """A connection for meeting somebody there, always by address. Raises NoAnswerError."""
         attempt = partial(self._greeter.reach, decide=the_first(), purpose=Purpose.MEET, expected=node)
         try:
-            return await race(self._addresses_of(node), attempt, self._settings.stagger_s)
+            return await race(self._addresses_of(node), attempt, self._settings.stagger_s, Connection.aclose)
         except UnreachableError as error:
             raise NoAnswerError(f"cannot be dialled: {error}") from None
 

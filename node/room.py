@@ -4,9 +4,14 @@
 
 It is made before it is known for whom, and may be removed long after. All is held open from its making on (see
 `held`, `printout`), since a task may put anything in the place of a name.
+
+A room in which a unit has changed nothing, as most short commands do, is as good as a new one. Whether it is so is
+told by the times of change that the kernel keeps of every file, which nobody can set (inode(7), st_ctime): not by
+what is there, since something may have been there for a while, or have another mode now.
 """
 
 import os
+import time
 from contextlib import suppress
 
 from .held import HeldDirectory, remove_tree
@@ -15,6 +20,9 @@ from .printout import Printout
 
 FILES = ("stdout", "stderr", "inputs")
 DIRECTORIES = ("in", "out", "here")
+
+TICK_S = 0.02
+"""The kernel's times go on in steps of up to 10 ms: what is done in the same step as the making leaves no trace."""
 
 LIGHT_ENTRIES_MAX = 16
 LIGHT_BYTES_MAX = 2**20
@@ -37,6 +45,26 @@ class Room:
         except OSError:
             remove_tree(name, work.file)
             raise
+        self._made_s = time.monotonic()
+        self.stamps: tuple[int, ...] = ()
+        """When each part of it was changed last, before anybody worked here; empty as long as that cannot be told."""
+
+    def begin(self) -> None:
+        """A unit is about to work here. Raises OSError if it is not as it should be."""
+        self.check()
+        if not self.stamps and time.monotonic() >= self._made_s + TICK_S:
+            self.stamps = self._changed_ns()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether for certain nobody who worked here has changed anything. Raises OSError."""
+        return bool(self.stamps) and self.stamps == self._changed_ns()
+
+    def _changed_ns(self) -> tuple[int, ...]:
+        directories = (self.root, self.inputs, self.outputs, self.here)
+        files = (*(each.file for each in directories), *(log.file for log in self.logs))
+        listing = os.stat("inputs", dir_fd=self.root.file, follow_symlinks=False)
+        return (listing.st_ctime_ns, *(os.fstat(file).st_ctime_ns for file in files))
 
     def check(self) -> None:
         """Raise DisplacedError if a directory is not what it was made as."""

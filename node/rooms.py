@@ -5,7 +5,8 @@ command costs, and each of these calls in a thread lets go of the interpreter an
 a millisecond each beside a busy event loop. So neither is waited for: while one unit runs, the room of the next is
 made and those of the last ones are removed, several of them in one go in one thread.
 
-    (made) --> ready --> taken by a unit --> left, light --> removed in the next go
+    (made) --> ready --> taken by a unit --> left, untouched --> ready
+                                        +--> left, light --> removed in the next go
                                         +--> left, heavy --> removed while its unit is waited for
 
 A room that a unit has left full is removed before its end is told, since the next unit may need the disk.
@@ -89,11 +90,12 @@ class Rooms:
     async def take(self) -> Room:
         """A room that is as it was made. Raises OSError."""
         self._work.check()
-        self._want(pressing=len(self._ready) <= READY // 2)
+        if len(self._ready) <= READY // 2:
+            self._want(pressing=True)
         while self._ready:
             room = self._ready.popleft()
             try:
-                room.check()
+                room.begin()
             except OSError:
                 room.close()
             else:
@@ -104,6 +106,8 @@ class Rooms:
         """Nobody works there any more."""
         if self._keep:
             room.close()
+        elif self._served and len(self._ready) < READY and _is_untouched(room):
+            self._ready.appendleft(room)  # the kernel has it at hand
         elif self._served and len(self._left) < LEFT_MAX and room.is_light:
             self._left.append(room)
             self._want(pressing=len(self._left) >= READY)
@@ -130,6 +134,13 @@ class Rooms:
         except OSError as error:
             logger.debug("cannot make a workplace in advance: %s", error)
         return made
+
+
+def _is_untouched(room: Room) -> bool:
+    try:
+        return room.is_untouched
+    except OSError:
+        return False
 
 
 def _remove(room: Room) -> None:

@@ -141,13 +141,15 @@ class Sessions:
             self._dial_peer(line, peer, self._ways_to(peer))
 
     def dial(self, addresses: tuple[Address, ...], peer: NodeId | None) -> None:
-        """Open a session to whoever answers, or to `peer` only. Nothing happens where a direct one is."""
+        """Open a session to whoever answers, or to `peer` only, through a relay if need be. Nothing happens where a
+        direct one is, and where one goes through a relay only a direct one is looked for."""
         if peer is None:
             if addresses not in self._seeking:
                 self._seeking.add(addresses)
                 self._start(self._seek, addresses)
         elif not self._is_direct(peer):
-            self._dial_peer(self._line(peer), peer, addresses)
+            detours = () if self.has(peer) else self._detours_to(peer)
+            self._dial_peer(self._line(peer), peer, (*addresses, *detours))
 
     def disconnect(self, peer: NodeId, reason: str) -> None:
         """End the session with a peer; what waits for it is dropped."""
@@ -188,7 +190,10 @@ class Sessions:
 
     def _ways_to(self, peer: NodeId) -> tuple[Way, ...]:
         """Its addresses first, since two nodes behind the same firewall may well reach each other."""
-        return (*self._addresses_of(peer), *(Detour(relay, peer, bulk=False) for relay in self._relays_of(peer)))
+        return (*self._addresses_of(peer), *self._detours_to(peer))
+
+    def _detours_to(self, peer: NodeId) -> tuple[Detour, ...]:
+        return tuple(Detour(relay, peer, bulk=False) for relay in self._relays_of(peer))
 
     def _dial_peer(self, line: _Line, peer: NodeId, ways: tuple[Way, ...]) -> None:
         if line.dial is None:

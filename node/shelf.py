@@ -7,6 +7,12 @@ worth less than anything finished), then unpinned content, the least recently us
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 
+QUOTA_BYTES = 20 * 1024**3
+"""Half of a small virtual machine's disk; a setting for everybody else."""
+
+RESERVE_BYTES = 64 * 1024**2
+"""Of the disk, left free: the journal of a million tasks' statements grows by less before somebody looks."""
+
 
 class Shelf:
     """Sizes and pins by digest. Not for several threads at once, except `has`."""
@@ -19,6 +25,8 @@ class Shelf:
         self._downloads: dict[bytes, int] = {}
         self._active: set[bytes] = set()
         self._pins: dict[bytes, set[bytes]] = {}
+        self._added_again: dict[bytes, set[bytes]] = {}
+        """Of what owners have pinned: what came from them a second time."""
         self._pinned: Counter[bytes] = Counter()
 
     def has(self, digest: bytes) -> bool:
@@ -51,10 +59,27 @@ class Shelf:
         pins |= fresh
         self._pinned.update(fresh)
 
-    def unpin(self, owner: bytes) -> list[bytes]:
-        """What nobody has pinned any more is returned."""
+    def pin_added(self, owner: bytes, digest: bytes) -> None:
+        """Keep what the owner has added. If it comes from it a second time, as the output of another task, that stays
+        until it needs nothing at all any more: whoever says that it does not need the first need not know of it."""
+        if digest in self._pins.get(owner, ()):
+            self._added_again.setdefault(owner, set()).add(digest)
+        else:
+            self.pin(owner, [digest])
+
+    def unpin(self, owner: bytes, digests: Iterable[bytes] | None = None) -> list[bytes]:
+        """The owner does not need these any more, or nothing at all. What nobody has pinned any more is returned."""
+        pins = self._pins.get(owner, set())
+        if digests is None:
+            done = set(pins)
+            self._added_again.pop(owner, None)
+        else:
+            done = pins.intersection(digests) - self._added_again.get(owner, set())
+        pins -= done
+        if not pins:
+            self._pins.pop(owner, None)
         free = []
-        for digest in self._pins.pop(owner, ()):
+        for digest in done:
             self._pinned[digest] -= 1
             if not self._pinned[digest]:
                 del self._pinned[digest]

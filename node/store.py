@@ -16,14 +16,10 @@ What nobody has pinned is a cache, see `shelf`. Times of use are kept as the fil
 their order outlives the process. Pins live in memory and end with the process: after a start everything is a cache
 until its owner pins it again, by `pin`, and whoever opens a store does that before anything new comes in.
 
-Nothing hands out a link to a file of the store. `materialise` copies (by reference where the file system can, as
-btrfs and XFS do): a hard link, even of mode 0444, could be made writable again by a task of the same user, and what
-it wrote would be in the store.
-
-All methods block and may be called from any thread.
+Nothing hands out a link to a file of the store. `materialise` copies (by reference where the file system can): a hard
+link could be made writable again by a task of the same user. All methods block and may be called from any thread.
 """
 
-import errno
 import io
 import itertools
 import os
@@ -36,38 +32,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pnode.protocol.ids import CHUNK_BYTES, Digest, chunk_digest, content_digest, digest_of
+from pnode.protocol.ids import DIGEST_BYTES, Digest, content_digest, digest_of
 from pnode.protocol.jobspec import FileRef
 
 from .copying import copy_bytes, move_regular
-from .durable import sync_directory
+from .durable import make_directory, sync_directory
 from .held import DIRECTORY, DisplacedError, open_regular
 from .power import PASSING, SETTLED, settle
-from .shelf import Shelf
-from .sweeping import chunks_path, part_path, sweep
-
-QUOTA_BYTES = 20 * 1024**3
-"""Half of a small virtual machine's disk; a setting for everybody else."""
-
-RESERVE_BYTES = 64 * 1024**2
-"""Of the disk, left free: the journal of a million tasks' statements grows by less before somebody looks."""
+from .shelf import QUOTA_BYTES, RESERVE_BYTES, Shelf
+from .sweeping import chunk_digests, chunks_path, part_path, sweep
+from .trouble import MissingContentError, StoreFullError, room_on_disk
 
 TOUCH_S = 60.0
 """Times of use are written to the disk no more often than this; the order in memory is exact."""
-
-DIGEST_BYTES = 32
-
-
-class StoreError(Exception):
-    """Content cannot be kept or given. Abstract: raise one of the subclasses."""
-
-
-class MissingContentError(StoreError):
-    """The content is not here; fetch it from somebody who has it."""
-
-
-class StoreFullError(StoreError):
-    """Neither quota nor disk has room, even with everything gone that may go."""
 
 
 class Store:
@@ -83,8 +60,8 @@ class Store:
         self._numbers = itertools.count()
         self._held: dict[bytes, bytes] = {}
         """Short content that somebody has elsewhere on the disk, as in a ledger: it has no file of its own."""
-        self._passing, self.lost_power = self._sweep()
-        """What is not on the disk; and whether the machine has been off since the last run."""
+        self._passing = self._sweep()
+        """What is not on the disk."""
 
     @property
     def used_bytes(self) -> int:
@@ -105,8 +82,7 @@ class Store:
         """Where the content lies or would lie, what is held included: for reading, and only while it is pinned."""
         if digest in self._held:
             self._write_out(digest)
-        name = digest.hex()
-        return self.root / name[:2] / name[2:]
+        return self._place(digest)
 
     def open(self, digest: bytes) -> BinaryIO:
         """The content, for reading; stays readable if it is evicted meanwhile. Raises MissingContentError."""
@@ -136,7 +112,7 @@ class Store:
             if content_digest(self.size_bytes(digest), chunks) == digest:
                 return chunks
         with self.open(digest) as file:
-            return _chunk_digests(file)
+            return chunk_digests(file)
 
     def hold(self, content: bytes, digest: bytes, owner: bytes) -> None:
         """Have this content as long as `owner` has it pinned, and the process lives: it is in the owner's ledger."""
@@ -147,7 +123,9 @@ class Store:
                 self._held[digest] = content
 
     def settle(self, digest: bytes) -> None:
-        """Put content that is here on the disk, unless it is there. Raises MissingContentError."""
+        """Put content that is here, if only for an owner, on the disk. Raises MissingContentError, StoreFullError."""
+        if digest in self._held:
+            self._write_out(digest)
         if digest in self._passing:
             with self.open(digest):  # else it is gone, and known to be
                 settle(self.path(digest))
@@ -222,8 +200,7 @@ class Store:
     def materialise(self, digest: bytes, target: str | Path, directory: int | None = None) -> None:
         """Make `target`, which must not exist, a copy of the content that belongs to whoever asked for it.
 
-        It is a path, or a name in a directory that is held open. Raises MissingContentError, and OSError if the copy
-        cannot be written.
+        It is a path, or a name in a directory that is held open. Raises MissingContentError and OSError.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with self.open(digest) as source, os.fdopen(os.open(target, flags, 0o666, dir_fd=directory), "wb") as copy:
@@ -253,7 +230,7 @@ class Store:
         """
         assert not self._shelf.is_downloading(digest), "one download per content at a time"
         path = self.path(digest)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        make_directory(path.parent)
         with self._lock:
             if not self._shelf.has_download(digest):
                 self._make_room(size_bytes)
@@ -270,6 +247,20 @@ class Store:
         self._admit(part_path(self.path(digest)), None, chunks, lasting=lasting)
         with self._lock:
             self._shelf.take_download(digest)
+
+    def let_go(self, owner: bytes, digests: Iterable[bytes], least_bytes: int = 0) -> list[Path]:
+        """`owner` does not need these any more: what is here of them, is so long and nobody else has pinned, is gone.
+        Returns files to be removed."""
+        files = []
+        with self._lock:
+            long = [digest for digest in digests if (self._shelf.size_bytes(digest) or 0) >= least_bytes]
+            for digest in filter(self._shelf.has, self._shelf.unpin(owner, long)):
+                path = self._new / str(next(self._numbers))
+                with suppress(FileNotFoundError):  # what is held has none
+                    self._place(digest).replace(path)
+                    files.append(path)
+                self._drop(digest)
+        return files
 
     def _reserve(self, size_bytes: int) -> None:
         with self._lock:
@@ -291,14 +282,14 @@ class Store:
         """Give a complete file its name, which follows from its chunks."""
         with room_on_disk(), path.open("rb") as file:
             if chunks is None:
-                chunks = _chunk_digests(file)
+                chunks = chunk_digests(file)
             size = os.fstat(file.fileno()).st_size
             digest = content_digest(size, chunks)
             if self._claim(digest, owner, lasting=lasting):
                 path.unlink()
                 return digest, size
             target = self.path(digest)
-            target.parent.mkdir(exist_ok=True, mode=0o700)
+            make_directory(target.parent)
             if len(chunks) > DIGEST_BYTES:
                 chunks_path(target).write_bytes(chunks)  # not synced: a damaged list is noticed and made again
             path.chmod(SETTLED if lasting else PASSING)
@@ -312,7 +303,7 @@ class Store:
             self._shelf.put(digest, size)
             (self._passing.discard if lasting else self._passing.add)(digest)
             if owner is not None:
-                self._shelf.pin(owner, [digest])
+                self._shelf.pin_added(owner, digest)
         return digest, size
 
     def _claim(self, digest: bytes, owner: bytes | None, *, lasting: bool = True) -> bool:
@@ -321,7 +312,7 @@ class Store:
             if not self._shelf.has(digest):
                 return False
             if owner is not None:
-                self._shelf.pin(owner, [digest])
+                self._shelf.pin_added(owner, digest)
         self._touch(digest)
         if lasting:
             self.settle(digest)
@@ -330,12 +321,19 @@ class Store:
     def _write_out(self, digest: bytes) -> None:
         """What was held gets a file."""
         with self._lock:
-            content = self._held.pop(digest, None)
+            content = self._held.get(digest)
             if content is not None:
                 with self._incoming() as new:
                     new.write_bytes(content)
-                    self.path(digest).parent.mkdir(exist_ok=True, mode=0o700)
-                    new.replace(self.path(digest))
+                    new.chmod(PASSING)
+                    make_directory(self._place(digest).parent)
+                    new.replace(self._place(digest))
+                self._passing.add(digest)
+                del self._held[digest]
+
+    def _place(self, digest: bytes) -> Path:
+        name = digest.hex()
+        return self.root / name[:2] / name[2:]
 
     def _make_room(self, size_bytes: int) -> None:
         """Evict until `size_bytes` fit. Raises StoreFullError, and then has evicted nothing."""
@@ -371,30 +369,15 @@ class Store:
         chunks_path(path).unlink(missing_ok=True)
         self._shelf.take_download(digest)
 
-    def _sweep(self) -> tuple[set[bytes], bool]:
+    def _sweep(self) -> set[bytes]:
         """Learn what is here, and remove what a crash left."""
         swept = sweep(self.root, self._new)
         for digest, size in swept.contents:
             self._shelf.put(digest, size)
         for digest, size in swept.downloads:
             self._shelf.put_download(digest, size, active=False)
-        return set(swept.passing), swept.lost_power
-
-
-@contextmanager
-def room_on_disk() -> Iterator[None]:
-    """What a full disk says, as a StoreFullError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise StoreFullError("the disk that holds the store is full: make room on it") from None
+        return set(swept.passing)
 
 
 def _missing(digest: bytes) -> MissingContentError:
     return MissingContentError(f"content {digest.hex()[:16]} is not in the store")
-
-
-def _chunk_digests(file: BinaryIO) -> bytes:
-    return b"".join(chunk_digest(chunk) for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))

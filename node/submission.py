@@ -34,7 +34,8 @@ from .application import Application, ApplicationError, load_application, pack_a
 from .driver import REPLY_S_MAX, Driver, Request, either
 from .housekeeping import content_of
 from .planning import with_plan
-from .store import Store, StoreError
+from .store import Store
+from .trouble import StoreError
 
 if TYPE_CHECKING:
     from .node import Node

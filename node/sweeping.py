@@ -15,9 +15,12 @@ import re
 import shutil
 import time
 from pathlib import Path
+from typing import BinaryIO
 
+from pnode.protocol.ids import CHUNK_BYTES, chunk_digest
 from pnode.protocol.values import dataclass
 
+from .durable import sync_directory
 from .power import is_settled, note_run, was_off
 
 PARTIAL_S_MAX = 3 * 86400.0
@@ -39,8 +42,6 @@ class Swept:
     """Which of these are not marked as being on the disk."""
     downloads: Found
     """That may go on."""
-    lost_power: bool
-    """Whether the machine has been off since the last run."""
 
 
 def sweep(root: Path, new: Path) -> Swept:
@@ -48,6 +49,7 @@ def sweep(root: Path, new: Path) -> Swept:
     nothing and old downloads."""
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True, mode=0o700)
+    sync_directory(root)  # a run that was killed may have made directories in it, and come no further
     lost_power = was_off(root / "run")
     passing: list[bytes] = []
     contents: list[tuple[float, bytes, int]] = []
@@ -71,7 +73,12 @@ def sweep(root: Path, new: Path) -> Swept:
                 (directory / name).unlink()
     if lost_power:  # and not before all that it may have damaged is gone
         note_run(root / "run")
-    return Swept([(digest, size) for _, digest, size in sorted(contents)], passing, downloads, lost_power)
+    return Swept([(digest, size) for _, digest, size in sorted(contents)], passing, downloads)
+
+
+def chunk_digests(file: BinaryIO) -> bytes:
+    """Of all that is in a file from where it stands."""
+    return b"".join(chunk_digest(chunk) for chunk in iter(lambda: file.read(CHUNK_BYTES), b""))
 
 
 def part_path(path: Path) -> Path:

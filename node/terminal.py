@@ -1,8 +1,9 @@
 """What people see: figures as text, and listings as tables that fit their terminal.
 
-On a terminal a listing is drawn by rich, in colour unless NO_COLOR is set, and loses its least important columns when
-the window is narrow. Anywhere else it is plain aligned text with all its columns, for `grep` and `awk`. Names and
-reasons come from other machines, so whatever could steer a terminal is taken out of them first.
+On a terminal a listing is drawn by rich, in colour unless NO_COLOR is set, loses the columns in which nothing stands,
+and its least important ones when the window is narrow. Anywhere else it is plain aligned text with all its columns,
+for `grep` and `awk`. Names and reasons come from other machines, so whatever could steer a terminal is taken out of
+them first.
 """
 
 import os
@@ -68,9 +69,9 @@ class Listing:
         return [max(map(len, cells)) for cells in zip(titles, *self.rows, strict=True)]
 
     def fitted(self, width: int) -> "Listing":
-        """Without the minor columns for which there is no room beside the others at a comfortable width, and with
-        what is flexible cut to what room there is."""
-        listing = self
+        """Without the columns in which nothing stands, without the minor ones for which there is no room beside the
+        others at a comfortable width, and with what is flexible cut to what room there is."""
+        listing = self._without_empty()
         while listing._width_cut_to(COMFORTABLE) > width:
             minors = [column.minor for column in listing.columns]
             if not max(minors):
@@ -95,6 +96,13 @@ class Listing:
                 widths[spare.index(max(spare))] -= 1
         rows = [tuple([_shortened(cell, most) for cell, most in zip(row, widths, strict=True)]) for row in self.rows]
         return replace(self, rows=tuple(rows))
+
+    def _without_empty(self) -> "Listing":
+        listing = self
+        for at in reversed(range(len(self.columns))):
+            if self.rows and not any(row[at] for row in self.rows):
+                listing = listing._without(at)
+        return listing
 
     def _without(self, at: int) -> "Listing":
         columns = self.columns[:at] + self.columns[at + 1 :]

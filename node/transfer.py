@@ -17,14 +17,15 @@ from pnode.protocol.codec import MalformedError
 from pnode.protocol.content import FRAMES, Listing, Refusal, Want, listings
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.frames import Frames
-from pnode.protocol.ids import CHUNK_BYTES, NodeId, node_text
+from pnode.protocol.ids import CHUNK_BYTES, DIGEST_BYTES, NodeId, node_text
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.values import dataclass, field
 
 from .blank import Discard, blank, open_blank
 from .download import Download, WrongContentError
-from .store import DIGEST_BYTES, MissingContentError, Store, StoreFullError
+from .store import Store
 from .streams import BulkStream, EndOfStreamError, IdleStreams, OpenStream, StreamError, close
+from .trouble import MissingContentError, StoreFullError
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from pnode.protocol.session import Purpose
 from .bulk import BulkStream, BulkStreams, ServeBulk
 from .connection import Clock, Connection, Stream, watch_host
 from .datagrams import Datagrams
-from .dialing import Detour, NoAnswerError, Way, connect_tcp
+from .dialing import Detour, NoAnswerError, UnreachableError, Way, connect_tcp
 from .greeter import Admit, BusyError, Greeter
 from .limits import TransportSettings
 from .listening import Doors, listen
@@ -170,11 +170,18 @@ class Transport:
         if that is in vain, or nobody can dial us either, it goes through a relay. Raises UnreachableError."""
         relays = self._relays_of(peer)
         self._content_via.pop(peer, None)
-        if relays and self._sessions.has(peer) and not self._relays_of(self._greeter.me):
+        may_come = self._sessions.has(peer) and not self._relays_of(self._greeter.me)
+        if relays and may_come:
             with suppress(NoAnswerError):
                 return self._bulk.over(await self._relaying.have_come(peer))
         detours = (Detour(relay, peer, bulk=True) for relay in relays)
-        stream = await self._bulk.open(peer, (*addresses, *detours))
+        try:
+            stream = await self._bulk.open(peer, (*addresses, *detours))
+        except UnreachableError:
+            if may_come and not relays:  # most others reach it, and it may reach us
+                with suppress(NoAnswerError):
+                    return self._bulk.over(await self._relaying.have_come(peer))
+            raise
         if stream.via is not None:
             self._content_via[peer] = stream.via
             logger.info(
@@ -182,6 +189,10 @@ class Transport:
                 node_text(peer), node_text(stream.via),
             )  # fmt: skip
         return stream
+
+    def relays_content(self, peer: NodeId) -> bool:
+        """Whether content of a peer is likely to come through somebody else."""
+        return bool(self._relays_of(peer) and self._relays_of(self._greeter.me))
 
     async def answer(self, stream: Stream, host: str, via: NodeId | None = None) -> None:
         """Serve a connection that somebody at `host` has opened, or who calls `via` a relay: one for bulk until it

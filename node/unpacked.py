@@ -22,7 +22,8 @@ from pnode.protocol.jobspec import FileRef
 
 from .archive import ArchiveError, unpack
 from .held import DisplacedError, HeldDirectory, open_regular, remove_tree
-from .store import Store, StoreError
+from .store import Store
+from .trouble import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,19 @@ class Unpacked:
             yield self._root / name
         finally:
             self._users[name] -= 1
+
+    def hold(self, application: FileRef) -> Path | None:
+        """The application's directory, if it is ready, which stays until it is let go; None if it is not."""
+        name = application.digest.hex()
+        self._used_s[name] = time.time()
+        if not self._is_ready(name):
+            return None
+        self._users[name] += 1
+        return self._root / name
+
+    def let_go(self, application: FileRef) -> None:
+        """Of what is held."""
+        self._users[application.digest.hex()] -= 1
 
     def _is_ready(self, name: str) -> bool:
         """Whether a unit has just found it ready, and nobody is about to remove it."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import trio
 
 from .allowance import ExecutorSettings
-from .callee import HEADER, THROUGH
+from .attention import Attention
+from .callee import HEADER, HUGE_PAGES, THROUGH
 from .held import HeldDirectory, remove_tree
 from .printout import Printout
 from .processes import MARK, Command, Processes
@@ -32,6 +33,7 @@ class Worker:
         self.session = session
         self.idle_since_s = 0.0
         self._settings = settings
+        self._attention = Attention(settings.poll_s)
         self._name = f"0-{secrets.token_hex(4)}"
         self.root = work.make(self._name)
         self._work = work
@@ -49,7 +51,7 @@ class Worker:
         """Run the process to its end, whatever that is."""
         words = [self._settings.python, "-P", str(CALLEE)]
         stdout, stderr = self.logs
-        marked = {**environment, MARK: str(self.root.path)}
+        marked = {HUGE_PAGES[0]: HUGE_PAGES[1], **environment, MARK: str(self.root.path)}
         command = Command(words, self.root.path, marked, stdout.file, stderr.file, self._theirs.detach())
         settings = self._settings
         try:
@@ -57,8 +59,8 @@ class Worker:
                 ended = await processes.run(
                     command,
                     self._look,
+                    self._attention,
                     file_bytes_max=settings.output_bytes_max,
-                    poll_s=settings.poll_s,
                     grace_s=settings.grace_s,
                 )
                 self._how = ended.reason or _manner(ended.status)
@@ -97,8 +99,14 @@ class Worker:
     def begin(self) -> None:
         """It is to work for another unit: what was printed for the last one, by a thread that it left say, is not of
         this one."""
+        self._attention.wake()
         for log in self.logs:
             log.clear()
+
+    def rest(self) -> None:
+        """There is nothing for it to do now."""
+        self.idle_since_s = trio.current_time()
+        self._attention.rest()
 
     def take_over(self, other: "Worker") -> None:
         """It goes on with the unit of one that has ended, in whose logs it goes on as well."""

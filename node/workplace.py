@@ -43,7 +43,8 @@ from .held import remove_tree
 from .outputs import base_name_problem
 from .processes import MARK
 from .room import Room
-from .store import MissingContentError, Store
+from .store import Store
+from .trouble import MissingContentError
 from .unpacked import make_executable
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -105,7 +106,7 @@ class Workplace:
         self._application = application
         if application is not None:
             module = self._run.task.program.kind == ProgramKind.MODULE
-            beside = self._in_application(self._run.task.program.arguments[0]) if module else None
+            beside = _in_application(application, self._run.task.program.arguments[0]) if module else None
             for path in (beside.parent if beside else application).iterdir():
                 os.symlink(path, path.name, dir_fd=self.room.here.file)
 
@@ -147,17 +148,9 @@ class Workplace:
 
     def environment(self, own: Mapping[str, str]) -> dict[str, str]:
         """What the task finds in its environment but for its inputs; `own` is the node's without PNODE_ variables."""
-        run = self._run
-        facts = {"PNODE_JOB": job_text(run.unit.job), **dict(run.environment)}
         return {
             **own,
-            "TASK": run.unit.task,
-            "NODE_NAME": facts.get("PNODE_NODE", ""),
-            **facts,
-            **dict(run.task.environment),
-            "PNODE_TASK": run.unit.task,
-            "PNODE_ITEM": str(run.unit.item),
-            "PNODE_ATTEMPT": str(run.unit.attempt),
+            **facts_for(self._run),
             "PNODE_APP_DIR": str(self._application or ""),
             "PNODE_OUTPUT_DIR": str(self.outputs.path),
             MARK: str(self.path),
@@ -167,10 +160,11 @@ class Workplace:
         """The command for one call. Raises UnitError if there is nothing that could be run."""
         program = self._run.task.program
         if program.kind == ProgramKind.COMMAND:
-            return [*self._program(program.arguments[0], environment), *program.arguments[1:]]
+            start = start_of(program.arguments[0], self._application, environment.get("PATH"))
+            return [*start, *program.arguments[1:]]
         if program.kind != ProgramKind.MODULE:
             raise UnitError(f"this node does not know programs of kind {program.kind}", NOT_EXECUTABLE)
-        module = self._in_application(program.arguments[0])
+        module = _in_application(self._application, program.arguments[0])
         if module is None:
             raise UnitError(f"the application has no file {program.arguments[0]}", NOT_FOUND)
         shape = "string" if self._run.task.inputs_per_call == 1 else "list"
@@ -203,30 +197,51 @@ class Workplace:
         remove_tree("result", self.room.root.file)
         self._result = os.fdopen(self.room.root.make_file("result"), "rb")
 
-    def _in_application(self, name: str) -> Path | None:
-        """A file of the application; None if it has none of that name."""
-        path = PurePosixPath(name)
-        if self._application is None or path.is_absolute() or ".." in path.parts:
-            return None
-        file = self._application / path
-        # An application has no links. Where there is one now, a task has put it there.
-        return file if file.is_file() and file.resolve() == self._application.resolve() / path else None
 
-    def _program(self, name: str, environment: Mapping[str, str]) -> list[str]:
-        """How to start a command's first word."""
-        file = self._in_application(name)
-        if file is None:
-            found = shutil.which(name, path=environment.get("PATH"))
-            if found is not None and ("/" not in name or Path(name).is_absolute()):
-                return [found]
-            if Path(name).is_absolute() and Path(name).exists():
-                raise UnitError(f"the command {name} is not executable", NOT_EXECUTABLE)
-            place = "neither a file of the application nor" if self._application else "not"
-            raise UnitError(f"the command {name!r} is {place} on this node's PATH", NOT_FOUND)
-        if os.access(file, os.X_OK):
-            return [str(file)]
-        if file.suffix == ".sh":
-            return ["/bin/sh", str(file)]
-        # It lost its mode on the way, or never had it: to be named as a command says enough.
-        make_executable(file)
+def facts_for(run: Run) -> dict[str, str]:
+    """What a task finds in its environment wherever it runs."""
+    facts = {"PNODE_JOB": job_text(run.unit.job), **dict(run.environment)}
+    return {
+        "TASK": run.unit.task,
+        "NODE_NAME": facts.get("PNODE_NODE", ""),
+        **facts,
+        **dict(run.task.environment),
+        "PNODE_TASK": run.unit.task,
+        "PNODE_ITEM": str(run.unit.item),
+        "PNODE_ATTEMPT": str(run.unit.attempt),
+    }
+
+
+def start_of(name: str, application: Path | None, path: str | None) -> list[str]:
+    """How to start a command's first word, a file of the application or found along a PATH. Raises UnitError, and
+    OSError for a name that no file can have."""
+    file = _in_application(application, name)
+    if file is None:
+        return [_installed(name, application, path)]
+    if os.access(file, os.X_OK):
         return [str(file)]
+    if file.suffix == ".sh":
+        return ["/bin/sh", str(file)]
+    # It lost its mode on the way, or never had it: to be named as a command says enough.
+    make_executable(file)
+    return [str(file)]
+
+
+def _installed(name: str, application: Path | None, path: str | None) -> str:
+    found = shutil.which(name, path=path)
+    if found is not None and ("/" not in name or Path(name).is_absolute()):
+        return found
+    if Path(name).is_absolute() and Path(name).exists():
+        raise UnitError(f"the command {name} is not executable", NOT_EXECUTABLE)
+    place = "neither a file of the application nor" if application else "not"
+    raise UnitError(f"the command {name!r} is {place} on this node's PATH", NOT_FOUND)
+
+
+def _in_application(application: Path | None, name: str) -> Path | None:
+    """A file of the application; None if it has none of that name."""
+    path = PurePosixPath(name)
+    if application is None or path.is_absolute() or ".." in path.parts:
+        return None
+    file = application / path
+    # An application has no links. Where there is one now, a task has put it there.
+    return file if file.is_file() and file.resolve() == application.resolve() / path else None

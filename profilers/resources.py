@@ -39,7 +39,6 @@ class Sample:
     cpu_percent: float
     """Of all processors, since the last sample."""
     memory_percent: float
-    disk_free_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +52,17 @@ class Limits:
 class Sampler:
     """Takes samples; the first one already covers the time since the Sampler was made."""
 
-    def __init__(self, disk: Path) -> None:
-        self._disk = disk
+    def __init__(self) -> None:
         self._at_s = time.monotonic()
         self._cpu_percent = psutil.cpu_percent(interval=None)  # its first answer is always 0, and starts the clock
 
     def sample(self) -> Sample:
-        """Now. Asked again within SAMPLE_PERIOD_S_MIN it repeats the processor's figure.
-
-        Raises OSError when the file system of the data directory cannot be asked.
-        """
+        """Now. Asked again within SAMPLE_PERIOD_S_MIN it repeats the processor's figure."""
         now = time.monotonic()
         if now - self._at_s >= SAMPLE_PERIOD_S_MIN:
             self._cpu_percent = psutil.cpu_percent(interval=None)
             self._at_s = now
-        memory_percent = psutil.virtual_memory().percent
-        return Sample(self._cpu_percent, memory_percent, psutil.disk_usage(str(self._disk)).free)
+        return Sample(self._cpu_percent, psutil.virtual_memory().percent)
 
 
 def machine_facts(disk: Path) -> MachineFacts:

@@ -8,7 +8,8 @@ unit's finished attempts that agree with the results of its parents, that one is
 
     1. the job was concluded with: by going up from what the author of the earliest CONCLUDED kept of the final
        results, of several the one it had said so of last, to all that these were computed from; nothing else is
-       accepted there any more. What it says afterwards it may say without the memory of that,
+       accepted there any more. What it says afterwards, in the order of its feed and not by its clock, it may say
+       without the memory of that,
     2. can be had: nobody has said LOST,
     3. leads, in the same way, to any final result that was kept,
     4. was kept itself,
@@ -22,11 +23,11 @@ it cannot be had, whoever else needs it would wait for ever, since it never come
 what was kept itself, too: its keepers may be gone.
 """
 
-import math
 from collections.abc import Callable, Iterable
 
 from .attempts import Attempt, UnitKey, UnitState
 from .ids import NodeId
+from .segments import When
 from .shape import Shape
 
 Marks = dict[bytes, None]
@@ -38,7 +39,7 @@ class Acceptance:
     def __init__(self, shape: Shape, is_final: Callable[[int], bool], units: dict[UnitKey, UnitState]) -> None:
         self.concluder: NodeId | None = None
         """The author of the earliest CONCLUDED."""
-        self.concluded_s = -math.inf
+        self.concluded: When = (0, 0, 0)
         """When it has said so."""
         self._shape = shape
         self._is_final = is_final
@@ -136,17 +137,16 @@ class Acceptance:
             unit = self._units.get((task, item), UnitState())
             kept = [attempt for attempt in unit.in_phase("finished") if attempt.keepers]
             if kept:
-                best[task] = max(kept, key=lambda each: (self._kept_s(each), each.key))
+                best[task] = max(kept, key=lambda each: (self._kept_then(each), each.key))
         return best
 
-    def _kept_s(self, attempt: Attempt) -> tuple[bool, float]:
-        """Whether the concluder had said that it keeps this when it concluded the job, and when it said so last: it
-        copies what counts, whenever that is another."""
-        if self.concluder is None or self.concluder not in attempt.keepers:
-            return False, -math.inf
-        last_s, first_s = attempt.keepers[self.concluder], attempt.kept_s.get(self.concluder, math.inf)
-        before_s = last_s if last_s <= self.concluded_s else first_s
-        return before_s <= self.concluded_s, min(before_s, last_s)
+    def _kept_then(self, attempt: Attempt) -> tuple[When, ...]:
+        """When the concluder had said last that it keeps this as it concluded the job, since it copies what counts,
+        whenever that is another; nothing if it had not."""
+        if self.concluder is None:
+            return ()
+        before = [when for when in attempt.keepers.get(self.concluder, ()) if when < self.concluded]
+        return tuple(before[-1:])
 
     def _chain(self, item: int, ends: dict[int, Attempt]) -> dict[int, Marks]:
         """What these results, and what they were computed from, were computed from: by task, which marks agree with

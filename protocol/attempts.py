@@ -9,20 +9,22 @@ which statements arrive makes no difference.
     attempt:  ASSIGNED -> ACCEPTED -> STARTED -> FINISHED | FAILED
                   \\-> DECLINED          \\-> DROPPED
 
+Of a brief run nothing is said before its end, which then tells when it started. What one replica says of its copies,
+that it has one and that it has none, is taken in the order of its feeds.
+
 The phase of an attempt is the highest on the ladder below that some statement proves, whether or not the statements
 before it have arrived; an honest author only ever climbs along the arrows. Should an author contradict itself, the
 ladder and then the earlier statement decide, so that all replicas still agree.
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator
 
 from .codec import encode
 from .dag import Task
 from .ids import NodeId
 from .jobspec import FileRef
-from .ledger import ANY_QUEUE, Cause, Outcome, Statement, StatementKind
+from .ledger import ANY_QUEUE, Cause, Outcome, Statement, StatementKind, When
 from .values import dataclass, field
 
 UnitKey = tuple[int, int]
@@ -70,11 +72,16 @@ NAMING_A_NODE = (
     StatementKind.LOST,
     StatementKind.ABANDONED,
     StatementKind.SETTLED,
+    StatementKind.SPENT,
 )
 """Kinds by which others than its own node speak about an attempt."""
 
 Told = tuple[float, str]
 """(when, why)"""
+
+COPIES_TOLD_MAX = 8
+"""How often a replica is remembered to have said that it has a copy: an honest one says so again when another result
+has counted meanwhile, or when it was started without the memory of it."""
 
 
 @dataclass(slots=True)
@@ -104,16 +111,16 @@ class Attempt:
     outcome: Outcome | None = None
     mark: bytes = b""
     """What it wrote, in eight bytes (`outputs_mark`); empty until it has finished."""
-    keepers: dict[NodeId, float] = field(default_factory=dict)
-    """Replicas that have said that they have a copy of everything it wrote, and when last."""
-    kept_s: dict[NodeId, float] = field(default_factory=dict)
-    """When they said so first."""
+    keepers: dict[NodeId, tuple[When, ...]] = field(default_factory=dict)
+    """Replicas that have said that they have a copy of everything it wrote, and when: at first, and last."""
     is_here_after_all: bool = False
     """One of them has said so again, the job having been cancelled for want of it."""
-    without: dict[NodeId, float] | None = None
+    without: dict[NodeId, When] | None = None
     """Who has said that it cannot be had, and so has no copy itself, and when last; None if nobody has."""
     lost: Told | None = None
     """What it wrote cannot be had where it ran: by the earliest statement."""
+    is_spent: bool = False
+    """What it wrote was let go, since nobody needed it any more."""
     end: Statement | None = None
     """How it ended: orders contradicting ends."""
 
@@ -132,16 +139,19 @@ class Attempt:
         return bool(self.keepers)
 
     @property
-    def copies(self) -> dict[NodeId, float]:
+    def copies(self) -> dict[NodeId, tuple[When, ...]]:
         """The replicas that still have a copy: who has lost its disk says so."""
         if self.without is None:
             return self.keepers
-        lost_s = self.without
-        return {node: at_s for node, at_s in self.keepers.items() if at_s > lost_s.get(node, -math.inf)}
+        lost = self.without
+        return {node: kept for node, kept in self.keepers.items() if node not in lost or kept[-1] > lost[node]}
 
     @property
     def holders(self) -> tuple[NodeId, ...]:
-        """Who has what it wrote, dead or alive: its node, unless that is said to be lost there, and the replicas."""
+        """Who has what it wrote, dead or alive: its node, unless that is said to be lost there, and the replicas;
+        nobody if it is spent."""
+        if self.is_spent:
+            return ()
         return (*(() if self.lost is not None else (self.node,)), *self.copies)
 
     @property
@@ -267,6 +277,10 @@ def note_progress(attempt: Attempt, statement: Statement) -> None:
         attempt.started_s = _earlier(attempt.started_s, statement.at_s)
         if statement.queue_s != ANY_QUEUE:
             attempt.ready_s = _earlier(attempt.ready_s, statement.at_s - statement.queue_s)
+    elif statement.outcome is not None and statement.queue_s != ANY_QUEUE:  # nothing was said when it started
+        started_s = statement.at_s - statement.outcome.seconds
+        attempt.started_s = _earlier(attempt.started_s, started_s)
+        attempt.ready_s = _earlier(attempt.ready_s, started_s - statement.queue_s)
     proved = PROVES[kind]
     if proved in ENDED and _outranks(attempt, proved, statement):
         attempt.ended_s = statement.at_s
@@ -279,18 +293,18 @@ def note_progress(attempt: Attempt, statement: Statement) -> None:
         attempt.phase = proved
 
 
-def note_copy(attempt: Attempt, author: NodeId, statement: Statement) -> None:
+def note_copy(attempt: Attempt, author: NodeId, statement: Statement, when: When) -> None:
     """A replica has a copy."""
-    attempt.keepers[author] = max(attempt.keepers.get(author, statement.at_s), statement.at_s)
-    attempt.kept_s[author] = min(attempt.kept_s.get(author, statement.at_s), statement.at_s)
+    told = sorted({*attempt.keepers.get(author, ()), when})
+    attempt.keepers[author] = (*told[: COPIES_TOLD_MAX - 1], *told[COPIES_TOLD_MAX - 1 :][-1:])
     attempt.is_here_after_all = attempt.is_here_after_all or bool(statement.text)
 
 
-def note_loss(attempt: Attempt, author: NodeId, statement: Statement) -> None:
+def note_loss(attempt: Attempt, author: NodeId, statement: Statement, when: When) -> None:
     """What it wrote cannot be had where it ran, nor from whoever says so."""
     attempt.lost = earliest(attempt.lost, statement)
     attempt.without = attempt.without or {}
-    attempt.without[author] = max(attempt.without.get(author, statement.at_s), statement.at_s)
+    attempt.without[author] = max(attempt.without.get(author, when), when)
 
 
 def earliest(known: Told | None, statement: Statement) -> Told:

@@ -1,5 +1,6 @@
 """Belonging: the machines of a node that has been admitted to a cluster, put together."""
 
+import math
 from collections.abc import Mapping
 from random import Random
 
@@ -29,6 +30,14 @@ class Belonging:
     """Which run of each member's process we know."""
     jobs_due_s: float | None = None
     """When jobs are due next; None until they are asked."""
+    looked_s: float = -math.inf
+    """When `reaching` looked last."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is work for this node's cores."""
+        bench = self.jobs.holding.bench
+        return bool(bench.running or bench.queued)
 
     @property
     def jobs_deadline(self) -> float:

@@ -256,13 +256,13 @@ def check_times(certificate: Certificate, now: float) -> None:
     if now > certificate.not_after_s:
         raise ExpiredError(
             f"{who} ran out {span_text(now - certificate.not_after_s)} ago, "
-            f"at {instant_text(certificate.not_after_s)}; run `pnode token` on a member, then "
-            "`pnode start --token ...` on that node"
+            f"at {instant_text(certificate.not_after_s)}; run 'pnode token' on a member, then "
+            "'pnode start --token ...' on that node"
         )
     ahead_s = certificate.not_before_s - now
     raise NotYetValidError(
         f"{who} is dated {span_text(ahead_s)} in the future, {instant_text(certificate.not_before_s)}: the two "
-        "machines' clocks differ; compare `date -u` on both and set the wrong one"
+        "machines' clocks differ; compare 'date -u' on both and set the wrong one"
     )
 
 
@@ -273,7 +273,7 @@ def check_admission(chain: tuple[Certificate, ...], admitted_at_s: int) -> None:
     if admitted_at_s > until_s:
         raise InviteOverError(
             f"the invitation of {chain[-1].name!r} was over {span_text(admitted_at_s - until_s)} before it was used: "
-            f"it held until {instant_text(until_s)}; run `pnode token` on a member for a new one"
+            f"it held until {instant_text(until_s)}; run 'pnode token' on a member for a new one"
         )
 
 
@@ -302,7 +302,7 @@ def _limits(issuer: Issuer, now: float) -> tuple[int, int, int, int]:
         raise CannotIssueError(f"{own.name!r} may not let others in; run this on a node whose role is admin")
     if now_s > own.admits_until_s + TOLERANCE_S:
         raise CannotIssueError(
-            f"the right to let others in ended at {instant_text(own.admits_until_s)}; run `pnode token` on a member"
+            f"the right to let others in ended at {instant_text(own.admits_until_s)}; run 'pnode token' on a member"
         )
     # A clock within the tolerance may lie outside of the period; a certificate must not.
     start_s = min(max(now_s, own.not_before_s), own.admits_until_s)

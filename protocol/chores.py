@@ -11,6 +11,7 @@ from random import Random
 
 from .awareness import Awareness
 from .membership_settings import MembershipSettings
+from .probe import SPARED_SHARE
 from .push_pull import scaled_interval_s
 from .roster import Roster
 from .timers import Timers
@@ -65,6 +66,10 @@ class Chores:
         interval_s = self._settings.gossip_interval_s
         at = self._gossip_phase + (math.floor((now - self._gossip_phase) / interval_s) + 1) * interval_s
         self._timers.set(Chore.GOSSIP, at if at > now else at + interval_s)  # rounding may have taken it back
+
+    def spare_probe(self, now: float) -> None:
+        """The next one is not needed, if this goes on."""
+        self._timers.set(Chore.PROBE, now + SPARED_SHARE * self._period_s(Chore.PROBE))
 
     def retire(self) -> None:
         """From now on there is nothing but gossip."""

@@ -18,7 +18,7 @@ from .codec import encode
 from .crypto import Crypto
 from .decisions import Decisions
 from .delivery import Delivery
-from .effects import Effect, Notify, Save
+from .effects import Effect, Notify, Reply, Save
 from .guardians import best
 from .ids import JobId, NodeId
 from .job import Job, Pending
@@ -64,6 +64,8 @@ class Desk:
     unhurried: dict[JobId, float] = field(default_factory=dict)
     """Jobs about which something was said that nobody waits for, and when it is said at the latest."""
     unhurried_s: float = UNHURRIED_S
+    replies: list[Reply] = field(default_factory=list)
+    """To people who have had something said: given when that is signed and on its way into the journal."""
     released: dict[JobId, Entry] = field(default_factory=dict)
     """Jobs that were forgotten, each with a segment that says that it is over."""
     voided: dict[JobId, None] = field(default_factory=dict)
@@ -78,6 +80,10 @@ class Desk:
     def is_gone(self, node: NodeId) -> bool:
         """Whether nothing that a node has promised will happen, and nothing that it has can be had."""
         return self.near.is_gone(node) or node in self.vanished
+
+    def is_past(self, node: NodeId, boot: int) -> bool:
+        """Whether a run of a node's process is over: perhaps nobody remembers there what it has said."""
+        return self.is_gone(node) or boot < self.near.boot_of(node)
 
     def appoint(self, job: Job) -> None:
         """Work out from who lives who keeps a job. Nodes that see the same members come to the same."""
@@ -108,7 +114,7 @@ class Desk:
     def has(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
         """Whether what an attempt wrote is here. What this node has said of that in a run that it does not remember
         proves nothing (`echoes`)."""
-        says_so = (attempt.node == self.me and attempt.lost is None) or self.me in attempt.copies
+        says_so = self.me in attempt.holders
         return says_so and not job.is_doubted(key, attempt)
 
     def copies(self, job: Job, key: UnitKey, attempt: Attempt) -> list[NodeId]:
@@ -134,7 +140,8 @@ class Desk:
     def note(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...] = ()) -> None:
         """The same, but nobody waits for it: it goes with whatever is said next, or after `unhurried_s`."""
         statement = fitting(statement)
-        job.state.note(self.me, statement)
+        place = job.ledger.next_place(self.me, self.place.boot)
+        job.state.note(self.me, statement, (self.place.boot, place, len(job.pending)))
         job.pending.append(Pending(statement, recipients))
         self.news.append((job, self.me, statement))
         self.unhurried.setdefault(job.id, statement.at_s + self.unhurried_s)
@@ -146,15 +153,15 @@ class Desk:
             key, number, node = lacking, result.number, result.node
         self.say(job, Statement(StatementKind.CANCELLED, *key, number, now, node, text), ())
 
-    def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey) -> None:
+    def show(self, job: Job, node: NodeId, key: UnitKey, attempt: AttemptKey, *, is_awaited: bool = False) -> None:
         """Let a node know how an attempt at a unit stands; its own only if it may have forgotten it. It goes with
-        what is said next where something was noted, else at once."""
+        what is said next where something was noted and this is not waited for, else at once."""
         if node == attempt[1]:
             if self.may_have_forgotten(job, key, attempt):
                 self.remind(job, node, key, attempt)
         elif node != self.me and not self.is_gone(node):
             job.to_show.setdefault((node, key, attempt), False)
-            if job.id not in self.unhurried:
+            if is_awaited or job.id not in self.unhurried:
                 self.dirty[job.id] = None
 
     def may_have_forgotten(self, job: Job, key: UnitKey, attempt: AttemptKey) -> bool:
@@ -261,6 +268,8 @@ class Desk:
             job.pending.clear()
             self._put_on_the_way(job)
         self.dirty.clear()
+        self.effects += self.replies
+        self.replies.clear()
 
     def _publish(self, job: Job, batch: list[Pending]) -> None:
         statements = tuple(pending.statement for pending in batch)

@@ -8,7 +8,7 @@ answers is to hear what is said about it.
 Most deaths are those of processes, and their machines know. Where an address refuses a connection at which the member
 itself has answered before, nobody listens there any more: for a process that is stopped or busy its kernel accepts,
 and a machine that is cut off says nothing. That, and silence to another probe by us and by all whom we ask, is as
-good as a case that has run out.
+good as a case that has run out; unless the member has signed a new record meanwhile, as it does when it is restarted.
 """
 
 from random import Random
@@ -23,11 +23,14 @@ from .newcomers import Newcomers
 from .probe import Answered, Finding, Prober, Purpose, RoundTrip, Tell, Unanswered
 from .record import Address
 from .roster import Member, Roster, State
-from .swim import Ack, IndirectAck, Nack, PingRequest
+from .swim import Ack, IndirectAck, Nack, Ping, PingRequest
 from .values import dataclass
 
 RECONNECTS_MAX = 4
 """The dead that are looked for in one reconnect interval: each costs a burst and an attempt to dial."""
+
+PAIR = 2
+"""This node and another one."""
 
 LAG_S = 0.25
 """An event loop that ran later than this is a slow observer: half the wait for a direct answer."""
@@ -114,10 +117,16 @@ class Detector:
         member = self._roster.next_to_probe()
         return [] if member is None else self._start(member, Purpose.CHECK, now)
 
+    def spares(self, member: Member, ping: Ping, now: float) -> bool:
+        """Whether to put our next check off, since the only member that there is has just checked us: that it is
+        alive is known by this as well as by an answer, and a node at rest does little else."""
+        return self._roster.size == PAIR and self._prober.spares(member, ping, now)
+
     def check_at_once(self, node: NodeId, refused: tuple[Address, ...], now: float) -> list[Sign]:
-        """A session broke, or could not be opened since these addresses refused."""
+        """A session broke, or could not be opened since these addresses refused. That relays have no place for a call
+        says nothing about who was called."""
         member = self._roster.members.get(node)
-        if member is None or not member.present:
+        if member is None or not member.present or node in self._roster.ways.cut_off:
             return []
         if member.met is not None and member.met in refused and not member.by_session:
             return self._start(member, Purpose.REFUSED, now)
@@ -175,12 +184,15 @@ class Detector:
 
     def _unanswered(self, finding: Unanswered, now: float) -> list[Sign]:
         member, purpose = finding.member, finding.purpose
+        if finding.renewed and purpose is not Purpose.QUICK:
+            return []  # which it has done somewhere, and later than what was asked in vain
         known = self._roster.members.get(member.node) is member  # it may have been forgotten meanwhile
         if not known or not member.present or self._census.farewell is not None:
             return []
         if purpose in (Purpose.CHECK, Purpose.VERDICT, Purpose.REFUSED):
             member.unreachable = True
-        hasty = purpose is Purpose.QUICK and member.by_session  # it is to be found by another way first
+        # A hidden one is to be found by another way first, and one that says otherwise to be asked again.
+        hasty = purpose is Purpose.QUICK and (member.by_session or finding.renewed)
         if purpose in (Purpose.CHECK, Purpose.QUICK, Purpose.REFUSED) and not hasty:
             self._census.accuse(member, now)
         if purpose in (Purpose.VERDICT, Purpose.REFUSED):

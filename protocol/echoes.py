@@ -5,8 +5,9 @@ run: that it has made something, that it has a copy of something. Everybody goes
 here is looked for in the store, and what is neither here nor with anybody else who is there is said to be LOST. The
 others may have only their own echoes to go by, and wait for us: what none of them gives us is LOST, too. What this
 run has done itself, and what its journal holds, is not in doubt; so what is doubted is not journaled meanwhile. But
-of what the journal holds, too, this node doubts what it has made for other tasks only if the machine has been off
-since: that is not on the disk for certain (`effects.Fetch`).
+of what the journal holds, too, each run doubts at its start what this node has made for other tasks: that was never
+on the disk for certain (`effects.Fetch`), and whether the machine has been off since, or the run before has found out
+what was left, it need not know. What is there has been found after LOOK_S, or when a unit asks for it.
 
     doubted --all of it is in the store, or was copied again--> believed
     doubted --some of it is not--> missing --nobody else has it, or it does not come, and it is needed--> LOST is said
@@ -46,13 +47,13 @@ class Echoes:
         if (job.echoes or job.unsaved) and job.id not in self._timers:
             self._timers.set(job.id, now + LOOK_S)
 
-    def lost_power(self, job: Job, now: float) -> None:
-        """The machine was off, and the job goes on. Short content is in the ledger."""
+    def begin(self, job: Job, now: float) -> None:
+        """This node was restarted, and the job goes on. Short content is in the ledger."""
         for key in job.state.places.get(self.desk.me, ()):
             for attempt in job.state.unit(key).in_phase("finished"):
                 outcome = attempt.outcome
                 is_ours = attempt.node == self.desk.me and outcome is not None and not outcome.contents
-                if is_ours and not job.task(key).final and attempt.lost is None:
+                if is_ours and not job.task(key).final and attempt.lost is None and not attempt.is_spent:
                     job.doubt(key, attempt.key)
         self.heard(job, now)
 
@@ -134,7 +135,9 @@ class Echoes:
         return is_open and any(each.kind == StatementKind.GUARDED for each in entry.segment.statements)
 
     def _is_withdrawn(self, attempt: Attempt | None) -> bool:
-        return attempt is None or (attempt.lost is not None and self.desk.me not in attempt.copies)
+        if attempt is None or attempt.is_spent:
+            return True
+        return attempt.lost is not None and self.desk.me not in attempt.copies
 
     def _say_if_needed(self, job: Job, key: UnitKey, attempt: Attempt, now: float) -> None:
         if not self._is_withdrawn(attempt) and self._is_needed(job, key, attempt):

@@ -82,11 +82,20 @@ class Run:
     application: FileRef | None
     environment: tuple[tuple[str, str], ...]
     """Facts about the job and the node for the task's environment, beside the task's own."""
+    behind: Unit | None = None
+    """A unit that was started before and whose core this one uses: not before that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
     """End a unit that was started, its whole process tree; a RunEnded still follows."""
+
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Do not start a unit that waits behind another, if it still does; then a RunEnded says that it has not begun."""
 
     unit: Unit
 
@@ -146,6 +155,14 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """A job that goes on does not need this content any more: unless another one does it may go at once."""
+
+    job: JobId
+    digests: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Something that people may be waiting for has changed: ("job", id) or ("members", b"")."""
 
@@ -171,9 +188,11 @@ Effect = (
     | Meet
     | Run
     | Cancel
+    | Recall
     | Fetch
     | Keep
     | Release
+    | LetGo
     | Save
     | Erase
     | Sync
@@ -182,6 +201,6 @@ Effect = (
 )
 
 __all__ = [
-    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Keep", "Knock", "Meet", "Notify",
-    "Release", "Reply", "Run", "Save", "Send", "SendDatagram", "Sync", "Unit",
+    "Cancel", "Dial", "Digest", "Disconnect", "Effect", "Erase", "Fetch", "Keep", "Knock", "LetGo", "Meet",
+    "Notify", "Recall", "Release", "Reply", "Run", "Save", "Send", "SendDatagram", "Sync", "Unit",
 ]  # fmt: skip

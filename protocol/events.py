@@ -141,6 +141,8 @@ class RunEnded:
     """It failed since there is no room here for what it needs or wrote, or our disk fails: try it elsewhere."""
     contents: tuple[bytes, ...] = ()
     """Of the outputs, each at most `statements.CONTENT_BYTES_MAX` long, if they are to travel with the result."""
+    begun: bool = True
+    """False if it was never started, since it waited behind another: nothing has come of it, and nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

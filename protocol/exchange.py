@@ -62,10 +62,11 @@ class Exchange:
         except exceptions.CryptoError:
             raise BadHandshakeError("sent a handshake frame that was changed on its way") from None
 
-    def session_keys(self) -> SessionKeys:
-        """The keys of the session that follows, once everything has been said."""
+    def session_keys(self, *, aes: bool) -> SessionKeys:
+        """The keys of the session that follows, once everything has been said; for AES-256-GCM or not."""
         digest = self.digest()
         return SessionKeys(
             send=keyed_hash(self._sending, b"pnode-session", digest),
             receive=keyed_hash(self._receiving, b"pnode-session", digest),
+            aes=aes,
         )

@@ -175,6 +175,19 @@ class Fetching:
         if not wanted.waiters and not wanted.under_way:
             self._forget(digest)
 
+    def is_needed_elsewhere(self, digest: Digest, job: JobId) -> bool:
+        """Whether another job needs it as well, or has needed it: what several have waited for at the same time has
+        come for the sake of one of them (`effects.Fetch`)."""
+        wanted = self._wanted.get(digest)
+        is_waited_for = wanted is not None and any(waiter.job != job for waiter in wanted.waiters)
+        return is_waited_for or any(digest in here for other, here in self._here.items() if other != job)
+
+    def let_go(self, job: JobId, digests: Iterable[Digest]) -> None:
+        """Content is let go that a job needed."""
+        here = self._here.get(job, {})
+        for digest in digests:
+            here.pop(digest, None)
+
     def over(self, job: JobId) -> None:
         """A job is over: nobody waits for anything on its behalf."""
         self._here.pop(job, None)

@@ -94,13 +94,13 @@ class Gathering:
             for parent in job.parents(key)
             if job.task(parent).name in named
             for each in job.state.unit(parent).equals
-            if each.lost is None and not self.desk.is_gone(each.node)
+            if each.lost is None and not each.is_spent and not self.desk.is_gone(each.node)
         ]
 
     def _having(self, job: Job, parent: UnitKey) -> tuple[NodeId, ...]:
         """From whom the result of a parent may come, the surest first: this node, if it has it itself."""
         equals, me = job.state.unit(parent).equals, self.desk.me
-        nodes = {each.node: None for each in equals if each.lost is None}
+        nodes = {each.node: None for each in equals if each.lost is None and not each.is_spent}
         for each in equals:
             nodes.update(dict.fromkeys(each.copies))
         first = (me,) if any(self.desk.has(job, parent, each) for each in equals) else ()

@@ -11,7 +11,7 @@ it saves takes 170 (reference: membership.md 4.4).
 import hashlib
 import struct
 from collections.abc import Container
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from hmac import compare_digest
 from typing import NoReturn
 
@@ -28,8 +28,9 @@ HEADER = struct.Struct(">2sBH")
 HELLO = struct.Struct(">BB16s4s32s")
 MAC_BYTES = 16
 REFUSAL = struct.Struct(">BBB")
-PROOF = struct.Struct(">BQ32s")
-"""The fields of a proof before the credential: a choice, the clock in milliseconds since 1970, the node's id."""
+PROOF = struct.Struct(">BBQ32s")
+"""The fields of a proof before the credential: a choice, what its sender can do (`Ability`), the clock in
+milliseconds since 1970, the node's id."""
 
 
 class Kind(IntEnum):
@@ -40,6 +41,14 @@ class Kind(IntEnum):
     PROOF = 3
     VERDICT = 4
     REFUSAL = 5
+
+
+class Ability(IntFlag):
+    """What a node can do and need not; the number goes over the wire, and what is not known is not used."""
+
+    NONE = 0
+    AES = 1
+    """Its processor has instructions for AES-256-GCM (see `sealing`)."""
 
 
 _PROOF_BYTES = SIGNATURE_BYTES + PROOF.size + TAG_BYTES

@@ -13,8 +13,8 @@ first, then each side signs all that was said, encrypted under keys from that ex
     ESTABLISHED                                          ESTABLISHED
 
     HELLO    versions, cluster, ephemeral key, and the filter (see `greeting`)
-    ANSWER   ephemeral key; encrypted: signature, chosen version, clock, id and credential of the responder
-    PROOF    encrypted: signature, purpose, clock, id and credential of the initiator
+    ANSWER   ephemeral key; encrypted: signature, chosen version, abilities, clock, id and credential of the responder
+    PROOF    encrypted: signature, purpose, abilities, clock, id and credential of the initiator
     VERDICT  encrypted: accepted, or why not, for the people at the initiator
     REFUSAL  instead of ANSWER, in the clear: another cluster, or no common version. Whoever can forge it could cut
              the connection as well; and that a node lives here, mDNS tells everybody anyway
@@ -37,6 +37,7 @@ from .exchange import KEY_BYTES, TAG_BYTES, Exchange
 from .greeting import (
     HEADER,
     PROOF,
+    Ability,
     Kind,
     Refusal,
     Versions,
@@ -62,10 +63,12 @@ from .refusals import (
     VersionError,
     WrongPeerError,
 )
+from .sealing import has_aes
 from .session import REASON_CHARACTERS_MAX, Purpose, SessionKeys, readable
 from .values import dataclass
 
-OUR_VERSIONS = Versions(1, 1)
+OUR_VERSIONS = Versions(2, 2)
+"""Counted on whenever a frame, a digest or a kind of statement changes: two nodes that differ tell each other so."""
 
 DEADLINE_S = 5.0
 """Half a second would do on a LAN; a machine that swaps, or a satellite link, takes longer."""
@@ -107,6 +110,9 @@ class Verdict(IntEnum):
     REFUSED = 1
     SESSION_EXISTS = 2
 
+
+CONTENT = (Purpose.BULK, Purpose.MEET)
+"""What may carry content, in frames that are long enough for AES-256-GCM to be worth it."""
 
 Check = Callable[[NodeId, bytes, Purpose], None]
 """(node, credential, purpose): raises a RemoteProtocolError, worded for people, unless we want the connection."""
@@ -165,6 +171,7 @@ class Handshake:
         purpose: Purpose = Purpose.CONTROL,
         expected: NodeId | None = None,
         versions: Versions = OUR_VERSIONS,
+        abilities: Ability | None = None,
     ) -> None:
         self.state = State.START
         self.failure: HandshakeError | None = None
@@ -180,6 +187,8 @@ class Handshake:
         self._purpose = purpose
         self._expected = expected
         self._versions = versions
+        self._abilities = our_abilities() if abilities is None else abilities
+        self._common = Ability.NONE
         self._version = 0
         self._exchange = Exchange(ephemeral_seed, initiator=initiator)
         self._buffer = bytearray()
@@ -307,8 +316,8 @@ class Handshake:
 
     def _prove(self, kind: Kind, opening: bytes, choice: int, now: float) -> bytes:
         """An ANSWER or a PROOF: `opening` in the clear; encrypted, our signature over all that was said and the
-        fields: a choice, our clock, id and credential."""
-        fields = PROOF.pack(choice, int(now * 1000), self._passport.node) + self._credential
+        fields: a choice, our abilities, clock, id and credential."""
+        fields = PROOF.pack(choice, self._abilities, int(now * 1000), self._passport.node) + self._credential
         head = frame_head(kind, len(opening) + SIGNATURE_BYTES + len(fields) + TAG_BYTES) + opening
         signature = self._passport.crypto.sign(self._passport.seed, self._signed_bytes(kind, head, fields))
         return self._exchange.say(head + self._exchange.seal(LABELS[kind], head, signature + fields))
@@ -318,15 +327,18 @@ class Handshake:
         head = frame[:opening_end]
         opened = self._exchange.open(LABELS[kind], head, frame[opening_end:])
         signature, fields = opened[:SIGNATURE_BYTES], opened[SIGNATURE_BYTES:]
-        choice, clock_ms, node = PROOF.unpack_from(fields)
+        choice, abilities, clock_ms, node = PROOF.unpack_from(fields)
         if not self._passport.crypto.verify(node, self._signed_bytes(kind, head, fields), signature):
-            raise BadHandshakeError("does not hold the key of the node that it claims to be")
+            raise BadHandshakeError(
+                "does not hold the key of the node that it claims to be, or runs another version of pnode"
+            )
         self._exchange.say(frame)
         if node == self._passport.node:
             raise SelfConnectionError("is this node itself")
         if self._expected is not None and node != self._expected:
             raise WrongPeerError(f"is node {node_text(node)}, not {node_text(self._expected)} as expected")
         self._peer, self._peer_credential = NodeId(node), fields[PROOF.size :]
+        self._common = self._abilities & Ability(abilities)
         # Its clock was read about half-way between our question and its answer.
         self._clock_offset_s = clock_ms / 1000 - (self._asked_at + now) / 2
         return int(choice)
@@ -352,11 +364,15 @@ class Handshake:
             credential=self._peer_credential,
             purpose=self._purpose,
             version=self._version,
-            keys=self._exchange.session_keys(),
+            keys=self._exchange.session_keys(aes=Ability.AES in self._common and self._purpose in CONTENT),
             clock_offset_s=self._clock_offset_s,
             leftover=bytes(self._buffer),
         )
         self.deadline = inf
+
+
+def our_abilities() -> Ability:
+    return Ability.AES if has_aes() else Ability.NONE
 
 
 def _purpose(number: int) -> Purpose:

@@ -17,18 +17,20 @@ a replica reminds it of its own words (`replica`).
 """
 
 from .awaited import Awaited
-from .dag import ProgramKind, Task
+from .dag import Task
 from .desk import Desk
-from .effects import Cancel, Run, Unit
+from .effects import Cancel, Unit
 from .events import RunEnded
 from .fetching import Fetching, Waiter
 from .gathering import Gathering
-from .ids import Digest, NodeId, digest_of, job_text
+from .ids import Digest, NodeId, digest_of
 from .job import Held, Job, program_name
 from .jobspec import FileRef
 from .jobstate import Attempt, UnitKey, superseding
 from .ledger import ANY_QUEUE, STDERR_TAIL_MAX, Cause, Outcome, Statement, StatementKind
-from .routing import RoutingError, calls_for, misfit, takes_given
+from .routing import misfit, takes_given
+from .saying import say
+from .starting import Starting, waited_s
 from .workbench import Workbench
 
 SECOND_THOUGHTS_MAX = 3
@@ -51,6 +53,7 @@ class Holding:
         self.gathering = Gathering(desk, fetching)
         self.awaited = Awaited(desk)
         self.bench = Workbench(desk.place.cores, self.awaited.inputs_s)
+        self.starting = Starting(desk, self.bench)
 
     @property
     def deadline(self) -> float:
@@ -135,11 +138,15 @@ class Holding:
         job = self.desk.jobs.get(event.unit.job)
         if job is None or not self.bench.is_running(event.unit):
             return  # it was dropped while it ran, which has been said
+        if not event.begun:
+            self.bench.put_back(event.unit)
+            return
+        was_told = self.bench.was_told(event.unit)
         self.bench.remove(event.unit)
         key = job.key(event.unit.task, event.unit.item)
         held = job.held.pop(key)
         if event.failure and event.ours:
-            self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), event.failure)
+            say(self.desk, job, StatementKind.DROPPED, held.unit, now, (held.assigner,), event.failure)
             return
         failure = event.failure or misfit(job.task(key), event.outputs)
         kind = StatementKind.FAILED if failure else StatementKind.FINISHED
@@ -151,31 +158,16 @@ class Holding:
         if not failure:
             program = program_name(job.spec.name, job.task(key))
             self.desk.profile.observe_run(program, self.desk.me, self.desk.place.speed, event.seconds, now)
+            self.starting.brevity.observe(job, job.task(key), event.seconds)
         currents = (job.state.unit(child).current for child in job.children(key))
         holders = dict.fromkeys(current.node for current in currents if current is not None)
-        self._say(job, kind, held.unit, now, (held.assigner, *holders), failure, outcome)
+        waited = ANY_QUEUE if was_told else waited_s(held, now - event.seconds)
+        say(self.desk, job, kind, held.unit, now, (held.assigner, *holders), failure, outcome, waited)
 
     def start_ready(self, now: float) -> None:
         """Fill free cores."""
-        for unit in self.bench.take(now):
-            job = self.desk.jobs[unit.job]
-            key = job.key(unit.task, unit.item)
-            held, task = job.held[key], job.task(key)
-            try:
-                calls = calls_for(task, _inputs(job, key, held))
-            except RoutingError as error:
-                self.bench.remove(unit)  # before it runs: there is nothing to end
-                self._fail(job, key, str(error), now)
-                continue
-            assert held.ready_s is not None, "it was among the ready"
-            self._say(job, StatementKind.STARTED, unit, now, (held.assigner,), waited_s=now - held.ready_s)
-            environment = (
-                ("PNODE_NODE", self.desk.place.name),
-                ("PNODE_JOB", job_text(job.id)),
-                ("PNODE_JOB_NAME", job.spec.name),
-                ("PNODE_ITEM_KEY", job.spec.items[unit.item].key),
-            )
-            self.desk.effects.append(Run(unit, task, calls, job.spec.application, environment))
+        for job, key, reason in self.starting.start(now):
+            self._fail(job, key, reason, now)
 
     # -- taking and leaving ------------------------------------------------------------------------------------------
 
@@ -194,11 +186,11 @@ class Holding:
             "" if void else self._refusal(job, key, attempt) or self._second_thought(job, key, attempt, queue_s, now)
         )
         if void:
-            self._say(job, StatementKind.DROPPED, unit, now, (assigner,), void)
+            say(self.desk, job, StatementKind.DROPPED, unit, now, (assigner,), void)
         elif refusal:
-            self._say(job, StatementKind.DECLINED, unit, now, (assigner,), refusal)
+            say(self.desk, job, StatementKind.DECLINED, unit, now, (assigner,), refusal)
         else:
-            self._say(job, StatementKind.ACCEPTED, unit, now, (assigner,))
+            say(self.desk, job, StatementKind.ACCEPTED, unit, now, (assigner,))
             self._take(job, key, attempt, assigner, now)
 
     def _obsolete(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId) -> str:
@@ -258,7 +250,7 @@ class Holding:
             else:  # a copy supersedes nothing, but here it is of no use
                 number = job.held[key].unit.attempt if other is None else other.number
                 why = f"attempt {number} has superseded it"
-                self._say(job, StatementKind.DROPPED, self._unit(job, key, attempt), now, (assigner,), why)
+                say(self.desk, job, StatementKind.DROPPED, self._unit(job, key, attempt), now, (assigner,), why)
 
     def _take(self, job: Job, key: UnitKey, attempt: Attempt, assigner: NodeId, now: float) -> None:
         task = job.task(key)
@@ -284,13 +276,13 @@ class Holding:
 
     def _drop(self, job: Job, key: UnitKey, why: str, now: float, cause: Cause = Cause.ELSEWHERE) -> None:
         held = self._put_away(job, key)
-        self._say(job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why, cause=cause)
+        say(self.desk, job, StatementKind.DROPPED, held.unit, now, (held.assigner,), why, cause=cause)
 
     def _fail(self, job: Job, key: UnitKey, reason: str, now: float) -> None:
         """A unit cannot be run here, nor, as far as this node can tell, anywhere else."""
         held = self._put_away(job, key)
         outcome = Outcome(0.0, 0, (), NOTHING, NOTHING, "", _lineage(held))
-        self._say(job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason, outcome)
+        say(self.desk, job, StatementKind.FAILED, held.unit, now, (held.assigner,), reason, outcome)
 
     def _put_away(self, job: Job, key: UnitKey) -> Held:
         held = job.held.pop(key)
@@ -350,42 +342,9 @@ class Holding:
     def _unit(self, job: Job, key: UnitKey, attempt: Attempt) -> Unit:
         return Unit(job.id, job.task(key).name, key[1], attempt.number)
 
-    def _say(
-        self,
-        job: Job,
-        kind: StatementKind,
-        unit: Unit,
-        now: float,
-        recipients: tuple[NodeId, ...],
-        text: str = "",
-        outcome: Outcome | None = None,
-        waited_s: float = ANY_QUEUE,
-        cause: Cause = Cause.ELSEWHERE,
-    ) -> None:
-        key = job.key(unit.task, unit.item)
-        statement = Statement(kind, *key, unit.attempt, now, b"", text, outcome, waited_s, cause=cause)
-        tell = self.desk.note if kind in _UNHURRIED or self._is_one_of_many(job, key, kind) else self.desk.say
-        tell(job, statement, recipients)
-
-    def _is_one_of_many(self, job: Job, key: UnitKey, kind: StatementKind) -> bool:
-        """Whether it is the end of a command that no task waits for, and not of the last one here: a signature and
-        a message for each of hundreds of short ones would cost more than these do."""
-        task = job.task(key)
-        is_awaited = task.children or task.program.kind == ProgramKind.CALLS
-        return kind == StatementKind.FINISHED and not is_awaited and bool(job.held)
-
-
-_UNHURRIED = (StatementKind.ACCEPTED, StatementKind.STARTED)
-"""Whoever asked waits for an answer of seconds (`placing.HANDOFF_S`), and a short run has ended by then."""
 
 _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 """Kinds after which a unit may have another result, or its result be had elsewhere."""
-
-
-def _inputs(job: Job, key: UnitKey, held: Held) -> tuple[FileRef, ...]:
-    """All input files: the job's own, then those of each parent, in its output order."""
-    names = ("", *job.spec.dag.parents[job.task(key).name])
-    return tuple(file for name in names for file in held.files.get(name, ()))
 
 
 def _lineage(held: Held) -> Digest:

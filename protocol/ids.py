@@ -18,6 +18,8 @@ JobId = NewType("JobId", bytes)
 Digest = NewType("Digest", bytes)
 """32 bytes: the name of a piece of content, see `content_digest`."""
 
+DIGEST_BYTES = 32
+
 CHUNK_BYTES = 1024 * 1024
 """Content is cut into pieces of this size; one piece fits one bulk frame."""
 
@@ -35,9 +37,15 @@ def job_id(signed_spec: bytes) -> JobId:
     return JobId(hashlib.blake2b(signed_spec, digest_size=16, person=b"pnode-job").digest())
 
 
+_CHUNK = hashlib.sha256(b"pnode-chunk".ljust(64))
+"""Whatever else is hashed by SHA-256 does not begin with this block."""
+
+
 def chunk_digest(chunk: bytes) -> bytes:
     """32 bytes that name one chunk of at most CHUNK_BYTES."""
-    return hashlib.blake2b(chunk, digest_size=32, person=b"pnode-chunk").digest()
+    digest = _CHUNK.copy()
+    digest.update(chunk)
+    return digest.digest()
 
 
 def content_digest(size_bytes: int, chunk_digests: bytes) -> Digest:

@@ -1,7 +1,7 @@
 """One job as one node sees it: its specification, its ledger, and what this node has promised to do about it."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from .dag import ProgramKind, Task
 from .effects import Unit
@@ -218,6 +218,11 @@ class Job:
     watchers: dict[NodeId, None] = field(default_factory=dict)
     """Nodes beyond the replicas that asked to see everything."""
 
+    large: dict[UnitKey, dict[Digest, None]] = field(default_factory=dict)
+    """Spending: units that have written much that is neither spent nor what the job is for, and what it is called;"""
+    writers: dict[Digest, dict[UnitKey, None]] = field(default_factory=dict)
+    """and the other way round, of all units: who has written the same."""
+
     closed: bool = False
     """It is over, and nothing of it is left to do here."""
     released: bool = False
@@ -324,8 +329,25 @@ class Job:
                 ready.append(child)
         return sorted(ready, key=self.due)
 
+    def note_large(self, key: UnitKey, digests: Iterable[Digest]) -> None:
+        """The unit has written this."""
+        for digest in digests:
+            self.writers.setdefault(digest, {})[key] = None
+            if not self.task(key).final:
+                self.large.setdefault(key, {})[digest] = None
+
+    def note_spent(self, key: UnitKey) -> tuple[Digest, ...]:
+        """Nobody needs what it has written: what that is, but for what others have written as well."""
+        digests = tuple(self.large.pop(key, ()))
+        for digest in digests:
+            self.writers[digest].pop(key, None)
+            if not self.writers[digest]:
+                del self.writers[digest]
+        return tuple(digest for digest in digests if digest not in self.writers)
+
     def forget(self, key: UnitKey, unit: UnitState) -> None:
         """The unit is settled: nothing of it is to be remembered any more. `unit` is what was known of it."""
+        self.note_spent(key)
         for attempt in unit.attempts:
             self.proofs.pop((key, attempt), None)
         self.contested.pop(key[1], None)

@@ -31,7 +31,6 @@ from .holding import Holding
 from .hollowing import Hollowing
 from .ids import Digest, JobId, NodeId
 from .job import Job
-from .jobmessages import Summary
 from .jobstate import ABOUT_THE_JOB, UnitKey
 from .keeping import Keeping
 from .leading import Leading
@@ -44,6 +43,7 @@ from .recovery import Recovery
 from .register import FullError, Register
 from .replica import Replica
 from .retention import Retention
+from .spending import Spending
 from .strangers import Strangers
 
 JobEvent = Fetched | FetchFailed | RunEnded | Synced | Submit | CancelJob | WatchJob | ResultsPulled
@@ -63,7 +63,8 @@ class Jobs:
         self.placing = Placing(desk)
         self.holding = Holding(desk, self.fetching)
         self.recovery = Recovery(desk, self.placing, self.strangers)
-        self.leading = Leading(Replica(desk), self.recovery, Concluding(desk))
+        self.spending = Spending(desk, self.fetching)
+        self.leading = Leading(Replica(desk), self.recovery, Concluding(desk), self.spending)
         self.guarding = Guarding(desk, self.fetching)
         self.copies = Copies(desk, self.fetching)
         self.echoes = Echoes(desk, self.fetching)
@@ -162,11 +163,6 @@ class Jobs:
         self.comparing.tick(now)
         return effects + self._drain()
 
-    @property
-    def listed(self) -> dict[JobId, Summary]:
-        """What other nodes answered when asked for their jobs."""
-        return self.enquiries.listed
-
     def is_watching(self, job: JobId) -> bool:
         """Whether the whole ledger of somebody else's job is kept up to date here."""
         return self.enquiries.is_watching(job)
@@ -242,8 +238,8 @@ class Jobs:
         for entry in strays:
             self.retention.remember(entry)
         for job in self.desk.jobs.values():
-            if left.lost_power and not job.endings:
-                self.echoes.lost_power(job, now)
+            if not job.endings:
+                self.echoes.begin(job, now)
             self._resume(job, now)
         return self._settle(now)
 
@@ -258,6 +254,7 @@ class Jobs:
             self.retention.look(job, now)
         else:
             self.doubts.begin(job, now)
+            self.spending.resume(job)
             self.holding.resume(job, now)
         self.keeping.resume(job, now)
 
@@ -277,14 +274,15 @@ class Jobs:
     def _cancel(self, event: CancelJob, now: float) -> None:
         job = self.desk.jobs.get(event.job)
         if job is None:
-            error: str | None = "no such job is known here"
+            error = "no such job is known here"
         elif not self.desk.near.may_submit(self.desk.me):
             error = "this node's certificate does not allow it to submit or cancel jobs"
         elif job.state.is_over:
             error = f"the job has already ended: it is {job.state.phase.value}"
         else:
-            error = None
             self.desk.cancel(job, f"cancelled at {self.desk.place.name}", now)
+            self.desk.replies.append(Reply(event.request, b"", None))
+            return
         self.desk.effects.append(Reply(event.request, b"", error))
 
     def _run_ended(self, event: RunEnded, now: float) -> None:
@@ -354,6 +352,7 @@ class Jobs:
                 self.copies.begin(job, now)  # another may have ended it, which tells what results count or are wanted
         elif statement.kind == StatementKind.SETTLED or job.state.is_void(statement):
             self.forgetting.heard(job, author, statement, now)
+            self.spending.note_settled(job, statement)
             if job.leading and statement.kind == StatementKind.SETTLED:
                 self.leading.concluding.look(job, now)
         else:
@@ -373,6 +372,7 @@ class Jobs:
         if statement.kind in (StatementKind.STARTED, StatementKind.FINISHED):
             ready = job.begin((statement.task, statement.item))
         self.placing.heard(job, author, statement, now)
+        self.spending.note(job, statement)
         for key in ready:
             self.placing.may_begin(job, key, now)
         if job.leading:
@@ -386,6 +386,7 @@ class Jobs:
         self.placing.over(job)
         self.keeping.stop(job)
         self.fetching.over(job.id)
+        self.spending.over(job)
         self.keeping.over(job, now)
         self.retention.look(job, now)
         if job.leading:

@@ -42,7 +42,7 @@ from .attempts import (
 )
 from .ids import NodeId
 from .jobspec import JobSpec
-from .ledger import Entry, Statement, StatementKind
+from .ledger import Entry, Statement, StatementKind, When
 from .settlement import Settlement
 from .shape import shape_of
 
@@ -84,6 +84,8 @@ class JobState:
         self.conclusion: tuple[float, NodeId] | None = None
         """When a replica said that it is over, and which, by the earliest statement. A node that only sees a part of
         the job learns it by this."""
+        self._conclusions: dict[NodeId, tuple[When, float]] = {}
+        """What each replica has said of that first, and what its clock showed."""
         self.guards: dict[NodeId, None] = {}
         """Who has said that the specification, the application and the inputs are on its disk."""
         self.pulled_s: float | None = None
@@ -139,6 +141,10 @@ class JobState:
     def results(self) -> int:
         """Units that have a result."""
         return len(self._results) + len(self.settlement) * len(self.spec.dag.tasks)
+
+    def latest_results(self) -> Iterator[UnitKey]:
+        """Units that have a result, those first that have got one last. Whoever wants what is new need not go on."""
+        return reversed(self._results)
 
     @property
     def ended_s(self) -> float | None:
@@ -211,6 +217,7 @@ class JobState:
             and (statement.kind not in _WITH_OUTCOME or self._fits_outcome(statement))
             and (len(statement.node) == 32 or statement.kind not in NAMING_A_NODE)
             and (statement.kind != StatementKind.SETTLED or self._fits_settlement(statement))
+            and (statement.kind != StatementKind.SPENT or not self.spec.dag.tasks[statement.task].final)
         )
 
     def _fits_settlement(self, statement: Statement) -> bool:
@@ -222,45 +229,47 @@ class JobState:
 
     def apply(self, entry: Entry) -> None:
         """Take in the statements of a segment that is new to the ledger. Those that fit no unit are void."""
-        for statement in entry.segment.statements:
+        for when, statement in entry.said:
             if self.fits(statement):
-                self._note(entry.author, statement)
+                self._note(entry.author, statement, when)
         self._choose_anew()
 
-    def note(self, author: NodeId, statement: Statement) -> None:
+    def note(self, author: NodeId, statement: Statement, when: When = (0, 0, 0)) -> None:
         """Take in one statement that fits."""
-        self._note(author, statement)
+        self._note(author, statement, when)
         self._choose_anew()
 
-    def _note(self, author: NodeId, statement: Statement) -> None:
+    def _note(self, author: NodeId, statement: Statement, when: When) -> None:
         match statement.kind:
             case StatementKind.CANCELLED:
                 self.cancelled = earliest(self.cancelled, statement)
                 self._note_want(statement)
             case StatementKind.CONCLUDED:
-                self._conclude(author, statement.at_s)
+                self._conclude(author, statement.at_s, when)
             case StatementKind.GUARDED:
                 self.guards[author] = None
             case StatementKind.PULLED:
                 self.pulled_s = statement.at_s if self.pulled_s is None else min(self.pulled_s, statement.at_s)
             case StatementKind.SETTLED:
-                if self.settlement.note(author, statement):
+                if self.settlement.note(author, statement, when):
                     self._drop(statement.item)
             case _ if statement.item not in self.settlement:
-                self._note_of_unit(author, statement)
+                self._note_of_unit(author, statement, when)
 
     def _note_want(self, statement: Statement) -> None:
         names_one = statement.attempt > 0 and len(statement.node) == 32
         if names_one and statement.task in self.settlement.final_tasks and statement.item < len(self.spec.items):
             self._wanting[(statement.task, statement.item)] = None
 
-    def _conclude(self, author: NodeId, at_s: float) -> None:
-        told = (at_s, author)
-        if self.conclusion is None or told < self.conclusion:
-            self.conclusion = told
-            self.acceptance.concluded_s, self.acceptance.concluder = told
+    def _conclude(self, author: NodeId, at_s: float, when: When) -> None:
+        self._conclusions[author] = min(self._conclusions.get(author, (when, at_s)), (when, at_s))
+        earliest_s, first = min((told_s, each) for each, (_, told_s) in self._conclusions.items())
+        concluded = self._conclusions[first][0]
+        if self.conclusion != (earliest_s, first) or self.acceptance.concluded != concluded:
+            self.conclusion = (earliest_s, first)
+            self.acceptance.concluder, self.acceptance.concluded = first, concluded
             self._stale.update(dict.fromkeys(self.acceptance.contested))
-            self.settlement.conclude(author)
+            self.settlement.conclude(first)
 
     def _drop(self, item: int) -> None:
         """Forget the units of an item: it is settled."""
@@ -285,16 +294,18 @@ class JobState:
             if not keys:
                 self.places.pop(node, None)
 
-    def _note_of_unit(self, author: NodeId, statement: Statement) -> None:
+    def _note_of_unit(self, author: NodeId, statement: Statement, when: When) -> None:
         key, kind = (statement.task, statement.item), statement.kind
         unit = self.units.setdefault(key, UnitState())
         attempt = self._attempt(key, unit, statement.attempt, attempted_by(author, statement))
         if kind == StatementKind.ASSIGNED:
             note_assignment(attempt, author, statement)
         elif kind == StatementKind.KEPT:
-            note_copy(attempt, author, statement)
+            note_copy(attempt, author, statement, when)
         elif kind == StatementKind.LOST:
-            note_loss(attempt, author, statement)
+            note_loss(attempt, author, statement, when)
+        elif kind == StatementKind.SPENT:
+            attempt.is_spent = True
         elif kind == StatementKind.ABANDONED:
             unit.abandoned = earliest(unit.abandoned, statement)
         else:

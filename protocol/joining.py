@@ -287,4 +287,4 @@ class Joining:
 def _clock_refusal(ahead_s: float) -> str:
     direction = "ahead of" if ahead_s > 0 else "behind"
     minutes = f"{abs(ahead_s) / 60:.0f} minutes"
-    return f"this machine's clock is {minutes} {direction} the cluster's: set it (compare `date -u`) and try again"
+    return f"this machine's clock is {minutes} {direction} the cluster's: set it (compare 'date -u') and try again"

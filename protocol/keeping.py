@@ -6,14 +6,16 @@
 
 Who is new among the replicas is brought up to date from two sides: every participant offers it the last segment of
 its own feeds (*ends*), so that a gap shows; and the first of those who were there before compares with it (one is
-enough, and none where all are new: then it asks the participants). When a member is gone, whoever holds segments of
-its feeds offers the last of them to the replicas (*wills*): what its author could not tell everybody is not lost.
+enough, and none where all are new: then it asks the participants). When a member is gone, or was restarted and may
+have forgotten what it has said, whoever holds segments of its feeds offers the last of them to the replicas, and to
+those who come later (*wills*): what its author could not tell everybody is not lost.
 
 A death is acted upon at once. Those who come are looked at together at the next tick: a node that has just been
 started meets many members in one message, and would otherwise take each in turn for a guardian.
 """
 
 import math
+from collections.abc import Iterable
 
 from .comparing import Comparing
 from .copies import Copies
@@ -149,9 +151,7 @@ class Keeping:
                 continue
             if was_leading and job.leading:
                 self.leading.gone(job, node, now)
-            for entry in job.ledger.ends(node):
-                for replica in job.replicas:
-                    self.desk.offer(job, replica, entry.id)
+            self._offer_will(job, node, job.replicas)
 
     def tick(self, now: float) -> None:
         for job_id in self._later.due(now):
@@ -175,6 +175,8 @@ class Keeping:
     def _meet(self, job: Job, joined: tuple[NodeId, ...], now: float) -> None:
         if job.released:
             return
+        for node in () if job.closed or self.desk.keeps(job) else joined:  # whoever keeps it compares
+            self._offer_will(job, node, job.replicas)
         back = [node for node in joined if node in job.replicas]
         if any(node not in back and self._counts(job, node) for node in joined):
             self.desk.appoint(job)
@@ -224,6 +226,17 @@ class Keeping:
             if not job.closed:
                 for entry in job.ledger.ends(self.desk.me):
                     self.desk.offer(job, node, entry.id)
+        if newcomers and not (job.closed or self.desk.keeps(job)):
+            for author in dict.fromkeys(author for author, _, _ in job.ledger.vector()):
+                self._offer_will(job, author, newcomers)
+
+    def _offer_will(self, job: Job, author: NodeId, heirs: Iterable[NodeId]) -> None:
+        """Let these have the last words of each run of an author that cannot say them again for certain."""
+        for entry in job.ledger.ends(author):
+            if self.desk.is_past(author, entry.segment.boot):
+                for heir in heirs:
+                    if heir != author:
+                        self.desk.offer(job, heir, entry.id)
 
     def _meet_origin(self, job: Job, now: float) -> None:
         """It counts as living until it should have shown up."""

@@ -15,19 +15,21 @@ from .jobstate import UnitKey
 from .ledger import Statement
 from .recovery import Recovery
 from .replica import Replica
+from .spending import Spending
 
 
 class Leading:
     """The jobs that this node leads."""
 
-    def __init__(self, replica: Replica, recovery: Recovery, concluding: Concluding) -> None:
+    def __init__(self, replica: Replica, recovery: Recovery, concluding: Concluding, spending: Spending) -> None:
         self.replica = replica
         self.recovery = recovery
         self.concluding = concluding
+        self.spending = spending
 
     @property
     def deadline(self) -> float:
-        return min(self.recovery.deadline, self.concluding.deadline)
+        return min(self.recovery.deadline, self.concluding.deadline, self.spending.deadline)
 
     def begin(self, job: Job, now: float) -> None:
         """This node leads from now on, since those before it are gone or were not ready."""
@@ -44,11 +46,13 @@ class Leading:
         self.replica.check_failed(job, now)
         self.recovery.lead(job, now)
         self.concluding.look(job, now)
+        self.spending.lead(job, now)
 
     def rest(self, job: Job) -> None:
         """Somebody else leads from now on."""
         self.recovery.rest(job)
         self.concluding.rest(job)
+        self.spending.rest(job)
 
     def heard(self, job: Job, author: NodeId, statement: Statement, ready: list[UnitKey], now: float) -> None:
         """React to a statement about a unit, whoever made it; `ready` are those that may be placed by that."""
@@ -58,6 +62,7 @@ class Leading:
         for key in ready:
             self.recovery.look(job, key, now)
         self.concluding.heard(job, statement, now)
+        self.spending.heard(job, statement, now)
 
     def changed(self, job: Job, now: float) -> None:
         """The other replicas have changed."""
@@ -86,3 +91,4 @@ class Leading:
     def tick(self, now: float) -> None:
         self.recovery.tick(now)
         self.concluding.tick(now)
+        self.spending.tick(now)

@@ -30,6 +30,7 @@ from .segments import (
     FeedId,
     Segment,
     SegmentId,
+    When,
     open_segment,
     segment_digest,
 )
@@ -87,6 +88,10 @@ class Ledger:
         for id_ in sorted(self._feeds):
             entries = self._feeds[id_].entries
             yield from (entries[place] for place in sorted(entries))
+
+    def next_place(self, author: NodeId, boot: int) -> int:
+        """Where the next segment of a feed that is whole comes."""
+        return self._whole((author, boot))
 
     def write(
         self, crypto: Crypto, cluster: ClusterId, seed: bytes, boot: int, statements: tuple[Statement, ...]
@@ -244,6 +249,6 @@ class Ledger:
 
 __all__ = [
     "ANY_QUEUE", "FIRST", "STATEMENTS_MAX", "STDERR_TAIL_MAX", "Cause", "Entry", "FeedId", "ForkError",
-    "FullLedgerError", "Ledger", "Outcome", "Segment", "SegmentId", "Statement", "StatementKind", "Vector", "fitting",
-    "open_segment", "segment_digest",
+    "FullLedgerError", "Ledger", "Outcome", "Segment", "SegmentId", "Statement", "StatementKind", "Vector", "When",
+    "fitting", "open_segment", "segment_digest",
 ]  # fmt: skip

@@ -7,10 +7,8 @@ from .values import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """The rows of the journal that are about jobs, and how the run has ended."""
+    """The rows of the journal that are about jobs."""
 
     jobs: list[Signed] = field(default_factory=list)
     segments: list[Signed] = field(default_factory=list)
     hollows: list[Hollow] = field(default_factory=list)
-    lost_power: bool = False
-    """Whether the machine has been off since: content is in the store then only if it was to last."""

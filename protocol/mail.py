@@ -224,17 +224,18 @@ class Mail:
 
     def _ask_for_gaps(self, peer: NodeId, job: Job, names: list[SegmentId], now: float) -> list[SegmentId]:
         """A replica confirms a segment to its author when it has the whole feed up to it; so it is offered again
-        until it has. Of others' feeds a peer may have no more than that, but if their author is gone it is asked. Nor
-        need it have more of what it said in an earlier run: its journal may have lost that, or be an old copy.
+        until it has. Of others' feeds a peer may have no more than that, but if that run of its author is over it is
+        asked. Nor need it have more of what it said in an earlier run: its journal may have lost that, or be an old
+        copy.
 
         One that hears of an end without seeing how it came has lost the last rows of its journal.
         """
         missing = (name for name in names if name in job.ledger and not job.ledger.is_whole_up_to(name))
         gaps = dict.fromkeys(missing)
-        boot = self.desk.near.boot_of(peer)
-        whole = [name for name in names if name not in gaps or name[0] != peer or name[1] < boot]
+        theirs = self.desk.near.boot_of(peer)
+        whole = [name for name in names if name not in gaps or name[0] != peer or name[1] < theirs]
         has_forgotten = job.state.concluded and job.state.phase is Phase.RUNNING
-        if has_forgotten or any(author == peer or self.desk.is_gone(author) for author, _, _ in gaps):
+        if has_forgotten or any(author == peer or self.desk.is_past(author, boot) for author, boot, _ in gaps):
             self.comparing.want(job, peer, now)
         return whole
 

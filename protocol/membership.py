@@ -2,9 +2,8 @@
 
 One machine that composes the others: the `census` (signed statements: who is a member, accused, dead, gone), the
 `detector` (who answers), the `figures` (loads and links of those whom we follow), anti-entropy (`push_pull`: all that
-is known, with one member at a time), the `piggyback` (what is put into datagrams) and the `chores` (when to do what
-without being asked: probing, gossip, push-pull, looking for the dead, comparing). It hands every
-message to the one it concerns and gives what has changed to its owner.
+is known, with one member at a time), the `piggyback` (what is put into datagrams) and the `chores` (what is done
+unasked). It hands every message to the one it concerns and gives what has changed to its owner.
 
 The formulas and figures are memberlist's (reference: membership.md 1.1). Where memberlist believes whatever a member
 says, this machine wants the signature of whom it binds (`census`), and three things are added to SWIM: a burst of
@@ -86,6 +85,7 @@ class Membership:
         self._awareness = Awareness(settings.awareness_levels)
         me = NodeId(crypto.public_key(seed))
         self._roster = Roster(me, rng, settings.gossip_to_dead_s)
+        self.ways = self._roster.ways
         self._census = Census(settings, crypto, seed, cluster, vouch, record, self._roster, self._awareness)
         self._detector = Detector(settings, self._roster, self._census, self._awareness, rng, now)
         self._interest = Interest(self._roster, rng)
@@ -95,8 +95,7 @@ class Membership:
         self._chores = Chores(settings, self._awareness, self._roster, rng, now)
         self._called_at = now
         self._output: list[Output] = []
-        self.refused = 0
-        """Messages dropped because they were malformed, forged or too many."""
+        self.refused = 0  # messages dropped because they were malformed, forged or too many
         self.deadline = now
         """When `tick` is due. As what follows, worked out at the end of each call: it is read after every event."""
         self.is_alone = True  # whether nobody else is in state alive
@@ -184,7 +183,9 @@ class Membership:
         if pings:
             self._output += [Located(peer, ping.place) for ping in pings if ping.place]
             self._output.append(self._piggyback.acks(member, pings, size_bytes, by_session=by_session))
-            if len(pings) == len(packed) and member.state is not State.DEAD:
+            if not by_session and self._detector.spares(member, pings[0], now):
+                self._chores.spare_probe(now)
+            elif len(pings) == len(packed) and member.state is not State.DEAD:
                 return self._give(now)  # half of all datagrams, and nothing has changed by them
         self._heard_of(member, now)
         return self._flush(now)
@@ -205,8 +206,7 @@ class Membership:
 
     def session_opened(self, peer: NodeId, now: float) -> list[Output]:
         """There is a session with a peer. Nothing follows unless we took it for dead: whoever dialled joins."""
-        member = self._roster.members.get(peer)
-        if member is not None:
+        if (member := self._roster.members.get(peer)) is not None:
             self._heard_of(member, now)
         return self._flush(now)
 

@@ -6,9 +6,9 @@ with these machines on a virtual clock (the reference's own simulation, membersh
 =======  ====================  ===========  ===============================================================
 profile  suspected / all dead  bytes/s      deaths per stall of a node's event loop
 =======  ====================  ===========  ===============================================================
-lan      1.4 s / 6.3 s         280          none up to 4 s, 5 % at 6 s
+lan      1.4 s / 6.3 s         250          none up to 4 s, 5 % at 6 s
 wan      6.9 s / 43 s          60           none up to 20 s
-fast     1.1 s / 3.0 s         550          3 % at 2 s, 81 % at 3 s: only where tasks run in other processes
+fast     1.1 s / 3.0 s         440          3 % at 2 s, 81 % at 3 s: only where tasks run in other processes
 =======  ====================  ===========  ===============================================================
 
 The bytes are those of datagrams with the headers of IP and UDP, a third of all, and of frames. In lan nine tenths are
@@ -87,6 +87,6 @@ class MembershipSettings:
 
     @classmethod
     def fast(cls) -> "MembershipSettings":
-        """Deaths noticed in 3 to 4 s, for half as much traffic again; a node that pauses for 3 s is taken for
+        """Deaths noticed in 3 to 4 s, for three quarters more traffic; a node that pauses for 3 s is taken for
         dead."""
         return cls(probe_interval_s=0.5, probe_timeout_s=0.2, quick_timeout_s=0.1, suspicion_mult=3)

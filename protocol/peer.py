@@ -66,6 +66,9 @@ from .view import Mapper, Profile
 UPKEEP_S = 3600.0
 """How often expired credentials are forgotten and orphans adopted (see `trust`); a tick comes every second anyway."""
 
+LOOK_S = 0.9
+"""How often it is looked at by which way others are reached, at a tick that is due anyway."""
+
 __all__ = ["Facts", "Identity", "Peer"]
 
 
@@ -102,6 +105,11 @@ class Peer:
     @property
     def is_member(self) -> bool:
         return self._member is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is work for this node's cores."""
+        return self._member is not None and self._member.is_busy
 
     @property
     def joining(self) -> Joining:
@@ -169,6 +177,9 @@ class Peer:
                 self.trust.upkeep(now, self.identity.seed)
             if self._member.membership.deadline <= now:
                 effects += self._outputs(self._member.membership.tick(now), now)
+            if self._member.looked_s + LOOK_S <= now:
+                self._member.looked_s = now
+                effects += self._outputs(self._member.reaching.look(now), now)
             if self._member.reaching.deadline <= now:
                 effects += self._outputs(self._member.reaching.tick(now), now)
             if self._member.jobs_deadline <= now:
@@ -212,7 +223,7 @@ class Peer:
             case Discovered():
                 return self._discovered(event, now)
             case Knocked():
-                return self._outputs(self._as_member().reaching.knocked(event), now)
+                return self._outputs(self._as_member().reaching.knocked(event, now), now)
         return self._received(event, now)
 
     def _is_lonely(self) -> bool:
@@ -240,6 +251,7 @@ class Peer:
         effects = self._joined(self._joining.dial_failed(event.addresses, event.reason), now)
         if self._member is None or event.peer is None:
             return effects
+        self._member.reaching.dial_failed(event.peer, now)
         effects += self._outputs(self._member.membership.session_lost(event.peer, now, event.refused), now)
         return effects + self._member.busy().unreachable(event.peer, event.reason, now)
 
@@ -316,14 +328,12 @@ class Peer:
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event
-        effects: list[Effect] = []
-        if self._member is not None:
-            self._tell_load(self._member, event, now)
-            effects = self._outputs(self._member.reaching.look(now), now)
-            if self._member.membership.wants_links(now):
-                self._member.membership.set_links(self.profile.my_figures(now), now)
-            self._member.membership.loop_lag(event.lag_s, now)
-        return effects
+        if self._member is None:
+            return []
+        self._tell_load(self._member, event, now)
+        if self._member.membership.wants_links(now):
+            self._member.membership.set_links(self.profile.my_figures(now), now)
+        return self._outputs(self._member.membership.loop_lag(event.lag_s, now), now)
 
     def _tell_load(self, member: Belonging, sample: LoadSampled, now: float) -> None:
         member.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
@@ -343,8 +353,11 @@ class Peer:
         effects: list[Effect] = []
         for output in outputs:
             match output:
-                case SendDatagram() | Send():
+                case SendDatagram():
                     effects.append(output)
+                case Send():
+                    if not self._as_member().reaching.is_cut_off(output.peer, now):
+                        effects.append(output)
                 case MemberChanged():
                     effects += self._member_changed(output, now)
                 case RoundTrip():

@@ -75,7 +75,7 @@ class Piggyback:
     def urgent(self) -> bool:
         """Whether there is anything to be told that cannot wait for a probe."""
         census = self._census
-        return bool(census.news.subjects or census.long_news.subjects)
+        return bool(census.news.subjects or census.long_news.subjects) and self._roster.has_listeners
 
     def gossip(self, nodes: int, now: float) -> list[Send | SendDatagram]:
         """Tell the next few members whatever there is to tell."""
@@ -128,7 +128,8 @@ class Piggyback:
 
     @property
     def _limit(self) -> int:
-        return retransmit_limit(self._retransmit_mult, self._roster.size)
+        """Those who name this node as their relay may have no way to each other: what it knows is told to as many."""
+        return max(retransmit_limit(self._retransmit_mult, self._roster.size), self._roster.ways.clients)
 
 
 def datagram(member: Member, messages: list[bytes]) -> Send | SendDatagram:

@@ -15,6 +15,7 @@ What becomes of a unit once it was accepted is no longer the controller's busine
 again, and whether that is all, only a replica knows enough to say (`recovery`). It asks by the same hand-off.
 """
 
+from .crowd import Crowd
 from .desk import Desk
 from .ids import JobId, NodeId
 from .job import HandOff, Job, Unplaced, program_name
@@ -55,12 +56,13 @@ class Placing:
         self.desk = desk
         self._timers: Timers[tuple[JobId, UnitKey]] = Timers()
         """When an answer is overdue, or when to look again for somebody."""
+        self._crowd = Crowd()
         self._moments: dict[tuple[JobId, int], Moment] | None = None
         """By job and item, while units are placed one after another."""
 
     @property
     def deadline(self) -> float:
-        return self._timers.deadline
+        return min(self._timers.deadline, self._crowd.deadline)
 
     def begin(self, job: Job, now: float) -> None:
         """A job was submitted here: its entry units are to be placed, the most urgent first."""
@@ -91,10 +93,12 @@ class Placing:
                 if handoff is not None:
                     self._elsewhere(job, key, handoff, f"{self._name(author)} declined: {statement.text}", now)
             case StatementKind.FINISHED:
+                self._ended(job, key, now)
                 self._leave(job, key)
                 self.desk.bindings.end((job.id, key, statement.attempt))
                 self._learn(job, author, statement, now)
             case StatementKind.FAILED | StatementKind.DROPPED:
+                self._ended(job, key, now)
                 self._answered(job, key, author, statement)
                 self.desk.bindings.end((job.id, key, statement.attempt))
 
@@ -104,12 +108,15 @@ class Placing:
             self._timers.cancel((job.id, key))
         job.handoffs.clear()
         job.unplaced.clear()
+        self._crowd.over(job.id)
 
     def settled(self, job: Job, key: UnitKey) -> None:
         """There is a result of the unit: nobody need answer, nor be asked."""
         self._leave(job, key)
 
     def tick(self, now: float) -> None:
+        for job_id, keys in self._crowd.stale(now):
+            self._let_in(self.desk.jobs[job_id], keys, now)
         self._moments = {}
         self._do_due(now)
         self._moments = None
@@ -120,11 +127,29 @@ class Placing:
             handoff, waited = job.handoffs.pop(key, None), job.unplaced.get(key, Unplaced())
             if handoff is None and not waited.why and job.state.unit(key).attempts:
                 job.unplaced.pop(key, None)  # somebody else has come to it first: there is no reason for a second
+            elif handoff is None and not waited.why and not self._may_go(job, key, now):
+                job.unplaced[key] = waited
             elif handoff is None:
                 self.place(job, key, now, waited.why, waited.cause)
             else:
                 why = f"{self._name(handoff.node)} did not answer within {HANDOFF_S:g} s"
                 self._elsewhere(job, key, handoff, why, now)
+
+    def _may_go(self, job: Job, key: UnitKey, now: float) -> bool:
+        """Whether a unit need not wait for others of its kind. What the origin has planned is as it shall be."""
+        if job.shape.parents[key[0]] or job.plan:
+            return True
+        cores = sum(peer.cores for peer in self.desk.near.view(job, job.task(key), now).peers)
+        return self._crowd.admits(job.id, key, cores, now)
+
+    def _ended(self, job: Job, key: UnitKey, now: float) -> None:
+        if not job.shape.parents[key[0]]:
+            self._let_in(job, self._crowd.ended(job.id, key, now), now)
+
+    def _let_in(self, job: Job, keys: list[UnitKey], now: float) -> None:
+        for key in keys:
+            if key in job.unplaced:
+                self._timers.set((job.id, key), now)
 
     def unreachable(self, node: NodeId, reason: str, now: float) -> None:
         """Nothing can be sent to a node: do not wait for its answers."""

@@ -3,12 +3,12 @@
 A probe begins with a burst of three pings. Whoever answers any of them is alive; the least round trip of the three
 is its distance, which takes out most of the noise of a busy machine (membership.md 2.2). Regular checks of a member
 whose distance and address are known begin with a single ping, three times out of four; in a large cluster those of
-others do, too, every other time. The other two pings follow if it is not answered soon, so that a lost datagram means
-no more than in a burst. What follows silence depends on what the probe is for:
+others do, too. The other two pings follow if it is not answered soon, so that a lost datagram means no more than in a
+burst. What follows silence depends on what the probe is for:
 
 - a *check*, the regular one, asks k others to try and at the same time pings over the session, since networks lose
   datagrams more readily than they break connections; whoever is silent to all of them by the end of the probe
-  interval is accused;
+  interval is accused; of two nodes that are all there are, one is spared it by the pings of the other;
 - a *verdict* is the same for a member whose suspicion has run out without enough evidence: it decides;
 - a *quick* one follows a broken session; silence is an accusation at once;
 - one where the member's machine has *refused* a connection asks k others at once, and also decides;
@@ -24,7 +24,7 @@ from .awareness import Awareness
 from .ids import NodeId
 from .membership_settings import MembershipSettings
 from .record import Address
-from .roster import Member, Roster
+from .roster import Member, Roster, State
 from .swim import PINGS, Ack, IndirectAck, Nack, Ping, PingRequest
 from .timers import Timers
 from .values import dataclass, field
@@ -44,14 +44,21 @@ BURSTS_FIRST = 3
 """So many bursts measure a member soon: the median of three round trips minds no outlier."""
 
 FIRST_CHECKS = 32
-FIRST_TURN = 2
 """Of the checks that are to measure somebody soon the first are bursts, so that 16 nodes are measured within half
-a minute; then every second one: if all were, a node in a new cluster of 64 or more would send 400 bytes/s for
-minutes."""
+a minute; then they take turns like all others: if all were bursts, a node in a new cluster of 64 or more would send
+400 bytes/s for minutes, and every second one still took as much as all checks together."""
 
 BURST_TURN = 4
-"""From then on every fourth check is a burst, which halves what probing costs: a delay is a minute old among 16 nodes
-and four among 64, and delays hardly change."""
+"""From then on every fourth check is a burst, which halves what probing costs: a delay is four minutes old among 64
+nodes, and delays hardly change."""
+
+BURST_S = 60.0
+"""But none follows another one so soon: so a delay is a minute old among few nodes, and up to two among 16. Of four,
+bursts would be a third of all datagrams."""
+
+SPARED_SHARE = 1.05
+"""Of a probe interval, after a ping of the only other member: so long ours waits for its next one. Whoever is stopped
+just then is checked a twentieth later."""
 
 SECOND_WAVE_SHARE = 0.4
 """Of the time for an answer: then a single ping is taken for lost. Who is farther away than the rest of the time, 0.3
@@ -112,6 +119,9 @@ class Unanswered:
 
     member: Member
     purpose: Purpose
+    renewed: bool = False
+    """Whether the member has signed another record since the probe began: it was restarted meanwhile, or has refuted
+    an accusation."""
 
 
 Finding = Tell | RoundTrip | Answered | Unanswered
@@ -125,6 +135,8 @@ class _Probe:
     sent_at: float
     route: int
     """Where the burst's first ping went (see Member.address_after)."""
+    incarnation: int
+    """The member's when it began."""
     sent: int = PINGS
     """Pings so far."""
     measures: bool = True
@@ -169,12 +181,14 @@ class Prober:
         """Begin a probe, unless one for that purpose is in progress."""
         if (member.node, purpose) in self._running:
             return []
-        single = purpose is Purpose.CHECK and not self._takes_burst(member)
+        single = purpose is Purpose.CHECK and not self._takes_burst(member, now)
         quick = purpose in (Purpose.QUICK, Purpose.REFUSED)
         timeout_s = self._settings.quick_timeout_s if quick else self._settings.probe_timeout_s
         probe = self._begin(member, purpose, now, SECOND_WAVE_SHARE * timeout_s if single else timeout_s)
         if single:
             probe.sent, probe.measures = 1, False
+        else:
+            member.burst_at = now
         self._running[member.node, purpose] = probe.nonce
         findings = self._pings(probe, 0, probe.sent)
         if purpose is Purpose.RECONNECT:
@@ -184,6 +198,14 @@ class Prober:
             if probe.asked:  # who have their own time for an answer, and then tell us
                 self._timers.set(probe.nonce, now + self._settings.probe_timeout_s + timeout_s)
         return findings
+
+    def spares(self, member: Member, ping: Ping, now: float) -> bool:
+        """Whether a ping of a member that is known well does for the next check of it; counts as one, then."""
+        measured = member.bursts >= BURSTS_FIRST and member.proven
+        if ping.index or not measured or member.state is not State.ALIVE or _is_burst_due(member, now):
+            return False
+        member.checks += 1
+        return True
 
     def help(self, requester: Member, request: PingRequest, target: Member, now: float) -> list[Finding]:
         """Begin a probe on behalf of a member; silently not, if too many are in progress."""
@@ -226,19 +248,20 @@ class Prober:
             findings += self._time_up(self._probes[nonce], now)
         return findings
 
-    def _takes_burst(self, member: Member) -> bool:
+    def _takes_burst(self, member: Member, now: float) -> bool:
         """Whether the next regular check of a member does. Where nobody knows which of several addresses is good, all
         of them are tried at once."""
+        is_due = _is_burst_due(member, now)
         member.checks += 1
         if not member.proven and len(member.record.addresses) > 1:
             return True
         if member.bursts >= BURSTS_FIRST:
-            return member.checks % BURST_TURN == 0
+            return is_due
         self._first_checks += 1
-        return self._first_checks <= FIRST_CHECKS or self._first_checks % FIRST_TURN == 1
+        return self._first_checks <= FIRST_CHECKS or self._first_checks % BURST_TURN == 1
 
     def _begin(self, member: Member, purpose: Purpose, now: float, wait_s: float) -> _Probe:
-        probe = _Probe(self._rng.getrandbits(NONCE_BITS), member, purpose, now, member.route)
+        probe = _Probe(self._rng.getrandbits(NONCE_BITS), member, purpose, now, member.route, member.incarnation)
         self._probes[probe.nonce] = probe
         self._timers.set(probe.nonce, now + wait_s)
         return probe
@@ -296,13 +319,23 @@ class Prober:
             self._awareness.add(missing if probe.asked else 1)
         if probe.requester is not None:
             return [Tell(probe.requester.node, Nack(probe.requested), probe.requester.address)]
-        return [Unanswered(probe.member, probe.purpose)]
+        return [Unanswered(probe.member, probe.purpose, probe.member.incarnation != probe.incarnation)]
 
     def _ask_helpers(self, probe: _Probe) -> list[Finding]:
-        helpers = self._roster.pick(self._settings.indirect_probes, avoid=probe.member.node)
+        helpers = self._helpers(probe.member)
         probe.asked = [helper.node for helper in helpers]
         request = PingRequest(probe.nonce, probe.member.node)
         return [Tell(helper.node, request, helper.address) for helper in helpers]
+
+    def _helpers(self, target: Member) -> list[Member]:
+        """Who is asked to try: of a member that can only dial out those first who have a session with it. There may
+        be too many of its kind for each to have one with every other (`switchboard.CONTROL_CALLS_MAX`)."""
+        count = self._settings.indirect_probes
+        named = [self._roster.by_short(short) for short in target.record.relays[:count]]
+        relays = [self._roster.members[node] for node in named if node is not None and node != self._roster.me]
+        relays = [relay for relay in relays if relay.present and relay is not target]
+        others = [helper for helper in self._roster.pick(count, avoid=target.node) if helper not in relays]
+        return [*relays, *others][:count]
 
     def _ask_others(self, probe: _Probe, now: float) -> list[Finding]:
         interval_s = self._settings.probe_interval_s
@@ -322,3 +355,8 @@ class Prober:
             return []
         probe.member.bursts += 1
         return [RoundTrip(probe.member.node, probe.rtt_s, probe.place)]
+
+
+def _is_burst_due(member: Member, now: float) -> bool:
+    """Whether the next check of somebody whose distance is known is to measure it again."""
+    return (member.checks + 1) % BURST_TURN == 0 and now - member.burst_at >= BURST_S

@@ -127,9 +127,10 @@ class AntiEntropy:
 
     def is_whole_turn(self, member: Member) -> bool:
         """Whether this turn with a member is an exchange, whatever a comparison would say: also if it was probed and
-        no datagram of it came."""
+        no datagram of it came, and where so few are within reach that nobody else will repair what we miss."""
         self._turns += 1
         owed, self._is_owed = self._is_owed, False
+        owed = owed or bool(self._census.roster.ways.cut_off)
         return owed or self._turns % WHOLE_TURN == 0 or (member.checks > 0 and not member.proven)
 
     def changed(self) -> None:

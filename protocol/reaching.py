@@ -21,10 +21,11 @@ from random import Random
 
 from .bucket import Buckets
 from .codec import U63, Bytes16
-from .effects import Dial, Disconnect, Knock, Meet, Send
+from .effects import Dial, Disconnect, Meet, Send
 from .events import Knocked
 from .frames import Frames
 from .ids import NodeId
+from .knocking import Knocking
 from .membership import Membership, Output
 from .record import RELAYS_MAX, NodeRecord
 from .roster import MEMBERS_MAX, State
@@ -36,6 +37,9 @@ ASKED_MAX = 3
 
 ANSWER_S = 6.0
 """How long their answers are waited for: a session may have to be opened first, and a knock takes 2 s."""
+
+UNKNOWN_AGAIN_S = 4.0
+"""Pause of a node that has had no answer yet: until it knows, whoever cannot reach it accuses it."""
 
 AGAIN_S = 20.0
 AGAIN_S_MAX = 600.0
@@ -60,19 +64,20 @@ REDIAL_S = 2.0
 REDIAL_S_MAX = 60.0
 """Pauses between dials of a member that cannot be reached, doubled each time."""
 
-KNOCKS_PER_S = 0.5
-KNOCKS_BURST = 2
-KNOCKS_MAX = 4
-"""What one member may make us dial, and how many are dialled at the same time."""
-
-SUMMONS_PER_S = 2
+SUMMONS_PER_S = 8
 SUMMONS_BURST = 32
-"""Of one relay: half of a neighbourhood may call us after another relay's death. Each makes us dial the addresses of
-its record."""
+"""Of one relay: half of a neighbourhood may call us when another relay dies; and who fetches small files by eights
+has us come up to seven times a second, and waits for SUMMON_S if we do not. Each makes us dial the addresses of its
+record. Of one caller a relay passes on an eighth (`switchboard.CALLS_PER_S`)."""
 
 FRESH_S = 3.0
 """A session through a relay that was opened so lately is not to blame for silence: both ends may have given up the
 one before, at different moments."""
+
+CUT_OFF_S = 5.0
+CUT_OFF_S_MAX = 320.0
+"""For how long membership passes over one that can only dial out and was not reached through its relays either,
+doubled each time: among many of this kind there are not places for all pairs, and others vouch for it."""
 
 DOUBTED_MAX = 64
 """Relays remembered for having been of no use lately."""
@@ -138,6 +143,8 @@ class Reaching:
         self._membership = membership
         self._sessions = sessions
         self._rng = rng
+        self._is_news = True
+        """Whether something has become of a member since it was looked at who names this node as its relay."""
         self._ask_at = math.inf
         self._asked_at = -math.inf
         self._asked: dict[NodeId, bool | None] = {}
@@ -150,14 +157,16 @@ class Reaching:
         """Of our own record when we looked last: it rises when somebody accuses us."""
         self._redial: dict[NodeId, tuple[float, float]] = {}
         """Members that we could not dial: not before, and how long to wait the next time."""
-        self._knocks: dict[NodeId, None] = {}
+        self._knocking = Knocking(membership)
+        self._cut_off: dict[NodeId, tuple[float, float]] = {}
+        """Members that can only dial out and were not reached by any way: until when they are passed over, and for
+        how long the next time."""
         self._opened: dict[NodeId, tuple[float, int]] = {}
         """When sessions that go through relays were opened, and how often the other side had been silent by then
         (`roster.Member.route` moves on with each probe that is not answered)."""
         self._doubted: dict[NodeId, float] = {}
         """Relays through which somebody was not reached, and when that was; the latest last."""
         self._frames = Frames(FRAMES)
-        self._knock_budgets = Buckets(KNOCKS_PER_S, KNOCKS_BURST, MEMBERS_MAX)
         self._summon_budgets = Buckets(SUMMONS_PER_S, SUMMONS_BURST, MEMBERS_MAX)
 
     @property
@@ -176,16 +185,32 @@ class Reaching:
     # ---- what happens
 
     def met(self, now: float) -> None:
-        """Somebody is alive: whoever has nobody else to ask yet asks now."""
-        if self.state is Reach.UNKNOWN and not self._asked:
+        """Somebody is alive: whoever knows nothing yet, or had nobody to ask when it was time, asks now."""
+        self._is_news = True
+        if not self._asked and (self.state is Reach.UNKNOWN or self._ask_at == math.inf):
             self._ask_at = min(self._ask_at, now)
 
     def left(self, node: NodeId) -> list[Output]:
         """Somebody is suspect, or gone: sessions that go through it are given up before they are missed."""
+        self._is_news = True
         return [_another_way(peer) for peer, via in self._sessions.items() if via == node]
+
+    def is_cut_off(self, node: NodeId, now: float) -> bool:
+        """Whether a word of membership is not worth trying to open a session for, once more, already."""
+        return bool(self._cut_off) and self._cut_off.get(node, (now, 0.0))[0] > now and node not in self._sessions
+
+    def dial_failed(self, node: NodeId, now: float) -> None:
+        """Somebody could not be reached."""
+        record = self._membership.record_of(node)
+        if record is not None and record.relays:
+            pause_s = self._cut_off.get(node, (now, CUT_OFF_S))[1]
+            self._cut_off[node] = (now + pause_s, min(2 * pause_s, CUT_OFF_S_MAX))
+            self._tell_cut_off()
 
     def session_opened(self, peer: NodeId, now: float) -> None:
         """There is a session."""
+        if self._cut_off.pop(peer, None) is not None:
+            self._tell_cut_off()
         self._opened = {node: opened for node, opened in self._opened.items() if node in self._sessions}
         member = self._membership.members.get(peer)
         if member is not None and self._sessions.get(peer) is not None:
@@ -193,6 +218,9 @@ class Reaching:
 
     def look(self, now: float) -> list[Output]:
         """Call about once a second: ask soon if somebody has accused us, and leave relays that are deaf."""
+        self._tell_cut_off()
+        if self._is_news:
+            self._count_clients()
         incarnation, self._incarnation = self._incarnation, self._membership.record.incarnation
         if incarnation < self._incarnation and self._ends_at == math.inf:
             self._ask_at = min(self._ask_at, max(now, self._asked_at + ACCUSED_AGAIN_S))
@@ -205,17 +233,16 @@ class Reaching:
         """A message of FRAMES from a member."""
         match message:
             case TryMe():
-                return self._try(peer, message, now)
+                return [*self._knocking.asked(peer, message.nonce, now)]
             case Tried():
                 return self._tried(peer, message, now)
             case Summon() if self._summon_budgets.take(peer, now):
                 return [Meet(peer, message.ticket, NodeId(message.caller))]
         return []
 
-    def knocked(self, event: Knocked) -> list[Output]:
+    def knocked(self, event: Knocked, now: float) -> list[Output]:
         """We have tried to dial somebody who wanted to know."""
-        self._knocks.pop(event.peer, None)
-        return [self._send(event.peer, Tried(event.nonce, event.reached))]
+        return [self._send(event.peer, Tried(event.nonce, event.reached)), *self._knocking.ended(event.peer, now)]
 
     def tick(self, now: float) -> list[Output]:
         outputs: list[Output] = []
@@ -228,13 +255,14 @@ class Reaching:
             outputs += [*self._dials(now), *self._name_relays(now)]
         return outputs
 
-    # ---- asking, and being asked
+    # ---- asking
 
     def _ask(self, now: float) -> list[Output]:
-        """Begin a round: those with whom there is a session first, since these cost nothing."""
+        """Begin a round. As long as nothing is known those with whom there is a session are asked: it costs nothing,
+        and others may be hidden and not know it yet either."""
         alive = [node for node in self._membership.alive() if self._can_dial(node)]
         near = [node for node in alive if node in self._sessions]
-        candidates = near if near and self._asked_at == -math.inf else alive
+        candidates = near if near and self.state is Reach.UNKNOWN else alive
         self._ask_at = math.inf
         if not candidates:
             return []
@@ -243,14 +271,6 @@ class Reaching:
         self._nonce = self._rng.getrandbits(62)
         self._asked_at, self._ends_at = now, now + ANSWER_S
         return [self._send(node, TryMe(self._nonce)) for node in asked]
-
-    def _try(self, peer: NodeId, message: TryMe, now: float) -> list[Output]:
-        record = self._membership.record_of(peer)
-        busy = peer in self._knocks or len(self._knocks) >= KNOCKS_MAX
-        if record is None or busy or not self._knock_budgets.take(peer, now):
-            return []
-        self._knocks[peer] = None
-        return [Knock(peer, record.addresses, message.nonce)]
 
     def _tried(self, peer: NodeId, message: Tried, now: float) -> list[Output]:
         if message.nonce != self._nonce or peer not in self._asked:
@@ -264,12 +284,21 @@ class Reaching:
         self._asked, self._ends_at = {}, math.inf
         before, self.state = self.state, NEXT[self.state][self._finding()]
         self._pause_s = AGAIN_S if self.state is not before else min(2 * self._pause_s, AGAIN_S_MAX)
-        self._ask_at = now + (HIDDEN_AGAIN_S if self.state is Reach.HIDDEN else self._pause_s)
+        self._ask_at = now + self._until_next_s()
         self._turn_at = now if self.state is Reach.HIDDEN else math.inf
         if self.state is not Reach.HIDDEN:
             self._redial.clear()
             return self._say(self._membership.record, (), now)
         return []
+
+    def _until_next_s(self) -> float:
+        match self.state:
+            case Reach.UNKNOWN:
+                return UNKNOWN_AGAIN_S
+            case Reach.HIDDEN:
+                return HIDDEN_AGAIN_S
+            case Reach.OPEN:
+                return self._pause_s
 
     def _finding(self) -> Finding:
         answers = list(self.testimony.values())
@@ -292,14 +321,20 @@ class Reaching:
         return [Dial(record.addresses, node) for node in due if (record := self._membership.record_of(node))]
 
     def _name_relays(self, now: float) -> list[Output]:
-        """Those named already, as long as they are there."""
+        """Those named already, as long as there is a session with them. That somebody suspects one of them is none of
+        it: all its clients would sign and spread new records, and again when it has answered."""
         record = self._membership.record
-        able = [node[:SHORT_BYTES] for node in self._membership.alive() if not self._is_apart(node)]
-        able = [short for short in able if self._can_dial(self._membership.by_short(short))]
-        stay = [short for short in record.relays if short in able]
+        stay = [short for short in record.relays if self._relays(self._membership.by_short(short))]
+        able = [node[:SHORT_BYTES] for node in self._membership.alive() if self._relays(node)]
         new = [short for short in able if short not in stay]
         chosen = (*stay, *self._rng.sample(new, min(len(new), RELAYS_MAX - len(stay))))
         return self._say(record, chosen, now) if chosen else []  # whoever was named may come back
+
+    def _relays(self, node: NodeId | None) -> bool:
+        """Whether a member is fit to relay."""
+        if node is None or self._is_apart(node) or not self._can_dial(node):
+            return False
+        return self._membership.state_of(node) in (State.ALIVE, State.SUSPECT)
 
     def _say(self, record: NodeRecord, relays: tuple[bytes, ...], now: float) -> list[Output]:
         if record.relays == relays or self._membership.state_of(self._membership.me) is not State.ALIVE:
@@ -330,6 +365,20 @@ class Reaching:
     def _doubts(self, relay: NodeId) -> tuple[bool, float]:
         """Smaller for a better one."""
         return self._membership.state_of(relay) is not State.ALIVE, self._doubted.get(relay, -math.inf)
+
+    def _tell_cut_off(self) -> None:
+        """Those who are gone are forgotten here."""
+        self._cut_off = {node: until for node, until in self._cut_off.items() if self._names_relays(node)}
+        self._membership.ways.cut_off = dict.fromkeys(self._cut_off)
+
+    def _count_clients(self) -> None:
+        self._is_news = False
+        me, members = self._membership.me[:SHORT_BYTES], self._membership.members.values()
+        self._membership.ways.clients = sum(me in member.record.relays for member in members if member.present)
+
+    def _names_relays(self, node: NodeId) -> bool:
+        record = self._membership.record_of(node)
+        return record is not None and bool(record.relays)
 
     def _is_apart(self, node: NodeId) -> bool:
         """Whether there is no direct session."""

@@ -86,7 +86,7 @@ class Recovery:
         self._patience.cancel((job.id, key))  # somebody is at it
         if not self._is_away(job, key):
             job.lost.pop(key, None)
-        elif statement.kind == StatementKind.LOST and self._is_needed(job, key):
+        elif statement.kind in (StatementKind.LOST, StatementKind.SPENT) and self._is_needed(job, key):
             job.lost[key] = None  # whoever waits for it need not give its own unit back for that
         self.look(job, key, now)
         if job.state.acceptance.is_contested(key[1]):
@@ -217,7 +217,8 @@ class Recovery:
             return False
         for each in unit.equals:
             if each.lost is None:
-                text = f"{self.desk.near.name_of(each.node)} is gone"
+                name = self.desk.near.name_of(each.node)
+                text = f"{name} has let it go, which nobody needed then" if each.is_spent else f"{name} is gone"
                 self.desk.say(job, Statement(StatementKind.LOST, *key, each.number, now, each.node, text), ())
         return True
 

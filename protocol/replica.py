@@ -101,8 +101,9 @@ class Replica:
     def _introduce(self, job: Job, key: UnitKey, holder: NodeId) -> None:
         """Show the holder of a unit what it will need to know of the units around it."""
         if job.state.unit(key).result is None:
+            may_begin = all(job.state.unit(parent).result is not None for parent in job.parents(key))
             for parent in job.parents(key):
-                self._show(job, holder, parent)
+                self._show(job, holder, parent, is_awaited=may_begin)
         for child in job.controlled(key):
             self._show(job, holder, child)
             if not job.state.unit(child).attempts:
@@ -114,18 +115,18 @@ class Replica:
         if job.state.unit(key).attempts[(statement.attempt, holder)].assigned_s is None:
             self._introduce(job, key, holder)
 
-    def _show(self, job: Job, node: NodeId, key: UnitKey) -> None:
+    def _show(self, job: Job, node: NodeId, key: UnitKey, *, is_awaited: bool = False) -> None:
         unit = job.state.unit(key)
         known = unit.result or unit.current
         if known is not None:
-            self.desk.show(job, node, key, known.key)
+            self.desk.show(job, node, key, known.key, is_awaited=is_awaited)
         if unit.result is not None and self._is_gone(unit.result):
             for each in unit.equals:
                 if not self._is_gone(each):
-                    self.desk.show(job, node, key, each.key)
+                    self.desk.show(job, node, key, each.key, is_awaited=is_awaited)
 
     def _is_gone(self, result: Attempt) -> bool:
-        return result.lost is not None or self.desk.is_gone(result.node)
+        return result.lost is not None or result.is_spent or self.desk.is_gone(result.node)
 
     def _remind_of_end(self, job: Job, key: UnitKey, author: NodeId, statement: Statement) -> None:
         """Whoever begins again what it has ended was restarted without the last rows of its journal: it would run the
@@ -135,20 +136,20 @@ class Replica:
             self.desk.remind(job, author, key, attempt.key)
 
     def _tell_controllers(self, job: Job, key: UnitKey) -> None:
-        """A unit has started: show that to whoever is to place its children."""
+        """A unit has started: show that to whoever is to place its children. These wait for it if it is through."""
         for child in job.children(key):
             controller = job.controller(child)
             assert controller is not None, "a child has parents"
             holder = job.state.unit(controller).current
             if holder is not None and not job.state.unit(child).attempts:
-                self._show(job, holder.node, key)
+                self._show(job, holder.node, key, is_awaited=job.state.unit(key).result is not None)
 
     def _tell_holders(self, job: Job, key: UnitKey) -> None:
         """A unit has finished: show that to whoever waits for its outputs."""
         for child in job.children(key):
             for attempt in job.state.unit(child).attempts.values():
                 if attempt.is_open:
-                    self._show(job, attempt.node, key)
+                    self._show(job, attempt.node, key, is_awaited=True)
 
     def _stop_superseded(self, job: Job, key: UnitKey) -> None:
         """Show whoever still has the unit that somebody else has got further."""

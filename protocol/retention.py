@@ -3,8 +3,9 @@
     over --somebody has fetched its results (PULLED), and GRACE_S has passed; or RETENTION_S has--> released
 
 Whoever is not the job's origin then forgets it: its rows are erased and its content may go. The origin lets the
-content go as well, and keeps the ledger as history until there is no room for it (`register`). All replicas come to
-this at about the same time, by the same statements, and none of them shows a job to others that it would release.
+content go as well, and keeps the ledger as history until there is no room for it: for the jobs (`register`), or for
+their units, of which a program that hands in calls all day has millions. All replicas come to this at about the same
+time, by the same statements, and none of them shows a job to others that it would release.
 
 A node that was away all the time may still take the job for open, and must not bring it back. So whoever has released
 a job keeps one segment of it that says how it ended, and answers by that whatever it is told about the job.
@@ -33,6 +34,10 @@ GRACE_S = 3600.0
 RELEASED_MAX = 4096
 """As many as jobs: each costs one segment, a kilobyte or two."""
 
+HISTORY_UNITS_MAX = 20_000
+"""Of all jobs of this node's own that are released: each costs some eight kilobytes of memory. The largest graph has
+as many; the latest job is kept whatever it has."""
+
 
 class Retention:
     """The jobs here that are over."""
@@ -48,6 +53,8 @@ class Retention:
         self._timers: Timers[JobId] = Timers()
         self._ended_s: dict[JobId, float] = {}
         """When this node has learned that a job is over."""
+        self._history: dict[JobId, int] = {}
+        """Released jobs of this node's own, the earliest first: how many of their units are in memory."""
 
     @property
     def deadline(self) -> float:
@@ -60,9 +67,10 @@ class Retention:
             self._timers.set(job.id, _until_s(ended_s, job.state.pulled_s))
 
     def pulled(self, job: Job, now: float) -> None:
-        """Somebody at this node has fetched the results: the others may know it, too."""
+        """Somebody at this node has fetched the results: the others may know it, too. Whoever has only run units of
+        the job would else keep what it has of it until RETENTION_S has passed."""
         if job.state.phase is Phase.DONE and job.state.pulled_s is None:
-            self.desk.say(job, Statement(StatementKind.PULLED, 0, 0, 0, now), ())
+            self.desk.say(job, Statement(StatementKind.PULLED, 0, 0, 0, now), tuple(job.participants))
 
     def tick(self, now: float) -> None:
         for job_id in self._timers.due(now):
@@ -70,13 +78,20 @@ class Retention:
             if job.origin == self.desk.me:
                 job.released = True
                 self._put_away(job)
+                self._history[job.id] = len(job.state.units)
+                self._shorten_history()
             else:
                 self.forget(job)
+
+    def _shorten_history(self) -> None:
+        while len(self._history) > 1 and sum(self._history.values()) > HISTORY_UNITS_MAX:
+            self.forget(self.desk.jobs[next(iter(self._history))])
 
     def forget(self, job: Job) -> None:
         """Forget a job that is over, but for the fact that it is."""
         self._put_away(job)
         self._timers.cancel(job.id)
+        self._history.pop(job.id, None)
         self.desk.effects.append(Erase("job", job.id))
         last = min(job.endings)
         for entry in job.ledger:

@@ -113,6 +113,8 @@ def why(desk: Desk, unit: UnitState) -> str:
 def _ended(attempt: Attempt) -> str:
     """How an attempt has come to nothing; empty if it has not."""
     reason = f": {attempt.reason}" if attempt.reason else ""
+    if attempt.phase == "finished" and attempt.is_spent:
+        return "has let go what it wrote, which nobody needed then"
     if attempt.phase == "finished":
         return "" if attempt.lost is None else f"has lost what it wrote: {attempt.lost[1]}"
     return f"has {attempt.phase} it{reason}" if attempt.phase in ("failed", "dropped", "declined") else ""

@@ -13,6 +13,7 @@ our own probe is answered at its end (*cleared*). The dead are looked for now an
 anybody saying so. After a day the dead and the left are forgotten.
 """
 
+import math
 from enum import Enum
 from random import Random
 
@@ -21,7 +22,7 @@ from .ids import NodeId
 from .record import Address, NodeRecord
 from .signed import Signed
 from .swim import SHORT_BYTES
-from .values import dataclass
+from .values import dataclass, field
 
 DIRECT_MAX = 64
 """Up to so many members, this node included, every pair is measured by both; in a larger cluster nodes show each
@@ -100,6 +101,8 @@ class Member:
     """Where a datagram was last answered, however long ago."""
     bursts: int = 0
     """How often its round trip has been measured."""
+    burst_at: float = -math.inf
+    """When that was begun last."""
     checks: int = 0
     """Regular probes of it so far."""
     unreachable: bool = False
@@ -133,11 +136,22 @@ class Member:
         return self.record.addresses[(self.route + skip) % len(self.record.addresses)]
 
 
+@dataclass(slots=True)
+class Ways:
+    """What `reaching` knows of the ways to members."""
+
+    cut_off: dict[NodeId, None] = field(default_factory=dict)
+    """Those to whom there is none for the moment: gossip and turns pass them over."""
+    clients: int = 0
+    """Those who name this node as their relay."""
+
+
 class Roster:
     """The table, and the shuffled ring in which its present members are probed (SWIM section 4.3)."""
 
     def __init__(self, me: NodeId, rng: Random, gossip_to_dead_s: float) -> None:
         self.me = me
+        self.ways = Ways()
         self.place = b""
         """Where this node stands, as it travels (see `coordinate`); empty while nobody has said so."""
         self.members: dict[NodeId, Member] = {}
@@ -176,6 +190,11 @@ class Roster:
     def has_alive(self) -> bool:
         """Whether anybody is in state alive; the first that is looked at usually is."""
         return any(member.state is State.ALIVE for member in self._ring)
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether there is anybody to tell anything."""
+        return bool(self._within_reach or self._fresh_dead)
 
     def by_short(self, short: bytes) -> NodeId | None:
         return self._shorts.get(short)
@@ -235,7 +254,7 @@ class Roster:
 
     def pick(self, count: int, avoid: NodeId | None = None) -> list[Member]:
         """At most `count` distinct present members at random, but not `avoid`."""
-        return self._draw(self._ring, count, avoid)
+        return self._draw(self._within_reach, count, avoid)
 
     def next_listeners(self, count: int, now: float) -> list[Member]:
         """For gossip: whoever comes next in the ring, those who died lately included, since they should hear what is
@@ -246,7 +265,8 @@ class Roster:
             if oldest.since + self._gossip_to_dead_s > now:
                 break
             del self._fresh_dead[oldest.node]
-        candidates = [*self._ring, *self._fresh_dead.values()] if self._fresh_dead else self._ring
+        ring = self._within_reach
+        candidates = [*ring, *self._fresh_dead.values()] if self._fresh_dead else ring
         size = len(candidates)
         listeners = [candidates[(self._listener + step) % size] for step in range(min(count, size))]
         self._listener = (self._listener + len(listeners)) % max(1, size)
@@ -260,6 +280,12 @@ class Roster:
     def gone_since(self, instant: float) -> list[Member]:
         """The dead and the left that have been so since before an instant. Linear, like `pick_dead`."""
         return [member for member in self.members.values() if not member.present and member.since <= instant]
+
+    @property
+    def _within_reach(self) -> list[Member]:
+        """Linear only for nodes from which somebody is cut off."""
+        cut_off = self.ways.cut_off
+        return [member for member in self._ring if member.node not in cut_off] if cut_off else self._ring
 
     def _draw(self, candidates: list[Member], count: int, avoid: NodeId | None) -> list[Member]:
         drawn = self._rng.sample(range(len(candidates)), min(len(candidates), count + (avoid is not None)))

@@ -1,6 +1,7 @@
 """Segments: what an author has said of a job at one time, under one signature, and as a link of its feed (`feed`)."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Annotated
 
 from .codec import U32, Bytes16, Bytes32, Length, decode
@@ -34,6 +35,10 @@ FeedId = tuple[NodeId, int]
 SegmentId = tuple[NodeId, int, int]
 """(author, boot, sequence)"""
 
+When = tuple[int, int, int]
+"""When an author has said something, by its own count: (boot, place of the segment, place in that). What one author
+says is in this order, whatever its clock has shown; clocks order only what different authors say."""
+
 FIRST = bytes(32)
 
 
@@ -56,6 +61,12 @@ class Entry:
     @property
     def id(self) -> SegmentId:
         return (self.author, self.segment.boot, self.segment.sequence)
+
+    @property
+    def said(self) -> Iterator[tuple[When, Statement]]:
+        """Its statements, and when each was said."""
+        boot, place = self.segment.boot, self.segment.sequence
+        return (((boot, place, at), statement) for at, statement in enumerate(self.segment.statements))
 
     @property
     def fingerprint(self) -> int:

@@ -1,19 +1,19 @@
 """A session: the sealed stream of messages between two nodes after their handshake.
 
-Each direction is one libsodium secretstream. It begins with a header of 24 bytes; frames follow, each a length (u32,
-big-endian) and that many bytes of ciphertext. A frame that was changed, left out, repeated or moved does not open,
-and the session is over: there is no way to find one's place in a stream again.
+Each direction is sealed on its own, in one of two ways (see `sealing`). It begins with that way's head; frames
+follow, each a length (u32, big-endian) and that many bytes of ciphertext. A frame that was changed, left out,
+repeated or moved does not open, and the session is over: there is no way to find one's place in a stream again.
 
-The tag that secretstream authenticates with every frame says what the frame is:
+The tag that is authenticated with every frame says what the frame is:
 
     MESSAGE   a piece of a message whose rest follows; such a piece always fills its frame
     PUSH      a whole message, or the last piece of one
     REKEY     empty: both sides forget the old key (after 1 GiB or 10 minutes)
     FINAL     the sender has said everything; the reason, for people, is inside. A stream that ends without it was cut
 
-Receiving is a life cycle of four states, a step per header, FINAL frame or error:
+Receiving is a life cycle of four states, a step per head, FINAL frame or error:
 
-    HEADER    nothing but a secretstream header may come
+    HEAD      nothing but the head may come
     FRAMES    frames, until FINAL
     ENDED     orderly: not one byte more
     BROKEN    an error was raised: what was received before stands, nothing more is taken
@@ -25,9 +25,21 @@ side can make us hold is one frame and the pieces of one message.
 from collections.abc import Iterable, Sequence
 from enum import Enum, IntEnum
 
-from nacl import bindings, exceptions
-
 from .errors import LocalProtocolError, RemoteProtocolError
+from .sealing import (
+    OVERHEAD_BYTES,
+    TAG_FINAL,
+    TAG_MESSAGE,
+    TAG_PUSH,
+    TAG_REKEY,
+    CounterOpener,
+    CounterSealer,
+    Opener,
+    Sealer,
+    StreamOpener,
+    StreamSealer,
+    UnsealedError,
+)
 from .values import dataclass
 
 REKEY_BYTES = 2**30
@@ -41,12 +53,6 @@ PARTS_MAX = 1024
 """What came in small portions is joined from time to time, since each portion costs memory of its own."""
 
 LENGTH_BYTES = 4
-HEADER_BYTES = bindings.crypto_secretstream_xchacha20poly1305_HEADERBYTES
-OVERHEAD_BYTES = bindings.crypto_secretstream_xchacha20poly1305_ABYTES
-TAG_MESSAGE = bindings.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE
-TAG_PUSH = bindings.crypto_secretstream_xchacha20poly1305_TAG_PUSH
-TAG_REKEY = bindings.crypto_secretstream_xchacha20poly1305_TAG_REKEY
-TAG_FINAL = bindings.crypto_secretstream_xchacha20poly1305_TAG_FINAL
 
 
 class SessionError(RemoteProtocolError):
@@ -90,19 +96,21 @@ class SessionKeys:
 
     send: bytes
     receive: bytes
+    aes: bool = False
+    """Whether they are for AES-256-GCM."""
 
 
 class Receiving(Enum):
     """Where the other side's stream is, see above."""
 
-    HEADER = "header"
+    HEAD = "head"
     FRAMES = "frames"
     ENDED = "ended"
     BROKEN = "broken"
 
 
 NEXT = {
-    Receiving.HEADER: {"header": Receiving.FRAMES, "error": Receiving.BROKEN},
+    Receiving.HEAD: {"head": Receiving.FRAMES, "error": Receiving.BROKEN},
     Receiving.FRAMES: {"final": Receiving.ENDED, "error": Receiving.BROKEN},
     Receiving.ENDED: {"error": Receiving.BROKEN},
     Receiving.BROKEN: {},
@@ -115,16 +123,15 @@ class Session:
     def __init__(self, keys: SessionKeys, purpose: Purpose, now: float) -> None:
         self.frame_bytes_max = FRAME_BYTES_MAX[purpose]
         self.message_bytes_max = MESSAGE_BYTES_MAX[purpose]
-        self._channel = bytes([purpose])
-        self._push = bindings.crypto_secretstream_xchacha20poly1305_state()
-        self._pull = bindings.crypto_secretstream_xchacha20poly1305_state()
-        self._receive_key = keys.receive
-        self._head = bindings.crypto_secretstream_xchacha20poly1305_init_push(self._push, keys.send)
+        channel = bytes([purpose])
+        self._sealer: Sealer = (CounterSealer if keys.aes else StreamSealer)(keys.send, channel)
+        self._opener: Opener = (CounterOpener if keys.aes else StreamOpener)(keys.receive, channel)
+        self._head = self._sealer.head
         self._said_everything = False
         self._sealed_bytes = 0
         self._keyed_at = now
-        self._receiving = Receiving.HEADER
-        self._need_bytes = HEADER_BYTES
+        self._receiving = Receiving.HEAD
+        self._need_bytes = self._opener.head_bytes
         self._have_bytes = 0
         self._parts: list[bytes] = []
         self._pieces: list[bytes] = []
@@ -135,6 +142,10 @@ class Session:
     def ended(self) -> bool:
         """Whether the other side has said that nothing more will come."""
         return self._receiving is Receiving.ENDED
+
+    def limit(self, bytes_max: int) -> None:
+        """No frame and no message is longer than this from now on, in both directions."""
+        self.frame_bytes_max = self.message_bytes_max = bytes_max
 
     def seal(self, payload: bytes, now: float) -> bytes:
         """The bytes to send for one message of at most `message_bytes_max` bytes."""
@@ -202,10 +213,9 @@ class Session:
         self._seal_frame(pieces[-1], TAG_PUSH, parts)
 
     def _seal_frame(self, piece: bytes, tag: int, parts: list[bytes]) -> None:
-        sealed = bindings.crypto_secretstream_xchacha20poly1305_push(self._push, piece, self._channel, tag)
         self._sealed_bytes += len(piece)
-        parts.append(len(sealed).to_bytes(LENGTH_BYTES, "big"))
-        parts.append(sealed)
+        parts.append((len(piece) + OVERHEAD_BYTES).to_bytes(LENGTH_BYTES, "big"))
+        parts += self._sealer.seal(piece, tag)
 
     def _advance(self, event: str) -> None:
         self._receiving = NEXT[self._receiving][event]
@@ -213,10 +223,10 @@ class Session:
     def _read(self, data: bytes, messages: list[bytes]) -> bytes:
         """Open everything that is complete and return the rest; `_need_bytes` says what the rest waits for."""
         at = 0
-        if self._receiving is Receiving.HEADER:
-            at = HEADER_BYTES
-            bindings.crypto_secretstream_xchacha20poly1305_init_pull(self._pull, data[:at], self._receive_key)
-            self._advance("header")
+        if self._receiving is Receiving.HEAD:
+            at = self._opener.head_bytes
+            self._opener.begin(data[:at])
+            self._advance("head")
         self._need_bytes = LENGTH_BYTES
         while len(data) - at >= LENGTH_BYTES and self._receiving is Receiving.FRAMES:
             length = int.from_bytes(data[at : at + LENGTH_BYTES], "big")
@@ -225,7 +235,7 @@ class Session:
             if end > len(data):
                 self._need_bytes = end - at
                 break
-            self._read_frame(data[at + LENGTH_BYTES : end], messages)
+            self._read_frame(data, at + LENGTH_BYTES, end, messages)
             at = end
         if self._receiving is Receiving.ENDED:
             self._need_bytes = 1
@@ -245,10 +255,10 @@ class Session:
         if len(self._pieces) * self.frame_bytes_max + piece_bytes > self.message_bytes_max:
             raise OversizeError(f"its message exceeds {self.message_bytes_max} bytes")
 
-    def _read_frame(self, sealed: bytes, messages: list[bytes]) -> None:
+    def _read_frame(self, data: bytes, begin: int, end: int, messages: list[bytes]) -> None:
         try:
-            piece, tag = bindings.crypto_secretstream_xchacha20poly1305_pull(self._pull, sealed, self._channel)
-        except exceptions.CryptoError:
+            piece, tag = self._opener.open(data, begin, end)
+        except UnsealedError:
             raise TamperedError("a frame was changed, lost or repeated on its way") from None
         if tag == TAG_PUSH:
             messages.append(b"".join([*self._pieces, piece]) if self._pieces else piece)

@@ -6,8 +6,8 @@ is to know of the item stands in these statements, and everything else may be fo
 
 Two that led at the same time, since they did not see each other, may both have settled an item, and with different
 results if the program rolls dice. Then that settlement counts which the author of the earliest CONCLUDED has made,
-else the earliest, then that of the smaller author. Whoever concludes a job settles what is left of it, too: so what
-the job was concluded with stays.
+else the earliest, then that of the smaller author; of one author's, who has forgotten that it has, the first in the
+order of its feed. Whoever concludes a job settles what is left of it, too: so what the job was concluded with stays.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from .attempts import Attempt, UnitKey, UnitState, outputs_mark
 from .codec import encode
 from .ids import NodeId
-from .ledger import Statement
-from .values import dataclass
+from .ledger import Statement, When
+from .values import dataclass, field
 
 SETTLE_ITEMS_MIN = 256
 """Of a job that settles any. A smaller one of a dozen tasks has some 10 MB of statements at most, which is less than
@@ -25,8 +25,15 @@ what there is to be gained by looking at it again later."""
 _Made = tuple[float, NodeId]
 """(when, by whom) a settlement was made."""
 
-_Claim = dict[int, Statement]
-"""What was said in one settlement, by final task."""
+
+@dataclass(slots=True)
+class _Claim:
+    """What was said in one settlement."""
+
+    when: When
+    """Of what was said first."""
+    said: dict[int, Statement] = field(default_factory=dict)
+    """By final task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,7 @@ class Settled:
     """An item that is settled."""
 
     author: NodeId
+    when: When
     results: tuple[Statement, ...]
     """One per final task, in the order of the DAG file."""
 
@@ -79,7 +87,7 @@ class Settlement:
         """For how long the accepted attempts of all settled items have run."""
         return sum(settled.results[0].run_s for settled in self._items.values())
 
-    def note(self, author: NodeId, statement: Statement) -> bool:
+    def note(self, author: NodeId, statement: Statement, when: When) -> bool:
         """Somebody has said SETTLED; tells whether the item is settled by that, and was not before."""
         item, made = statement.item, (statement.at_s, author)
         settled = self._items.get(item)
@@ -89,11 +97,13 @@ class Settlement:
         if claims is None:
             claims = self._disputed[item] = {}
             if settled is not None:
-                claims[settled.made] = dict(zip(self.final_tasks, settled.results, strict=True))
-        claim = claims.setdefault(made, {})
-        other = claim.get(statement.task)
+                said = dict(zip(self.final_tasks, settled.results, strict=True))
+                claims[settled.made] = _Claim(settled.when, said)
+        claim = claims.setdefault(made, _Claim(when))
+        claim.when = min(claim.when, when)
+        other = claim.said.get(statement.task)
         if other is None or encode(statement) < encode(other):  # honest authors say nothing twice at one instant
-            claim[statement.task] = statement
+            claim.said[statement.task] = statement
         return self._choose(item, claims) and settled is None
 
     def conclude(self, author: NodeId) -> None:
@@ -120,17 +130,21 @@ class Settlement:
             ended_s=said.at_s - said.queue_s,
             outcome=said.outcome,
             mark=outputs_mark(said.outcome.outputs),
-            keepers={settled.author: said.at_s},
+            keepers={settled.author: (settled.when,)},
         )
         return UnitState({result.key: result}, result, result)
 
     def _choose(self, item: int, claims: dict[_Made, _Claim]) -> bool:
         """Whether the item is settled by these."""
-        whole = [made for made, claim in claims.items() if len(claim) == len(self.final_tasks)]
-        if not whole:
+        firsts: dict[NodeId, tuple[When, _Made]] = {}
+        for made, claim in claims.items():
+            if len(claim.said) == len(self.final_tasks):
+                firsts[made[1]] = min(firsts.get(made[1], (claim.when, made)), (claim.when, made))
+        if not firsts:
             return False
-        best = min(whole, key=lambda made: (made[1] != self._concluder, made))
-        self._items[item] = Settled(best[1], tuple(claims[best][task] for task in self.final_tasks))
+        _, best = min(firsts.values(), key=lambda first: (first[1][1] != self._concluder, first[1]))
+        claim = claims[best]
+        self._items[item] = Settled(best[1], claim.when, tuple(claim.said[task] for task in self.final_tasks))
         if len(claims) == 1:
             del self._disputed[item]
         return True

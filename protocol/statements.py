@@ -62,6 +62,9 @@ class StatementKind(IntEnum):
     """The author, who leads the job, states a result of an item all of whose units have theirs, each final one kept
     by all replicas: the outcome of the attempt given to `node` at a final task. Nothing else that is said of the item
     counts any more (`settlement`)."""
+    SPENT = 16
+    """The author, who leads the job, sees that nobody needs what the attempt given to `node` has written any more:
+    whoever has it lets it go (`spending`)."""
 
 
 class Cause(IntEnum):
@@ -120,13 +123,14 @@ class Statement:
     at_s: Seconds
     """By the author's clock, seconds since 1970 UTC."""
     node: Annotated[bytes, Length(0, 32)] = b""
-    """ASSIGNED: whom. KEPT, LOST, ABANDONED, SETTLED, and CANCELLED if it names one: whose attempt."""
+    """ASSIGNED: whom. KEPT, LOST, ABANDONED, SETTLED, SPENT, and CANCELLED if it names one: whose attempt."""
     text: Text = ""
     outcome: Outcome | None = None
     queue_s: Annotated[float, Range(-1.0, QUEUE_S_MAX)] = ANY_QUEUE
     """ASSIGNED: how long the author believes the node's queue to be, or ANY_QUEUE. STARTED: how long the unit has
-    waited for a core since its inputs were there; ANY_QUEUE by versions that do not say. SETTLED: how long ago the
-    last run of the item has ended."""
+    waited for a core since its inputs were there; ANY_QUEUE by versions that do not say. FINISHED, FAILED: the same,
+    where nothing was said when it started, which was so long ago as it took. SETTLED: how long ago the last run of
+    the item has ended."""
     run_s: Annotated[float, Range(0.0, QUEUE_S_MAX)] = 0.0
     """ASSIGNED: how long the author expects the run to take on that node, which may never have run the like; 0 when
     it does not say. SETTLED: for how long all accepted attempts of the item together have run."""

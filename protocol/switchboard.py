@@ -1,9 +1,10 @@
 """The switchboard: the calls that a relay carries, or is about to, and how many there may be.
 
     (none) --Call--> summoned --Met, with the ticket, by the one who was called--> through --either hangs up--> (none)
-                     summoned --nobody comes for SUMMON_S, or the caller hangs up--> (none)
+                     summoned --nobody comes for SUMMON_S--> (none)
 
-A call holds its place from the first to the last. Whoever carries it keeps at most one message per direction. See
+A call holds its place from the first to the last; that a caller has hung up is seen when there is an answer for it.
+Whoever carries it keeps at most one message per direction, and the beginning of the next. See
 "Hosts that can only dial out" in docs/architecture.md for who says what when.
 """
 
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
+from .bucket import Buckets
 from .codec import U8, Bytes16, Bytes32, Length
 from .frames import Frames
 from .ids import NodeId
@@ -27,14 +29,23 @@ IDLE_S = 180.0
 CONTROL_CALLS_MAX = 128
 """A neighbourhood of 64 that can only dial out would need more, but not of one relay."""
 
-BULK_CALLS_MAX = 16
-"""Of streams of content: 16 MiB of messages under way at the most, and some bandwidth left."""
+BULK_CALLS_MAX = 64
+"""Of streams of content. A caller's share is what a node fetches at once from one source, and has kept for the next
+file of six others; they say nothing meanwhile."""
 
 CALLER_SHARE = 4
 """One caller gets a fourth of the places at the most, so that it cannot keep others out."""
 
 CALLS_PER_PAIR_MAX = 4
-"""Of one kind between the same two nodes: as many as a node fetches at once."""
+"""Of one kind from one node to the same other: as many as a node fetches at once."""
+
+CALLS_PER_S = 1
+CALLS_BURST = 16
+"""Of one caller to the same node, which comes to a relay that summons it only so often (`reaching.SUMMONS_PER_S`):
+whoever calls it all the time must not use that up for all others."""
+
+PAIRS_MAX = 4096
+"""Whose calls are counted; as many as there are members at the most."""
 
 TICKET_BYTES = 16
 
@@ -97,12 +108,18 @@ class Switchboard:
 
     def __init__(self) -> None:
         self._calls: dict[bytes, Carried] = {}
+        self._budgets = Buckets(CALLS_PER_S, CALLS_BURST, PAIRS_MAX)
         self._pairs: Counter[Carried] = Counter()
         self._kinds: Counter[bool] = Counter()
         self._callers: Counter[tuple[NodeId, bool]] = Counter()
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def ring(self, caller: NodeId, target: NodeId, now: float) -> None:
+        """Somebody calls somebody. Raises CallRefusedError if it does so too often."""
+        if not self._budgets.take(caller + target, now):
+            raise CallRefusedError("this node has called that one too often")
 
     def take(self, ticket: bytes, call: Carried) -> None:
         """Hold a place for a call. Raises CallRefusedError."""

@@ -116,13 +116,13 @@ class Token:
         if over_s > TOLERANCE_S:
             raise TokenExpiredError(
                 f"the token ran out {span_text(over_s)} ago, at {instant_text(self.invite.admits_until_s)}; "
-                "run `pnode token` on a member for a new one (if that cannot be, compare `date -u` on both)"
+                "run 'pnode token' on a member for a new one (if that cannot be, compare 'date -u' on both)"
             )
         early_s = self.invite.not_before_s - now
         if early_s > TOLERANCE_S:
             raise TokenNotYetValidError(
                 f"this machine's clock seems wrong by about {span_text(early_s)}: it is {instant_text(now)} here, "
-                f"but the token was made at {instant_text(self.invite.not_before_s)}; compare `date -u` with a "
+                f"but the token was made at {instant_text(self.invite.not_before_s)}; compare 'date -u' with a "
                 "member's and set the clock"
             )
 
@@ -254,7 +254,7 @@ def _letters(word: str) -> str:
         raise CutTokenError("the token is cut short: only its beginning is here; copy the whole word")
     shape = _SHAPE.fullmatch(word)
     if shape is None:
-        raise NotATokenError(f"that is no token: tokens begin with {_PREFIX}; `pnode token` on a member makes one")
+        raise NotATokenError(f"that is no token: tokens begin with {_PREFIX}; 'pnode token' on a member makes one")
     if int(shape[1]) != FORMAT:
         raise NewerTokenError(
             f"the token has format {int(shape[1])} and this pnode reads format {FORMAT}; "

@@ -49,6 +49,10 @@ class Piece:
     ready: bool = False
     held_s: float | None = None
     """Since when it has been held back; None if it is not, or if what it was held back for has started."""
+    is_told: bool = False
+    """Whether it was said that it has started."""
+    is_slow: bool = False
+    """Whether it was found out that it takes longer than was thought."""
 
 
 _Turn = tuple[float, int, Piece]
@@ -72,6 +76,18 @@ class Turns:
     def drop(self, piece: Piece) -> None:
         line, turn = self._line(piece), _turn(piece)
         del line[bisect_left(line, turn)]
+
+    @property
+    def ready(self) -> int:
+        """How many might start as far as it depends on them."""
+        return len(self._ready)
+
+    def next_if(self, fits: Callable[[Piece], bool]) -> Piece | None:
+        """The piece whose turn it is, which leaves the line, if it fits and needs one core; None if it does not."""
+        first = self._ready[0] if self._ready else None
+        if first is None or (self._awaited and self._awaited[0] < first):
+            return None
+        return self._go(0) if first[2].cores == 1 and fits(first[2]) else None
 
     def _line(self, piece: Piece) -> list[_Turn]:
         return self._ready if piece.ready else self._awaited

@@ -3,11 +3,12 @@
 `dataclasses` has the compiler make up to six methods as soon as a class is there: 1.1 ms for each of our three
 hundred classes, half of what the start of a node took, and 3 MB that stay. Here a method is made when it is first
 called, which most never are; what is the same for all classes is one function for all of them. For type checkers,
-and for `fields`, `replace` and patterns, these are ordinary dataclasses.
+and for `fields`, `replace` and patterns, these are ordinary dataclasses. What those can beside, such as fields by
+keyword only, these cannot; nor do they tell `inspect.signature` what they take before one was made.
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, FrozenInstanceError, field, fields, replace
+from dataclasses import MISSING, Field, FrozenInstanceError, InitVar, field, fields, replace
 from dataclasses import dataclass as ordinary
 from reprlib import recursive_repr
 from types import FunctionType, MemberDescriptorType
@@ -73,6 +74,9 @@ def _later(kind: Kind, name: str, text: Callable[[Kind, bool, dict[str, object]]
 def _init_text(kind: Kind, frozen: bool, names: dict[str, object]) -> str:
     """The definition of `__init__`, and in `names` what it refers to."""
     parameters, body = ["self"], []
+    for each in vars(kind)["__dataclass_fields__"].values():
+        if each.kw_only or isinstance(each.type, InitVar):
+            raise TypeError(f"{each.name} of {kind.__qualname__} is of a sort that there is not: see dataclasses")
     for each in _fields(kind):
         value = _value(each, parameters, names)
         if value:
@@ -110,12 +114,17 @@ def _eq_text(kind: Kind, _frozen: bool, _names: dict[str, object]) -> str:
 
 
 def _hash_text(kind: Kind, _frozen: bool, _names: dict[str, object]) -> str:
-    return f"def __hash__(self):\n    return hash({_compared(kind, 'self')})"
+    hashed = [each.name for each in _fields(kind) if (each.compare if each.hash is None else each.hash)]
+    return f"def __hash__(self):\n    return hash({_tuple(hashed, 'self')})"
 
 
 def _compared(kind: Kind, value: str) -> str:
     """The text of a tuple of the fields that count when values are compared."""
-    return "(" + "".join([f"{value}.{each.name}, " for each in _fields(kind) if each.compare]) + ")"
+    return _tuple([each.name for each in _fields(kind) if each.compare], value)
+
+
+def _tuple(names: list[str], value: str) -> str:
+    return "(" + "".join([f"{value}.{name}, " for name in names]) + ")"
 
 
 def _fields(value: object) -> "tuple[Field[object], ...]":

@@ -113,7 +113,7 @@ class Cluster:
         host.peer = self._peer(identity, facts, rng)
         hollows = [decode(Hollow, value) for _, value in host.disk.rows("hollow")]
         jobs, segments = _signed(host.disk, "job"), _signed(host.disk, "segment")
-        host.peer.restore(Legacy(jobs, segments, hollows, host.lost_power))
+        host.peer.restore(Legacy(jobs, segments, hollows))
         records = [(NodeId(key), decode(NodeRecord, row)) for key, row in host.disk.rows("peer")]
         heard_of = [(NodeId(key), row) for key, row in host.disk.rows("credential")]
         remembered = (*((node, record.credential) for node, record in records), *heard_of)

@@ -14,8 +14,10 @@ from pnode.protocol.effects import (  # fmt: skip
     Fetch,
     Keep,
     Knock,
+    LetGo,
     Meet,
     Notify,
+    Recall,
     Release,
     Reply,
     Run,
@@ -97,8 +99,6 @@ class Host:
     _drift_since_s: float = field(init=False)
     _sample_due_s: float = 0.0
     _alarm: float = math.inf
-    lost_power: bool = False
-    """Whether it was the machine that has failed when it was off last, and not only the process."""
     _life: int = 0
     """Grows with each crash: what was begun in an earlier life does not happen any more."""
     _datagrams: int = 0
@@ -279,13 +279,13 @@ class Host:
         self.up = False
         self.has_power = not silently
         self._life += 1
-        self.lost_power = not keep_writes
         if keep_writes:
             self.disk.keep()
         else:
             self.workshop.lose_power()
         self.disk.lose_power(torn)
         self.workshop.running.clear()
+        self.workshop.waiting.clear()
         self.workshop.kept.clear()
         self._waiting.clear()
         self.windows.clear()
@@ -329,7 +329,7 @@ class Host:
             case Send():
                 self.sessions.send(effect.peer, effect.payload)
             case Dial():
-                self.sessions.dial(effect)
+                self.sessions.dial(effect, () if effect.peer is None else self.peer.relays_of(effect.peer))
             case Disconnect():
                 self.sessions.disconnect(effect)
             case Knock():
@@ -340,6 +340,8 @@ class Host:
                 self.workshop.run(effect)
             case Cancel():
                 self.workshop.cancel(effect.unit)
+            case Recall():
+                self.workshop.recall(effect.unit)
             case Fetch():
                 self.workshop.fetch(effect)
             case Keep():
@@ -350,6 +352,8 @@ class Host:
                 self.disk.put(effect.table, effect.key, None)
             case Sync():
                 self.later(self.disk.unsafe_s, self.deliver, Synced(effect.number))
+            case LetGo():
+                self.workshop.let_go(effect)
             case Release():
                 pass  # there is always room
             case Reply():

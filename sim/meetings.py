@@ -105,6 +105,7 @@ class Meetings:
         self._tickets += 1
         ticket = self._tickets.to_bytes(TICKET_BYTES, "big")
         try:
+            self._switchboard.ring(caller.id, target, host.engine.now)
             self._switchboard.take(ticket, Carried(caller.id, target, bulk=False))
         except CallRefusedError:
             caller.meetings.call(dial, rest)

@@ -5,9 +5,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from pnode.protocol.dag import Task
-from pnode.protocol.effects import Fetch, Keep, Run, Unit
+from pnode.protocol.effects import Fetch, Keep, LetGo, Run, Unit
 from pnode.protocol.events import Fetched, FetchFailed, RunEnded
-from pnode.protocol.ids import digest_of
+from pnode.protocol.ids import JobId, digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.statements import CONTENT_BYTES_MAX, CONTENTS_MAX
 from pnode.protocol.values import dataclass, field, replace
@@ -52,17 +52,23 @@ class Workshop:
     """The store: survives the end of the process."""
     passing: dict[bytes, None] = field(default_factory=dict)
     """What of it is not on the disk, and goes when the machine fails."""
+    owners: dict[bytes, dict[JobId, None]] = field(default_factory=dict)
+    """The jobs that it was fetched or made for."""
     kept: dict[bytes, None] = field(default_factory=dict)
     """What came with results: the node has it as long as its process lives, and again with its ledgers."""
     is_full: bool = False
     """The disk takes no further content."""
     running: dict[Unit, int] = field(default_factory=dict)
     """What runs now, each start under a number of its own."""
+    waiting: dict[Unit, Run] = field(default_factory=dict)
+    """What is to run as soon as another has ended."""
     _starts: int = 0
 
     def fetch(self, fetch: Fetch) -> None:
         """Get content from whoever has it."""
         host, file = self.host, fetch.file
+        if fetch.owner is not None:
+            self.owners.setdefault(file.digest, {})[fetch.owner] = None
         if self.has(file.digest):
             self._settle(file.digest, lasting=fetch.lasting)
             host.later(0.0, host.deliver, Fetched(file, None, 0, 0.0))
@@ -86,6 +92,15 @@ class Workshop:
     def keep(self, keep: Keep) -> None:
         """Content that has come with a result."""
         self.kept[keep.digest] = None
+
+    def let_go(self, what: LetGo) -> None:
+        """A job does not need this any more."""
+        for digest in what.digests:
+            owners = self.owners.get(digest, {})
+            owners.pop(what.job, None)
+            if not owners:
+                self.content.pop(digest, None)
+                self.passing.pop(digest, None)
 
     def has(self, digest: bytes) -> bool:
         return digest in self.content or digest in self.kept
@@ -119,7 +134,13 @@ class Workshop:
             host.deliver(Fetched(file, source.id, file.size_bytes, seconds))
 
     def run(self, run: Run) -> None:
-        """Start a unit."""
+        """Start a unit, if need be when another has ended."""
+        if run.behind is not None and (run.behind in self.running or run.behind in self.waiting):
+            self.waiting[run.unit] = run
+        else:
+            self._start(run)
+
+    def _start(self, run: Run) -> None:
         course = Course(*self.run_model(self.host, run))
         missing = [file.name for call in run.calls for file in call if not self.has(file.digest)]
         assert not missing, f"{run.unit} is to run without its inputs {', '.join(missing)}"
@@ -133,6 +154,7 @@ class Workshop:
         if self.running.get(run.unit) != start:
             return
         del self.running[run.unit]
+        self._move_up(run.unit)
         failure = course.failure or (NO_SPACE if self.is_full else "")
         outputs = () if failure else outputs_of(run, course.salt)
         contents = contents_of(run, outputs, course.salt)
@@ -140,6 +162,7 @@ class Workshop:
             self.kept.update(dict.fromkeys(file.digest for file in outputs))
         else:
             for file in outputs:
+                self.owners.setdefault(file.digest, {})[run.unit.job] = None
                 self._put(file, lasting=run.task.final)
         empty = FileRef("stdout", 0, digest_of(b""))
         status = int(bool(failure))
@@ -147,11 +170,37 @@ class Workshop:
         self.host.deliver(replace(ended, contents=contents))
 
     def cancel(self, unit: Unit) -> None:
-        """End a unit that runs."""
+        """End a unit that runs, or waits behind another."""
         if self.running.pop(unit, None) is not None:
-            empty = FileRef("stdout", 0, digest_of(b""))
-            ended = RunEnded(unit, "cancelled", -15, (), empty, empty, "", 0.0)
-            self.host.later(0.0, self.host.deliver, ended)
+            self._end_without(unit, begun=True)
+            self._move_up(unit)
+        elif unit in self.waiting:
+            self._end_without(unit, begun=True)
+            self._step_out(unit)
+
+    def recall(self, unit: Unit) -> None:
+        """Do not start a unit that waits behind another."""
+        if unit in self.waiting:
+            self._end_without(unit, begun=False)
+            self._step_out(unit)
+
+    def _step_out(self, unit: Unit) -> None:
+        """What waited behind a unit that waited itself waits behind the one before."""
+        before = self.waiting.pop(unit).behind
+        for run in [run for run in self.waiting.values() if run.behind == unit]:
+            self.waiting[run.unit] = replace(run, behind=before)
+
+    def _end_without(self, unit: Unit, *, begun: bool) -> None:
+        empty = FileRef("stdout", 0, digest_of(b""))
+        ended = RunEnded(unit, "cancelled", -15, (), empty, empty, "", 0.0, begun=begun)
+        self.host.later(0.0, self.host.deliver, ended)
+
+    def _move_up(self, unit: Unit) -> None:
+        """What waited behind a unit need not any more."""
+        follower = next((run for run in self.waiting.values() if run.behind == unit), None)
+        if follower is not None:
+            del self.waiting[follower.unit]
+            self._start(follower)
 
 
 def outputs_of(run: Run, salt: bytes = b"") -> tuple[FileRef, ...]:

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 """Only downwards. The two shells are strangers to each other, and so are the two kinds of arithmetic."""
 
 HOMES: dict[str, tuple[str, ...]] = {
-    "nacl": ("protocol/crypto.py", "protocol/exchange.py", "protocol/session.py", "protocol/datagram.py"),
+    "nacl": ("protocol/crypto.py", "protocol/exchange.py", "protocol/sealing.py", "protocol/datagram.py"),
     "msgpack": ("protocol/codec.py",),
     "zeroconf": ("node/discovery.py",),
     "psutil": ("profilers/resources.py", "node/listening.py"),

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from pnode.protocol.values import dataclass, replace
+from pnode.sim.workers import processes
 
 from .plan import Options
 from .run import Verdict, run
@@ -57,7 +58,7 @@ def run_many(
             if progress is not None:
                 progress(done, count)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with processes(workers) as pool:
         waiting: set[Future[Outcome]] = set()
         done = 0
         for one in each:

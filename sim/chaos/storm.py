@@ -7,6 +7,7 @@ safe one whole copy is left: the machine that alone has it comes back with what 
 
 from collections.abc import Callable, Iterator
 
+from pnode.protocol.jobspec import FileRef
 from pnode.protocol.values import dataclass, field, replace
 from pnode.sim.cluster import Cluster
 from pnode.sim.disk import SYNC_S, Rows
@@ -35,7 +36,7 @@ class Storm:
     """Hosts that never come back."""
     spared: int = 0
     hit: int = 0
-    backups: dict[int, tuple[Rows, dict[bytes, object]]] = field(default_factory=dict)
+    backups: dict[int, tuple[Rows, dict[bytes, FileRef]]] = field(default_factory=dict)
     _slow: dict[int, int] = field(default_factory=dict)
 
     def schedule(self, faults: list[Fault]) -> None:
@@ -109,6 +110,7 @@ class Storm:
             host.disk.restore(rows)
             for digest in [digest for digest in host.content if digest not in content]:
                 del host.content[digest]
+            host.content.update(content)  # what was let go since
 
     def _back_up(self, number: int) -> None:
         host = self.cluster.hosts[number]

@@ -81,7 +81,7 @@ def sim() -> None:
     help="SCENARIO is the file of a study, and this is the number of its run to do again, which has its own mapper "
     "and seed.",
 )  # fmt: skip
-@click.option("--trace", type=TARGET, metavar="FILE", help="Write what happened, see below.")
+@click.option("--trace", type=TARGET, metavar="FILE", help="Write what happened; its suffix says how, see above.")
 @click.option(
     "--gantt", type=TARGET, metavar="FILE", help="Draw it: .html, .svg, or .png where a converter is found."
 )

@@ -95,7 +95,7 @@ def import_command(
 
 @click.command()
 @click.argument("scenario", type=FILE, metavar="SCENARIO")
-@click.option("--out", type=TARGET, required=True, metavar="FILE", help="Its suffix says the format, see below.")
+@click.option("--out", type=TARGET, required=True, metavar="FILE", help="Its suffix says the format, see above.")
 def export(scenario: Path, out: Path) -> None:
     """Write a scenario for other tools.
 

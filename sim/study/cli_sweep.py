@@ -138,6 +138,7 @@ def plot(results: Path, out: Path, over: str | None, figure: str) -> None:
     table = read_table(results)
     svg = lines_svg(table, over, figure) if over else spread_svg(table, figure)
     write_drawing(out, lambda: svg, lambda: page(results.stem, [svg]))
+    click.echo(str(out))
 
 
 @click.command()

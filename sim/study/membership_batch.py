@@ -1,7 +1,8 @@
 """A membership batch: many courses, on all cores."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+
+from pnode.sim.workers import processes
 
 from .membership import Conditions, Observations
 from .membership_course import observe
@@ -22,7 +23,7 @@ def observe_many(
             if progress is not None:
                 progress(done, len(conditions))
         return courses
-    with ProcessPoolExecutor(workers) as pool:
+    with processes(workers) as pool:
         for done, course in enumerate(pool.map(observe, conditions), 1):
             courses.append(course)
             if progress is not None:

@@ -14,8 +14,7 @@ from pnode.mappers.instance import Edge
 from pnode.protocol.values import dataclass, replace
 from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import Arrival, Graph, Machine, Network, Scenario, Vertex
-
-from .sweep import processes
+from pnode.sim.workers import processes
 
 WEIGHTS = (0.1, 1.0)
 """Of tasks, edges, machines and links."""

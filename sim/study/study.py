@@ -16,13 +16,14 @@ from pnode.protocol.values import dataclass, field
 from pnode.sim.schedule.result import Result
 from pnode.sim.schedule.run import simulate
 from pnode.sim.schedule.scenario import Scenario
+from pnode.sim.workers import processes
 
 from .batch import Contender, Engine, Run, do_runs, name_of
 from .case import Case, Family, cases
 from .figures import FIGURES
 from .journal import Record, Row, open_journal, run_key
 from .origin import origin
-from .sweep import check_portable, processes, sweep
+from .sweep import check_portable, sweep
 from .table import Table, Value
 
 BASELINE = "heft"

@@ -4,16 +4,11 @@ The executor is any of `concurrent.futures`; a Dask cluster offers one, too. Wha
 whoever assembles it goes by the index.
 """
 
-import os
 import pickle
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context, parent_process
 
 from .batch import Engine, Outcome, Run, RunError, do_batch
 from .journal import Row
@@ -77,27 +72,3 @@ def check_portable(what: str, value: object) -> None:
             f"{what} ({value!r}) cannot be sent to another process: {error}; make it a function of a module, or a "
             "dataclass that can be called"
         ) from None
-
-
-@contextmanager
-def processes(workers: int) -> Iterator[Executor]:
-    """Worker processes of our own, which end with this one however it ends."""
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Ctrl-C goes to every process of a terminal; the one that began the sweep hears it and ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker waits on a pipe of which it has both ends, so it would not notice that nobody writes any more."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

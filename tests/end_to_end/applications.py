@@ -7,6 +7,24 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+TRUE = """
+[task.t{number}]
+command = ["/bin/true"]
+final = false
+"""
+
+RESULT = """
+[task.result]
+command = ["sh", "-c", ': > "$PNODE_OUTPUT_DIR/result"']
+"""
+"""One task of a graph has to be final."""
+
+
+def programs(count: int) -> str:
+    """A graph of so many programs that do nothing and know nothing of each other, and one that has a result."""
+    return "".join(TRUE.format(number=number) for number in range(count)) + RESULT
+
+
 def write(directory: Path, files: Mapping[str, str]) -> Path:
     """Make an application; gives the path of the first file, which is its DAG."""
     for name, text in files.items():

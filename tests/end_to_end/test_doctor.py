@@ -31,7 +31,7 @@ def test_a_doctor_is_asked_before_the_first_node_is_started(hosts: Hosts) -> Non
     ran = hosts.add("nobody").pnode("doctor")
 
     assert lines(ran.out, "node")[0].startswith("note     node      none runs in ")
-    assert "'pnode start' starts one" in ran.out
+    assert "'pnode start --home " in ran.out
 
 
 def _bereft(ran: Ran) -> Ran | None:

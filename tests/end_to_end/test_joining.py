@@ -130,6 +130,13 @@ def test_starting_a_node_twice_changes_nothing(moved: Moved) -> None:
 # Where there is no way in. Every complaint is one line, and no node is left behind (see `fail_to_start`).
 
 
+def test_a_founder_that_comes_back_says_whom_it_sees(hosts: Hosts) -> None:
+    founder, _ = hosts.cluster("first", "second")
+    founder.stop()
+
+    assert "and sees 1 other node\n" in founder.done(*founder.start_words()).out
+
+
 def test_a_token_that_is_cut_short_is_refused(place: Hosts, moved: Moved) -> None:
     stranger = place.add("cut-short")
 
@@ -203,6 +210,17 @@ def test_a_port_that_is_in_use_is_named(hosts: Hosts) -> None:
 
     assert f"port {port}" in complaint
     assert "--port" in complaint
+
+
+def test_a_start_that_came_to_nothing_has_founded_nothing(place: Hosts, other: Moved) -> None:
+    crowded = place.add("crowded")
+    with listening() as port:
+        crowded.port = port
+        crowded.fail_to_start()
+
+    crowded.port = 0
+    assert "an address alone lets nobody in" in crowded.fail_to_start("--seed", other.founder.address)
+    assert "--token pnode1-" in crowded.done(*crowded.start_words()).out
 
 
 def test_a_home_that_cannot_be_made_is_named(hosts: Hosts) -> None:

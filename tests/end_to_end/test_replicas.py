@@ -108,7 +108,7 @@ def test_a_node_that_can_write_nothing_down_any_more_leaves_and_says_why(hosts: 
     origin.wait_for_end()
     others[0].wait_for("n1", "n2", timeout_s=3.0)  # it has said farewell: nobody had to find out
     complaint = origin.pnode("jobs").complaint()
-    assert "start one with 'pnode start'; the last one ended: cannot write to the journal" in complaint
+    assert f"start one with 'pnode start --home {origin.home}'; the last one ended: cannot write" in complaint
     assert others[1].finished(job).state == "done"
     origin.start()
     assert [listed.state for listed in origin.jobs()] == ["done"]

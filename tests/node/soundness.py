@@ -1,6 +1,7 @@
 """Soundness: whether a store has what it says it has."""
 
-from pnode.node.store import MissingContentError, Store
+from pnode.node.store import Store
+from pnode.node.trouble import MissingContentError
 from pnode.protocol.ids import CHUNK_BYTES, chunk_digest, content_digest
 
 

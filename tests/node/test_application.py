@@ -539,6 +539,8 @@ def test_a_module_cannot_do_without_input(app: Write) -> None:
     assert refusal(app(files)) == (
         "dag.txt: there is no input for task0; expected --input FILE or a directory sample_input with files in it"
     )
+    maker = app({**files, "make_input.py": ""}).with_name("make_input.py")
+    assert refusal(maker.with_name("dag.txt")).endswith(f"with files in it ('{maker} DIR' makes one)")
 
 
 def test_a_program_may_do_without_input(app: Write) -> None:

@@ -14,14 +14,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from pnode.node import callee
 from pnode.node.callee import (
+    DIED,
     FUNCTIONS_MAX,
     HEADER,
+    LONG_BYTES,
+    PIECES_MAX,
     RAISED,
     SAME_UNIT,
     SPILLED,
@@ -30,6 +34,7 @@ from pnode.node.callee import (
     carry_out,
     dump,
     pack_exception,
+    pickled,
 )
 from pnode.node.futures import CallError, Future, RemoteTraceback, exception_of
 from pnode.node.parcel import pack_call, pack_function, pack_parcel
@@ -105,6 +110,12 @@ def make(
     return outcomes_in(told.read_bytes())
 
 
+def make_spilled(desk: Desk, *calls: tuple[Any, ...]) -> bytes:
+    """Make calls in this process whose outcomes are too long for the node; what is in the file."""
+    assert [kind for kind, _ in make(desk, *calls, short=10)] == [SPILLED, THROUGH]
+    return desk.result.read_bytes()
+
+
 def values_of(said: Sequence[Said]) -> list[Any]:
     assert [kind for kind, _ in said] == [VALUE] * (len(said) - 1) + [THROUGH]
     return [pickle.loads(payload) for _, payload in said[:-1]]
@@ -134,6 +145,56 @@ def test_a_call_takes_values_of_others_at_any_depth(desk: Desk, short: bool) -> 
     assert values_of(make(desk, (lambda *args: args, future(5), [{"k": future(1)}, future(0)]))) == [
         ("three", [{"k": [2]}, 1])
     ]
+
+
+LONG = 3 * LONG_BYTES
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        bytes(range(256)) * (LONG // 256),
+        bytearray(LONG),
+        "ü" * LONG,
+        [b"x" * LONG, "between", b"y" * LONG],
+        [bytes([at % 256]) * 100_000 for at in range(2 * PIECES_MAX)],
+        list(range(LONG // 4)),
+    ],
+    ids=["bytes", "bytearray", "text", "several", "more pieces than the kernel takes", "no long ones in it"],
+)
+def test_long_values_come_as_they_went(desk: Desk, value: object) -> None:
+    desk.earlier("before", 0, value, "behind", short=False)
+    taken = values_of([*outcomes_in(make_spilled(desk, (lambda *args: args, future(1), future(2)))), (THROUGH, b"")])
+
+    assert taken == [(value, "behind")]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_long_arrays_come_as_they_went_however_they_lie_in_memory(desk: Desk, order: Literal["C", "F"]) -> None:
+    array = np.arange(LONG, dtype=np.float64).reshape(-1, 4).astype(np.float64, order=order)
+    desk.earlier("a", array, array[::2, ::2], short=False)
+
+    whole, part = values_of(
+        [*outcomes_in(make_spilled(desk, (lambda *args: args, future(0), future(1)))), (THROUGH, b"")]
+    )[0]
+
+    assert np.array_equal(whole, array)
+    assert np.array_equal(part, array[::2, ::2])
+
+
+def test_a_long_value_is_written_from_where_it_lies() -> None:
+    value = bytes(LONG)
+
+    assert any(piece is value for piece in pickled([1, value]))
+
+
+def test_a_value_that_cannot_be_had_tells_why_also_if_that_is_long(desk: Desk) -> None:
+    (desk.place / "a").write_bytes(HEADER.pack(DIED, LONG, 0.0) + b"x" * LONG)
+    desk.files["a"], desk.places = str(desk.place / "a"), {0: ("a", 0)}
+
+    (kind, payload), *_ = outcomes_in(make_spilled(desk, (str, future(0))))
+
+    assert (kind, payload) == (DIED, b"x" * LONG)
 
 
 def test_a_call_takes_the_values_of_others_of_its_unit(desk: Desk) -> None:
@@ -554,3 +615,23 @@ def test_the_process_imports_little() -> None:
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
 
     assert {"pnode", "cloudpickle", "asyncio", "pathlib"}.isdisjoint(ran.stdout.split())
+
+
+def show() -> pickle.PickleBuffer:
+    """Of what both calls have: each is packed with its own globals."""
+    buffer = vars(sys)["shown"] = bytearray(1 << 17)
+    return pickle.PickleBuffer(buffer)
+
+
+def lengthen() -> int:
+    buffer = vars(sys).pop("shown")
+    buffer.append(1)
+    return len(buffer)
+
+
+def test_a_call_may_change_the_length_of_what_an_earlier_one_has_shown(desk: Desk) -> None:
+    make(desk, (show,), (lengthen,))
+
+    shown, length = outcomes_in(desk.result.read_bytes())
+    assert pickle.loads(shown[1]) == bytes(1 << 17)
+    assert (length[0], pickle.loads(length[1])) == (VALUE, (1 << 17) + 1)

@@ -150,7 +150,7 @@ def test_a_call_finds_what_is_done_among_values_if_it_is_short_and_in_a_file_if_
     name = digest_of(b"long.2").hex()
 
     assert opened.places == {1: (VALUES, 0), 2: (name, 7), 3: (VALUES, 1)}
-    assert [values[0], values[1]] == [(VALUE, dump("one")), (VALUE, dump("three"))]
+    assert [values.value(0), values.value(1)] == ["one", "three"]
     assert [(file.name, file.digest) for file in found.files] == [(name, digest_of(b"long.2"))]
     assert [task.program.arguments[4:] for task in found.tasks] == [(VALUES, name), (VALUES,)]
     values.close()

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +52,16 @@ class FakeJob:
         self.spec = spec
         self.released = False
         self.results: dict[int, FileRef] = {}
+        self.looked_at: Counter[int] = Counter()
+        """How often somebody wanted to know what has come of a task."""
         self.state = self
         self.phase = Phase.RUNNING
 
+    def latest_results(self) -> Iterator[tuple[int, int]]:
+        return iter([(task, 0) for task in reversed(self.results)])
+
     def unit(self, key: tuple[int, int]) -> Any:
+        self.looked_at[key[0]] += 1
         file = self.results.get(key[0])
         return SimpleNamespace(result=file and SimpleNamespace(outcome=SimpleNamespace(outputs=(file,))))
 
@@ -254,6 +260,61 @@ def test_a_batch_is_taken_told_of_and_over(tmp_path: Path) -> None:
     run(test, tmp_path)
 
 
+def test_a_task_is_not_looked_at_whenever_another_ends(tmp_path: Path) -> None:
+    async def test(scene: Scene) -> None:
+        client, one = await scene.client(), batch(tasks=5)
+        job = await scene.taken(client, one)
+        for task in (3, 0, 4, 1):
+            scene.node.come(one, task, bytes([task]))
+            assert isinstance(await client.hear(), Came)
+        scene.node.news()
+
+        assert await client.hears_nothing()
+        assert job.looked_at == {3: 1, 0: 1, 4: 1, 1: 1}
+
+    run(test, tmp_path)
+
+
+def test_a_result_is_told_when_its_content_is_here(tmp_path: Path) -> None:
+    async def test(scene: Scene) -> None:
+        client, one = await scene.client(), batch(tasks=3)
+        job = await scene.taken(client, one)
+        for task, content in ((1, b"late"), (0, b"later")):
+            job.results[task] = FileRef("f.0", len(content), digest_of(content))
+        scene.node.news()
+        nothing = await client.hears_nothing()
+        told = []
+        for task, content in ((2, b"here"), (1, b"late"), (0, b"later")):
+            scene.node.come(one, task, content)
+            told.append(await client.hear())
+
+        assert nothing
+        assert [(came.task, came.content) for came in told if isinstance(came, Came)] == [
+            (2, b"here"), (1, b"late"), (0, b"later"),
+        ]  # fmt: skip
+
+    run(test, tmp_path)
+
+
+def test_a_result_that_has_taken_the_place_of_another_is_told(tmp_path: Path) -> None:
+    async def test(scene: Scene) -> None:
+        client, one = await scene.client(), batch(tasks=2)
+        job = await scene.taken(client, one)
+        job.results[0] = FileRef("f.0", 4, digest_of(b"gone"))
+        scene.node.news()
+        nothing = await client.hears_nothing()
+        del job.results[0]
+        scene.node.come(one, 1, b"one")
+        told = [await client.hear()]
+        scene.node.come(one, 0, b"anew")
+        told.append(await client.hear())
+
+        assert nothing
+        assert [(came.task, came.content) for came in told if isinstance(came, Came)] == [(1, b"one"), (0, b"anew")]
+
+    run(test, tmp_path)
+
+
 def test_outcomes_do_not_wait_for_the_journal(tmp_path: Path) -> None:
     async def test(scene: Scene) -> None:
         client, one, scene.node.disk = await scene.client(), batch(), trio.Event()
@@ -297,6 +358,20 @@ def test_a_job_is_what_the_batch_says(tmp_path: Path) -> None:
             (PARCEL, digest_of(b"parcel")), (VALUES, digest_of(b"values")), ("e", earlier.digest),
         ]  # fmt: skip
         assert spec.contents == (b"parcel", b"values")
+
+    run(test, tmp_path)
+
+
+def test_an_earlier_outcome_that_is_an_input_is_on_the_disk_whatever_becomes_of_its_job(tmp_path: Path) -> None:
+    """Many short ones do not fit into a message; each came with its job's ledger, and has no file so far."""
+
+    async def test(scene: Scene) -> None:
+        earlier = FileRef("e", 5, digest_of(b"short"))
+        scene.node.store.hold(b"short", earlier.digest, b"earlier job")
+        await scene.taken(await scene.client(), batch(files=(earlier,)))
+        scene.node.store.unpin(b"earlier job")
+
+        assert Store(scene.node.store.root).read(earlier.digest) == b"short"
 
     run(test, tmp_path)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +17,9 @@ import click
 import pytest
 import trio
 
-from pnode.node import cli, cli_jobs, cli_options, follow
+import pnode.node
+from pnode.node import __main__ as program
+from pnode.node import cli, cli_jobs, cli_options, cli_start, follow
 from pnode.node.api import JobDetail, JobStatus, NodeStatus, PeerStatus, Submitted
 from pnode.node.cli_options import speeds
 from pnode.node.commands import NodeClient
@@ -46,6 +49,7 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PNODE_HOME", str(tmp_path))
     return Shell(tmp_path, capsys)
 
 
@@ -173,10 +177,19 @@ def test_a_job_is_recorded_where_the_user_is(shell: Shell, node: FakeNode, tmp_p
     assert shell("job", "abcd", "--record", "run.json")[1].startswith("job abcdefgh so far: 3 attempts")
 
 
+def test_a_recording_that_has_no_place_is_refused_by_its_own_name(
+    shell: Shell, node: FakeNode, tmp_path: Path
+) -> None:
+    status, out, err = shell("job", "abcd", "--record", "absent/run.json")
+
+    assert (status, out, node.asked) == (2, "", [])
+    assert f"Invalid value for '--record': there is no directory {tmp_path}/absent" in err
+
+
 @pytest.mark.parametrize("command", ["job", "logs", "pull", "cancel"])
 @pytest.mark.parametrize(
     ("prefix", "words"),
-    [("zz", "no job has the id 'zz'"), ("abc", "'abc' could be any of 2 jobs (abcdefgh, abcwxyz2)")],
+    [("zz", "no job has an id that begins with 'zz'"), ("abc", "'abc' could be any of 2 jobs (abcdefgh, abcwxyz2)")],
 )
 def test_an_id_that_does_not_name_one_job_is_refused(
     shell: Shell, node: FakeNode, command: str, prefix: str, words: str
@@ -245,6 +258,15 @@ def test_the_line_to_run_elsewhere_stands_alone_at_the_end(shell: Shell, node: F
     assert status == 0
     assert out.splitlines()[-1] == "pnode start --token pnode1-secret"
     assert "2025-11-21T13:00:00Z" in out
+
+
+def test_who_passes_on_a_line_is_told_that_it_cannot_be_made_to_last(shell: Shell, node: FakeNode) -> None:
+    node.founded = False
+
+    assert "--hours is not applied" in shell("token", "--hours", "1")[2]
+    assert shell("token")[2] == ""
+    node.founded = True
+    assert shell("token", "--hours", "1")[2] == ""
 
 
 def test_map_prints_jupiters_lines_and_nothing_else(shell: Shell, node: FakeNode) -> None:
@@ -330,6 +352,28 @@ def test_ctrl_c_while_others_get_the_job_leaves_it_running(
         "job abcdefgh runs; the other nodes that keep it are still getting it and its inputs",
         "job abcdefgh goes on: 'pnode job abcdefgh --follow' shows it again, 'pnode cancel abcdefgh' ends it",
     ]
+
+
+def test_ctrl_c_before_a_job_is_taken_in_leaves_nobody_in_doubt(
+    shell: Shell, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> Submitted:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NodeClient, "submit", interrupted)
+
+    assert shell("submit", DIAMOND) == (
+        130, "", "the node had not answered yet: 'pnode jobs' shows whether it has taken the job in\n",
+    )  # fmt: skip
+
+
+def test_ctrl_c_before_a_node_is_ready_leaves_nobody_in_doubt(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_start, "start_node", interrupted)
+
+    assert shell("start") == (130, "", "stopped before it was ready: no node was started\n")
 
 
 def test_a_node_that_ends_before_it_has_said_who_keeps_the_job_is_told(shell: Shell, tmp_path: Path) -> None:
@@ -492,6 +536,18 @@ def test_without_a_node_every_command_says_how_to_start_one(
     assert shell(*words) == (
         1, "", f"pnode: no node is running here (looked at {tmp_path}/control.sock): start one with 'pnode start'\n",
     )  # fmt: skip
+
+
+def test_advice_names_the_home_where_commands_would_look_elsewhere(
+    shell: Shell, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PNODE_HOME", str(tmp_path / "of another"))
+
+    _, submitted, _ = shell("submit", DIAMOND)
+    _, _, nobody = Shell(tmp_path / "no node", capsys)("jobs")
+
+    assert f"'pnode job abcdefgh --home {tmp_path}' shows how far it is" in submitted
+    assert nobody.endswith(f"start one with 'pnode start --home '{tmp_path}/no node''\n")
 
 
 @pytest.mark.parametrize(
@@ -686,6 +742,47 @@ def test_a_reader_that_leaves_early_is_no_error_to_speak_of(tmp_path: Path) -> N
 
     assert b"Traceback" not in err
     assert process.returncode != 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [["peers"], ["peers", "--json"], ["--help"]])
+def test_output_that_cannot_be_written_is_told(tmp_path: Path, words: list[str]) -> None:
+    with running(FakeNode(tmp_path)), Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pnode.node", *words], stdout=full, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PNODE_HOME": str(tmp_path)}, timeout=20,
+        )  # fmt: skip
+
+    assert (ended.returncode, ended.stderr) == (
+        1, "pnode: cannot write to standard output: No space left on device\n",
+    )  # fmt: skip
+
+
+def test_a_command_whose_output_is_closed_says_nothing(tmp_path: Path) -> None:
+    with running(FakeNode(tmp_path)):
+        ended = subprocess.run(
+            ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "pnode.node", "peers", "--home", str(tmp_path)],
+            stderr=subprocess.PIPE, text=True, timeout=20,
+        )  # fmt: skip
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_ctrl_c_before_the_command_line_is_loaded_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Impatient(MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "pnode.node.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "pnode.node.cli")
+    monkeypatch.delattr(pnode.node, "cli")
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+
+    assert program.main() == 130
+
+    assert capsys.readouterr() == ("", "")
 
 
 def test_commands_start_without_what_only_nodes_need(tmp_path: Path) -> None:

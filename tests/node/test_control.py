@@ -205,7 +205,7 @@ def test_a_client_that_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
 
 
 def test_without_a_node_the_client_says_how_to_start_one(tmp_path: Path) -> None:
-    with pytest.raises(NoNodeError, match=f"looked at {control_socket(tmp_path)}.*'pnode start'"):
+    with pytest.raises(NoNodeError, match=f"looked at {control_socket(tmp_path)}.*'pnode start --home"):
         NodeClient(tmp_path).status()
 
 

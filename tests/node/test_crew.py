@@ -6,8 +6,10 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pytest
@@ -15,7 +17,7 @@ import trio
 
 from pnode.node import crew
 from pnode.node.allowance import ExecutorSettings
-from pnode.node.callee import DIED, HEADER, RAISED, VALUE
+from pnode.node.callee import DIED, HEADER, HUGE_PAGES, RAISED, VALUE
 from pnode.node.callmessages import PARCEL
 from pnode.node.crew import CALLS_DIED_MAX
 from pnode.node.executor import Executor
@@ -23,6 +25,7 @@ from pnode.node.futures import exception_of
 from pnode.node.parcel import pack_call, pack_function, pack_parcel
 from pnode.node.processes import LINUX
 from pnode.node.store import Store
+from pnode.node.warmworker import Worker
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Run, Unit
 from pnode.protocol.events import RunEnded
@@ -42,12 +45,15 @@ SECONDS_MAX = 30.0
 class Bench:
     """A node's executor that has a crew, and calls for it."""
 
-    def __init__(self, root: Path, settings: ExecutorSettings = SETTINGS) -> None:
+    def __init__(
+        self, root: Path, settings: ExecutorSettings = SETTINGS, more: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`more` is in the node's environment."""
         self.root = root
         self.home = root / "home"
         self.home.mkdir(mode=0o700)
         self.store = Store(self.home / "store")
-        environment = {**os.environ, "PNODE_SECRET": "token", "OWN": "the node's"}
+        environment = {**os.environ, "PNODE_SECRET": "token", "OWN": "the node's", **more}
         self.executor = Executor(self.home, self.store, settings, environment)
 
     def unit(self, *calls: tuple[Any, ...], session: str = "session", **task: Any) -> Run:
@@ -125,6 +131,11 @@ def die(notes: Path, times: int = CALLS_DIED_MAX) -> str:
     if notes.read_text().split().count("die") <= times:
         os.kill(os.getpid(), signal.SIGKILL)
     return "survived"
+
+
+def chatter() -> None:
+    while True:
+        print("x" * 100_000)
 
 
 def is_running(pid: int) -> bool:
@@ -247,6 +258,19 @@ def test_what_is_printed_between_units_is_of_none(bench: Bench) -> None:
     assert bench.printed(bench.served(work))[0] == "mine\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+@pytest.mark.parametrize("own", [None, "glibc.malloc.tcache_count=3"])
+def test_calls_get_large_pages_and_their_children_do_not(tmp_path: Path, own: str | None) -> None:
+    name = HUGE_PAGES[0]
+    bench = Bench(tmp_path, more={} if own is None else {name: own})
+
+    (ended,) = bench.run(bench.unit((lambda: (Path("/proc/self/environ").read_bytes(), os.getenv(name)),)))
+
+    began, now = bench.values(ended)[0]
+    assert f"{name}={own or HUGE_PAGES[1]}".encode() in began.split(b"\0")
+    assert now == own
+
+
 def test_a_call_is_told_where_it_is_made(bench: Bench) -> None:
     names = ["PNODE_TASK", "PNODE_ATTEMPT", "PNODE_ITEM_KEY", "OWN", "MINE", "PNODE_SECRET"]
     (ended,) = bench.run(bench.unit((lambda: [os.getenv(name) for name in names],), environment=(("MINE", "m"),)))
@@ -339,10 +363,6 @@ def test_who_prints_too_much_is_ended(tmp_path: Path) -> None:
     settings = ExecutorSettings(poll_s=0.02, grace_s=0.3, log_bytes_max=1 << 20)
     bench = Bench(tmp_path, settings)
 
-    def chatter() -> None:
-        while True:
-            print("x" * 100_000)
-
     (ended,) = bench.run(bench.unit((chatter,), (pow, 2, 5)))
     chatted, made = bench.said(ended)
 
@@ -433,6 +453,39 @@ def test_a_process_that_is_not_used_ends(bench: Bench, monkeypatch: pytest.Monke
         return bench.values(again) != [pid]
 
     assert bench.served(work)
+
+
+def test_a_process_that_waits_for_the_next_unit_wakes_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    def look(_: Worker) -> str:
+        looks.append(trio.current_time())
+        return ""
+
+    monkeypatch.setattr(Worker, "_look", look)
+
+    async def work() -> int:
+        await bench.executor.run(bench.unit((os.getpid,)))
+        await trio.sleep(2 * SETTINGS.poll_s)  # the look that was due
+        before = len(looks)
+        await trio.sleep(20 * SETTINGS.poll_s)
+        return len(looks) - before
+
+    assert bench.served(work) == 0
+
+
+def test_a_process_that_has_waited_is_looked_at_when_it_works(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, replace(SETTINGS, log_bytes_max=1 << 20))
+
+    async def work() -> tuple[int, bytes]:
+        await bench.executor.run(bench.unit((os.getpid,)))
+        await trio.sleep(2 * SETTINGS.poll_s)
+        return bench.said(await bench.executor.run(bench.unit((chatter,))))[0]
+
+    kind, said = bench.served(work)
+
+    assert kind == DIED
+    assert b"printed more than 1 MiB" in said
 
 
 def test_idle_processes_of_others_make_room(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

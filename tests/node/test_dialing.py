@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from pnode.node import dialing
 from pnode.node.dialing import (
@@ -47,6 +48,26 @@ async def test_the_first_success_wins_and_the_others_are_cancelled() -> None:
     assert won == address(2)
     assert {*cancelled} == {address(1), address(3)}
     assert trio.current_time() == pytest.approx(1.1)
+
+
+@in_no_time
+async def test_a_success_that_nobody_waits_for_any_more_is_dropped() -> None:
+    arrived, dropped = trio.Event(), list[str]()
+
+    async def attempt(_: Way) -> str:
+        await arrived.wait()
+        return "connection"
+
+    async def drop(success: str) -> None:
+        dropped.append(success)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(race, [address(1)], attempt, 0.1, drop)
+        await trio.testing.wait_all_tasks_blocked()
+        arrived.set()
+        nursery.cancel_scope.cancel()
+
+    assert dropped == ["connection"]
 
 
 @in_no_time

@@ -37,7 +37,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_no_node_has_ever_been_it_says_how_to_start_one(tmp_path: Path) -> None:
     found = list(doctor.examine(tmp_path / "none", ()))
 
-    assert found[-1] == Finding("node", "note", f"none runs in {tmp_path}/none", "'pnode start' starts one")
+    assert found[-1] == Finding(
+        "node", "note", f"none runs in {tmp_path}/none", f"'pnode start --home {tmp_path}/none' starts one"
+    )
     assert not (tmp_path / "none").exists()
 
 

@@ -14,6 +14,7 @@ import trio.testing
 from pnode.node.api import RefusedError
 from pnode.node.driver import DATAGRAMS_MAX, Driver
 from pnode.node.journal import Journal, JournalError, JournalFile
+from pnode.node.sampling import Sampling
 from pnode.node.transfer import FetchError, NoRoomError
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Cancel, Dial, Effect, Erase, Fetch, Notify, Reply, Run, Save, Send, Sync, Unit
@@ -71,6 +72,17 @@ class FakePeer:
         return []
 
 
+class NoSampling(Sampling):
+    """Never looks at the machine."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: False)
+        self.deadline = math.inf
+
+    def look(self, now: float, due: float) -> None:
+        return None
+
+
 class FakeOutside:
     def __init__(self) -> None:
         self.performed: list[Effect] = []
@@ -103,6 +115,29 @@ class FullJournal(Journal):
         await super().save(changes)
 
 
+class FakeLine:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Unit]] = []
+
+    def attach(self, deliver: Callable[[RunEnded], None], carry_out: Callable[[Run], None]) -> None:
+        pass
+
+    def announce(self, run: Run) -> bool:
+        self.told.append(("announce", run.unit))
+        return False
+
+    def recall(self, unit: Unit) -> None:
+        self.told.append(("recall", unit))
+
+    def cancel(self, unit: Unit) -> None:
+        self.told.append(("cancel", unit))
+
+    def leave(self, unit: Unit) -> None:
+        self.told.append(("leave", unit))
+
+
 async def no_run(run: Run) -> RunEnded:
     await trio.sleep_forever()
     raise AssertionError
@@ -121,12 +156,15 @@ def make(
     journal: Journal | None = None,
     clock: Callable[[], float] = trio.current_time,
     run_unit: Callable[[Run], Awaitable[RunEnded]] = no_run,
+    sampling: Sampling | None = None,
 ) -> tuple[Driver, FakeOutside]:
     outside = FakeOutside()
     journal = journal or Journal(JournalFile(tmp_path / "journal.db"))
+    line = FakeLine()
     return Driver(
-        cast(Peer, peer), outside, journal, clock, run_unit, no_fetch, lambda _: None, lambda _: None
-    ), outside
+        cast(Peer, peer), outside, journal, clock, run_unit, no_fetch,
+        lambda _: None, lambda _: None, lambda _: [], line, sampling or NoSampling(),
+    ), outside  # fmt: skip
 
 
 def drive(scenario: Callable[[Driver], Awaitable[None]], driver: Driver, begin: list[Effect] | None = None) -> None:
@@ -388,3 +426,72 @@ def test_datagrams_are_dropped_when_too_much_waits_and_nothing_else_is(tmp_path:
     drive(scenario, driver)
 
     assert len(peer.heard) == DATAGRAMS_MAX + 1
+
+
+def test_a_datagram_wakes_nobody_but_who_has_received_it(tmp_path: Path) -> None:
+    peer = FakePeer({DatagramReceived: [Send(ME, b"answer")]})
+    driver, outside = make(peer, tmp_path)
+
+    async def scenario(driver: Driver) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        driver.deliver(DatagramReceived(ME, b"question"))
+        assert outside.performed == [Send(ME, b"answer")], "though no other task has run meanwhile"
+
+    drive(scenario, driver)
+
+    assert len(peer.heard) == 1
+
+
+def test_what_happens_while_a_datagram_is_handled_happens_after_it(tmp_path: Path) -> None:
+    peer = FakePeer({DatagramReceived: [Send(ME, b"answer")]})
+    driver, outside = make(peer, tmp_path)
+    said: list[Effect | None] = []
+    perform = outside.perform
+
+    def answered(effect: Effect) -> None:
+        perform(effect)
+        driver.deliver(SessionClosed(ME, "", orderly=True))
+        said.append(effect)
+
+    outside.perform = answered  # type: ignore[method-assign]
+
+    async def scenario(driver: Driver) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        driver.deliver(DatagramReceived(ME, b"question"))
+        assert [type(event) for event in peer.heard] == [DatagramReceived]
+        await trio.testing.wait_all_tasks_blocked()
+
+    drive(scenario, driver)
+
+    assert said == [Send(ME, b"answer")]
+    assert [type(event) for event in peer.heard] == [DatagramReceived, SessionClosed]
+
+
+def test_a_deadline_that_a_datagram_has_moved_counts(tmp_path: Path) -> None:
+    peer = FakePeer()
+    driver, _ = make(peer, tmp_path)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(driver.serve, list)
+            await trio.testing.wait_all_tasks_blocked()
+            peer.deadline = trio.current_time() + 3.0
+            driver.deliver(DatagramReceived(ME, b""))
+            await trio.sleep(2.75)
+            assert not peer.ticks
+            await trio.sleep(0.5)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    assert peer.ticks == 1
+
+
+def test_a_datagram_that_comes_when_all_is_over_does_no_harm(tmp_path: Path) -> None:
+    peer = FakePeer({DatagramReceived: [RUN]})
+    driver, _ = make(peer, tmp_path)
+
+    drive(lambda _: trio.testing.wait_all_tasks_blocked(), driver)
+    driver.deliver(DatagramReceived(ME, b""))
+
+    assert not peer.heard

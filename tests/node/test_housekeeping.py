@@ -3,24 +3,24 @@
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 import trio
 import trio.testing
 
-from pnode.node.housekeeping import PINS_S, SAMPLE_S, Pins, content_of, serve_samples
-from pnode.node.store import Store, StoreFullError
-from pnode.protocol.events import LoadSampled
-from pnode.protocol.ids import digest_of
+from pnode.node.housekeeping import PINS_S, Pins, content_of
+from pnode.node.store import Store
+from pnode.node.trouble import StoreFullError
+from pnode.protocol.effects import LetGo
+from pnode.protocol.ids import Digest, JobId, digest_of
 from pnode.protocol.job import Job
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.ledger import StatementKind
-from pnode.sim.cluster import make_cluster
 
 from ..protocol.ledgers import NODES, outcome, statement
-from .test_driver import FakePeer, make
 from .test_reports import file, finish, job
+
+JOB = JobId(b"j" * 16)
 
 
 def test_what_a_job_may_need_is_its_input_what_was_made_here_and_what_is_kept_here() -> None:
@@ -37,6 +37,35 @@ def test_what_a_job_may_need_is_its_input_what_was_made_here_and_what_is_kept_he
     assert content_of(made, NODES[3]) == inputs
 
 
+def test_of_what_is_spent_only_what_it_printed_is_needed() -> None:
+    made = job()
+    finish(made, (0, 0), 1, "mine")
+    made.state.note(NODES[2], replace(statement(StatementKind.SPENT, (0, 0)), node=NODES[1]))
+
+    needed = content_of(made, NODES[1])
+    assert file("mine").digest not in needed
+    assert outcome().stdout.digest in needed
+
+
+def test_of_a_job_that_is_over_only_its_results_and_what_was_printed_are_needed() -> None:
+    made = job()
+    finish(made, (0, 0), 1, "between")
+    finish(made, (1, 0), 1, "result")
+    over(made)
+
+    needed = content_of(made, NODES[1])
+    assert file("between").digest not in needed
+    assert {file("result").digest, outcome().stdout.digest} <= set(needed)
+
+
+def test_what_is_short_is_not_let_go_though_somebody_has_called_it_large(store: Store) -> None:
+    pins = Pins(store, NODES[1])
+    short = store.add_bytes(b"short", "result", owner=JOB)
+
+    assert pins.let_go(LetGo(JOB, (Digest(short.digest),))) == []
+    assert store.read(short.digest) == b"short"
+
+
 def over(made: Job) -> None:
     made.state.note(NODES[0], statement(StatementKind.CANCELLED, attempt=0))
 
@@ -50,9 +79,10 @@ def store(tmp_path: Path) -> Store:
 
 
 def made_here() -> Job:
+    """The job is for it."""
     made = job()
-    finish(made, (0, 0), 1)
-    attempt = made.state.unit((0, 0)).attempts[(1, NODES[1])]
+    finish(made, (1, 0), 1)
+    attempt = made.state.unit((1, 0)).attempts[(1, NODES[1])]
     assert attempt.outcome is not None
     attempt.outcome = replace(attempt.outcome, outputs=(FileRef("one", 3, digest_of(b"one")),))
     return made
@@ -138,48 +168,3 @@ def test_pins_are_looked_after_once_in_a_while(store: Store, *, forgotten: bool)
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
     assert not stays(store)
-
-
-def test_the_machine_is_looked_at_at_once_and_every_second(tmp_path: Path) -> None:
-    seen: list[LoadSampled] = []
-
-    async def main() -> None:
-        with trio.move_on_after(2.5):
-            await serve_samples(tmp_path, seen.append)
-
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-
-    assert len(seen) == 3
-    assert all(sample.lag_s == 0.0 for sample in seen)
-
-
-def test_a_stalled_event_loop_lowers_the_nodes_trust_in_its_own_eyes_and_is_gossiped(tmp_path: Path) -> None:
-    """From the clock to membership, through the real core: only what is outside of the node is made up."""
-    host = make_cluster(1, 1).hosts[0]
-    peer, began_s = host.peer, host.now
-    driver, _ = make(cast(FakePeer, peer), tmp_path, clock=lambda: began_s + trio.current_time())
-    heard: list[tuple[int, float]] = []
-
-    def hear() -> None:
-        assert peer.membership is not None
-        load = peer.membership.load_of(peer.me)
-        assert load is not None
-        heard.append((peer.membership.awareness, load.lag_s))
-
-    async def main() -> None:
-        clock = trio.lowlevel.current_clock()
-        assert isinstance(clock, trio.testing.MockClock)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(driver.serve, list)
-            nursery.start_soon(serve_samples, tmp_path, driver.deliver)
-            await trio.testing.wait_all_tasks_blocked()
-            for jumps_s in ([SAMPLE_S / 8] * 8, [SAMPLE_S / 8] * 8, [2.5 * SAMPLE_S]):
-                for jump_s in jumps_s:
-                    clock.jump(jump_s)
-                    await trio.testing.wait_all_tasks_blocked()
-                hear()
-            nursery.cancel_scope.cancel()
-
-    trio.run(main, clock=trio.testing.MockClock())
-
-    assert heard == [(0, 0.0), (0, 0.0), (1, 1.5)]

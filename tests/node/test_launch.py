@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from pnode.node import cli, launch
-from pnode.node.api import NodeStatus
+from pnode.node.api import NodeStatus, Pulled, PulledFile
 from pnode.node.commands import NodeClient, NoNodeError
-from pnode.node.demo import DemoError, DemoSettings, LocalCluster, run_demo
+from pnode.node.demo import RESULT_LINES, DemoError, DemoSettings, LocalCluster, run_demo, write_results
 from pnode.node.home import (
     HomeError,
     HomeInUseError,
@@ -190,7 +190,9 @@ def test_a_reason_takes_no_more_room_on_a_full_disk_than_there_was_before(tmp_pa
 def test_a_command_without_a_node_says_why_the_last_one_has_ended(tmp_path: Path) -> None:
     report_failure(tmp_path, "the disk is full")
 
-    with pytest.raises(NoNodeError, match="start one with 'pnode start'; the last one ended: the disk is full"):
+    with pytest.raises(
+        NoNodeError, match=r"start one with 'pnode start --home .*'; the last one ended: the disk is full"
+    ):
         NodeClient(tmp_path).status()
 
 
@@ -281,11 +283,24 @@ def test_pnode_start_says_which_jobs_it_goes_on_with(
     try:
         assert cli.main(["start", "--home", str(tmp_path), "--name", "resuming"]) == 0
         out = capsys.readouterr().out
-        assert "it goes on with 2 jobs from before: 'pnode jobs' lists them\n" in out
+        assert f"it goes on with 2 jobs from before: 'pnode jobs --home {tmp_path}' lists them\n" in out
         assert cli.main(["start", "--home", str(tmp_path)]) == 0
         assert "goes on" not in capsys.readouterr().out
     finally:
         assert cli.main(["stop", "--home", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize(("name", "told"), [("beta", "another node is called beta, too: "), ("zeta", "")])
+def test_pnode_start_says_that_a_name_is_taken(
+    tmp_path: Path, faked: None, capsys: pytest.CaptureFixture[str], name: str, told: str
+) -> None:
+    try:
+        assert cli.main(["start", "--home", str(tmp_path), "--name", name]) == 0
+    finally:
+        assert cli.main(["stop", "--home", str(tmp_path)]) == 0
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"note: {told}") if told else err == ""
 
 
 def test_pnode_start_founds_and_its_last_line_is_for_the_others(
@@ -318,7 +333,7 @@ def test_a_founder_that_comes_back_makes_no_new_token(
     out = capsys.readouterr().out
     assert "founded here" in out
     assert "--token" not in out
-    assert "\n'pnode token' prints the line that lets others join\n" in out
+    assert f"\n'pnode token --home {tmp_path}' prints the line that lets others join\n" in out
 
 
 def test_pnode_start_in_the_foreground_ends_with_ctrl_c(tmp_path: Path) -> None:
@@ -452,6 +467,30 @@ def test_a_cluster_ends_however_the_demo_ends(tmp_path: Path, number: signal.Sig
     while any(inhabitant(home) is not None for home in homes) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [inhabitant(home) for home in homes] == [None, None]
+
+
+def test_a_node_that_does_not_listen_yet_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pnode.node.demo.STOP_S_MAX", 60.0)
+    busy = (sys.executable, "-c", "import time; time.sleep(5)")
+    cluster = LocalCluster(tmp_path, 1, io.StringIO(), busy)
+    process = cluster._spawn("alpha", None)
+
+    cluster.__exit__()
+
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_demo_says_that_it_does_not_show_all_of_a_result(tmp_path: Path) -> None:
+    long, short, out = tmp_path / "long.txt", tmp_path / "short.txt", io.StringIO()
+    short.write_text("one\ntwo\n")
+    long.write_text("line\n" * RESULT_LINES)
+
+    write_results(Pulled(tmp_path, tuple([PulledFile(path, path.stat().st_size) for path in (short, long)])), out)
+
+    shown = out.getvalue().splitlines()
+    assert shown[:4] == ["--- short.txt ---", "one", "two", "--- long.txt ---"]
+    assert shown[4 : 4 + RESULT_LINES - 2] == ["line"] * (RESULT_LINES - 2)
+    assert shown[4 + RESULT_LINES - 2] == "... and more, in the file"
 
 
 def test_a_demo_without_a_dag_needs_the_source_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

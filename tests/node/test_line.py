@@ -146,7 +146,7 @@ def test_jobs_are_named_as_the_command_line_does(node: Node, cluster: Cluster) -
 
 
 def test_where_no_node_is_there_is_no_cluster(tmp_path: Path) -> None:
-    with pytest.raises(NoNodeError, match="start one with 'pnode start'"):
+    with pytest.raises(NoNodeError, match="start one with 'pnode start --home"):
         connect(tmp_path)
 
 

@@ -42,6 +42,8 @@ class Bench:
     near: Near = field(default_factory=Near)
     profile: Profile = field(default_factory=lambda: Profile(ME))
     blanks: dict[NodeId, float | str] = field(default_factory=lambda: {ANNA: 0.1, BERT: 0.1})
+    relayed: tuple[NodeId, ...] = ()
+    """Whose content comes through somebody else."""
     irregular: bool = False
     """Whether no rate can be read off their arrivals."""
     asked: list[tuple[float, NodeId]] = field(default_factory=list)
@@ -74,7 +76,20 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 async def serve(bench: Bench, seconds: float) -> None:
     with trio.move_on_after(seconds):
-        await bench.probing.serve(lambda: bench.near)  # type: ignore[arg-type, return-value]
+        await bench.probing.serve(lambda: bench.near, bench.relayed.__contains__)  # type: ignore[arg-type, return-value]
+
+
+def test_nobody_elses_bandwidth_is_spent_on_a_figure_unless_somebody_asks_for_it() -> None:
+    bench = Bench(relayed=(ANNA,))
+
+    async def scenario() -> None:
+        await serve(bench, START_S + 3 * PERIOD_S)
+        assert [node for _, node in bench.asked] == [BERT]
+        await bench.probe_all(bench.answer)
+
+    run(scenario)
+
+    assert ANNA in [node for _, node in bench.asked]
 
 
 def test_whose_bandwidth_is_unknown_is_measured_the_nearest_first_and_only_once() -> None:
@@ -112,7 +127,7 @@ def test_nobody_is_measured_before_there_is_a_cluster() -> None:
     async def scenario() -> None:
         bench = Bench()
         with trio.move_on_after(START_S + 5 * PERIOD_S):
-            await bench.probing.serve(lambda: None)
+            await bench.probing.serve(lambda: None, lambda _: False)
 
         assert bench.asked == []
 

@@ -1,7 +1,7 @@
 """Relaying over real sockets: nodes that cannot be dialled, those who call them, and relays of all sorts."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,8 +9,12 @@ import trio
 
 from pnode.node.bulk import BulkStream
 from pnode.node.connection import Connection, ConnectionLostError
-from pnode.node.dialing import Detour
-from pnode.node.tunnel import Splice, Tunnel
+from pnode.node.dialing import Detour, UnreachableError
+from pnode.node.greeter import the_first
+from pnode.node.relaying import FIRST_S, MUTE_PER_PEER_MAX
+from pnode.node.streams import IDLE_PER_PEER_MAX
+from pnode.node.transfer import TransferSettings
+from pnode.node.tunnel import PIECE_BYTES, Splice, Tunnel
 from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import DialFailed, Knocked, Received, SessionClosed, SessionOpened
 from pnode.protocol.frames import Frames
@@ -18,9 +22,9 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.reaching import FRAMES, Summon
 from pnode.protocol.record import Address
 from pnode.protocol.session import Purpose
-from pnode.protocol.switchboard import IDLE_S, Answer, Call, spell
+from pnode.protocol.switchboard import CALLS_BURST, IDLE_S, Answer, Call, read, spell
 
-from .network import Node, in_no_time, in_trio
+from .network import Node, in_no_time, in_trio, running
 
 NOWHERE = Address("127.0.0.1", 9)
 """Where nobody listens: the address of whoever cannot be dialled."""
@@ -153,9 +157,11 @@ async def test_both_ends_learn_that_their_relay_is_gone() -> None:
         assert relay.transport._nursery is not None
         relay.transport._nursery.cancel_scope.cancel()
         lost = await caller.until(SessionClosed)
+        await hidden.until(SessionClosed, 2)
 
         assert lost.peer == hidden.id
         assert not lost.orderly
+        assert {closed.peer for closed in hidden.of(SessionClosed)} == {relay.id, caller.id}
 
 
 @in_trio
@@ -209,6 +215,35 @@ async def test_content_between_two_that_cannot_be_dialled_goes_through_a_relay()
 
 
 @in_trio
+async def test_streams_that_are_kept_for_the_next_file_leave_places_for_others() -> None:
+    async with hidden_nodes(5) as ((relay,), (one, other, *earlier), _):
+        one.relays[one.id] = (relay.id,)
+        async with AsyncExitStack() as kept:
+            for source in [*earlier * IDLE_PER_PEER_MAX, *[other] * TransferSettings().streams_in]:
+                await kept.enter_async_context(await one.transport.open_bulk(source.id, (NOWHERE,)))
+
+
+@in_trio
+async def test_content_is_asked_for_over_the_session_where_an_open_node_cannot_be_dialled_from_here() -> None:
+    async with hidden_nodes() as (_, (hidden,), caller):
+        hidden.perform(Dial((caller.address,), caller.id))
+        await caller.until(SessionOpened)
+        caller.relays[hidden.id] = ()  # others reach it, so it names none
+
+        async with await caller.transport.open_bulk(hidden.id, caller.book[hidden.id]) as stream:
+            await stream.send(b"caller")
+            assert await stream.receive() == b"content for caller"
+
+
+@in_trio
+async def test_where_neither_dials_the_other_and_there_is_no_relay_both_reasons_are_told() -> None:
+    async with hidden_nodes() as (_, (hidden,), caller):
+        caller.relays[hidden.id] = ()
+        with pytest.raises(UnreachableError, match="refused the connection"):
+            await caller.transport.open_bulk(hidden.id, caller.book[hidden.id])
+
+
+@in_trio
 async def test_only_whom_the_ticket_was_given_to_is_met_and_only_once() -> None:
     async with hidden_nodes(2) as ((relay,), (one, thief), _):
         relaying = relay.transport._relaying
@@ -219,6 +254,95 @@ async def test_only_whom_the_ticket_was_given_to_is_met_and_only_once() -> None:
             assert relaying._take(ticket, FakeConnection(peer=one.id))  # type: ignore[arg-type]
             assert not relaying._take(ticket, FakeConnection(peer=one.id))  # type: ignore[arg-type]
         assert not relaying._take(ticket, FakeConnection(peer=one.id))  # type: ignore[arg-type]
+
+
+@in_trio
+async def test_a_dial_of_the_core_goes_through_a_relay_where_there_is_no_session() -> None:
+    async with hidden_nodes() as ((relay,), (hidden,), caller):
+        caller.perform(Dial((NOWHERE,), hidden.id))
+        opened = await caller.until(SessionOpened)
+
+        assert opened == SessionOpened(hidden.id, b"hidden0", None, relay.id)
+
+
+async def meet(node: Node, relay: Node) -> Connection:
+    """A connection for meeting somebody, on which nothing was said yet."""
+    return await node.transport._greeter.reach(relay.address, the_first(), Purpose.MEET, relay.id)
+
+
+async def is_over(connection: Connection) -> bool:
+    """Whether the other side hangs up before it takes us for mute."""
+    with trio.move_on_after(FIRST_S / 2):
+        try:
+            return await connection.receive() == []
+        except ConnectionLostError:
+            return True
+    return False
+
+
+@in_trio
+async def test_a_member_has_only_so_many_connections_that_say_nothing() -> None:
+    async with hidden_nodes() as ((relay,), _, caller):
+        mute = [await meet(caller, relay) for _ in range(MUTE_PER_PEER_MAX)]
+        one_more = await meet(caller, relay)
+
+        assert await is_over(one_more)
+        await one_more.aclose()
+        assert relay.transport._relaying._mute[caller.id] <= MUTE_PER_PEER_MAX
+        for connection in mute:
+            await connection.aclose()
+        while relay.transport._relaying._mute[caller.id]:
+            await trio.sleep(0.01)
+
+
+@in_trio
+async def test_who_calls_the_same_node_all_the_time_is_refused_and_others_are_not() -> None:
+    async with hidden_nodes() as ((relay,), (hidden,), caller):
+        refusals: list[str] = []
+        while not refusals:
+            connection = await meet(caller, relay)
+            await connection.send((spell(Call(hidden.id, 0)),))
+            (answer,) = await connection.receive()
+            refusals += [said.refusal for said in (read(answer),) if isinstance(said, Answer) and said.refusal]
+            await connection.aclose()
+
+        assert "too often" in refusals[0]
+        assert len([event for event in hidden.of(Received) if event.payload[1] in FRAMES]) < 2 * CALLS_BURST
+        other = Node("other")
+        async with running(other, acquainted=False):
+            relay.book[other.id] = (other.address,)
+            other.book.update({relay.id: (relay.address,), hidden.id: (NOWHERE,)})
+            other.relays[hidden.id] = (relay.id,)
+            other.perform(Send(hidden.id, b"hello"))
+            assert (await other.until(SessionOpened)).via == relay.id
+
+
+@in_trio
+async def test_a_relay_keeps_no_large_messages_for_others() -> None:
+    async with hidden_nodes() as ((relay,), (hidden,), caller):
+        connection = await meet(caller, relay)
+        await connection.send((spell(Call(hidden.id, 0)),))
+        await connection.receive()
+
+        sealed = connection._session.seal(b"x" * (PIECE_BYTES + 1), 0.0)
+        await connection._stream.send_all(sealed[:1000])
+
+        assert await is_over(connection), "it does not wait for the rest"
+        await connection.aclose()
+
+
+@in_trio
+async def test_what_a_relay_says_cannot_forge_a_line_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hidden_nodes() as ((relay,), (hidden,), caller):
+
+        async def lie(connection: Connection, call: Call) -> None:
+            await connection.send((spell(Answer("no\n2026-11-22 all is well\x1b[2J")),))
+
+        monkeypatch.setattr(relay.transport._relaying, "_relay", lie)
+        caller.perform(Send(hidden.id, b"hello"))
+        failed = await caller.until(DialFailed)
+
+        assert "does not relay: no?2026-11-22 all is well?[2J" in failed.reason
 
 
 @in_trio

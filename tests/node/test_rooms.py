@@ -1,6 +1,7 @@
 """Rooms in a real directory; the service that makes and removes them runs, unless a test says otherwise."""
 
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import trio.testing
 from pnode.node.held import HeldDirectory
 from pnode.node.outputs import Ears
 from pnode.node.processes import LINUX
-from pnode.node.room import LIGHT_BYTES_MAX, LIGHT_ENTRIES_MAX, Room
+from pnode.node.room import LIGHT_BYTES_MAX, LIGHT_ENTRIES_MAX, TICK_S, Room
 from pnode.node.rooms import LEFT_MAX, READY, Rooms
 
 
@@ -79,6 +80,57 @@ def test_a_room_that_was_moved_away_is_left_alone_there(room: Room, tmp_path: Pa
     assert names(tmp_path / "elsewhere") == ["here", "in", "inputs", "out", "stderr", "stdout"]
 
 
+def old(room: Room) -> Room:
+    """A room that was made a while ago, as it is when a unit begins to work there."""
+    time.sleep(2 * TICK_S)
+    room.begin()
+    return room
+
+
+def test_a_room_is_untouched_as_long_as_nothing_was_done_there(room: Room) -> None:
+    assert old(room).is_untouched
+
+    assert room.is_untouched
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda room: (room.here.path / "file").touch(),
+        lambda room: (room.outputs.path / "result").write_text("1"),
+        lambda room: (room.inputs.path / "link").symlink_to("/"),
+        lambda room: (room.root.path / "below").mkdir(),
+        lambda room: os.write(room.logs[0].file, b"!"),
+        lambda room: (room.root.path / "inputs").write_text("1"),
+        lambda room: room.here.path.chmod(0o777),
+        lambda room: os.utime(room.outputs.path),
+        lambda room: (room.root.path / "stdout").rename(room.root.path / "stderr"),
+        lambda room: (room.root.path.parent / "other").hardlink_to(room.root.path / "stdout"),
+    ],
+)
+def test_whatever_was_done_in_a_room_it_is_not_untouched(room: Room, change: Callable[[Room], object]) -> None:
+    old(room)
+    change(room)
+
+    assert not room.is_untouched
+
+
+def test_what_was_done_in_a_room_and_undone_is_seen_too(room: Room) -> None:
+    old(room)
+    mark = room.here.path / "file"
+    mark.touch()
+    mark.unlink()
+
+    assert not room.is_untouched
+
+
+def test_of_a_room_that_was_just_made_nobody_can_tell_that_it_is_untouched(room: Room) -> None:
+    room._made_s = time.monotonic()
+    room.begin()
+
+    assert not room.is_untouched
+
+
 @asynccontextmanager
 async def serving(work: Path, *, keep: bool = False) -> AsyncIterator[Rooms]:
     rooms = Rooms(HeldDirectory.find(work), keep=keep)
@@ -116,14 +168,15 @@ def test_there_are_no_rooms_before_one_is_wanted_and_none_afterwards(tmp_path: P
     assert names(tmp_path) == []
 
 
-def test_a_ready_room_is_taken_and_another_takes_its_place(tmp_path: Path) -> None:
+def test_ready_rooms_are_taken_and_others_take_their_place_before_the_last_is_gone(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as rooms:
             await rooms.take()
             await until(lambda: len(rooms._ready) == READY)
             ready = names(tmp_path)
-            assert (await rooms.take()).name in ready
-            await until(lambda: len(names(tmp_path)) == READY + 2)
+            taken = [(await rooms.take()).name for _ in range(READY)]
+            assert set(taken) < set(ready)
+            await until(lambda: len(rooms._ready) == READY)
 
     in_trio(test)
 
@@ -143,11 +196,30 @@ def test_a_ready_room_that_was_tampered_with_is_not_given_away(tmp_path: Path) -
     in_trio(test)
 
 
+def test_an_untouched_room_is_taken_again_and_a_touched_one_is_removed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as rooms:
+            await rooms.leave(await rooms.take())
+            await until(lambda: len(rooms._ready) == READY)
+            await trio.sleep(2 * TICK_S)
+            first = await rooms.take()
+            await rooms.leave(first)
+            again = await rooms.take()
+            assert again is first
+            (again.here.path / "little").touch()
+            await rooms.leave(again)
+            assert await rooms.take() is not first
+            await until(lambda: first.name not in names(tmp_path))
+
+    in_trio(test)
+
+
 def test_a_heavy_room_is_gone_when_it_was_left_and_a_light_one_soon_after(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as rooms:
             heavy, light = await rooms.take(), await rooms.take()
             (heavy.here.path / "much").write_bytes(bytes(2 * LIGHT_BYTES_MAX))
+            (light.here.path / "little").touch()
             await rooms.leave(heavy)
             assert heavy.name not in names(tmp_path)
             await rooms.leave(light)
@@ -160,6 +232,8 @@ def test_rooms_that_wait_to_be_removed_are_few(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(tmp_path) as rooms:
             taken = [await rooms.take() for _ in range(LEFT_MAX + 1)]
+            for room in taken:
+                (room.here.path / "little").touch()
             await trio.testing.wait_all_tasks_blocked(0.01)
             for room in taken[:-1]:
                 await rooms.leave(room)

@@ -1,8 +1,10 @@
+import errno
 import io
 import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.node import power
+from pnode.node.copying import remove_files
 from pnode.node.download import Download, WrongContentError
 from pnode.node.shelf import Shelf
-from pnode.node.store import MissingContentError, Store, StoreFullError
+from pnode.node.store import Store
+from pnode.node.trouble import MissingContentError, StoreFullError
 from pnode.protocol.ids import CHUNK_BYTES, chunk_digest, content_digest, digest_of
 from pnode.protocol.jobspec import FileRef
 
@@ -169,15 +173,90 @@ def test_what_need_not_last_outlives_the_process_and_not_the_machine(tmp_path: P
     lasting = store.add_bytes(b"lasting", "file")
     with io.BytesIO(b"passing") as content:
         passing = store.add_open(content, "file", 7, lasting=False)
-    again = Store(store.root)
-    found = again.read(passing.digest)
+    found = Store(store.root).read(passing.digest)
     run.write_text("the second")
     later = Store(store.root)
 
     assert found == b"passing"
-    assert (store.lost_power, again.lost_power, later.lost_power) == (True, False, True)
     assert [later.has(file.digest) for file in (lasting, passing)] == [True, False]
-    assert not Store(store.root).lost_power
+
+
+def test_the_first_content_of_a_directory_can_be_found_by_the_name_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, synced = Store(tmp_path / "store"), []
+
+    def note(file: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{file}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    path = store.path(store.add_bytes(b"content", "file").digest)
+
+    assert {store.root, path.parent} <= set(synced)
+    assert synced.index(store.root) < synced.index(path.parent)
+
+
+def test_what_was_held_and_got_a_file_outlives_the_process_and_not_the_machine(tmp_path: Path, run: Path) -> None:
+    store, digest = Store(tmp_path / "store"), digest_of(b"held")
+    store.hold(b"held", digest, b"job")
+    found = store.path(digest).read_bytes()
+    again = Store(store.root)
+    run.write_text("the second")
+
+    assert found == again.read(digest) == b"held"
+    assert not Store(store.root).has(digest)
+
+
+@pytest.mark.parametrize("how", ["settled", "taken in"])
+@pytest.mark.parametrize("has_file", [True, False])
+def test_what_was_held_is_settled_when_it_is_to_last(tmp_path: Path, run: Path, has_file: bool, how: str) -> None:
+    """Another job needs it that does not have it in its ledger."""
+    store, digest = Store(tmp_path / "store"), digest_of(b"held")
+    store.hold(b"held", digest, b"job")
+    if has_file:
+        store.path(digest)
+    if how == "settled":
+        store.settle(digest)
+    else:
+        store.add_bytes(b"held", "file", owner=b"another")
+    run.write_text("the second")
+
+    assert Store(store.root).read(digest) == b"held"
+
+
+def test_what_is_held_stays_so_when_the_disk_takes_no_file_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = digest_of(b"held")
+    store.hold(b"held", digest, b"job")
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", _disk_is_full)
+        with pytest.raises(StoreFullError):
+            store.settle(digest)
+
+    assert store.read(digest) == b"held"
+
+
+def _disk_is_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_download_that_was_broken_off_at_its_end_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but root may write to a file that has been marked as being on the disk."""
+    content = b"content"
+    file = FileRef("file", len(content), digest_of(content))
+    store = Store(tmp_path / "store")
+    with monkeypatch.context() as broken, Download(store, file) as download:
+        download.take_list(chunk_digest(content))
+        download.take_chunk(content)
+        broken.setattr(os, "fsync", _broken_off)
+        with pytest.raises(InterruptedError):
+            download.finish(lasting=True)
+    with Download(store, file):
+        (path,) = store.root.rglob("*.part")
+        mode = stat.S_IMODE(path.stat().st_mode)
+
+    assert mode == 0o600
 
 
 def test_a_start_that_is_broken_off_leaves_nothing_to_be_believed(
@@ -201,9 +280,11 @@ def _broken_off(*_: object) -> None:
 
 def test_where_nobody_tells_whether_the_machine_was_off_it_was(tmp_path: Path, run: Path) -> None:
     store = Store(tmp_path / "store")
+    with io.BytesIO(b"passing") as content:
+        passing = store.add_open(content, "file", 7, lasting=False)
     run.unlink()
 
-    assert Store(store.root).lost_power
+    assert not Store(store.root).has(passing.digest)
 
 
 @pytest.mark.parametrize("how", ["settled", "again", "at the next start"])
@@ -229,14 +310,6 @@ def test_what_is_not_here_cannot_be_settled(store: Store) -> None:
 
     with pytest.raises(MissingContentError):
         store.settle(file.digest)
-
-
-def test_what_is_held_need_not_be_settled(store: Store) -> None:
-    store.hold(b"content", digest_of(b"content"), b"job")
-
-    store.settle(digest_of(b"content"))
-
-    assert files_in(store) == set()
 
 
 def test_content_that_somebody_removed_by_hand_is_missing_from_then_on(store: Store) -> None:
@@ -360,6 +433,66 @@ def test_what_is_empty_needs_no_room_on_a_full_disk(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
 
     assert store.has(store.add_bytes(b"", "nothing").digest)
+
+
+def test_what_is_let_go_is_gone_at_once_and_its_file_soon(store: Store) -> None:
+    kept = store.add_bytes(b"content", "a", owner=b"job")
+
+    (path,) = store.let_go(b"job", [kept.digest])
+
+    assert not store.has(kept.digest)
+    assert not store.path(kept.digest).exists()
+    assert path.read_bytes() == b"content"
+
+
+def test_what_is_held_can_be_let_go(store: Store) -> None:
+    digest = digest_of(b"short")
+    store.hold(b"short", digest, b"job")
+
+    letting_go = threading.Thread(target=store.let_go, args=(b"job", [digest]), daemon=True)
+    letting_go.start()
+    letting_go.join(5.0)
+
+    assert not letting_go.is_alive()
+    assert not store.has(digest)
+
+
+def test_what_another_owner_has_pinned_is_not_let_go(store: Store) -> None:
+    kept = store.add_bytes(b"content", "a", owner=b"job")
+    store.pin(b"other", [kept.digest])
+
+    assert store.let_go(b"job", [kept.digest]) == []
+    assert store.read(kept.digest) == b"content"
+
+
+def test_what_has_been_added_twice_is_not_let_go_with_the_first(store: Store) -> None:
+    """A second task has written the same, which whoever leads has still to hear of."""
+    first = store.add_bytes(b"content", "a", owner=b"job")
+    store.add_bytes(b"content", "b", owner=b"job")
+
+    assert store.let_go(b"job", [first.digest]) == []
+    assert store.read(first.digest) == b"content"
+    store.unpin(b"job")
+    store.add_bytes(b"content", "a", owner=b"job")
+    assert store.let_go(b"job", [first.digest]) != []
+
+
+def test_what_comes_in_while_it_is_let_go_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has its name before the store knows of it."""
+    digest = digest_of(b"content")
+    store.pin(b"job", [digest])
+    put = Shelf.put
+
+    def put_after(shelf: Shelf, digest: bytes, size_bytes: int) -> None:
+        store._lock.release()
+        assert store.let_go(b"job", [digest]) == []
+        store._lock.acquire()
+        put(shelf, digest, size_bytes)
+
+    monkeypatch.setattr(Shelf, "put", put_after)
+    store.add_bytes(b"content", "a", owner=b"job")
+
+    assert store.read(digest) == b"content"
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.sampled_from(["put", "pin", "unpin", "touch"]))))
@@ -514,3 +647,14 @@ def test_a_download_that_does_not_fit_is_refused_at_once(tmp_path: Path) -> None
         Download(store, FileRef("file", 11, bytes(32)))
     assert store.used_bytes == 0
     store.add_bytes(b"a" * 10, "file")
+
+
+def test_what_cannot_be_removed_is_passed_over(tmp_path: Path) -> None:
+    """A directory stands for what a failing disk does not let go."""
+    stays, goes = tmp_path / "stays", tmp_path / "goes"
+    stays.mkdir()
+    goes.write_bytes(b"x")
+
+    remove_files([stays, tmp_path / "gone", goes])
+
+    assert sorted(tmp_path.iterdir()) == [stays]

@@ -3,11 +3,21 @@
 import io
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from pnode.node.answers import silence_text, write_explanations, write_jobs, write_logs
-from pnode.node.api import JobDetail, JobState, LogChunk, UnitStatus
+from pnode.node.answers import (
+    FILES_SHOWN,
+    PEER_COLUMNS,
+    SCORE_COLUMNS,
+    silence_text,
+    write_explanations,
+    write_jobs,
+    write_logs,
+    write_pulled,
+)
+from pnode.node.api import JobDetail, JobState, LogChunk, Pulled, PulledFile, UnitStatus
 from pnode.node.follow import UNITS_BY_LINE_MAX, Clock, Followed, JobLines, follow_job, tasks_listing, write_followed
 from pnode.node.jobtext import ran_s, settled_units, units_listing, waited_s, write_failures
 from pnode.node.plain import Instant
@@ -176,6 +186,32 @@ def test_a_long_reason_is_cut_to_what_fits_and_outlasts_the_lesser_columns(
     assert reason.endswith("…") == (width < 300)
 
 
+def test_a_terminal_is_spared_a_column_in_which_nothing_stands() -> None:
+    fitted = replace(WHY, rows=(("abcdefgh", "alpha", "4.20 s", "diamond", ""),)).fitted(80)
+
+    assert [column.title for column in fitted.columns] == ["job", "origin", "elapsed", "name"]
+    assert fitted.rows == (("abcdefgh", "alpha", "4.20 s", "diamond"),)
+    assert replace(WHY, rows=()).fitted(80).columns == WHY.columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "kept"),
+    [
+        (PEER_COLUMNS, ["alpha (this)", "k3vq7x2m-4f", "alive", "192.0.2.5:4747", "3.1 ms", "100%", "40%", "1", "2",
+         "3.21 s", "0 s", "-", "compute,submit", "4", "1.00", "12 s"], ["name", "id", "state", "delay"]),
+        (SCORE_COLUMNS, ["alpha", "0.2828", "149 ms", "1.49 s", "134 ms"],
+         ["candidate", "total", "inputs in", "core in"]),
+    ],
+)  # fmt: skip
+def test_no_figure_is_cut_where_a_terminal_has_forty_columns(
+    columns: tuple[Column, ...], row: list[str], kept: list[str]
+) -> None:
+    fitted = Listing(columns, (tuple(row),)).fitted(40)
+
+    assert [column.title for column in fitted.columns] == kept
+    assert max(map(len, fitted.text().splitlines())) <= 40
+
+
 def test_what_cannot_be_had_of_a_log_is_said_in_its_place() -> None:
     out = io.StringIO()
     chunks = (replace(CHUNKS[0], text="", missing="stdout of a cannot be had: n1 had it and is gone"), CHUNKS[2])
@@ -194,6 +230,17 @@ def test_a_pipe_gets_the_whole_reason() -> None:
     write_jobs((replace(FAILED_JOB, reason="a long story " * 20),), out)
 
     assert out.getvalue().endswith("a long story " * 19 + "a long story\n")
+
+
+def test_a_terminal_is_not_filled_with_the_names_of_results(screen: Screen) -> None:
+    files = tuple([PulledFile(Path(f"/r/{n}"), 1) for n in range(FILES_SHOWN + 2)])
+    piped = io.StringIO()
+
+    write_pulled(Pulled(Path("/r"), files), screen)
+    write_pulled(Pulled(Path("/r"), files), piped)
+
+    assert screen.getvalue().splitlines()[-2:] == [f"  /r/{FILES_SHOWN - 1}  1 B", "  and 2 more"]
+    assert piped.getvalue().count("\n") == len(files) + 1
 
 
 def test_square_brackets_are_no_markup(screen: Screen) -> None:
@@ -269,10 +316,22 @@ def test_a_pipe_gets_one_line_per_change() -> None:
 
     assert last == ENDED
     assert out.getvalue().splitlines() == [
-        "12:00:01Z split running on beta",
+        "12:00:00Z split running on beta",
         "12:00:02Z split done on beta in 2.00 s",
-        "12:00:03Z merge done on gamma in 2.00 s",
-        "12:00:03Z job abcdefgh done: 2/2 tasks done after 4.20 s",
+        "12:00:02Z merge done on gamma in 2.00 s",
+        "12:00:04Z job abcdefgh done: 2/2 tasks done after 4.20 s",
+    ]
+
+
+def test_who_comes_late_is_told_when_everything_happened_in_that_order() -> None:
+    later = replace(DONE, finished_at=Instant(NOON + 3.5))
+
+    lines = JobLines(ticking(3600)).changes(replace(ENDED, units=(later, ENDED.units[1])))
+
+    assert lines == [
+        "12:00:02Z merge done on gamma in 2.00 s",
+        "12:00:03Z split done on beta in 2.00 s",
+        "12:00:04Z job abcdefgh done: 2/2 tasks done after 4.20 s",
     ]
 
 
@@ -298,7 +357,7 @@ def test_a_failure_is_told_at_once_and_its_reason_only_once() -> None:
     follow_job([FAILED_JOB], out, ticking(0))
     write_followed(Followed(FAILED_JOB, None), out)
 
-    assert "12:00:00Z split failed on beta\n" in out.getvalue()
+    assert "12:00:02Z split failed on beta\n" in out.getvalue()
     assert out.getvalue().count("exit status 3") == 1
     assert "exit status 3" not in " ".join(sum(screen_rows, ()))
 
@@ -331,7 +390,7 @@ def test_a_long_stream_is_summed_up_by_task() -> None:
     assert lines.changes(many(0)) == ["12:00:00Z 0/201 tasks done"]
     assert lines.changes(many(5)) == []
     assert lines.changes(many(9)) == ["12:00:07Z 9/201 tasks done"]
-    assert lines.changes(many(201)) == ["12:00:08Z split: 201/201 done"]
+    assert lines.changes(many(201)) == ["12:00:02Z split: 201/201 done"]
 
 
 def test_tasks_that_move_are_shown_before_those_that_do_not() -> None:

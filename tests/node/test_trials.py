@@ -45,13 +45,33 @@ def test_trouble_is_told_and_is_a_failure(node: FakeNode, capsys: pytest.Capture
     assert line.endswith("exit status 3")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["network", "--on", "beta"], "--input, --on and --rounds are for a DAG"),
+        (["network", "--rounds", 2], "--input, --on and --rounds are for a DAG"),
+        (["nowhere.txt"], "Invalid value for 'DAG|network': Path 'nowhere.txt' does not exist"),
+    ],
+)
+def test_what_cannot_be_profiled_so_is_refused(
+    node: FakeNode, capsys: pytest.CaptureFixture[str], words: list[object], told: str
+) -> None:
+    status, out, err = profiled(node, capsys, *words)
+
+    assert (status, out, node.asked) == (2, [], [])
+    assert err.startswith(f"pnode: {told}")
+    assert err.endswith("(see 'pnode profile --help')\n")
+
+
 def test_a_node_that_ends_in_between_is_told(node: FakeNode, capsys: pytest.CaptureFixture[str]) -> None:
     node.settles = False
 
     status, out, err = profiled(node, capsys, DIAMOND)
 
     assert (status, out) == (1, [])
-    assert err.endswith("pnode: the node ended before it had measured everything: see 'pnode status'\n")
+    assert err.endswith(
+        f"pnode: the node ended before it had measured everything: see 'pnode status --home {node.home}'\n"
+    )
 
 
 def test_what_is_neither_a_graph_nor_the_network_is_a_mistake(

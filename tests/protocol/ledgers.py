@@ -7,7 +7,7 @@ from pnode.protocol.crypto import Sodium
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
 from pnode.protocol.ids import ClusterId, JobId, NodeId, digest_of
 from pnode.protocol.jobspec import FileRef, Item, JobSpec
-from pnode.protocol.ledger import Entry, Ledger, Outcome, Statement, StatementKind
+from pnode.protocol.ledger import Entry, Ledger, Outcome, Statement, StatementKind, When
 
 CRYPTO = Sodium()
 CLUSTER = ClusterId(b"c" * 16)
@@ -40,6 +40,11 @@ def statement(
     if kind in (StatementKind.FINISHED, StatementKind.FAILED):
         fields.setdefault("outcome", outcome())
     return Statement(kind, *unit, attempt, at_s, **fields)  # type: ignore[arg-type]
+
+
+def when(said: Statement) -> When:
+    """When it was said, by somebody whose clock goes right."""
+    return 0, 0, round(said.at_s * 1000)
 
 
 def made(task: int, attempt: int, written: FileRef, *used: FileRef) -> Statement:

@@ -22,7 +22,9 @@ from pnode.protocol.effects import (
     Erase,
     Fetch,
     Keep,
+    LetGo,
     Notify,
+    Recall,
     Release,
     Reply,
     Run,
@@ -409,7 +411,7 @@ class Circle:
         said = (decode(Signed, row) for (table, _), row in self[name].rows.items() if table == "segment")
         return sum(_tells(each, (kind,)) for each in said)
 
-    def restart(self, name: str, *, unknown: tuple[str, ...] = (), lost_power: bool = False) -> None:
+    def restart(self, name: str, *, unknown: tuple[str, ...] = ()) -> None:
         """A crashed partner starts again with what is on its disk, not knowing some; nobody has noticed yet."""
         partner = self[name]
         place = partner.jobs.desk.place
@@ -422,7 +424,7 @@ class Circle:
             for wanted in ("job", "segment")
         )
         hollows = [decode(Hollow, row) for (table, _), row in partner.rows.items() if table == "hollow"]
-        self.do(partner, partner.jobs.restore(Legacy(jobs, segments, hollows, lost_power), self.now))
+        self.do(partner, partner.jobs.restore(Legacy(jobs, segments, hollows), self.now))
         self.settle()
 
     # -- time and talk -----------------------------------------------------------------------------------------------
@@ -509,6 +511,10 @@ class Circle:
                     partner.syncs.append(effect)
                     if not self.slow_disks:
                         self._under_way.append(partial(self._synced, partner))
+                case LetGo():
+                    for digest in effect.digests:
+                        partner.store.pop(digest, None)
+                    self._note(f"{partner.name} lets go of {len(effect.digests)}")
                 case Release():
                     self._note(f"{partner.name} releases what the job needed")
                 case Notify():
@@ -518,10 +524,13 @@ class Circle:
                     self._note(f"{partner.name} is told: {effect.error or 'done'}")
                 case Run():
                     partner.running[effect.unit] = effect
-                    self._note(f"{partner.name} runs {_unit(effect.unit)}")
+                    behind = "" if effect.behind is None else f" behind {_unit(effect.behind)}"
+                    self._note(f"{partner.name} runs {_unit(effect.unit)}{behind}")
                 case Cancel():
                     self._note(f"{partner.name} ends {_unit(effect.unit)}")
                     del partner.running[effect.unit]  # nobody may end what does not run
+                case Recall():
+                    self._note(f"{partner.name} recalls {_unit(effect.unit)}")
                 case Fetch():
                     self._fetch(partner, effect)
                 case Keep():

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.protocol.attempts import AttemptKey, outputs_mark
+from pnode.protocol.attempts import COPIES_TOLD_MAX, AttemptKey, outputs_mark
 from pnode.protocol.ids import NodeId, digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.jobstate import JobState, Phase, UnitKey
-from pnode.protocol.ledger import Ledger, Outcome, Statement
+from pnode.protocol.ledger import Entry, Ledger, Outcome, Statement
 from pnode.protocol.ledger import StatementKind as K
+from pnode.protocol.values import replace
 
-from .ledgers import CLUSTER, CRYPTO, JOB, NODES, NOTHING, SEEDS, job_spec, statement, task
+from .ledgers import CLUSTER, CRYPTO, JOB, NODES, NOTHING, SEEDS, job_spec, statement, task, when
 
 TOP, LEFT, RIGHT, LAST, ASIDE = range(5)
 SPEC = job_spec(
@@ -54,7 +55,7 @@ def state_of(*told: Said) -> JobState:
     state = JobState(SPEC, NODES[0])
     for author, each in told:
         assert state.fits(each)
-        state.note(author, each)
+        state.note(author, each, when(each))
     return state
 
 
@@ -217,6 +218,61 @@ def test_what_the_concluder_says_without_the_memory_of_it_changes_nothing() -> N
     assert results(after) == results(before)
 
 
+OTHER = (
+    finished(1, TOP, "t2", attempt=2), finished(1, LEFT, "l2", "t2", attempt=2),
+    finished(1, RIGHT, "r2", "t2", attempt=2), finished(1, LAST, "x2", "l2", "r2", attempt=2),
+    finished(1, ASIDE, "y2", "l2", attempt=2),
+)  # fmt: skip
+FIRST_KEPT = (said(K.KEPT, 2, 3, LAST), said(K.KEPT, 2, 0, ASIDE))
+OTHER_KEPT = (said(K.KEPT, 2, 1, LAST, 2), said(K.KEPT, 2, 1, ASIDE, 2))
+
+
+def in_runs(*runs: tuple[float, Sequence[Said]]) -> JobState:
+    """After what came out twice: what one author says in runs of its process, each begun by what its clock showed."""
+    state = state_of(*ONCE, *OTHER)
+    for boot, (clock_s, told) in enumerate(runs, 1):
+        for at, (author, each) in enumerate(told):
+            state.note(author, replace(each, at_s=clock_s + at), (boot, 0, at))
+    return state
+
+
+@pytest.mark.parametrize("clock_s", [900.0, 996.0, 999.5, 1001.5, 2000.0])
+def test_what_the_concluder_says_later_changes_nothing_whatever_its_clock_shows(clock_s: float) -> None:
+    """The clock was set back while it was off: what it says then seems to have been said before it concluded."""
+    run = [*OTHER_KEPT, *FIRST_KEPT, concluded(2)]
+    before = in_runs((1000.0, run))
+
+    for later in (OTHER_KEPT, [*FIRST_KEPT, *OTHER_KEPT], [*OTHER_KEPT, concluded(2)]):
+        assert results(in_runs((1000.0, run), (clock_s, later))) == results(before)
+    assert accepted(before, LAST) == (1, NODES[3])
+
+
+def test_what_the_concluder_said_again_before_it_concluded_counts_whatever_it_says_afterwards() -> None:
+    run = [*FIRST_KEPT, *OTHER_KEPT, *FIRST_KEPT, concluded(2)]
+    before = in_runs((1000.0, run))
+
+    assert accepted(before, LAST) == (1, NODES[3])
+    assert results(in_runs((1000.0, run), (2000.0, FIRST_KEPT))) == results(before)
+
+
+@pytest.mark.parametrize("clock_s", [900.0, 2000.0])
+def test_who_says_that_it_has_no_copy_any_more_is_believed_whatever_its_clock_shows(clock_s: float) -> None:
+    lost = [said(K.LOST, 2, 3, LAST)]
+    gone = in_runs((1000.0, FIRST_KEPT), (clock_s, lost))
+    back = in_runs((1000.0, FIRST_KEPT), (clock_s, lost), (500.0, FIRST_KEPT))
+
+    assert list(gone.unit((LAST, 0)).attempts[(1, NODES[3])].copies) == []
+    assert list(back.unit((LAST, 0)).attempts[(1, NODES[3])].copies) == [NODES[2]]
+
+
+def test_a_replica_that_says_without_end_that_it_has_a_copy_is_not_remembered_without_end() -> None:
+    told = [said(K.KEPT, 2, 3, LAST)] * 100
+    keepers = in_runs((1000.0, told)).unit((LAST, 0)).attempts[(1, NODES[3])].keepers
+
+    assert len(keepers[NODES[2]]) == COPIES_TOLD_MAX
+    assert keepers[NODES[2]][-1] == (1, 0, 99)
+
+
 @pytest.mark.parametrize("lost", [True, False])
 def test_people_are_told_why_an_attempt_is_not_accepted(lost: bool) -> None:
     other = [finished(3, TOP, "t2", attempt=2), *([said(K.LOST, 1, 0, TOP)] if lost else [])]
@@ -274,26 +330,33 @@ def picture(state: JobState) -> object:
     return results(state), complete, state.results, state.phase
 
 
-def in_segments(told: Sequence[Said], size: int) -> JobState:
-    """The same, heard in batches."""
-    state, ledgers = JobState(SPEC, NODES[0]), 0
-    for author in NODES:
-        own = [each for by, each in told if by == author]
-        for at in range(0, len(own), size):
-            ledgers += 1
-            seed = SEEDS[NODES.index(author)]
-            state.apply(Ledger(JOB).write(CRYPTO, CLUSTER, seed, ledgers, tuple(own[at : at + size])))
-    return state
+def in_segments(told: Sequence[Said], size: int) -> list[Entry]:
+    """The same in feeds."""
+    feeds = []
+    for author, seed in zip(NODES, SEEDS, strict=True):
+        own, ledger = [each for by, each in told if by == author], Ledger(JOB)
+        parts = (tuple(own[at : at + size]) for at in range(0, len(own), size))
+        feeds += [ledger.write(CRYPTO, CLUSTER, seed, 1, part) for part in parts]
+    return feeds
 
 
 @given(st.lists(statements(), max_size=30), st.randoms(use_true_random=False), st.integers(1, 8))
 def test_results_follow_from_the_set_of_statements(told: list[Said], rng: random.Random, size: int) -> None:
-    shuffled = [*told, *told[:5]]
+    """What each has said comes in its own order, whatever its clock has shown, and is heard in any."""
+    placed = [(author, each, (0, 0, at)) for at, (author, each) in enumerate(told)]
+    shuffled, segments = [*placed, *placed[:5]], in_segments(told, size)
     rng.shuffle(shuffled)
-    incremental = state_of(*told)
+    rng.shuffle(segments)
+    one, other, third = (JobState(SPEC, NODES[0]) for _ in range(3))
+    for each in placed:
+        one.note(*each)
+    for each in shuffled:
+        other.note(*each)
+    for segment in segments:
+        third.apply(segment)
 
-    assert picture(state_of(*shuffled)) == picture(incremental)
-    assert picture(in_segments(shuffled, size)) == picture(incremental)
+    assert picture(other) == picture(one)
+    assert picture(third) == picture(one)
 
 
 @given(st.lists(statements(), max_size=30))
@@ -311,7 +374,7 @@ def test_results_agree_with_each_other(told: list[Said]) -> None:
     state = state_of()
 
     for author, each in told:
-        state.note(author, each)
+        state.note(author, each, when(each))
         assert contradictions(state) == []
 
 

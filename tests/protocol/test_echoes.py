@@ -126,15 +126,18 @@ def test_of_a_result_that_is_still_in_the_store_nothing_is_said() -> None:
     assert not lost(circle)
 
 
+@pytest.mark.parametrize("starts", [1, 2])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_what_was_made_for_other_tasks_is_doubted_when_the_machine_was_off(is_there: bool) -> None:
+def test_what_was_made_for_other_tasks_is_doubted_at_each_start(is_there: bool, starts: int) -> None:
+    """The run that found the machine to have been off may have ended before it had looked."""
     circle = circle_for(*CHAIN, first="bob", second="bob")
     circle.brings = False
     circle.end("bob", "first")
     circle.run(1.0)
-    circle.crash("bob")
+    for _ in range(starts):
+        circle.crash("bob")
+        circle.restart("bob")
 
-    circle.restart("bob", lost_power=True)
     circle.meet("bob")
     circle.run(LOOK_S + 1.0)
     assert circle["bob"].job.echoes
@@ -151,13 +154,13 @@ def test_what_was_made_for_other_tasks_is_doubted_when_the_machine_was_off(is_th
     assert running == [("bob", "second") if is_there else ("ann", "first")]
 
 
-def test_a_final_result_and_what_is_in_the_ledger_are_not_doubted_when_the_machine_was_off() -> None:
+def test_a_final_result_and_what_is_in_the_ledger_are_not_doubted() -> None:
     circle = circle_for(task("first", "second"), task("second", final=True), first="bob", second="bob")
     circle.end("bob", "first", contents=(b"first_out",))
     circle.end("bob", "second")
     circle.crash("bob")
 
-    circle.restart("bob", lost_power=True)
+    circle.restart("bob")
 
     assert not circle["bob"].job.echoes
 

@@ -61,7 +61,7 @@ def test_everybody_answers_for_the_jobs_that_were_submitted_to_it() -> None:
         "bob > cid: JobsAnswer",
         "cid is told: done",
     ]
-    assert circle["cid"].jobs.listed == {job: summary_of(circle["ann"].job)}
+    assert circle["cid"].jobs.enquiries.listed == {job: summary_of(circle["ann"].job)}
     assert circle.is_quiet()
 
 
@@ -105,7 +105,7 @@ def test_nobody_is_waited_for_longer_than_was_promised() -> None:
     circle.run(0.01)
 
     assert error(circle, "ann", request) is None
-    assert len(circle["ann"].jobs.listed) == 1
+    assert len(circle["ann"].jobs.enquiries.listed) == 1
     assert circle["ann"].jobs.enquiries.deadline == math.inf
 
 
@@ -120,7 +120,7 @@ def test_an_answer_that_comes_too_late_or_to_another_question_is_ignored() -> No
     circle.run(ANSWER_S)
     circle.say("bob", "ann", JobsAnswer(1, (summary(b"j" * 16, circle.id_of("bob")),)))
 
-    assert circle["ann"].jobs.listed == {}
+    assert circle["ann"].jobs.enquiries.listed == {}
 
 
 def test_of_what_several_say_of_a_job_the_furthest_counts() -> None:
@@ -133,7 +133,7 @@ def test_of_what_several_say_of_a_job_the_furthest_counts() -> None:
     for name, told in zip(("bob", "cid", "dan"), done, strict=True):
         circle.say(name, "ann", JobsAnswer(1, (told,)))
 
-    assert list(circle["ann"].jobs.listed.values()) == [done[1]]
+    assert list(circle["ann"].jobs.enquiries.listed.values()) == [done[1]]
 
 
 def test_no_more_is_remembered_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +145,7 @@ def test_no_more_is_remembered_than_the_bound(monkeypatch: pytest.MonkeyPatch) -
     jobs = tuple(summary(bytes([number]) * 16, circle.id_of("bob")) for number in range(4))
     circle.say("bob", "ann", JobsAnswer(1, jobs))
 
-    assert list(circle["ann"].jobs.listed) == [b"\2" * 16, b"\3" * 16]
+    assert list(circle["ann"].jobs.enquiries.listed) == [b"\2" * 16, b"\3" * 16]
 
 
 def test_the_newest_jobs_are_named_when_not_all_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_the_newest_jobs_are_named_when_not_all_fit(monkeypatch: pytest.MonkeyPa
 
     find(circle, "bob", "ann")
 
-    assert list(circle["bob"].jobs.listed) == jobs[1:]
+    assert list(circle["bob"].jobs.enquiries.listed) == jobs[1:]
 
 
 # Watching a job.
@@ -472,7 +472,7 @@ def test_every_replica_answers_for_a_job() -> None:
 
     find(circle, "cid", "bob")
 
-    assert list(circle["cid"].jobs.listed) == [job]
+    assert list(circle["cid"].jobs.enquiries.listed) == [job]
 
 
 def test_when_the_first_does_not_answer_the_next_is_asked() -> None:

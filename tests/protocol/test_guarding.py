@@ -298,7 +298,7 @@ def test_when_all_who_should_have_it_are_gone_whoever_took_part_is_asked() -> No
 def test_whoever_took_part_is_asked_for_what_those_have_lost_who_should_have_it() -> None:
     circle = Circle("ann", "bob", "cid", "dan")
     circle.prefer("only", "dan")
-    circle.submit("ann", spec(task("only"), files=(INPUT,), replicas=2, nonce=bytes([2]) * 16))
+    circle.submit("ann", spec(task("only"), files=(INPUT,), replicas=2, nonce=bytes([4]) * 16))
     assert circle.id_of("dan") not in circle["ann"].job.replicas
     for name in ("bob", "cid"):  # each takes the other for ready by what it once said
         circle.crash(name)

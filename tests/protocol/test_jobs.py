@@ -8,16 +8,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pnode.protocol.codec import encode
+from pnode.protocol.codec import decode, encode
 from pnode.protocol.dag import Dag
-from pnode.protocol.effects import Reply
+from pnode.protocol.effects import Reply, Save
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import CancelJob, Submit
 from pnode.protocol.ids import JobId
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import Ledger, StatementKind
+from pnode.protocol.ledger import Ledger, Segment, StatementKind
 from pnode.protocol.placing import HANDOFF_S
-from pnode.protocol.signed import Kind, sign
+from pnode.protocol.signed import Kind, Signed, sign
 from pnode.protocol.strangers import STRANGER_S
 
 from .ledgers import statement
@@ -129,6 +129,20 @@ def test_a_job_is_cancelled_with_the_name_of_the_node_where_it_was_said() -> Non
     assert not circle["bob"].job.held
     circle.take()
     assert circle.is_quiet()
+
+
+def test_who_cancels_a_job_is_told_so_when_it_is_written_down() -> None:
+    circle = Circle("ann", "bob")
+    job = circle.submit("ann", ALONE)
+    ann = circle["ann"].jobs
+
+    effects = [*ann.handle(CancelJob(7, job), circle.now), *ann.tick(circle.now)]
+
+    rows = [decode(Signed, each.value).body for each in effects if isinstance(each, Save) and each.table == "segment"]
+    said = [statement.kind for body in rows for statement in decode(Segment, body).statements]
+    assert StatementKind.CANCELLED in said
+    places = [at for at, each in enumerate(effects) if isinstance(each, Save | Reply)]
+    assert effects[places[-1]] == Reply(7, b"", None)
 
 
 def test_what_cannot_be_cancelled_is_said_with_the_reason() -> None:

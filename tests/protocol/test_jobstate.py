@@ -13,7 +13,7 @@ from pnode.protocol.ids import NodeId
 from pnode.protocol.jobstate import ABOUT_THE_JOB, Attempt, JobState, Phase, UnitState, superseding, why_failed
 from pnode.protocol.ledger import Ledger, Statement, StatementKind, fitting
 
-from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, outcome, statement
+from .ledgers import CLUSTER, CRYPTO, JOB, NODES, SEEDS, job_spec, outcome, statement, when
 
 K = StatementKind
 Told = tuple[NodeId, Statement]
@@ -23,7 +23,7 @@ def state_of(*told: Told, items: int = 1) -> JobState:
     state = JobState(job_spec(items=items), NODES[0])
     for author, said in told:
         if state.fits(said):
-            state.note(author, said)
+            state.note(author, said, when(said))
     return state
 
 
@@ -68,6 +68,28 @@ def picture(state: JobState) -> object:
         sorted(state.guards),
         state.ended_s,
     )
+
+
+def test_the_end_of_a_run_of_which_nothing_was_said_tells_when_it_started() -> None:
+    ended = replace(statement(K.FINISHED, at_s=10.0), outcome=outcome(seconds=3.0), queue_s=2.0)
+    started = replace(statement(K.STARTED, at_s=6.5), queue_s=0.5)
+    ways = [(ended,), (ended, started), (started, ended)]
+
+    attempts = [state_of(*((NODES[1], said) for said in way)).unit((0, 0)).attempts[(1, NODES[1])] for way in ways]
+
+    assert [(each.ready_s, each.started_s, each.ended_s) for each in attempts] == [
+        (5.0, 7.0, 10.0),
+        (5.0, 6.5, 10.0),
+        (5.0, 6.5, 10.0),
+    ]
+
+
+def test_an_end_that_does_not_say_for_how_long_it_waited_tells_nothing_of_its_start() -> None:
+    ended = replace(statement(K.FINISHED, at_s=10.0), outcome=outcome(seconds=3.0))
+
+    attempt = state_of((NODES[1], ended)).unit((0, 0)).attempts[(1, NODES[1])]
+
+    assert (attempt.ready_s, attempt.started_s) == (None, None)
 
 
 def test_the_life_of_an_attempt_as_a_table() -> None:
@@ -115,6 +137,13 @@ def test_a_job_is_done_when_every_unit_has_a_result_and_what_it_is_for_is_kept()
     assert not state.is_over
     assert state.results == state.size == 2
     assert state.ended_s == 5.0
+
+
+def test_the_latest_results_come_first() -> None:
+    again = told(1, K.FINISHED)  # whoever has heard of it knows nothing new
+
+    assert list(state_of(*FINISHED, again).latest_results()) == [(1, 0), (0, 0)]
+    assert list(state_of(*FINISHED[2:], *FINISHED[:2]).latest_results()) == [(0, 0), (1, 0)]
 
 
 def test_a_copy_of_an_attempt_that_has_no_result_completes_nothing() -> None:

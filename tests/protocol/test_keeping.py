@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pnode.protocol.comparing import COMPARE_S
 from pnode.protocol.events import CancelJob, FindJobs, WatchJob
+from pnode.protocol.guardians import best
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Compare
 from pnode.protocol.jobspec import JobSpec
@@ -244,6 +245,67 @@ def test_a_result_that_only_a_childs_holder_has_heard_of_is_not_lost_with_its_au
     circle.kill(author)
 
     assert any(attempt.phase == "dropped" for attempt in job_at(circle, "ann").state.unit((0, 0)).attempts.values())
+
+
+def forgetful(*names: str, nonce: bytes = b"n" * 16) -> tuple[Circle, str, str]:
+    """A job whose first task has ended, as only the holder of the second has heard: who ran it, and that one. Whoever
+    ran it was restarted since without the memory of it."""
+    circle = Circle(*NAMES, *names)
+    job = spec(*CHAIN, files=(INPUT,), replicas=1, nonce=nonce)
+    author, holder, *_ = _outside(circle, job)
+    circle.prefer("first", author)
+    circle.prefer("second", holder)
+    circle.submit("ann", job)
+    circle.run(1.0)
+    keepers = replicas(circle)
+    circle.deaf += [(author, name) for name in keepers]
+    circle.brings = False
+    circle.end(author, "first")
+    assert tells_of_the_end(circle, holder, author)
+    assert not any(tells_of_the_end(circle, name, author) for name in keepers)
+    circle.crash(author)
+    circle[author].rows.clear()
+    circle.deaf.clear()
+    return circle, author, holder
+
+
+def tells_of_the_end(circle: Circle, name: str, author: str) -> bool:
+    """Whether a partner's ledger has what another one has said of the end of its first run."""
+    said = (entry for entry in job_at(circle, name).ledger if entry.author == circle.id_of(author))
+    old = (statement for entry in said if entry.segment.boot == 1 for statement in entry.segment.statements)
+    return any(statement.kind == StatementKind.FINISHED for statement in old)
+
+
+def test_a_result_that_only_a_childs_holder_has_heard_of_is_not_lost_with_its_authors_memory() -> None:
+    circle, author, _ = forgetful()
+
+    circle.restart(author)
+    circle.meet(author)
+
+    assert tells_of_the_end(circle, "ann", author)
+
+
+def test_who_comes_after_all_replicas_are_gone_hears_also_what_others_have_forgotten_that_they_said() -> None:
+    others = (forgetful("fay", nonce=bytes([number]) * 16) for number in range(64))
+    circle, author, holder = next(each for each in others if _comes_next(*each))
+    first = replicas(circle)
+    circle.deaf += [(holder, name) for name in first]
+    circle.restart(author)
+    circle.meet(author)
+    circle.run(1.0)
+    for name in first:
+        circle.kill(name)
+    circle.run(1.0)
+
+    (new,) = replicas(circle, seen_by=holder)
+    assert tells_of_the_end(circle, new, author)
+
+
+def _comes_next(circle: Circle, author: str, holder: str) -> bool:
+    """Whether somebody keeps the job next who has heard of nothing so far."""
+    job, gone = job_at(circle, "ann"), [circle.id_of(name) for name in replicas(circle)]
+    ((_, new),) = best(job.id, 1, [each.id for each in circle.partners.values() if each.id not in gone])
+    return circle.name_of(new) not in (author, holder)
 
 
 def test_every_participant_offers_the_newcomer_the_last_of_its_own_words() -> None:

@@ -229,6 +229,24 @@ def test_a_refusal_says_nothing_against_a_member_that_answers() -> None:
     assert host.when(other, State.SUSPECT) is None
 
 
+def test_a_refusal_says_nothing_against_a_member_that_has_objected_since() -> None:
+    """It is alive, but neither we nor whom we ask can hear it now: its objection comes another way."""
+    network = Network(seed=6)
+    host, other, *rest = network.cluster(3, settle_s=20.0)
+    network.cut = lambda one, two: other.node in (one.node, two.node)
+    refused(network, host, other)
+    network.run(0.3)
+    network.cut = lambda one, two: {one.node, two.node} == {host.node, other.node}
+    renewed = other.membership.record
+    network.do(other, other.membership.update_record(renewed, network.now))
+    network.run(0.35)
+    network.cut = lambda one, two: other.node in (one.node, two.node)
+    network.run(1.0)
+
+    assert rest[0].sees(other) is not State.DEAD
+    assert host.when(other, State.DEAD) is None
+
+
 def test_a_refusal_says_nothing_against_a_member_that_others_can_hear() -> None:
     network = Network(seed=6)
     host, other, *_ = network.cluster(4, settle_s=20.0)
@@ -321,7 +339,7 @@ def test_a_late_event_loop_is_counted_once_per_probe_interval_and_forgiven() -> 
 
 def test_a_slow_observer_probes_less_often() -> None:
     network = Network(seed=14)
-    one, _ = network.cluster(2)
+    one, *_ = network.cluster(3)
     pings: list[float] = []
     network.tap = lambda host, effect: pings.extend(
         network.now for message in said(effect) if host is one and isinstance(message, Ping) and message.index == 0

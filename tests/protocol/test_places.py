@@ -7,6 +7,7 @@ from pnode.protocol.codec import decode
 from pnode.protocol.coordinate import Coordinate, pack_coordinate
 from pnode.protocol.effects import Send, SendDatagram
 from pnode.protocol.links import CROWD_LINKS_MAX, LINKS_PERIOD_S, Links, LinksHeard
+from pnode.protocol.probe import BURST_S
 from pnode.protocol.swim import Ack, LinkRow, Ping, read, unseal
 from pnode.protocol.view import LinkFigure
 
@@ -68,7 +69,7 @@ def test_an_answer_with_a_place_is_no_longer_than_the_question(monkeypatch: pyte
 
     network, _ = settled(4)
     network.tap = look
-    network.run(20.0)
+    network.run(2 * BURST_S)
 
     assert answered > 10
 

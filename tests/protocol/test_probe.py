@@ -9,6 +9,8 @@ from pnode.protocol.awareness import Awareness
 from pnode.protocol.ids import NodeId
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.probe import (
+    BURST_S,
+    BURST_TURN,
     BURSTS_FIRST,
     FIRST_CHECKS,
     HELP_MAX,
@@ -22,9 +24,9 @@ from pnode.protocol.probe import (
     Unanswered,
 )
 from pnode.protocol.record import Address
-from pnode.protocol.roster import DIRECT_MAX, Member, Roster
+from pnode.protocol.roster import DIRECT_MAX, Member, Roster, State
 from pnode.protocol.signed import Signed
-from pnode.protocol.swim import Ack, IndirectAck, Nack, Ping, PingRequest
+from pnode.protocol.swim import PINGS, Ack, IndirectAck, Nack, Ping, PingRequest
 
 from .members import record_of
 
@@ -95,25 +97,36 @@ def well_known(bench: Bench) -> Member:
     return member
 
 
-def test_a_well_known_member_is_checked_with_one_ping_three_times_out_of_four() -> None:
+@pytest.mark.parametrize(
+    ("period_s", "expected"),
+    [
+        (BURST_S, [3, 3, 3, 3, 1, 1, 1, 3, 1, 1, 1, 3]),
+        (BURST_S / BURST_TURN, [3, 3, 3, 1, 1, 1, 1, 3, 1, 1, 1, 3]),
+        (BURST_S / BURST_TURN / 2, [3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 3]),
+    ],
+)
+def test_a_well_known_member_is_checked_with_one_ping_three_times_out_of_four_or_for_a_minute(
+    period_s: float, expected: list[int]
+) -> None:
     bench = Bench()
     member = bench.members[0]
     pings = []
     for turn in range(12):
-        findings = bench.prober.start(member, Purpose.CHECK, NOW + turn)
+        now = NOW + turn * period_s
+        findings = bench.prober.start(member, Purpose.CHECK, now)
         pings.append(len(findings))
         for index in range(len(findings)):
-            bench.prober.ack(member.node, Ack(nonce_of(findings), index), NOW + turn, by_session=False)
+            bench.prober.ack(member.node, Ack(nonce_of(findings), index), now, by_session=False)
         assert bench.prober.deadline == float("inf")
 
-    assert pings == [3, 3, 3, 3, 1, 1, 1, 3, 1, 1, 1, 3]
+    assert pings == expected
 
 
-def test_of_many_who_were_never_measured_every_second_is_checked_with_a_burst_after_the_first() -> None:
-    bench = Bench(FIRST_CHECKS + 7)
+def test_of_many_who_were_never_measured_some_are_checked_with_a_burst_after_the_first() -> None:
+    bench = Bench(FIRST_CHECKS + 2 * BURST_TURN + 1)
     pings = [len(bench.prober.start(member, Purpose.CHECK, NOW)) for member in bench.members]
 
-    assert pings == [3] * FIRST_CHECKS + [3, 1] * 3
+    assert pings == [3] * FIRST_CHECKS + [3, *[1] * (BURST_TURN - 1)] * 2
 
 
 def test_where_nobody_knows_which_address_is_good_all_are_tried_at_once() -> None:
@@ -170,6 +183,34 @@ def test_only_regular_checks_make_do_with_one_ping(purpose: Purpose) -> None:
     pings = [tell for tell in bench.prober.start(well_known(bench), purpose, NOW) if isinstance(tell, Tell)]
 
     assert len([tell for tell in pings if tell.address is not None and isinstance(tell.message, Ping)]) == 3
+
+
+def test_the_pings_of_a_well_known_member_do_for_checks_of_it_but_not_for_bursts() -> None:
+    bench = Bench()
+    member = well_known(bench)
+    member.checks = 0
+
+    spared = [bench.prober.spares(member, Ping(number, 0), NOW) for number in range(5)]
+    burst = bench.prober.start(member, Purpose.CHECK, NOW)
+
+    assert spared == [True, True, True, False, False]
+    assert len(burst) == PINGS
+
+
+@pytest.mark.parametrize("state", [State.SUSPECT, State.DEAD])
+def test_nobody_is_spared_who_is_in_doubt(state: State) -> None:
+    bench = Bench()
+    member = well_known(bench)
+    member.checks = 0
+    assert bench.prober.spares(member, Ping(1, 0), NOW)
+
+    assert not bench.prober.spares(member, Ping(1, 1), NOW), "the rest of a burst is no further sign"
+    member.proven = False
+    assert not bench.prober.spares(member, Ping(1, 0), NOW), "it may not hear us"
+    member.proven, member.bursts = True, BURSTS_FIRST - 1
+    assert not bench.prober.spares(member, Ping(1, 0), NOW), "its distance is not known"
+    member.bursts, member.state = BURSTS_FIRST, state
+    assert not bench.prober.spares(member, Ping(1, 0), NOW)
 
 
 def test_nobody_answers_for_another() -> None:
@@ -382,3 +423,17 @@ def test_a_small_cluster_and_a_single_ping_show_no_place() -> None:
 
     shown = [finding.message for finding in (*first, *single) if isinstance(finding, Tell)]
     assert [message.place for message in shown if isinstance(message, Ping)] == [b""] * 4
+
+
+def test_of_who_can_only_dial_out_its_relays_are_asked_first() -> None:
+    bench = Bench(20)
+    target, *others = bench.members
+    relays = others[7:9]
+    target.record = replace(target.record, relays=(target.node[:8], *(relay.node[:8] for relay in relays)))
+
+    findings = bench.prober.start(target, Purpose.REFUSED, NOW)
+
+    asked = [each.peer for each in findings if isinstance(each, Tell) and isinstance(each.message, PingRequest)]
+    assert asked[:2] == [relay.node for relay in relays]
+    assert len(set(asked)) == MembershipSettings().indirect_probes
+    assert target.node not in asked

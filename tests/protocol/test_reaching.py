@@ -12,6 +12,7 @@ from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import Knocked
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId
+from pnode.protocol.knocking import KNOCKS_MAX, PATIENCE_S, WAITING_MAX
 from pnode.protocol.membership import Membership
 from pnode.protocol.reaching import (
     ACCUSED_AGAIN_S,
@@ -19,17 +20,18 @@ from pnode.protocol.reaching import (
     AGAIN_S_MAX,
     ANSWER_S,
     ASKED_MAX,
+    CUT_OFF_S,
     DIALS_MAX,
     DOUBTED_MAX,
     FRAMES,
     FRESH_S,
     HIDDEN_AGAIN_S,
     KEPT_MAX,
-    KNOCKS_MAX,
     NEXT,
     REDIAL_S,
     SUMMONS_BURST,
     TURN_S,
+    UNKNOWN_AGAIN_S,
     Finding,
     Reach,
     Reaching,
@@ -38,6 +40,7 @@ from pnode.protocol.reaching import (
     TryMe,
 )
 from pnode.protocol.record import RELAYS_MAX
+from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, sign
 
 from .members import CLUSTER, START, Network, record_of, seed_of
@@ -119,6 +122,16 @@ def test_nobody_is_asked_while_nobody_is_there() -> None:
     assert one.reaching.deadline == float("inf")
 
 
+def test_who_has_heard_nothing_yet_goes_on_asking_those_with_whom_there_is_a_session() -> None:
+    one = One(12, 5)
+    one.reaching.met(one.now)
+    one.asks()
+
+    one.after(ANSWER_S)
+
+    assert [peer for peer, _ in one.asks()] == [one.id(5)]
+
+
 def test_three_are_asked_first_those_with_whom_there_is_a_session() -> None:
     one = One(12, 5)
     one.reaching.met(one.now)
@@ -162,6 +175,7 @@ def test_silence_changes_nothing_and_it_asks_again() -> None:
 
     assert one.after(ANSWER_S) == []
     assert one.reaching.state is Reach.UNKNOWN
+    assert one.reaching.deadline == pytest.approx(one.now + UNKNOWN_AGAIN_S), "others do not wait to accuse it"
     assert len(one.asks()) == 3
 
 
@@ -290,6 +304,43 @@ def test_without_any_session_it_goes_on_naming_those_who_may_come_back() -> None
     assert one.membership.record.relays == (one.id(2)[:8],)
 
 
+@pytest.mark.parametrize("reached", [True, False])
+def test_whoever_had_nobody_to_ask_for_a_while_asks_when_somebody_is_there_again(reached: bool) -> None:
+    one = One(3, 2)
+    one.learn(reached)
+    for number in (2, 3):
+        one.membership.expel(one.id(number), one.now)
+    one.sessions.clear()
+    one.after(AGAIN_S + HIDDEN_AGAIN_S)
+    record = replace(record_of(4, incarnation=1))
+    one.membership.learn(sign(one.network.crypto, seed_of(4), Kind.RECORD, CLUSTER, record), one.now)
+
+    one.reaching.met(one.now)
+    one.reaching.met(one.now)
+
+    assert one.reaching.deadline <= one.now
+    assert [peer for peer, _ in one.asks()] == [one.id(4)]
+
+
+def test_a_relay_that_is_merely_suspect_stays_named() -> None:
+    one = One(6, 2, 3, 4)
+    one.learn(False, False, False)
+    one.after(0.0)
+    before = one.membership.record
+    suspect = one.membership.members[one.id(2)]
+    suspect.state = State.SUSPECT
+    one.membership._roster._alive = None
+
+    one.sessions[one.id(5)] = None
+    one.after(5 * TURN_S)
+
+    assert one.membership.record == before
+    suspect.state = State.DEAD
+    one.after(2 * TURN_S)
+    assert one.id(2)[:8] not in one.membership.record.relays
+    assert one.id(5)[:8] in one.membership.record.relays
+
+
 def test_who_can_be_dialled_again_takes_its_relays_back() -> None:
     one = One(3, 2, 3)
     one.learn(False, False)
@@ -368,13 +419,13 @@ def test_who_asks_is_dialled_at_the_addresses_of_its_record_and_told() -> None:
     (knock,) = of(Knock, one.reaching.message(one.id(2), TryMe(7), one.now))
     assert knock == Knock(one.id(2), one.membership.members[one.id(2)].record.addresses, 7)
     assert one.reaching.message(one.id(2), TryMe(8), one.now) == []
-    (told,) = of(Send, one.reaching.knocked(Knocked(one.id(2), 7, reached=True)))
+    (told,) = of(Send, one.reaching.knocked(Knocked(one.id(2), 7, reached=True), one.now))
     assert (told.peer, READ.decode(told.payload)) == (one.id(2), Tried(7, reached=True))
 
 
 def test_nobody_can_have_us_dial_all_the_time_or_everybody_at_once() -> None:
-    one = One(20)
-    asking = one.ids(range(2, 20))
+    one = One(KNOCKS_MAX + 9)
+    asking = one.ids(range(2, KNOCKS_MAX + 9))
     knocks = [knock for node in asking for knock in one.reaching.message(node, TryMe(1), one.now)]
     assert len(knocks) == KNOCKS_MAX
 
@@ -384,15 +435,47 @@ def test_nobody_can_have_us_dial_all_the_time_or_everybody_at_once() -> None:
         knocked = one.reaching.message(one.id(2), TryMe(nonce), one.now)
         answered += len(knocked)
         if knocked:
-            one.reaching.knocked(Knocked(one.id(2), nonce, reached=False))
+            one.reaching.knocked(Knocked(one.id(2), nonce, reached=False), one.now)
         one.now += 0.1
     assert answered <= 7
+
+
+def test_of_a_crowd_everybody_is_dialled_in_turn_as_long_as_it_waits() -> None:
+    one = One(KNOCKS_MAX + WAITING_MAX + 9)
+    asking = one.ids(range(2, KNOCKS_MAX + WAITING_MAX + 9))
+    under_way = [knock.peer for node in asking for knock in of(Knock, one.reaching.message(node, TryMe(1), one.now))]
+    dialled: list[NodeId] = []
+    one.now += PATIENCE_S
+    while under_way:
+        dialled.append(under_way.pop(0))
+        under_way += [each.peer for each in of(Knock, one.reaching.knocked(Knocked(dialled[-1], 1, False), one.now))]
+
+    assert dialled == asking[: KNOCKS_MAX + WAITING_MAX]
+
+
+def test_whose_turn_comes_too_late_is_not_dialled() -> None:
+    one = One(KNOCKS_MAX + 9)
+    for node in one.ids(range(2, KNOCKS_MAX + 9)):
+        one.reaching.message(node, TryMe(1), one.now)
+
+    one.now += PATIENCE_S + 0.1
+    assert of(Knock, one.reaching.knocked(Knocked(one.id(2), 1, reached=False), one.now)) == []
 
 
 def test_strangers_are_not_dialled() -> None:
     one = One(3)
 
     assert one.reaching.message(one.id(9), TryMe(7), one.now) == []
+
+
+def test_who_is_asked_for_small_files_comes_for_each_new_stream() -> None:
+    one = One(4)
+    came = 0
+    for _ in range(400):  # seven a second for a minute
+        came += len(one.reaching.message(one.id(2), Summon(b"t" * 16, one.id(2)), one.now))
+        one.now += 1 / 7
+
+    assert came == 400
 
 
 def test_who_is_summoned_comes_but_not_to_a_flood() -> None:
@@ -402,3 +485,61 @@ def test_who_is_summoned_comes_but_not_to_a_flood() -> None:
     assert one.reaching.message(one.id(2), Summon(b"t" * 16, caller), one.now) == [Meet(one.id(2), b"t" * 16, caller)]
     more = [one.reaching.message(one.id(2), Summon(b"t" * 16, caller), one.now) for _ in range(2 * SUMMONS_BURST)]
     assert sum(map(len, more)) == SUMMONS_BURST - 1
+
+
+def test_who_was_not_reached_by_any_way_is_passed_over_more_and_more_rarely_tried() -> None:
+    one = One(6)
+    one.hides(2, 3)
+    far = one.id(2)
+    pauses = []
+    for _ in range(4):
+        one.reaching.dial_failed(far, one.now)
+        began = one.now
+        while one.reaching.is_cut_off(far, one.now):
+            one.now += 1.0
+        pauses.append(one.now - began)
+
+    assert pauses == pytest.approx([CUT_OFF_S, 2 * CUT_OFF_S, 4 * CUT_OFF_S, 8 * CUT_OFF_S])
+    assert list(one.membership.ways.cut_off) == [far], "gossip passes it over all the while"
+
+
+def test_a_session_ends_being_cut_off() -> None:
+    one = One(6)
+    one.hides(2, 3)
+    one.reaching.dial_failed(one.id(2), one.now)
+
+    one.sessions[one.id(2)] = one.id(3)
+    one.reaching.session_opened(one.id(2), one.now)
+
+    assert not one.reaching.is_cut_off(one.id(2), one.now)
+    assert one.membership.ways.cut_off == {}
+
+
+def test_who_can_be_dialled_or_is_forgotten_is_not_cut_off() -> None:
+    one = One(6)
+    one.hides(2, 3)
+    one.reaching.dial_failed(one.id(2), one.now)
+    one.reaching.dial_failed(one.id(4), one.now)
+    cut_off = list(one.membership.ways.cut_off)
+
+    one.membership.expel(one.id(2), one.now)
+    one.reaching.look(one.now)
+
+    assert cut_off == [one.id(2)]
+    assert one.membership.ways.cut_off == {}
+
+
+def test_a_relay_knows_how_many_depend_on_it() -> None:
+    one = One(6)
+    for number in (2, 3):
+        one.hides(number, 1, 4)
+
+    one.reaching.look(one.now)
+
+    assert one.membership.ways.clients == 2
+
+    one.hides(5, 1)
+    one.reaching.met(one.now)
+    one.reaching.look(one.now)
+
+    assert one.membership.ways.clients == 3

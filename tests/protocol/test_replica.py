@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnode.protocol.desk import UNHURRIED_S
 from pnode.protocol.events import CancelJob
 from pnode.protocol.fetching import TRIES
 from pnode.protocol.jobmessages import Deliver
@@ -64,6 +65,21 @@ def test_the_holder_of_a_child_hears_of_a_result_at_once() -> None:
         "dan fetches right_out from cid",
     ]
     assert circle.is_quiet()
+
+
+def test_a_result_is_told_at_once_though_the_replica_has_more_to_say_that_nobody_waits_for() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", cores=2)
+    for name, node in (("left", "bob"), ("right", "cid"), ("last", "dan"), ("aside", "cid")):
+        circle.prefer(name, node)
+    circle["ann"].jobs.desk.unhurried_s = UNHURRIED_S
+    circle.submit("ann", spec(*JOIN.dag.tasks, task("aside")))
+    circle.end("cid", "aside")
+    assert circle["ann"].jobs.desk.unhurried  # that it has a copy of that
+    circle.take()
+
+    circle.end("cid", "right")
+
+    assert "ann > dan: (cid: FINISHED right#1)" in circle.take()
 
 
 def test_the_holder_of_a_child_hears_who_else_has_made_what_is_lost() -> None:

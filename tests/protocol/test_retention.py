@@ -2,6 +2,7 @@
 
 import pytest
 
+from pnode.protocol import retention
 from pnode.protocol.comparing import COMPARE_S
 from pnode.protocol.events import CancelJob, ResultsPulled
 from pnode.protocol.ids import JobId
@@ -56,6 +57,63 @@ def test_the_origin_keeps_the_ledger_as_history() -> None:
     assert circle["ann"].rows == rows
 
 
+def history(circle: Circle, jobs: range) -> list[JobId]:
+    """Jobs of ann's with two tasks each, one after another, all released."""
+    found = []
+    for number in jobs:
+        found.append(circle.submit("ann", spec(task("one"), task("two"), nonce=bytes([number]) * 16)))
+        circle.tell("ann", CancelJob(1, found[-1]))
+        circle.run(1.0)
+    circle.run(RETENTION_S)
+    return found
+
+
+def test_history_has_room_for_so_many_units_and_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "HISTORY_UNITS_MAX", 5)
+    circle = Circle("ann", "bob")
+
+    first, second, third = history(circle, range(3))
+
+    assert list(circle["ann"].jobs.desk.jobs) == [second, third]
+    assert [key for table, key in circle["ann"].rows if table == "job"] == [second, third]
+    assert list(circle["ann"].jobs.desk.released) == [first]
+
+
+def test_the_latest_job_is_history_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "HISTORY_UNITS_MAX", 1)
+    circle = Circle("ann", "bob")
+
+    _, last = history(circle, range(2))
+
+    assert list(circle["ann"].jobs.desk.jobs) == [last]
+
+
+def test_what_was_forgotten_to_make_room_for_a_job_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "HISTORY_UNITS_MAX", 5)
+    monkeypatch.setattr("pnode.protocol.register.JOBS_MAX", 2)
+    circle = Circle("ann", "bob")
+    _, second = history(circle, range(2))
+
+    [third] = history(circle, range(2, 3))
+
+    assert list(circle["ann"].jobs.desk.jobs) == [second, third]
+
+
+def test_history_goes_on_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "HISTORY_UNITS_MAX", 5)
+    circle = Circle("ann", "bob")
+    first, second = history(circle, range(2))
+
+    circle.crash("ann")
+    circle.restart("ann")
+    circle.run(1.0)
+    kept = list(circle["ann"].jobs.desk.jobs)
+    [third] = history(circle, range(2, 3))
+
+    assert kept == [first, second]
+    assert list(circle["ann"].jobs.desk.jobs) == [second, third]
+
+
 def test_it_is_released_sooner_when_somebody_has_the_results() -> None:
     circle = over()
 
@@ -65,6 +123,23 @@ def test_it_is_released_sooner_when_somebody_has_the_results() -> None:
     circle.run(0.1)
 
     assert not knows(circle, "bob")
+
+
+def test_so_it_is_by_whoever_has_only_run_a_part_of_it() -> None:
+    circle = Circle("ann", "bob", "cid", "dan")
+    circle.prefer("only", "dan")
+    circle.submit("ann", spec(task("only"), replicas=1))
+    circle.end("dan", "only")
+    circle.run(60.0)
+    assert not circle["dan"].jobs.desk.keeps(circle["dan"].job)
+
+    circle.tell("ann", ResultsPulled(circle["ann"].job.id))
+    circle.run(GRACE_S - 0.1)
+    assert knows(circle, "dan")
+    circle.run(0.2)
+
+    assert not knows(circle, "dan")
+    assert tables(circle, "dan") == ["segment"]
 
 
 def test_that_is_said_once() -> None:

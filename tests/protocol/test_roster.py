@@ -125,6 +125,14 @@ def test_picks_are_distinct_and_avoid_whom_they_should() -> None:
     assert len(roster.pick(9)) == 5
 
 
+def test_those_to_whom_there_is_no_way_are_passed_over() -> None:
+    roster, members = roster_of(5)
+    roster.ways.cut_off = {members[0].node: None}
+
+    assert set(roster.pick(9)) == set(roster.next_listeners(9, 0.0)) == set(members[1:])
+    assert members[0] in {roster.next_to_probe() for _ in members}, "it is looked after all the same"
+
+
 def test_the_dead_and_the_long_gone_are_found() -> None:
     roster, members = roster_of(4)
     roster.turn(members[0], Happening.DEPARTED, 5.0)

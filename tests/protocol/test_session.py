@@ -5,22 +5,27 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nacl import bindings
 
 from pnode.protocol import session as session_module
 from pnode.protocol.errors import LocalProtocolError
+from pnode.protocol.sealing import (
+    TAG_FINAL,
+    TAG_MESSAGE,
+    TAG_PUSH,
+    TAG_REKEY,
+    CounterSealer,
+    Sealer,
+    StreamOpener,
+    StreamSealer,
+    has_aes,
+)
 from pnode.protocol.session import (
     FRAME_BYTES_MAX,
-    HEADER_BYTES,
     MESSAGE_BYTES_MAX,
     NEXT,
     PARTS_MAX,
     REASON_CHARACTERS_MAX,
     REKEY_PERIOD_S,
-    TAG_FINAL,
-    TAG_MESSAGE,
-    TAG_PUSH,
-    TAG_REKEY,
     OversizeError,
     Purpose,
     Receiving,
@@ -37,20 +42,42 @@ FRAME = FRAME_BYTES_MAX[Purpose.CONTROL]
 MESSAGE = MESSAGE_BYTES_MAX[Purpose.CONTROL]
 
 
+WAY = {"aes": False}
+"""In which of the two ways is sealed."""
+
+
+@pytest.fixture(
+    scope="module",
+    autouse=True,
+    params=[
+        False,
+        pytest.param(True, marks=pytest.mark.skipif(not has_aes(), reason="this processor has no AES instructions")),
+    ],
+    ids=["secretstream", "AES-256-GCM"],
+)
+def _each_way(request: pytest.FixtureRequest) -> None:
+    WAY["aes"] = request.param
+
+
 def ends(purpose: Purpose = Purpose.CONTROL) -> tuple[Session, Session]:
-    return Session(SessionKeys(UP, DOWN), purpose, NOW), Session(SessionKeys(DOWN, UP), purpose, NOW)
+    aes = WAY["aes"]
+    return Session(SessionKeys(UP, DOWN, aes), purpose, NOW), Session(SessionKeys(DOWN, UP, aes), purpose, NOW)
+
+
+def head() -> bytes:
+    """Something as long as the head of a stream."""
+    return bytes(0 if WAY["aes"] else StreamOpener(UP, b"").head_bytes)
 
 
 class Forger:
     """An authenticated other side that does not keep to the rules."""
 
     def __init__(self, channel: bytes = b"\1") -> None:
-        self._channel = channel
-        self._state = bindings.crypto_secretstream_xchacha20poly1305_state()
-        self.head = bindings.crypto_secretstream_xchacha20poly1305_init_push(self._state, UP)
+        self._sealer: Sealer = (CounterSealer if WAY["aes"] else StreamSealer)(UP, channel)
+        self.head = self._sealer.head
 
     def frame(self, piece: bytes, tag: int) -> bytes:
-        sealed = bindings.crypto_secretstream_xchacha20poly1305_push(self._state, piece, self._channel, tag)
+        sealed = b"".join(self._sealer.seal(piece, tag))
         return len(sealed).to_bytes(4, "big") + sealed
 
 
@@ -120,7 +147,7 @@ def test_a_bulk_message_of_a_chunk_is_one_frame() -> None:
 
     sealed = ann.seal(chunk, NOW)
 
-    assert len(sealed) == HEADER_BYTES + 4 + 17 + len(chunk)
+    assert len(sealed) == len(head()) + 4 + 17 + len(chunk)
     assert bob.receive(sealed) == [chunk]
 
 
@@ -268,14 +295,14 @@ def test_a_huge_length_is_refused_before_anything_is_kept_for_it(purpose: Purpos
     for length in (FRAME_BYTES_MAX[purpose] + 18, 2**31, 2**32 - 1):
         _, bob = ends(purpose)
         with pytest.raises(OversizeError):
-            bob.receive(bytes(HEADER_BYTES) + length.to_bytes(4, "big"))
+            bob.receive(head() + length.to_bytes(4, "big"))
         assert bob._parts == []
 
 
 def test_the_largest_length_is_waited_for() -> None:
     _, bob = ends()
 
-    got = bob.receive(bytes(HEADER_BYTES) + (FRAME + 17).to_bytes(4, "big"))
+    got = bob.receive(head() + (FRAME + 17).to_bytes(4, "big"))
 
     assert got == []
 
@@ -285,7 +312,7 @@ def test_a_length_too_short_to_be_sealed_is_refused(length: int) -> None:
     _, bob = ends()
 
     with pytest.raises(TamperedError, match="too short"):
-        bob.receive(bytes(HEADER_BYTES) + length.to_bytes(4, "big"))
+        bob.receive(head() + length.to_bytes(4, "big"))
 
 
 def test_a_broken_session_takes_nothing_more() -> None:
@@ -343,7 +370,7 @@ def test_a_change_of_keys_with_a_payload_is_refused() -> None:
 
 def test_keys_change_after_ten_minutes() -> None:
     ann, _ = ends()
-    ordinary = len(ann.seal(b"x", NOW)) - HEADER_BYTES
+    ordinary = len(ann.seal(b"x", NOW)) - len(head())
     early = ann.seal(b"x", NOW + REKEY_PERIOD_S - 1)
 
     late = ann.seal(b"x", NOW + REKEY_PERIOD_S)
@@ -367,7 +394,7 @@ def test_keys_change_after_a_gibibyte_and_everything_still_arrives(monkeypatch: 
 
 
 def test_the_life_of_a_stream_only_goes_forward() -> None:
-    order = [Receiving.HEADER, Receiving.FRAMES, Receiving.ENDED, Receiving.BROKEN]
+    order = [Receiving.HEAD, Receiving.FRAMES, Receiving.ENDED, Receiving.BROKEN]
 
     for state, moves in NEXT.items():
         for later in moves.values():

@@ -13,7 +13,7 @@ from pnode.protocol.jobstate import ABOUT_THE_JOB, JobState, Phase
 from pnode.protocol.ledger import Outcome, Statement
 from pnode.protocol.ledger import StatementKind as K
 
-from .ledgers import NODES, NOTHING, job_spec, statement, task
+from .ledgers import NODES, NOTHING, job_spec, statement, task, when
 
 FIRST, LEFT, RIGHT = range(3)
 TASKS = (task("first", "left", "right"), task("left"), task("right"))
@@ -31,7 +31,7 @@ def state_of(*told: Said, items: int = 2) -> JobState:
     state = JobState(job_spec(*TASKS, items=items), NODES[0])
     for author, each in told:
         if state.fits(each):
-            state.note(author, each)
+            state.note(author, each, when(each))
     return state
 
 
@@ -169,6 +169,27 @@ def test_of_two_settlements_the_earlier_counts_then_the_smaller_author() -> None
     found = state_of(*early, *late).settlement.of(0)
     assert found is not None
     assert found.made == (8.0, NODES[2])
+
+
+def test_of_two_settlements_of_one_author_the_first_counts_whatever_its_clock_shows() -> None:
+    """It was started from an old copy of its disk, and its clock was set back."""
+    first, again, another = (
+        item_settled(0, "x", at_s=9.0),
+        item_settled(0, "y", at_s=8.0),
+        item_settled(2, "z", at_s=8.5),
+    )
+    told = [((1, 0, at), each) for at, each in enumerate(first)] + [
+        ((2, 0, at), each) for at, each in enumerate(again)
+    ]
+    for said in (told, told[::-1]):
+        state = state_of()
+        for spoken, (author, each) in said:
+            state.note(author, each, spoken)
+
+        assert result(state, LEFT) == mark("x")
+        for author, each in another:
+            state.note(author, each, (0, 0, 0))
+        assert result(state, LEFT) == mark("z")
 
 
 def test_who_concluded_the_job_first_has_settled_it() -> None:

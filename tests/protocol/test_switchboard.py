@@ -3,10 +3,13 @@
 import pytest
 
 from pnode.protocol.ids import NodeId
+from pnode.protocol.reaching import SUMMONS_PER_S
 from pnode.protocol.switchboard import (
     BULK_CALLS_MAX,
     CALLER_SHARE,
+    CALLS_BURST,
     CALLS_PER_PAIR_MAX,
+    CALLS_PER_S,
     CONTROL_CALLS_MAX,
     REASON_MAX,
     Answer,
@@ -88,3 +91,16 @@ def test_nothing_is_left_of_calls_that_are_over() -> None:
     assert not board._pairs
     assert not board._callers
     assert board._kinds.total() == 0
+
+
+def test_one_caller_does_not_use_up_what_a_node_comes_for() -> None:
+    board, now = Switchboard(), 100.0
+    for _ in range(CALLS_BURST):
+        board.ring(node(1), node(2), now)
+
+    with pytest.raises(CallRefusedError, match="too often"):
+        board.ring(node(1), node(2), now)
+    board.ring(node(3), node(2), now)
+    board.ring(node(1), node(4), now)
+    board.ring(node(1), node(2), now + 1 / CALLS_PER_S)
+    assert CALLS_PER_S <= SUMMONS_PER_S / 2, "there is something left for others"

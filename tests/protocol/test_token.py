@@ -136,7 +136,7 @@ def test_a_token_is_good_for_a_day_give_or_take_five_minutes() -> None:
 
 
 def test_a_token_used_too_late_says_when_it_ended_and_how_to_get_another() -> None:
-    with pytest.raises(TokenExpiredError, match=r"ran out 3 hours ago, at 2027-01-16T08:00:00Z; run `pnode token`"):
+    with pytest.raises(TokenExpiredError, match=r"ran out 3 hours ago, at 2027-01-16T08:00:00Z; run 'pnode token'"):
         TOKEN.check(NOW + DAY + 3 * HOUR)
 
 
@@ -223,7 +223,7 @@ def test_something_else_is_called_no_token(text: str) -> None:
         parse_token(CRYPTO, text)
 
     assert "tokens begin with pnode1-" in one_line(error)
-    assert "`pnode token` on a member makes one" in one_line(error)
+    assert "'pnode token' on a member makes one" in one_line(error)
 
 
 def test_a_token_of_another_format_asks_for_the_version_that_made_it() -> None:

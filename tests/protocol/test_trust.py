@@ -204,7 +204,7 @@ def test_somebody_whose_time_is_over_is_no_longer_believed_nor_its_word() -> Non
 
 
 def test_a_newcomer_whose_clock_is_an_hour_fast_is_refused_with_a_word_about_clocks() -> None:
-    with pytest.raises(NotYetValidError, match="compare `date -u`"):
+    with pytest.raises(NotYetValidError, match="compare 'date -u'"):
         member().witness(node("beta"), invited("beta", now=NOW + HOUR), NOW, seed("founder"))
 
 
@@ -229,7 +229,7 @@ def test_an_invite_that_is_over_admits_nobody() -> None:
     assert beliefs.witness(node("beta"), invited("beta"), NOW + DAY, seed("founder"))
 
     with pytest.raises(
-        InviteOverError, match=r"'gamma' was over 2 hours .*run `pnode token` on a member for a new one"
+        InviteOverError, match=r"'gamma' was over 2 hours .*run 'pnode token' on a member for a new one"
     ):
         beliefs.witness(node("gamma"), invited("gamma"), NOW + DAY + 2 * HOUR, seed("founder"))
     assert names(beliefs) == {"founder", "beta"}

@@ -3,7 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, field, fields, replace
+from dataclasses import FrozenInstanceError, InitVar, field, fields, replace
 from dataclasses import dataclass as ordinary
 from functools import cached_property
 from typing import Any
@@ -52,6 +52,7 @@ def both(**how: bool) -> tuple[Any, Any]:
             d: float = field(default=0.5, compare=False)
             e: int = field(init=False, default=3)
             hidden: str = field(default="secret", repr=False)
+            unhashed: int = field(default=7, hash=False)
 
         return Drawn
 
@@ -80,6 +81,31 @@ def test_they_are_what_the_standard_library_makes(how: dict[str, bool], one: Any
 def test_equal_values_have_equal_hashes(x: int, y: int) -> None:
     assert hash(Point(x, y, ["a"])) == hash(Point(x, y))
     assert {Point(x, y): 1}[Point(x, y)] == 1
+
+
+def test_a_field_may_be_left_out_of_the_hash_alone() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Page:
+        number: int
+        words: list[str] = field(hash=False)
+
+    assert hash(Page(1, ["a"])) == hash(Page(1, []))
+    assert Page(1, ["a"]) != Page(1, [])
+
+
+def test_what_is_not_made_here_is_refused_and_not_taken_for_something_else() -> None:
+    @lazy
+    class Named:
+        text: str = field(kw_only=True)
+
+    @lazy
+    class Passed:
+        text: InitVar[str]
+
+    kinds: list[Any] = [Named, Passed]
+    for kind in kinds:
+        with pytest.raises(TypeError, match="text of"):
+            kind("a")
 
 
 def test_a_value_of_another_class_is_another_value() -> None:

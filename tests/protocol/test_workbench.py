@@ -3,10 +3,13 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pnode.protocol.effects import Unit
 from pnode.protocol.ids import JobId
-from pnode.protocol.workbench import COUNTED_EACH_TIME, OVERDUE_SHARE, RECOUNT_S, Workbench
+from pnode.protocol.turns import Piece
+from pnode.protocol.workbench import COUNTED_EACH_TIME, LINE_MAX, OVERDUE_SHARE, RECOUNT_S, STALL_S, Workbench
 
 
 def unit(number: int) -> Unit:
@@ -154,6 +157,22 @@ def test_a_unit_of_several_cores_occupies_them_together() -> None:
     assert made.free_in_s(0.0) == 5.0
 
 
+@given(
+    st.integers(1, 4),
+    st.lists(st.tuples(st.integers(1, 4), st.floats(0.0, 100.0), st.just(0.0)), max_size=20),
+)
+def test_pieces_are_laid_out_one_after_another_on_the_cores_that_are_free_first(
+    cores: int, pieces: list[tuple[int, float, float]]
+) -> None:
+    free_s = [0.0] * cores
+    for wanted, expected_s, _ in pieces:
+        free_s.sort()
+        count = min(wanted, cores)
+        free_s[:count] = [free_s[count - 1] + expected_s] * count
+
+    assert bench(cores, *pieces).free_in_s(0.0) == min(free_s)
+
+
 def test_a_long_queue_is_counted_as_exactly_when_it_grows() -> None:
     made = bench(4, *((1, 1.0, 0.0) for _ in range(3 * COUNTED_EACH_TIME)))
     before = made.free_in_s(100.0)
@@ -184,3 +203,149 @@ def test_a_full_queue_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert not Workbench(1).full
     assert bench(1, (1, 1.0, 0.0)).full
+
+
+# -- lanes: brief units behind each other
+
+
+def brief(count: int, cores: int = 1) -> Workbench:
+    return bench(cores, *((1, 0.001, 0.0) for _ in range(count)))
+
+
+def everything(piece: Piece) -> bool:
+    del piece
+    return True
+
+
+def test_brief_units_are_lined_up_behind_one_that_runs() -> None:
+    made = brief(100)
+    made.take(0.0)
+
+    lined = made.line_up(everything)
+
+    assert lined == [(unit(number), unit(number - 1)) for number in range(1, LINE_MAX + 1)]
+    assert made.is_running(unit(1))
+    assert (made.running, made.queued) == (1, 99)
+    assert made.take(0.0) == []
+
+
+def test_nothing_is_lined_up_while_a_core_is_free() -> None:
+    made = brief(100)
+
+    assert made.line_up(everything) == []
+
+
+def test_only_what_is_brief_is_lined_up_and_only_behind_what_is_brief() -> None:
+    made = brief(100)
+    made.take(0.0)
+
+    assert made.line_up(lambda piece: piece.unit != unit(0)) == []
+    assert made.line_up(lambda piece: piece.unit in (unit(0), unit(1), unit(3))) == [(unit(1), unit(0))]
+
+
+def test_what_is_due_before_what_is_brief_is_not_overtaken() -> None:
+    made = brief(100)
+    made.take(0.0)
+    made.accept(unit(1000), 1, 1.0, -1.0)
+    made.make_ready(unit(1000))
+
+    assert made.line_up(lambda piece: piece.unit != unit(1000)) == []
+
+
+def test_lines_get_shorter_towards_the_end_so_that_no_core_is_left_without() -> None:
+    made = brief(8, cores=2)
+    made.take(0.0)
+
+    lined = made.line_up(everything)
+
+    assert len(lined) < 6
+    assert made.remove(lined[0][1])
+    assert made.take(0.0) == []
+
+
+def test_a_line_is_filled_up_several_at_a_time() -> None:
+    made = brief(100)
+    made.take(0.0)
+    made.line_up(everything)
+
+    added = []
+    for number in range(LINE_MAX):
+        made.remove(unit(number))
+        made.take(0.0)
+        added.append(len(made.line_up(everything)))
+
+    assert sorted(each for each in added if each) == [each for each in added if each]
+    assert 0 < sum(each > 0 for each in added) <= 3
+
+
+def test_the_next_in_line_runs_when_the_one_before_it_has_ended_and_the_core_stays_busy() -> None:
+    made = brief(3)
+    made.take(0.0)
+    made.line_up(everything)
+
+    assert made.remove(unit(0))
+
+    assert made.take(1.0) == []
+    assert made.running == 1
+    assert made.remove(unit(1))
+    assert made.take(1.0) == [unit(2)]
+
+
+def test_what_takes_longer_than_was_thought_is_told_once_with_what_waits_behind_it() -> None:
+    made = brief(100)
+    made.take(0.0)
+    behind = [one for one, _ in made.line_up(everything)]
+
+    assert made.stalled(STALL_S / 2) == []
+    assert made.deadline == STALL_S
+    assert made.stalled(STALL_S) == [(unit(0), None, behind)]
+    assert made.stalled(1.0) == []
+    assert made.deadline == math.inf
+
+
+def test_since_when_it_runs_is_told_of_what_began_behind_another() -> None:
+    made = brief(5)
+    made.take(0.0)
+    (first, *_) = (one for one, _ in made.line_up(everything))
+    made.remove(unit(0))
+    made.take(3.0)
+
+    assert not made.was_told(first)
+    assert made.stalled(3.0 + STALL_S)[0][:2] == (first, 3.0)
+    assert made.was_told(first)
+
+
+def test_what_was_called_back_waits_for_its_turn_again() -> None:
+    made = brief(100)
+    made.take(0.0)
+    behind = [one for one, _ in made.line_up(everything)]
+
+    for one in behind:
+        made.put_back(one)
+
+    assert not any(made.is_running(one) for one in behind)
+    assert made.remove(unit(0))
+    assert made.take(1.0) == [unit(1)]
+
+
+def test_what_was_to_begin_and_did_not_leaves_its_core() -> None:
+    made = brief(5)
+    made.take(0.0)
+    ((first, _), *_) = made.line_up(everything)
+    made.remove(unit(0))
+    made.put_back(first)
+
+    assert made.take(1.0) in ([first], [])  # another in the line may have moved up
+
+
+def test_what_is_dropped_from_the_middle_of_a_line_leaves_the_rest_of_it() -> None:
+    made = brief(100)
+    made.take(0.0)
+    made.line_up(everything)
+
+    assert made.remove(unit(1))
+    made.remove(unit(0))
+    made.take(1.0)
+
+    assert made.running == 1
+    assert made.stalled(1.0 + STALL_S)[0][0] == unit(2)

@@ -131,6 +131,32 @@ def test_a_machine_that_says_nothing_is_given_time(how: str) -> None:
     assert state_at(one, other) in (State.ALIVE, State.SUSPECT)
 
 
+@pytest.mark.parametrize("size", [2, 3, 5])
+@pytest.mark.parametrize("off_s", [0.05, 0.15, 0.3, 0.5, 0.65])
+def test_a_process_that_is_restarted_at_once_is_not_taken_for_dead_for_the_end_of_the_one_before(
+    size: int, off_s: float
+) -> None:
+    cluster = make_cluster(size, 1)
+    one, other, *_ = cluster.hosts
+    cluster.engine.run_for(20.0)
+    for host in cluster.hosts:
+        if host is not other:
+            talk(cluster, host, other)
+    other.crash()
+    cluster.engine.run_for(off_s)
+    cluster.restart(other)
+    seen: list[State | None] = []
+    for _ in range(200):
+        cluster.engine.run_for(0.01)
+        membership = one.peer.membership
+        assert membership is not None
+        if membership.members[other.id].record.boot == other.peer.facts.boot:
+            seen.append(state_at(one, other))
+
+    assert seen
+    assert State.DEAD not in seen
+
+
 def test_a_process_that_was_taken_for_dead_is_back_as_soon_as_it_runs() -> None:
     cluster = make_cluster(3, 1)
     one, other, _ = cluster.hosts

@@ -9,6 +9,7 @@ from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.reaching import HIDDEN_AGAIN_S, TURN_S, Reach
 from pnode.protocol.roster import State
+from pnode.protocol.switchboard import CONTROL_CALLS_MAX
 from pnode.sim.cluster import Cluster
 from pnode.sim.engine import Engine
 from pnode.sim.host import Host
@@ -83,6 +84,18 @@ def test_nobody_suspects_hosts_that_can_only_dial_out(hidden: tuple[int, ...]) -
     cluster = cluster_with(4, *hidden)
 
     assert watch(cluster, 120) == []
+
+
+def test_nobody_suspects_others_though_their_only_relay_has_no_place_for_every_pair() -> None:
+    size = 22
+    assert (size - 1) * (size - 2) / 2 > CONTROL_CALLS_MAX
+    cluster = cluster_with(size, *range(1, size))
+    relay = cluster.hosts[0]
+    cluster.engine.run_for(100.0)
+
+    before = relay.meetings.calls
+    assert watch(cluster, 60) == []
+    assert relay.meetings.calls - before < 10 * size, "and it is not called all the time"
 
 
 def test_two_that_can_only_dial_out_have_a_session_through_a_relay() -> None:

@@ -41,6 +41,7 @@ FOUND = {
     "a job was done with a result that had gone with its keepers and could not be made anew": Options(2475, 5, 0.75),
     "a verdict was measured by those who were seen after the packet in which it came": Options(1497, 5, 0.75),
     "a concluder that was started from an old copy of its disk undid the results of a job": Options(16, 5, 0.75),
+    "what a machine had said before it was wiped was known to a holder and to no replica": Options(22, 5, 0.75),
     "what a machine had made before its power went was taken for there, and used": Options(35, 5, 0.75),
 }
 

@@ -161,9 +161,10 @@ def test_one_run_of_a_sweep_is_done_again_alone(sim: Shell, study: Path, tmp_pat
 
 def test_results_are_plotted(sim: Shell, study: Path, tmp_path: Path) -> None:
     done(sim("sweep", study, "--workers", 1))
-    done(sim("plot", "pnode-small/results.csv", "--out", "spread.svg"))
+    told = done(sim("plot", "pnode-small/results.csv", "--out", "spread.svg"))
     done(sim("plot", "pnode-small/results.jsonl", "--over", "ccr", "--figure", "slr", "--out", "slr.html"))
 
+    assert told == "spread.svg\n"
     assert Picture((tmp_path / "spread.svg").read_text()).complaints() == []
     assert "schedule length ratio over ccr" in (tmp_path / "slr.html").read_text()
 

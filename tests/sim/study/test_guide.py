@@ -73,3 +73,12 @@ def test_every_program_runs(clone: Path) -> None:
 
 def test_every_suffix_of_a_trace_is_told() -> None:
     assert [suffix for suffix in TRACES if f"`{suffix}`" not in GUIDE] == []
+
+
+def test_the_scenario_that_is_shown_runs(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = next(block for block in blocks("toml") if block.startswith('name = "two sites"'))
+    (clone / "mine.toml").write_text(shown)
+
+    assert cli.main(["sim", "export", "examples/studies/two-sites.toml", "--out", "blend.json"]) == 0
+    assert cli.main(["sim", "run", "mine.toml"]) == 0
+    assert "two sites, heft, seed 0\n" in capsys.readouterr().out
