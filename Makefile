@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit processes cover figures bench bench-peers tables membership reality chaos chaos-real format clean
+.PHONY: help setup demo test lint types unit processes cover figures bench bench-peers growth tables membership reality chaos chaos-real format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -66,6 +66,10 @@ bench: $(RUNTIME)  ## Measure pnode beside what the machine allows, in turns; ma
 
 bench-peers: $(RUNTIME) $(PEERS)  ## The same beside its peers as well, and write docs/performance.md; 40 minutes
 	@$(BIN)/python -m tests.peers docs/performance.md --rounds $(ROUNDS)
+
+MOST := 100000
+growth: $(RUNTIME)  ## Measure what a task costs as there are more of them, and fill docs/growth.md; an hour
+	@$(BIN)/python -m tests.growth docs/growth.md --rounds $(ROUNDS) --most $(MOST)
 
 DATA := ../shared/data
 tables: $(RUNTIME)  ## Measure every mapper, and write the tables and plots of docs/mappers.md; 20 minutes
