@@ -14,6 +14,7 @@ import trio
 
 from pnode.node.driver import Driver
 from pnode.node.journal import Journal, JournalFile
+from pnode.node.sampling import Sampling
 from pnode.node.service import SWITCH_S
 from pnode.protocol.effects import Effect, Fetch, Run, Save, Sync
 from pnode.protocol.events import Event, Synced
@@ -59,6 +60,21 @@ class Writer:
         ]
 
 
+class NoLine:
+    """Nothing is run."""
+
+    def attach(self, *_: object) -> None:
+        pass
+
+    def announce(self, run: object) -> bool:
+        raise AssertionError(run)
+
+    def recall(self, unit: object) -> None:
+        raise AssertionError(unit)
+
+    cancel = leave = recall
+
+
 async def never(_: object) -> NoReturn:
     await trio.sleep_forever()
     raise AssertionError
@@ -70,7 +86,11 @@ async def measure(name: str, work_s: float, place: Path) -> None:
         cast(Callable[[Fetch], Awaitable[NoReturn]], never),
         cast(Callable[[Run], Awaitable[NoReturn]], never),
     )
-    driver = Driver(cast(Peer, core), NoNetwork(), journal, time.time, run, fetch, lambda _: None, lambda _: None)
+    network = NoNetwork()
+    driver = Driver(
+        cast(Peer, core), network, journal, time.time, run, fetch,
+        lambda _: None, lambda _: None, lambda _: [], NoLine(), Sampling(lambda: False),
+    )  # fmt: skip
     began_s = time.perf_counter()
     async with trio.open_nursery() as nursery:
         await nursery.start(driver.serve, list)

@@ -8,14 +8,17 @@ class PageError(ValueError):
     """A page has no place for a part."""
 
 
-def markers(part: str) -> tuple[str, str]:
+MAKER = "make membership"
+
+
+def markers(part: str, maker: str = MAKER) -> tuple[str, str]:
     """Between these stands what is made."""
-    return f"<!-- made by make membership, {part}: begin -->", f"<!-- made by make membership, {part}: end -->"
+    return f"<!-- made by {maker}, {part}: begin -->", f"<!-- made by {maker}, {part}: end -->"
 
 
-def filled(page: str, part: str, lines: Sequence[str]) -> str:
+def filled(page: str, part: str, lines: Sequence[str], maker: str = MAKER) -> str:
     """The page with these lines in the place of a part. Raises PageError."""
-    begin, end = markers(part)
+    begin, end = markers(part, maker)
     before, found, rest = page.partition(begin)
     _, found_end, after = rest.partition(end)
     if not found or not found_end:
@@ -24,6 +27,6 @@ def filled(page: str, part: str, lines: Sequence[str]) -> str:
     return f"{before}{begin}\n\n{made}\n\n{end}{after}"
 
 
-def fill(path: Path, part: str, lines: Sequence[str]) -> None:
+def fill(path: Path, part: str, lines: Sequence[str], maker: str = MAKER) -> None:
     """The same for a file. Raises PageError, OSError."""
-    path.write_text(filled(path.read_text(encoding="utf-8"), part, lines), encoding="utf-8")
+    path.write_text(filled(path.read_text(encoding="utf-8"), part, lines, maker), encoding="utf-8")

@@ -76,7 +76,7 @@ def test_a_load_that_moves_and_delays_that_vary_cost_bytes(monkeypatch: pytest.M
     moving = [(20.0 + 40.0 * (second % 2), 30.0, 0.0) for second in range(20)]
 
     calm, busy, noisy = (
-        predicted(4, loads, rtt_s).samples["bytes_per_s"][0]
+        predicted(16, loads, rtt_s).samples["bytes_per_s"][0]
         for loads, rtt_s in ((still, 0.0004), (moving, 0.0004), (still, 0.010))
     )
 

@@ -18,7 +18,7 @@ from pnode.node.client import connect
 from pnode.node.follow import Followed
 from pnode.protocol.jobspec import REPLICAS
 
-from ..end_to_end.applications import write
+from ..end_to_end.applications import programs, write
 from ..end_to_end.hosts import Host, Hosts, pnode
 from .players.games import GAMES, PROGRAMS
 from .players.player import Game, Handle, Player, Task, Turn, play, seconds, tell
@@ -26,17 +26,6 @@ from .players.player import Game, Handle, Player, Task, Turn, play, seconds, tel
 NAMES = ("alpha", "beta")
 
 DEFAULT = "default"
-
-TRUE = """
-[task.t{number}]
-command = ["/bin/true"]
-final = false
-"""
-RESULT = """
-[task.result]
-command = ["sh", "-c", ': > "$PNODE_OUTPUT_DIR/result"']
-"""
-"""One task of a graph has to be final."""
 
 RUNS = 5
 """Of a command, for a median within the turn: each takes a fraction of a second."""
@@ -68,7 +57,7 @@ def commands(player: Player, asked: Turn) -> None:
     """W5: a graph of commands, handed in as a person does; the time is the job's, from its submission to its end."""
     assert isinstance(player, Ours)
     count = asked.some(PROGRAMS)
-    graph = "".join(TRUE.format(number=number) for number in range(count)) + RESULT
+    graph = programs(count)
     host = player.hosts[0]
     dag = write(host.place / "commands", {"dag.toml": graph})
     words = ("--follow", "--output", host.place / "results", "--replicas", player.replicas)
