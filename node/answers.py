@@ -145,11 +145,16 @@ def _peer_row(peer: PeerStatus) -> tuple[str, ...]:
     )
 
 
-def write_jobs(jobs: tuple[JobStatus, ...], out: TextIO) -> None:
+def write_jobs(jobs: Sequence[JobStatus], out: TextIO, ended: int | None = None) -> None:
+    """The latest last: all that run, and of those that have ended the latest `ended`, or all."""
     if not jobs:
         out.write("no jobs yet: 'pnode submit dag.txt' makes one\n")
         return
-    show_listing(Listing(JOB_COLUMNS, tuple([_job_row(job) for job in jobs])), out)
+    over = [job.id for job in jobs if job.state != "running"]
+    hidden = set(over[: max(0, len(over) - ended)]) if ended is not None else set()
+    show_listing(Listing(JOB_COLUMNS, tuple([_job_row(job) for job in jobs if job.id not in hidden])), out)
+    if hidden:
+        out.write(f"and {count_text(len(hidden), 'earlier job')}: 'pnode jobs --all' shows them too\n")
 
 
 def _job_row(job: JobStatus) -> tuple[str, ...]:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # a command imports what it needs: `pnode --help` should not 
     from .api import JobDetail, JobStatus, LogChunk
     from .commands import NodeClient
 
+ENDED_JOBS_SHOWN = 20
+"""A session of the Python client makes hundreds of jobs; nobody looks for theirs among all of last week's."""
+
 
 @click.command()
 @dag_argument
@@ -109,9 +112,15 @@ def map_command(dag: Path, inputs: tuple[Path, ...], mapper: str, home: Path) ->
 
 
 @click.command()
+@click.option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help=f"Also those that ended before the latest {ENDED_JOBS_SHOWN}; --json always has them.",
+)
 @home_option
 @json_option
-def jobs(home: Path) -> Answer:
+def jobs(is_all: bool, home: Path) -> Answer:
     """List the jobs of the cluster, the latest last.
 
     \b
@@ -123,7 +132,9 @@ def jobs(home: Path) -> Answer:
     from .commands import NodeClient
 
     found = NodeClient(home).jobs()
-    return Answer(tuple[JobStatus, ...], found, lambda out: write_jobs(found, out))
+    return Answer(
+        tuple[JobStatus, ...], found, lambda out: write_jobs(found, out, None if is_all else ENDED_JOBS_SHOWN)
+    )
 
 
 @click.command()

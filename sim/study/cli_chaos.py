@@ -95,7 +95,7 @@ def chaos(
         events, deaths = sum(each.events for each in records), sum(each.deaths for each in records)
         jobs_safe = sum(each.safe for each in records)
         click.echo(
-            f"{failed} of {seeds} seeds failed ({events} events, {jobs_safe} jobs, {deaths} verdicts of death)"
+            f"{failed} of {seeds} seeds failed (events: {events}, jobs: {jobs_safe}, verdicts of death: {deaths})"
         )
         if seeds == 1 and records[0].trace:
             click.echo(f"trace {records[0].trace}")

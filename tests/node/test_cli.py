@@ -104,6 +104,19 @@ def test_instants_are_iso_8601_in_json(shell: Shell, node: FakeNode) -> None:
     assert json.loads(shell("jobs", "--json")[1])[0]["submitted_at"] == "2025-11-21T12:00:00.000Z"
 
 
+def test_jobs_shows_all_that_run_and_the_latest_of_those_that_have_ended(shell: Shell, node: FakeNode) -> None:
+    shown = cli_jobs.ENDED_JOBS_SHOWN
+    early = replace(ENDED, id="early", state="running")
+    node.listed = (early, *(replace(ENDED, id=f"ended{number}") for number in range(shown + 3)))
+
+    lines = shell("jobs")[1].splitlines()
+
+    assert [line.split()[0] for line in lines[1:-1]] == ["early", *(f"ended{3 + n}" for n in range(shown))]
+    assert lines[-1] == "and 3 earlier jobs: 'pnode jobs --all' shows them too"
+    assert len(shell("jobs", "--all")[1].splitlines()) == 1 + len(node.listed)
+    assert len(json.loads(shell("jobs", "--json")[1])) == len(node.listed)
+
+
 def test_jobs_lists_them_or_says_how_to_make_one(shell: Shell, node: FakeNode) -> None:
     status, out, _ = shell("jobs")
 
