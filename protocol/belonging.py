@@ -6,9 +6,11 @@ from random import Random
 
 from .crypto import Crypto
 from .desk import Desk
+from .events import LoadSampled
 from .facts import Facts, Identity
 from .ids import NodeId
 from .jobs import Jobs
+from .load import LOAD_MARGIN_S
 from .membership import Membership
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
@@ -32,6 +34,10 @@ class Belonging:
     """When jobs are due next; None until they are asked."""
     looked_s: float = -math.inf
     """When `reaching` looked last."""
+    sample: LoadSampled | None = None
+    """The latest."""
+    told_until_s: float = -math.inf
+    """Until when no core is free, as the others may have been told."""
 
     @property
     def is_busy(self) -> bool:
@@ -54,6 +60,20 @@ class Belonging:
         """The jobs, about to be told something."""
         self.jobs_due_s = None
         return self.jobs
+
+    def tell_load(self, sample: LoadSampled, now: float) -> None:
+        """Say how busy this node is, if it is time to."""
+        bench, free_in_s = self.jobs.holding.bench, self.jobs.holding.bench.free_in_s(now)
+        self.sample, self.told_until_s = sample, now + free_in_s
+        self.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
+        self.membership.set_load(
+            sample.cpu_percent, sample.memory_percent, bench.running, bench.queued, free_in_s, sample.lag_s, now
+        )
+
+    def worked(self, now: float) -> None:
+        """Something has happened to jobs. Who has nothing left to do does not wait for the next sample to say so."""
+        if now + LOAD_MARGIN_S < self.told_until_s and not self.is_busy and self.sample is not None:
+            self.tell_load(self.sample, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,12 @@ class Load:
         believed_s = max(0.0, last.free_in_s - (self.measured_at - last.measured_at))
         return abs(self.free_in_s - believed_s) > LOAD_MARGIN_S + LOAD_MARGIN_SHARE * self.free_in_s
 
+    def rests_early(self, last: "Load") -> bool:
+        """Whether nothing is left to do, and who goes by the last one believes otherwise for a while: units were over
+        sooner than anybody had thought."""
+        is_idle = not self.running and not self.queued
+        return is_idle and last.measured_at + last.free_in_s > self.measured_at + LOAD_MARGIN_S
+
     def differs(self, last: "Load") -> bool:
         """Whether anything else has changed that people, or the classic mappers, look at."""
         return (
@@ -75,7 +81,7 @@ class Load:
     def pause_s(self, last: "Load") -> float:
         """How long after the last one a node may say this."""
         if self.surprises(last):
-            return LOAD_PERIOD_S
+            return 0.0 if self.rests_early(last) else LOAD_PERIOD_S
         return LOAD_QUIET_S if self.differs(last) else LOAD_REFRESH_S
 
     def delta(self) -> LoadDelta:

@@ -206,7 +206,9 @@ class Peer:
                 left = self._outputs(self._member.membership.leave(now), now)
                 return [*left, Reply(event.request, b"", None)]
             case _ if self._member is not None and isinstance(event, JobEvent):
-                return self._member.busy().handle(event, now)
+                effects = self._member.busy().handle(event, now)
+                self._member.worked(now)
+                return effects
         return []  # figures and content that nobody waits for any more
 
     def _handle_outside(
@@ -313,7 +315,7 @@ class Peer:
         means = replace(self._means, facts=self.facts)
         member = self._member = belong(self.me, means, self._joining.credential, self._sessions, now)
         if self._sample is not None:  # whoever is met first shall know how busy we are
-            self._tell_load(member, self._sample, now)
+            member.tell_load(self._sample, now)
         self._upkeep_s = now + UPKEEP_S
         left, self._left = self._left, Legacy()
         return [Notify("joining", b""), Notify("members", b""), *member.jobs.restore(left, now)]
@@ -330,23 +332,10 @@ class Peer:
         self._sample = event
         if self._member is None:
             return []
-        self._tell_load(self._member, event, now)
+        self._member.tell_load(event, now)
         if self._member.membership.wants_links(now):
             self._member.membership.set_links(self.profile.my_figures(now), now)
         return self._outputs(self._member.membership.loop_lag(event.lag_s, now), now)
-
-    def _tell_load(self, member: Belonging, sample: LoadSampled, now: float) -> None:
-        member.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
-        bench = member.jobs.holding.bench
-        member.membership.set_load(
-            cpu_percent=sample.cpu_percent,
-            memory_percent=sample.memory_percent,
-            running=bench.running,
-            queued=bench.queued,
-            free_in_s=bench.free_in_s(now),
-            lag_s=sample.lag_s,
-            now=now,
-        )
 
     def _outputs(self, outputs: list[Output], now: float) -> list[Effect]:
         """Take in what membership found out; what is left are effects."""

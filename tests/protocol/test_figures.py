@@ -197,6 +197,18 @@ def test_what_surprises_is_said_again_and_what_does_not_is_not() -> None:
     assert again == [0]
 
 
+def test_who_is_through_sooner_than_was_said_says_so_at_once_but_not_that_less_is_left() -> None:
+    figures = followed(1, by=2)
+    said_at = []
+    for tenth, (units, free_in_s) in enumerate([(82, 82.0), (9, 9.0), (0, 0.0), (30, 30.0), *[(40, 40.0)] * 8]):
+        figures.set_load(10.0, 50.0, 0, units, free_in_s, 0.0, NOW + tenth / 10)
+        said_at += [(tenth, decode(LoadDelta, load.body).queued) for load in told(figures, NOW + tenth / 10)]
+
+    assert said_at == [(0, 82), (2, 0)]
+    figures.set_load(10.0, 50.0, 0, 40, 40.0, 0.0, NOW + 1.2)
+    assert [decode(LoadDelta, load.body).queued for load in told(figures, NOW + 1.2)] == [40]
+
+
 def test_what_changes_nothing_for_placement_is_said_less_often_and_what_changes_nothing_least() -> None:
     figures = followed(1, by=2)
     versions = []

@@ -1,5 +1,6 @@
 """The whole core on a virtual clock: nodes find each other, place a job, survive what the network does."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -95,6 +96,20 @@ def test_a_fast_node_gets_more_of_the_work() -> None:
 
     counts = [list(places(cluster, origin, job).values()).count(f"n{number}") for number in range(4)]
     assert counts[1] > 2 * max(counts[0], counts[2], counts[3])
+
+
+def test_short_jobs_that_follow_each_other_are_shared_by_all_nodes() -> None:
+    """Of unknown tasks a second each is feared. Who was through with all of them said so up to a second later, and
+    meanwhile got nothing of the next job."""
+    cluster = make_cluster(2, 1, run_model=lambda host, run: (0.02, ""))
+    origin = cluster.hosts[0]
+    shares = []
+    for number in range(5):
+        job = cluster.submit(origin, replace(spec(fork_join(200)), name=f"program {number}"))
+        assert finish(cluster, origin, job) is Phase.DONE
+        shares.append(min(Counter(places(cluster, origin, job).values()).values()))
+
+    assert min(shares[1:]) > 95, "of 202 each"
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
