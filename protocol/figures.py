@@ -5,8 +5,8 @@ passes them on, so each is as good as its owner. Earlier versions do: what they 
 it has told us something itself.
 
 A load is *urgent* when it changes what placement goes by (`Load.surprises`): it is said once a second at most, but at
-once by who is through early, and again a little later in case the datagram was lost. All others are *quiet*, and said once. What is to be said waits
-for `tick`, which is due at once: a load and a row go out together.
+once by who is through early, and again a little later in case the datagram was lost. All others are *quiet*, and
+said once. What is to be said waits for `tick`, which is due at once: a load and a row go out together.
 
 Cost: 86 bytes per follower for each load, so 5.5 kB/s where there are 64 of them and every second has a surprise.
 """
