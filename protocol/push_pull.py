@@ -59,7 +59,9 @@ ANSWERS_BURST = 4
 """A node that restarts a few times in a row is let in at once."""
 
 WHOLE_TURN = 8
-"""Every so many turns are an exchange in any case: it also tells of the gone, and passes where datagrams do not."""
+MEMBERS_NAMED = 256
+"""Every so many turns are an exchange in any case: it also tells of the gone, and passes where datagrams do not. It
+names all members. Where there are more than these it is as much rarer, so that naming them costs 6 B/s at most."""
 
 DIFFERENCES_PER_S = 1 / 300
 DIFFERENCES_BURST = 4
@@ -106,6 +108,11 @@ class _Begun:
         return [each for each in self.named if each.node not in asked_for]
 
 
+def whole_turn(members: int) -> int:
+    """Which turn is an exchange in any case."""
+    return WHOLE_TURN * math.ceil(members / MEMBERS_NAMED)
+
+
 class AntiEntropy:
     """Both ends of push-pulls: what is said, when, and what is made of what was heard."""
 
@@ -131,7 +138,8 @@ class AntiEntropy:
         self._turns += 1
         owed, self._is_owed = self._is_owed, False
         owed = owed or bool(self._census.roster.ways.cut_off)
-        return owed or self._turns % WHOLE_TURN == 0 or (member.checks > 0 and not member.proven)
+        in_turn = self._turns % whole_turn(self._census.roster.size) == 0
+        return owed or in_turn or (member.checks > 0 and not member.proven)
 
     def changed(self) -> None:
         """Something has become of a member."""

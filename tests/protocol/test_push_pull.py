@@ -14,6 +14,7 @@ from pnode.protocol.push_pull import (
     EXCHANGES_MAX,
     WHOLE_TURN,
     scaled_interval_s,
+    whole_turn,
 )
 from pnode.protocol.roster import State
 from pnode.protocol.signed import Kind, Signed, sign
@@ -41,6 +42,15 @@ from .members import CLUSTER, OUTSIDER, START, Host, Network, record_of, seed_of
 )
 def test_the_interval_grows_as_memberlists_does(members: int, factor: int) -> None:
     assert scaled_interval_s(30.0, members) == 30.0 * factor
+
+
+@pytest.mark.parametrize("members", [16, 64, 256, 257, 1024, 4096])
+def test_what_naming_everybody_once_in_a_while_costs_does_not_grow_with_the_cluster(members: int) -> None:
+    named_bytes = len(encode(Known(b"n" * 8, b"m" * 8, 1))) * (members - 1)
+    seconds = scaled_interval_s(30.0, members) * whole_turn(members)
+
+    assert named_bytes / seconds < 6.0
+    assert seconds / members < 30.0, "seconds between two anywhere"
 
 
 def entry(network: Network, number: int, state: State = State.ALIVE, evidence: tuple[Signed, ...] = ()) -> Entry:
