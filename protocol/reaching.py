@@ -35,6 +35,9 @@ from .values import dataclass, replace
 ASKED_MAX = 3
 """Members asked at a time: one that is wrong, or lies, is outvoted."""
 
+DRAWN_MAX = 64
+"""Of a thousand so many are looked at to find three that can be dialled; all, if none of them can."""
+
 ANSWER_S = 6.0
 """How long their answers are waited for: a session may have to be opened first, and a knock takes 2 s."""
 
@@ -260,9 +263,10 @@ class Reaching:
     def _ask(self, now: float) -> list[Output]:
         """Begin a round. As long as nothing is known those with whom there is a session are asked: it costs nothing,
         and others may be hidden and not know it yet either."""
-        alive = [node for node in self._membership.alive() if self._can_dial(node)]
-        near = [node for node in alive if node in self._sessions]
-        candidates = near if near and self.state is Reach.UNKNOWN else alive
+        alive = self._membership.alive()
+        near = [node for node in alive if node in self._sessions] if self.state is Reach.UNKNOWN else []
+        drawn = near or self._rng.sample(alive, min(DRAWN_MAX, len(alive)))
+        candidates = [node for node in drawn if self._can_dial(node)] or [*filter(self._can_dial, alive)]
         self._ask_at = math.inf
         if not candidates:
             return []
