@@ -16,6 +16,12 @@ T = TypeVar("T")
 SUBJECTS_MAX = 16_384
 """A full member table with a record and three accusations of everybody; what was sent most is dropped beyond it."""
 
+CROWD = 64
+CROWD_LIMIT = 4
+"""With more pieces than that, each is passed on only so many times. It is news of many: of nodes that were started
+together, of a cluster that was in two. Then many pass the same on, and whoever misses any of it finds out when they
+compare what they know (`push_pull`). The one whom a thousand joined by went on for two minutes with what all knew."""
+
 MISFITS_MAX = 16
 """Pieces that are looked at and found too long before a packet counts as full: bounds the work per packet."""
 
@@ -59,10 +65,12 @@ class Broadcasts(Generic[T]):
 
     def take(self, room_bytes: int, count: int, limit: int) -> list[T]:
         """At most `count` pieces that fit the room together, each counted as sent once more; a piece that was sent
-        `limit` times is forgotten."""
+        `limit` times, or CROWD_LIMIT times in a crowd, is forgotten."""
         pieces: list[T] = []
         if not self.subjects:
             return pieces
+        if len(self.subjects) > CROWD:
+            limit = min(limit, CROWD_LIMIT)
         for subject in self._choose(room_bytes, count):
             tier = self.subjects.pop(subject)
             entry = self._tiers[tier].pop(subject)

@@ -1,9 +1,11 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol import broadcast
-from pnode.protocol.broadcast import MISFITS_MAX, Broadcasts, retransmit_limit
+from pnode.protocol.broadcast import CROWD, CROWD_LIMIT, MISFITS_MAX, Broadcasts, retransmit_limit
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,19 @@ def test_each_piece_is_sent_so_many_times_and_then_forgotten() -> None:
 
     assert taken == [["piece"], ["piece"], ["piece"], []]
     assert len(queue) == 0
+
+
+def test_in_a_crowd_a_piece_is_forgotten_sooner_and_afterwards_as_ever() -> None:
+    queue: Broadcasts[int] = Broadcasts()
+    for number in range(5 * CROWD):
+        queue.put(number, number, 10)
+    taken: Counter[int] = Counter()
+    while len(queue):
+        taken.update(queue.take(100, 10, 12))
+
+    told = Counter(taken.values())
+    assert set(told) == {CROWD_LIMIT, 12}
+    assert told[12] <= CROWD
 
 
 def test_what_was_sent_least_goes_first_and_then_what_has_waited_longest() -> None:
