@@ -300,6 +300,8 @@ class Executor:
                 outputs = self._keep_outputs(place, run, progress)
             except UnitError as error:
                 failure = error
+        if failure is not None and not progress.timed_out and self._store.is_disk_full:
+            failure = failure.for_want_of_room()
         stdout, stderr = place.logs if place else (None, None)
         return RunEnded(
             unit=run.unit,

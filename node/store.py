@@ -43,6 +43,9 @@ from .shelf import QUOTA_BYTES, RESERVE_BYTES, Shelf
 from .sweeping import chunk_digests, chunks_path, part_path, sweep
 from .trouble import MissingContentError, StoreFullError, room_on_disk
 
+FULL_BYTES = 1024 * 1024
+"""A disk with less than that left has failed somebody, or is about to."""
+
 TOUCH_S = 60.0
 """Times of use are written to the disk no more often than this; the order in memory is exact."""
 
@@ -330,6 +333,11 @@ class Store:
                     new.replace(self._place(digest))
                 self._passing.add(digest)
                 del self._held[digest]
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether tasks, which write beside the store, find no room either."""
+        return shutil.disk_usage(self.root).free < FULL_BYTES
 
     def _place(self, digest: bytes) -> Path:
         name = digest.hex()

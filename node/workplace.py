@@ -69,6 +69,12 @@ class UnitError(Exception):
         self.exit_status = exit_status
         self.ours = ours
 
+    def for_want_of_room(self) -> "UnitError":
+        """The same where the disk is full: who ends by itself then, or leaves nothing, may have found no room."""
+        if self.ours or self.exit_status < 0:
+            return self
+        return UnitError(f"{self}; the disk of this node is full", self.exit_status, ours=True)
+
 
 class Workplace:
     """A room as the workplace of one unit. Methods block on the disk."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -834,6 +836,28 @@ def test_outputs_that_find_no_room_are_a_stated_failure(bench: Bench) -> None:
     assert ended.failure.startswith("cannot keep its outputs: the store has no room for 1000 bytes")
     assert ended.ours
     assert bench.printed(ended)[0] == "printed\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "failure", "is_ours"),
+    [("exit 3", "exit status 3; the disk of this node is full", True),
+     ("true", "wrote no output although next has to be fed; the disk of this node is full", True),
+     ("kill -9 $$", "killed by signal 9 (SIGKILL)", False)],
+)  # fmt: skip
+def test_a_task_that_fails_where_the_disk_is_full_is_not_to_blame(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, script: str, failure: str, is_ours: bool
+) -> None:
+    monkeypatch.setattr(Store, "is_disk_full", True)
+
+    ended = bench.shell(script)
+
+    assert (ended.failure, ended.ours) == (failure, is_ours)
+
+
+def test_a_disk_is_full_when_hardly_anything_is_left_on_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not bench.store.is_disk_full
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert bench.store.is_disk_full
 
 
 def test_the_end_of_stderr_is_told_within_bounds(bench: Bench) -> None:
