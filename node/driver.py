@@ -114,8 +114,21 @@ class Request:
         return self.reply.value
 
 
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """Who carries out the effects that are neither the transport's nor the journal's."""
+
+    run_unit: Callable[[Run], Awaitable[RunEnded]]
+    line: Line
+    fetch: Callable[[Fetch], Awaitable[Fetched]]
+    keep: Callable[[Keep], None]
+    let_go: Callable[[LetGo], list[Path]]
+    """Gives the files that nobody needs any more, to be removed."""
+    release: Callable[[JobId], None]
+
+
 class Driver:
-    """Drives one Peer. `run_unit` and `fetch` are the executor's and the transfer's sides of an effect."""
+    """Drives one Peer."""
 
     def __init__(
         self,
@@ -123,24 +136,14 @@ class Driver:
         outside: Outside,
         journal: Journal,
         clock: Callable[[], float],
-        run_unit: Callable[[Run], Awaitable[RunEnded]],
-        fetch: Callable[[Fetch], Awaitable[Fetched]],
-        release: Callable[[JobId], None],
-        keep: Callable[[Keep], None],
-        let_go: Callable[[LetGo], list[Path]],
-        line: "Line",
+        hands: Hands,
         sampling: Sampling,
     ) -> None:
         self.peer = peer
         self._outside = outside
         self._journal = journal
         self._clock = clock
-        self._run_unit = run_unit
-        self._fetch = fetch
-        self._release = release
-        self._keep = keep
-        self._let_go = let_go
-        self._line = line
+        self._hands = hands
         self._sampling = sampling
         self._inbox: deque[Event] = deque()
         self._wake = trio.Event()
@@ -223,7 +226,7 @@ class Driver:
         `failure`; any other is a bug and is raised."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self._line.attach(self.deliver, self._start_run)
+            self._hands.line.attach(self.deliver, self._start_run)
             nursery.start_soon(self._serve_journal)
             self._perform(begin())
             task_status.started()
@@ -272,25 +275,25 @@ class Driver:
                 case Dial() | Send() | SendDatagram() | Disconnect() | Knock() | Meet():
                     self._outside.perform(effect)
                 case Run():
-                    if not self._line.announce(effect):
+                    if not self._hands.line.announce(effect):
                         self._start_run(effect)
                 case Cancel():
                     if effect.unit in self._scopes:
                         self._scopes[effect.unit].cancel()
                     else:
-                        self._line.cancel(effect.unit)
+                        self._hands.line.cancel(effect.unit)
                 case Recall():
-                    self._line.recall(effect.unit)
+                    self._hands.line.recall(effect.unit)
                 case Fetch():
                     self._nursery.start_soon(self._carry_out_fetch, effect)
                 case Keep():
-                    self._keep(effect)
+                    self._hands.keep(effect)
                 case Save() | Erase() | Sync() | Reply():
                     self._to_write(effect)
                 case Release():
-                    self._release(effect.job)
+                    self._hands.release(effect.job)
                 case LetGo():  # whether content is here is known at once; to free its room takes time
-                    self._nursery.start_soon(trio.to_thread.run_sync, remove_files, self._let_go(effect))
+                    self._nursery.start_soon(trio.to_thread.run_sync, remove_files, self._hands.let_go(effect))
                 case Notify():
                     self._notify(effect.topic, effect.subject)
 
@@ -357,9 +360,9 @@ class Driver:
     async def _carry_out_run(self, run: Run, scope: trio.CancelScope) -> None:
         ended: RunEnded | None = None
         with scope:
-            ended = await self._run_unit(run)
+            ended = await self._hands.run_unit(run)
         del self._scopes[run.unit]
-        self._line.leave(run.unit)
+        self._hands.line.leave(run.unit)
         if ended is None:
             nothing = FileRef("nothing", 0, digest_of(b""))
             ended = RunEnded(run.unit, "cancelled", -15, (), nothing, nothing, "", 0.0)
@@ -367,7 +370,7 @@ class Driver:
 
     async def _carry_out_fetch(self, fetch: Fetch) -> None:
         try:
-            fetched = await self._fetch(fetch)
+            fetched = await self._hands.fetch(fetch)
         except FetchError as error:
             self.deliver(FetchFailed(fetch.file, str(error), ours=isinstance(error, NoRoomError)))
         else:

@@ -42,7 +42,7 @@ from .calls import serve_calls
 from .control import serve_control
 from .dialing import UnreachableError
 from .discovery import serve_discovery
-from .driver import Driver
+from .driver import Driver, Hands
 from .early import Early
 from .emulation import run_at
 from .enrolment import Enrolment, enrol
@@ -257,8 +257,8 @@ class Node:
         return peer
 
     def _make_driver(self, peer: Peer) -> Driver:
-        do = (self._run_unit, self.fetch, self._release, self.pins.hold, self.pins.let_go, self.executor)
-        return Driver(peer, self.transport, self.journal, self.clock, *do, Sampling(lambda: peer.is_busy))
+        hands = Hands(self._run_unit, self.executor, self.fetch, self.pins.hold, self.pins.let_go, self._release)
+        return Driver(peer, self.transport, self.journal, self.clock, hands, Sampling(lambda: peer.is_busy))
 
     def _begin(self) -> list[Effect]:
         """The first effects: whom to dial, from all that is known."""

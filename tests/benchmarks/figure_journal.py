@@ -12,7 +12,7 @@ from typing import NoReturn, cast
 
 import trio
 
-from pnode.node.driver import Driver
+from pnode.node.driver import Driver, Hands
 from pnode.node.journal import Journal, JournalFile
 from pnode.node.sampling import Sampling
 from pnode.node.service import SWITCH_S
@@ -86,11 +86,8 @@ async def measure(name: str, work_s: float, place: Path) -> None:
         cast(Callable[[Fetch], Awaitable[NoReturn]], never),
         cast(Callable[[Run], Awaitable[NoReturn]], never),
     )
-    network = NoNetwork()
-    driver = Driver(
-        cast(Peer, core), network, journal, time.time, run, fetch,
-        lambda _: None, lambda _: None, lambda _: [], NoLine(), Sampling(lambda: False),
-    )  # fmt: skip
+    hands = Hands(run, NoLine(), fetch, keep=lambda _: None, let_go=lambda _: [], release=lambda _: None)
+    driver = Driver(cast(Peer, core), NoNetwork(), journal, time.time, hands, Sampling(lambda: False))
     began_s = time.perf_counter()
     async with trio.open_nursery() as nursery:
         await nursery.start(driver.serve, list)

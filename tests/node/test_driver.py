@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from pnode.node.api import RefusedError
-from pnode.node.driver import DATAGRAMS_MAX, Driver
+from pnode.node.driver import DATAGRAMS_MAX, Driver, Hands
 from pnode.node.journal import Journal, JournalError, JournalFile
 from pnode.node.sampling import Sampling
 from pnode.node.transfer import FetchError, NoRoomError
@@ -160,11 +160,8 @@ def make(
 ) -> tuple[Driver, FakeOutside]:
     outside = FakeOutside()
     journal = journal or Journal(JournalFile(tmp_path / "journal.db"))
-    line = FakeLine()
-    return Driver(
-        cast(Peer, peer), outside, journal, clock, run_unit, no_fetch,
-        lambda _: None, lambda _: None, lambda _: [], line, sampling or NoSampling(),
-    ), outside  # fmt: skip
+    hands = Hands(run_unit, FakeLine(), no_fetch, keep=lambda _: None, let_go=lambda _: [], release=lambda _: None)
+    return Driver(cast(Peer, peer), outside, journal, clock, hands, sampling or NoSampling()), outside
 
 
 def drive(scenario: Callable[[Driver], Awaitable[None]], driver: Driver, begin: list[Effect] | None = None) -> None:
