@@ -72,11 +72,17 @@ class Turn:
         search = [str(self._search), *filter(None, [os.environ.get("PYTHONPATH")])]
         # What pip installs it compiles; what runs from its sources is compiled by whoever comes first, and then kept.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        programs = [str(Path(self._command[0]).parent), *filter(None, [os.environ.get("PATH")])]  # Parsl starts some
         process = subprocess.Popen(
             [*self._command, str(time.monotonic()), str(share)],
             cwd=place,
             # What is left behind is left in the turn's own directory. Its name is short: sockets lie in there.
-            env={**inherited, "PYTHONPATH": os.pathsep.join(search), "TMPDIR": place},
+            env={
+                **inherited,
+                "PATH": os.pathsep.join(programs),
+                "PYTHONPATH": os.pathsep.join(search),
+                "TMPDIR": place,
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
