@@ -34,8 +34,6 @@ class Belonging:
     """When jobs are due next; None until they are asked."""
     looked_s: float = -math.inf
     """When `reaching` looked last."""
-    sample: LoadSampled | None = None
-    """The latest."""
     told_until_s: float = -math.inf
     """Until when no core is free, as the others may have been told."""
 
@@ -64,16 +62,16 @@ class Belonging:
     def tell_load(self, sample: LoadSampled, now: float) -> None:
         """Say how busy this node is, if it is time to."""
         bench, free_in_s = self.jobs.holding.bench, self.jobs.holding.bench.free_in_s(now)
-        self.sample, self.told_until_s = sample, now + free_in_s
+        self.told_until_s = now + free_in_s
         self.neighbours.sampled(sample.cpu_percent, sample.memory_percent)
         self.membership.set_load(
             sample.cpu_percent, sample.memory_percent, bench.running, bench.queued, free_in_s, sample.lag_s, now
         )
 
-    def worked(self, now: float) -> None:
+    def worked(self, sample: LoadSampled | None, now: float) -> None:
         """Something has happened to jobs. Who has nothing left to do does not wait for the next sample to say so."""
-        if now + LOAD_MARGIN_S < self.told_until_s and not self.is_busy and self.sample is not None:
-            self.tell_load(self.sample, now)
+        if now + LOAD_MARGIN_S < self.told_until_s and not self.is_busy and sample is not None:
+            self.tell_load(sample, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ class Peer:
                 return [*left, Reply(event.request, b"", None)]
             case _ if self._member is not None and isinstance(event, JobEvent):
                 effects = self._member.busy().handle(event, now)
-                self._member.worked(now)
+                self._member.worked(self._sample, now)
                 return effects
         return []  # figures and content that nobody waits for any more
 
