@@ -215,7 +215,6 @@ class Transfer:
         await self._take_list(stream, self._frames.decode(answer), download, file)
         while not download.complete:
             download.take_chunk(await self._receive(stream, self._settings.stall_s))
-            await trio.lowlevel.checkpoint()  # a source that is always ahead of us must not hold the loop
         rate = arrival_rate(stream.take_reads())
         return Arrival(source, trio.current_time() - started, file.size_bytes - had_bytes, rate)
 
@@ -292,7 +291,6 @@ class Transfer:
             content.seek(want.first_chunk * CHUNK_BYTES)
             while chunk := content.read(CHUNK_BYTES):
                 await self._send(stream, chunk)
-                await trio.lowlevel.checkpoint()
 
     def _open(self, digest: bytes) -> tuple[BinaryIO, bytes]:
         """Content, and the list of its chunks. Raises MissingContentError and _UnreadableError."""

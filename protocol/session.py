@@ -22,7 +22,7 @@ A length is checked as soon as its four bytes are there, before anything is kept
 side can make us hold is one frame and the pieces of one message.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, IntEnum
 
 from .errors import LocalProtocolError, RemoteProtocolError
@@ -32,8 +32,6 @@ from .sealing import (
     TAG_MESSAGE,
     TAG_PUSH,
     TAG_REKEY,
-    CounterOpener,
-    CounterSealer,
     Opener,
     Sealer,
     StreamOpener,
@@ -124,8 +122,9 @@ class Session:
         self.frame_bytes_max = FRAME_BYTES_MAX[purpose]
         self.message_bytes_max = MESSAGE_BYTES_MAX[purpose]
         channel = bytes([purpose])
-        self._sealer: Sealer = (CounterSealer if keys.aes else StreamSealer)(keys.send, channel)
-        self._opener: Opener = (CounterOpener if keys.aes else StreamOpener)(keys.receive, channel)
+        sealed, opened = _ways(aes=keys.aes)
+        self._sealer: Sealer = sealed(keys.send, channel)
+        self._opener: Opener = opened(keys.receive, channel)
         self._head = self._sealer.head
         self._said_everything = False
         self._sealed_bytes = 0
@@ -277,6 +276,15 @@ class Session:
             raise TruncatedError("it finished in the middle of a message")
         self.end_reason = readable(reason)
         self._advance("final")
+
+
+def _ways(*, aes: bool) -> tuple[Callable[[bytes, bytes], Sealer], Callable[[bytes, bytes], Opener]]:
+    """How frames are sealed and opened, given a key and the channel."""
+    if not aes:
+        return StreamSealer, StreamOpener
+    from .aes import CounterOpener, CounterSealer  # not before content moves: see there
+
+    return CounterSealer, CounterOpener
 
 
 def readable(text: bytes) -> str:

@@ -25,6 +25,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("protocol/crypto.py", "protocol/exchange.py", "protocol/sealing.py", "protocol/datagram.py"),
     "msgpack": ("protocol/codec.py",),
+    "cryptography": ("protocol/aes.py",),
+    "blake3": ("protocol/ids.py",),
     "zeroconf": ("node/discovery.py",),
     "psutil": ("profilers/resources.py", "node/listening.py"),
     "numpy": ("mappers/", "profilers/", "sim/"),

@@ -2,12 +2,11 @@
 
 import pytest
 
+from pnode.protocol.aes import CounterOpener, CounterSealer
 from pnode.protocol.sealing import (
     OVERHEAD_BYTES,
     TAG_PUSH,
     TAG_REKEY,
-    CounterOpener,
-    CounterSealer,
     Opener,
     Sealer,
     StreamOpener,

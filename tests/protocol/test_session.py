@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pnode.protocol import session as session_module
+from pnode.protocol.aes import CounterSealer
 from pnode.protocol.errors import LocalProtocolError
 from pnode.protocol.sealing import (
     TAG_FINAL,
     TAG_MESSAGE,
     TAG_PUSH,
     TAG_REKEY,
-    CounterSealer,
     Sealer,
     StreamOpener,
     StreamSealer,
