@@ -36,7 +36,7 @@ ASKED_MAX = 3
 """Members asked at a time: one that is wrong, or lies, is outvoted."""
 
 DRAWN_MAX = 64
-"""Of a thousand so many are looked at to find three that can be dialled; all, if none of them can."""
+"""Of a thousand so many are looked at to find three that can be dialled; all, if too few of them can."""
 
 ANSWER_S = 6.0
 """How long their answers are waited for: a session may have to be opened first, and a knock takes 2 s."""
@@ -230,7 +230,7 @@ class Reaching:
         silent = [node for node in self._opened if self._is_silent(node, now)]
         for node in silent:
             self._doubt(self._sessions[node], now)
-        return [_another_way(node) for node in silent]
+        return [*map(_another_way, silent)]
 
     def message(self, peer: NodeId, message: Message, now: float) -> list[Output]:
         """A message of FRAMES from a member."""
@@ -266,15 +266,15 @@ class Reaching:
         alive = self._membership.alive()
         near = [node for node in alive if node in self._sessions] if self.state is Reach.UNKNOWN else []
         drawn = near or self._rng.sample(alive, min(DRAWN_MAX, len(alive)))
-        candidates = [node for node in drawn if self._can_dial(node)] or [*filter(self._can_dial, alive)]
+        candidates = [*filter(self._can_dial, drawn)]
+        if len(candidates) < (1 if near else ASKED_MAX):
+            candidates = [*filter(self._can_dial, alive)]
         self._ask_at = math.inf
         if not candidates:
             return []
-        asked = self._rng.sample(candidates, min(ASKED_MAX, len(candidates)))
-        self._asked = dict.fromkeys(asked)
-        self._nonce = self._rng.getrandbits(62)
-        self._asked_at, self._ends_at = now, now + ANSWER_S
-        return [self._send(node, TryMe(self._nonce)) for node in asked]
+        self._asked = dict.fromkeys(self._rng.sample(candidates, min(ASKED_MAX, len(candidates))))
+        self._nonce, self._asked_at, self._ends_at = self._rng.getrandbits(62), now, now + ANSWER_S
+        return [self._send(node, TryMe(self._nonce)) for node in self._asked]
 
     def _tried(self, peer: NodeId, message: Tried, now: float) -> list[Output]:
         if message.nonce != self._nonce or peer not in self._asked:

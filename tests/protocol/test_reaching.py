@@ -23,6 +23,7 @@ from pnode.protocol.reaching import (
     CUT_OFF_S,
     DIALS_MAX,
     DOUBTED_MAX,
+    DRAWN_MAX,
     FRAMES,
     FRESH_S,
     HIDDEN_AGAIN_S,
@@ -140,6 +141,18 @@ def test_three_are_asked_first_those_with_whom_there_is_a_session() -> None:
     one = One(12)
     one.reaching.met(one.now)
     assert len({peer for peer, _ in one.asks()}) == ASKED_MAX
+
+
+def test_of_a_crowd_of_hidden_members_three_that_can_be_dialled_are_found_all_the_same() -> None:
+    one = One(6 * DRAWN_MAX)
+    openly = {7, 2 * DRAWN_MAX, 5 * DRAWN_MAX}
+    for number in set(range(2, 6 * DRAWN_MAX + 1)) - openly:
+        one.hides(number, 7)
+    one.reaching.met(one.now)
+
+    for _ in range(10):
+        assert {peer for peer, _ in one.asks()} == {one.id(number) for number in openly}
+        one.after(ANSWER_S)
 
 
 @pytest.mark.parametrize(
