@@ -94,5 +94,6 @@ def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("model name")), platform.processor())
+        lines = []
+    named = next((line for line in lines if line.startswith("model name")), "")
+    return named or platform.processor()  # which starts a program to find out
