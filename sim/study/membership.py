@@ -7,7 +7,7 @@ through the *stages* in their order; what happens in each is kept as plain obser
     start    all nodes are switched on at once and know one address, that of the first
     quiet    nothing happens, and nobody has figures of load: what membership costs by itself
     join     one more node comes
-    crash    one of the nodes loses its power
+    crash    one of the nodes loses its power, and comes back; five times, another one each time
     idle     nothing happens, and all nodes look at their load, which never changes
     busy     the queue of every node changes every second, so that all of them have news of it all the time
     stalls   some of the nodes do not run for two seconds, again and again
@@ -123,13 +123,13 @@ class Trial:
 
 @dataclass(slots=True)
 class Observations:
-    """Of one course; None for stages that it did not go through."""
+    """Of one course; None, or nothing, for stages that it did not go through."""
 
     conditions: Conditions
     started_s: float | None = None
     """From switching on until everybody knew everybody; None also when that took too long."""
     join: Episode | None = None
-    crash: Episode | None = None
+    crashes: list[Episode] = field(default_factory=list)
     quiet: Traffic | None = None
     idle: Traffic | None = None
     busy: Traffic | None = None

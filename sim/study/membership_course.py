@@ -21,6 +21,9 @@ START_S_MAX = 120.0
 
 JOIN_S_MAX = 60.0
 
+CRASHES = 5
+"""A single one is a matter of luck: who is probed every second is probed now or in a second."""
+
 CRASH_S_MAX = 300.0
 """By far more than any profile takes to be sure of a death."""
 
@@ -108,13 +111,18 @@ class Course:
 
     def _crash(self) -> None:
         """Silently: no session breaks, so it has to be found out. Never the first, whom all know as their seed."""
-        victim = self._rng.choice(self.cluster.hosts[1:])
+        mortals = self.cluster.hosts[1:]
+        for victim in self._rng.sample(mortals, min(CRASHES, len(mortals))):
+            self._engine.run_for(self._rng.random())
+            self._watch_crash(victim)
+
+    def _watch_crash(self, victim: Host) -> None:
         others, began_s = len(self.cluster.hosts) - 1, self._engine.now
         self.witness.is_noting = True
         victim.crash(silently=True)
         self.witness.forget(victim)
         self._engine.run_until(lambda: self.witness.dead[victim.number] == others, CRASH_S_MAX)
-        self.observations.crash = self._episode(began_s, victim, others)
+        self.observations.crashes.append(self._episode(began_s, victim, others))
         self._engine.run_for(SETTLE_S)
         self.cluster.restart(victim)
         self._united(JOIN_S_MAX)

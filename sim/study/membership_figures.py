@@ -3,10 +3,13 @@
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from pnode.protocol.roster import State
 
-from .membership import Episode, Holding, Observations, Sighting, Traffic, Trial
+from .membership import Episode, Holding, Sighting, Traffic, Trial
+
+T = TypeVar("T")
 
 HOUR_S = 3600.0
 
@@ -97,9 +100,9 @@ def quantile(values: Iterable[float], share: float) -> float | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
-def median_of(courses: Iterable[Observations], figure: Callable[[Observations], float | None]) -> float | None:
-    """The median over courses, of those that have the figure."""
-    known = [value for course in courses if (value := figure(course)) is not None]
+def median_of(seen: Iterable[T], figure: Callable[[T], float | None]) -> float | None:
+    """The median of a figure over what was seen, of those that have it."""
+    known = [value for each in seen if (value := figure(each)) is not None]
     return statistics.median(known) if known else None
 
 

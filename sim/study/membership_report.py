@@ -106,7 +106,7 @@ def _beside(
     """What memberlist would take by its formulas, and how many times as long it took here."""
 
     def theirs_s(courses: Courses) -> float | None:
-        return figures.median_of(courses, lambda course: _expected_s(course, formula))
+        return figures.median_of(_crashes(courses), lambda crash: formula(crash[0], crash[1].others + 1))
 
     def ratio(courses: Courses) -> float | None:
         ours_s, expected_s = _crash(figure)(courses), theirs_s(courses)
@@ -116,18 +116,17 @@ def _beside(
     yield f"{name}_ratio", ("    ratio", ratio)
 
 
-def _expected_s(course: Observations, formula: Callable[[MembershipSettings, int], float]) -> float | None:
-    if course.crash is None:
-        return None
-    return formula(TIMINGS[course.conditions.timing](), course.crash.others + 1)
-
-
 def _start(courses: Courses) -> float | None:
     return figures.median_of(courses, lambda course: course.started_s)
 
 
 def _crash(figure: Callable[[Episode], float | None]) -> Figure:
-    return _median(lambda course: course.crash, figure)
+    """The median of a figure over all crashes of all courses."""
+    return lambda courses: figures.median_of(_crashes(courses), lambda crash: figure(crash[1]))
+
+
+def _crashes(courses: Courses) -> list[tuple[MembershipSettings, Episode]]:
+    return [(TIMINGS[course.conditions.timing](), crash) for course in courses for crash in course.crashes]
 
 
 def _median(part: Callable[[Observations], T | None], figure: Callable[[T], float | None]) -> Figure:

@@ -11,7 +11,7 @@ from pnode.protocol.roster import State
 from pnode.sim.study import membership_figures as figures
 from pnode.sim.study import membership_formulas as formulas
 from pnode.sim.study.membership import Conditions, Episode, Holding, Observations, Sighting, Stage, Traffic, Trial
-from pnode.sim.study.membership_course import Course, observe
+from pnode.sim.study.membership_course import CRASHES, Course, observe
 from pnode.sim.study.membership_report import lines, table, to_plain
 
 LAN = MembershipSettings.lan()
@@ -108,7 +108,7 @@ def test_the_formulas_give_what_a_simulation_of_memberlist_gave() -> None:
 
 def test_a_report_tells_medians_by_size_and_leaves_out_what_nobody_went_through() -> None:
     courses = [
-        Observations(Conditions(nodes, seed), started_s=float(seed), crash=CRASH)
+        Observations(Conditions(nodes, seed), started_s=float(seed), crashes=[CRASH])
         for nodes in (16, 4)
         for seed in (1, 2, 6)
     ]
@@ -125,23 +125,25 @@ def test_a_report_tells_medians_by_size_and_leaves_out_what_nobody_went_through(
     assert json.loads(json.dumps(plain)) == plain
 
 
-def test_a_course_sees_a_start_a_join_and_a_crash() -> None:
+def test_a_course_sees_a_start_a_join_and_several_crashes() -> None:
     course = observe(Conditions(5, 3, stages=(Stage.START, Stage.JOIN, Stage.CRASH)))
 
     assert course.started_s is not None
     assert course.started_s < 5.0
     assert course.join is not None
-    assert course.crash is not None
-    assert (course.join.others, course.crash.others) == (5, 5)
+    assert course.join.others == 5
+    assert [crash.others for crash in course.crashes] == [5] * CRASHES
+    assert len({crash.subject for crash in course.crashes}) == CRASHES
     assert 0.0 < (figures.known_by_all_s(course.join) or 0.0) < 5.0
-    suspected_s, first_s, all_s = (
-        figure(course.crash) for figure in (figures.suspected_s, figures.first_dead_s, figures.all_dead_s)
-    )
-    assert suspected_s is not None
-    assert first_s is not None
-    assert all_s is not None
-    assert LAN.probe_interval_s - LAN.probe_timeout_s <= suspected_s < first_s <= all_s
-    assert first_s - suspected_s >= 4.0  # SuspicionMult intervals, at least
+    for crash in course.crashes:
+        suspected_s, first_s, all_s = (
+            figure(crash) for figure in (figures.suspected_s, figures.first_dead_s, figures.all_dead_s)
+        )
+        assert suspected_s is not None
+        assert first_s is not None
+        assert all_s is not None
+        assert LAN.probe_interval_s - LAN.probe_timeout_s <= suspected_s < first_s <= all_s
+        assert first_s - suspected_s >= 4.0  # SuspicionMult intervals, at least
     assert (course.quiet, course.loss) == (None, None)
 
 
@@ -179,7 +181,7 @@ def test_the_same_conditions_give_the_same_observations_and_another_seed_others(
     once = observe(conditions)
 
     assert once == observe(conditions)
-    assert once.crash != observe(dataclasses.replace(conditions, seed=3)).crash
+    assert once.crashes != observe(dataclasses.replace(conditions, seed=3)).crashes
 
 
 SMALL = ["sim", "membership", "--nodes", "4,3", "--seeds", "2", "--workers", "1", "--stages", "start,crash"]
