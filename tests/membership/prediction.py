@@ -14,7 +14,7 @@ from pnode.sim.study.membership_witness import Witness
 
 SEEDS = range(5)
 ROUNDS = 9
-JOINS = 5
+JOINS = 9
 
 LATENCY_S = 0.0001
 """What a datagram takes from one process to another on a machine that has nothing else to do."""
@@ -24,7 +24,7 @@ MEDIAN_OF_TWO = 1.678
 
 START_S_MAX = 60.0
 DEATH_S_MAX = 60.0
-SETTLE_S = 30.0
+SETTLE_S = 240.0
 SLACK_S = 6.0
 SAMPLE_S = 1.0
 

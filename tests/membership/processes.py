@@ -24,7 +24,10 @@ ROUNDS = 9
 """Of each kind: one death takes from five to eight seconds, depending on whose turn it is to probe."""
 
 REST_S = 60.0
-SETTLE_S = 30.0
+SETTLE_S = 240.0
+"""Real nodes measure how fast content comes from each of the others, one every ten seconds, and tell what they find;
+simulated ones do not."""
+
 DEATH_S_MAX = 60.0
 SLACK_S = 6.0
 """After a change, until all have heard of it."""
