@@ -18,6 +18,7 @@ from any thread, and futures can be awaited under trio and asyncio.
 import concurrent.futures
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -80,6 +81,14 @@ class Cluster(concurrent.futures.Executor):
         """Take no more calls, and return when all are over; with `cancel_futures` those that are not are cancelled.
         Without `wait` return at once: what was handed in goes on without this program."""
         self._line.close(wait=wait, cancel=cancel_futures)
+
+    def __repr__(self) -> str:
+        wished = (
+            f", {field.name}={wish!r}"
+            for field in fields(self._wishes)
+            if (wish := getattr(self._wishes, field.name)) != field.default
+        )
+        return f"<cluster of the node in {self._line.home}{''.join(wished)}>"
 
     async def __aenter__(self) -> "Cluster":
         return self

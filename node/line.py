@@ -60,7 +60,7 @@ class Line:
 
     def __init__(self, home: Path, session: Session) -> None:
         """Raises NoNodeError."""
-        self._home = home
+        self.home = home
         self._session = session
         self._socket = _connected(home)
         self._unpacker = Unpacker()
@@ -229,7 +229,7 @@ class Line:
         if isinstance(message, Batch) and not message.parcel:
             graph = self._session.batches[message.number].graph
             try:
-                parcel_file(self._home, message.nonce).write_bytes(graph.parcel)
+                parcel_file(self.home, message.nonce).write_bytes(graph.parcel)
             except OSError as error:
                 self._session.handle(
                     Ended(message.number, "refused", f"its calls cannot be left for the node: {error}")
@@ -251,11 +251,11 @@ class Line:
     def _reconnect(self) -> str:
         """Find the node again, and hand in again what it may not know; why not, if it cannot be."""
         if self._hangups > HANGUPS_MAX:
-            return f"the node at {self._home} hangs up whenever it is told of these calls: see its log"
+            return f"the node at {self.home} hangs up whenever it is told of these calls: see its log"
         until_s = time.monotonic() + RECONNECT_S_MAX
         while time.monotonic() < until_s:
             try:
-                self._socket = _connected(self._home)
+                self._socket = _connected(self.home)
             except NoNodeError:
                 time.sleep(RECONNECT_PAUSE_S)
                 continue
@@ -263,7 +263,7 @@ class Line:
             for message in list(self._session.again()):
                 self._say(message)
             return ""
-        return f"the node at {self._home} is gone; what it has handed on is made without it"
+        return f"the node at {self.home} is gone; what it has handed on is made without it"
 
 
 def _lasts(fn: object) -> bool:

@@ -176,6 +176,11 @@ def test_options_are_wishes_and_the_same_cluster(node: Node, cluster: Cluster) -
         cluster.options(cores=0)
 
 
+def test_a_cluster_says_whose_it_is_and_what_its_calls_need(cluster: Cluster, tmp_path: Path) -> None:
+    assert repr(cluster) == f"<cluster of the node in {tmp_path}>"
+    assert repr(cluster.options(cores=2, node="beta")) == f"<cluster of the node in {tmp_path}, cores=2, node='beta'>"
+
+
 def test_what_cannot_travel_is_said_to_who_hands_it_in(cluster: Cluster) -> None:
     lock = threading.Lock()
 
