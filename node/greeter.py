@@ -12,7 +12,13 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.handshake import Check, Handshake, Passport
 from pnode.protocol.ids import NodeId
 from pnode.protocol.record import Address
-from pnode.protocol.refusals import CredentialRefusedError, HandshakeError, SessionExistsError, VersionError
+from pnode.protocol.refusals import (
+    ClosedEarlyError,
+    CredentialRefusedError,
+    HandshakeError,
+    SessionExistsError,
+    VersionError,
+)
 from pnode.protocol.session import Purpose
 
 from .connection import Clock, Connection, Stream, greet
@@ -119,8 +125,15 @@ class Greeter:
     async def _shake_hands(self, stream: Stream, handshake: Handshake) -> Connection:
         try:
             established = await greet(stream, handshake, self._clock)
+            control = established.purpose is Purpose.CONTROL
+            stall_s = self._settings.stall_s if control else self._settings.bulk_stall_s
+            return Connection(stream, established, self._clock, stall_s)
+        except (
+            OSError,
+            ImportError,
+        ) as error:  # what seals content is loaded now: no descriptor is left
+            await trio.aclose_forcefully(stream)
+            raise ClosedEarlyError(f"shook hands, but this node cannot open the connection: {error}") from None
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise
-        stall_s = self._settings.stall_s if established.purpose is Purpose.CONTROL else self._settings.bulk_stall_s
-        return Connection(stream, established, self._clock, stall_s)

@@ -67,7 +67,7 @@ from .sealing import has_aes
 from .session import REASON_CHARACTERS_MAX, Purpose, SessionKeys, readable
 from .values import dataclass
 
-OUR_VERSIONS = Versions(2, 2)
+OUR_VERSIONS = Versions(3, 3)
 """Counted on whenever a frame, a digest or a kind of statement changes: two nodes that differ tell each other so."""
 
 DEADLINE_S = 5.0

@@ -6,7 +6,9 @@ import socket
 import pytest
 import trio
 
+from pnode.node import greeter
 from pnode.node.bulk import BulkBrokenError, BulkEndedError, BulkStream
+from pnode.node.connection import Clock, Connection, Stream
 from pnode.node.dialing import UnreachableError
 from pnode.node.limits import TransportSettings
 from pnode.protocol.crypto import Sodium
@@ -15,9 +17,10 @@ from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.events import DatagramReceived, DialFailed, Received, SessionClosed, SessionOpened
 from pnode.protocol.greeting import Kind as GreetingKind
 from pnode.protocol.greeting import frame_head, hello_frame
-from pnode.protocol.handshake import OUR_VERSIONS
+from pnode.protocol.handshake import OUR_VERSIONS, Established
 from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.record import Address
+from pnode.protocol.session import Purpose
 from pnode.sim.host import SEAL_BYTES
 
 from .network import AUTHORITY, LOCAL, Node, connection_of, cut, in_no_time, in_trio, running
@@ -492,6 +495,35 @@ async def test_a_peer_has_a_limited_number_of_bulk_streams() -> None:
             await stream.aclose()
 
         await (await ann.transport.open_bulk(bob.id, (bob.address,))).aclose()
+
+
+@pytest.mark.parametrize("poor", ["ann", "bob"])
+@pytest.mark.parametrize("trouble", [OSError(errno.EMFILE, "Too many open files"), ImportError("cryptography")])
+def test_who_cannot_load_what_seals_content_has_no_stream_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, poor: str, trouble: Exception
+) -> None:
+    @in_trio
+    async def story() -> None:
+        ann, bob = Node("ann"), Node("bob")
+        other = {"ann": bob, "bob": ann}[poor].id
+
+        def open_connection(stream: Stream, established: Established, clock: Clock, stall_s: float) -> Connection:
+            if established.purpose is Purpose.BULK and established.peer == other:
+                raise trouble
+            return Connection(stream, established, clock, stall_s)
+
+        async with running(ann, bob):
+            with monkeypatch.context() as without:
+                without.setattr(greeter, "Connection", open_connection)
+                with pytest.raises((UnreachableError, BulkBrokenError)):
+                    async with await ann.transport.open_bulk(bob.id, (bob.address,)) as stream:
+                        await stream.receive()
+
+            async with await ann.transport.open_bulk(bob.id, (bob.address,)):
+                ann.perform(Send(bob.id, b"all the same"))
+                assert (await bob.until(Received)).payload == b"all the same"
+
+    story()
 
 
 @in_trio
