@@ -1,8 +1,4 @@
-"""Following: what becomes of one brief command in a lane (see `lanes`), as any other command would have it.
-
-An application has a command's current directory begin with links to its files. Rooms of lanes are not furnished so;
-a command of an application that has files waits for its turn and gets a room of its own.
-"""
+"""Following: what becomes of one brief command in a lane (see `lanes`), as any other command would have it."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -107,7 +103,7 @@ class Following:
             raise UnitError(f"cannot find its program: {error}", NOT_FOUND) from None
         words = [*start, *arguments]
         check_startable(Command(words, Path(), variables, -1, -1))
-        return Order(words, variables, waits=bool(run.task.children))
+        return Order(words, variables, str(application or ""), waits=bool(run.task.children))
 
     async def _watch(self, errand: Errand, watch: Allowance) -> str:
         """A command that takes its time, until it ends; why it had to, if it had."""

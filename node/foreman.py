@@ -10,8 +10,10 @@ Standard input is a Unix socket to the node. From there come lines, each a JSON 
     room, path          a number, and the path of a room (see `room`); with the line come descriptors of `here`, of
       stamps            the files for stdout and stderr, and of `.`, `in` and `out`; and when each part of it was
                         changed last, empty if that is not known: the room is used until that is another time
-    run, words,         a number; the program, by its path, with its arguments; variables; and whether somebody waits
-      variables, waits  for its end
+    run, words,         a number; the program, by its path, with its arguments; variables; the directory of an
+      variables,        application, to whose entries `here` begins with links, or nothing; and whether somebody waits
+      application,      for its end
+      waits
     recall              the number of a command that is not to be started if it is not yet
     end, grace_s        the number of one that is to be ended if it runs: by SIGTERM, after the pause by SIGKILL
 
@@ -58,6 +60,9 @@ END_S_MAX = 5.0
 ROUNDS_MAX = 50
 """Of ending orphans; each may set free the children of the last. A fork bomb may win."""
 
+HERE = 4
+"""Its place among the stamps."""
+
 Line = dict[str, Any]
 
 
@@ -75,6 +80,24 @@ class Room:
             "PNODE_INPUT_LIST": f"{path}/inputs",
             "PNODE_OUTPUT_DIR": f"{path}/out",
         }
+        self._mode = os.fstat(self.here).st_mode
+        self._application = ""
+        self._links: dict[str, str] | None = None
+        """What `here` begins with, and where that leads, once it was furnished."""
+
+    def furnish(self, application: str) -> None:
+        """Have `here` begin with links to what lies at the top of an application, or with nothing. Raises OSError."""
+        if application == self._application:
+            return
+        for name in self._links or ():
+            os.unlink(name, dir_fd=self.here)
+        self._application, self._links = "", {}
+        if application:
+            with os.scandir(application) as found:
+                for entry in found:
+                    os.symlink(entry.path, entry.name, dir_fd=self.here)
+                    self._links[entry.name] = entry.path
+        self._application = application
 
     def is_touched(self) -> bool:
         """As `room.Room.is_untouched`, the other way round."""
@@ -82,10 +105,22 @@ class Room:
             return True
         try:
             listing = os.stat("inputs", dir_fd=self.root, follow_symlinks=False)
+            if self._links is not None and not self._is_as_furnished(self._links):
+                return True
         except OSError:
             return True
         parts = (self.root, self.inputs, self.outputs, self.here, self.stdout, self.stderr)
-        return self.stamps != [listing.st_ctime_ns, *(os.fstat(part).st_ctime_ns for part in parts)]
+        changed = [listing.st_ctime_ns, *(os.fstat(part).st_ctime_ns for part in parts)]
+        if self._links is not None:
+            changed[HERE] = self.stamps[HERE]
+        return self.stamps != changed
+
+    def _is_as_furnished(self, links: dict[str, str]) -> bool:
+        """Whether `here` has the links and nothing else. When it was changed does not tell: a command may be quicker
+        than the kernel's clock. Raises OSError where something else has the name of a link."""
+        with os.scandir(self.here) as found:
+            there = {entry.name: os.readlink(entry.name, dir_fd=self.here) for entry in found}
+        return there == links and os.fstat(self.here).st_mode == self._mode
 
     def close(self) -> None:
         for file in self.files:
@@ -127,6 +162,7 @@ class Foreman:
         began_s = time.monotonic()
         answer: Line = {"ended": order["run"], "room": room.number, "error": 0, "status": 0}
         try:
+            room.furnish(order["application"])
             pid = self._start(order, room)
         except OSError as error:
             answer["error"] = error.errno

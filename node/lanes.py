@@ -60,6 +60,8 @@ class Order:
 
     words: list[str]
     variables: dict[str, str]
+    application: str
+    """The directory to whose entries its own begins with links; empty without one."""
     waits: bool
     """Whether somebody waits for its end."""
 
@@ -130,7 +132,8 @@ class Lane:
     def give(self, errand: Errand, order: Order) -> None:
         """Have it carried out when it is its turn."""
         errand.line = {
-            "run": errand.number, "words": order.words, "variables": order.variables, "waits": order.waits,
+            "run": errand.number, "words": order.words, "variables": order.variables,
+            "application": order.application, "waits": order.waits,
         }  # fmt: skip
         self._go_on()
 

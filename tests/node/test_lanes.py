@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import trio
 
 from pnode.node.allowance import ExecutorSettings
+from pnode.node.archive import ShippedFile, pack
 from pnode.node.executor import Executor
 from pnode.node.processes import LINUX
 from pnode.node.room import TICK_S
@@ -18,6 +20,7 @@ from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Run, Unit
 from pnode.protocol.events import RunEnded
 from pnode.protocol.ids import JobId
+from pnode.protocol.jobspec import FileRef
 from pnode.protocol.values import replace
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="lanes are for Linux")
@@ -62,6 +65,13 @@ class Bench:
         while any(run.unit not in self.ended for run in runs):
             await trio.sleep(0.005)
         return [self.ended[run.unit] for run in runs]
+
+    def application(self, **files: str) -> FileRef:
+        place = Path(tempfile.mkdtemp(dir=self.store.root.parent))
+        for name, content in files.items():
+            (place / name).write_text(content)
+        pack([ShippedFile(name, place / name, executable=False) for name in files], place / "app.tar")
+        return self.store.add_file(place / "app.tar")
 
     def printed(self, ended: RunEnded) -> bytes:
         return self.store.read(ended.stdout.digest)
@@ -132,6 +142,29 @@ def test_each_has_a_room_in_which_nothing_is_left_of_another(carry_out: Callable
 
     texts = [bench.printed(bench.ended[run.unit]).decode().split() for run in runs[1:]]
     assert texts == [[str(number), "the", "node's"] for number in range(1, 9)]
+
+
+def test_each_begins_with_links_to_what_lies_at_the_top_of_its_application(carry_out: Callable[..., Bench]) -> None:
+    look, there = "for each in $(ls -A); do echo $each; cat $each; done", [[], ["a", "1"], ["a", "2", "b", "3"]]
+    spoil = ("true", "touch left", "rm a; echo forged > a", "rm a; ln -s b a", "chmod 500 .", "rm a")
+    order = [which for spoilt in range(len(spoil)) for which in (1, 1, 2, 0, 1, 2, 2)]
+
+    async def test(bench: Bench, nursery: trio.Nursery) -> None:
+        applications = [None, bench.application(a="1\n"), bench.application(a="2\n", b="3\n")]
+        for begin in range(0, len(order), 7):
+            scripts = (f"{look}; {spoil[begin // 7]}; true" for _ in range(7))
+            runs = [
+                replace(run, application=applications[which])
+                for run, which in zip(line("true", *scripts)[1:], order[begin:], strict=False)
+            ]
+            bench.ended.clear()
+            bench.start(nursery, sh(0, "true"), *runs)
+            ended = await bench.until(*runs)
+
+            assert [bench.printed(each).decode().split() for each in ended] == [there[which] for which in order[:7]]
+            assert {each.failure for each in ended} == {""}
+
+    carry_out(test)
 
 
 def test_what_they_write_is_kept(carry_out: Callable[..., Bench]) -> None:
