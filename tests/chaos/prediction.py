@@ -1,6 +1,7 @@
-"""The prediction: the same job, the same losses, on simulated hosts; its figures have the names of the real ones.
+"""The prediction: the same job on simulated hosts, of which one or more are lost; its figures have the names of the
+real ones.
 
-Nothing here is a real process: the same `losses.chosen` draws who is lost, and what is told is how the simulator
+Nothing here is a real process, and the origin is never the one that is lost. What is told is how the simulator
 thinks that it goes. Simulated hosts have a core each and no operating system: a task takes what `work` says, a
 message half a millisecond.
 """
