@@ -157,12 +157,10 @@ class Interest:
         become a crowd. The same."""
         self._refused = {node: until for node, until in self._refused.items() if until > now}
         self._fill(now)  # whoever had no place for us may have one now
-        others = self._others(now)
-        if self.is_everybody or not others:
+        if self.is_everybody:
             return []
         left: list[NodeId] = []
-        drawn = self._rng.sample(others, min(len(others), max(1, FAR_MAX - len(self._far))))
-        for node in drawn:
+        for node in self._drawn(max(1, FAR_MAX - len(self._far)), now):
             full = len(self._far) >= FAR_MAX
             near = (other for other in self._followed if other not in self._far)
             left.append(next(iter(self._far)) if full else max(near, key=self._rtt_s))
@@ -235,15 +233,20 @@ class Interest:
 
     def _fill(self, now: float) -> None:
         """Give the free places to whoever is drawn."""
-        others = self._others(now)
-        free = min(len(others), FOLLOWED_MAX - len(self._followed))
-        for node in self._rng.sample(others, free):
+        free = FOLLOWED_MAX - len(self._followed)
+        for node in self._drawn(free, now) if free > 0 else ():
             self._follow(self._roster.members[node], now)
 
-    def _others(self, now: float) -> list[NodeId]:
-        """Who is alive and might be followed."""
-        refused = self._refused
-        return [node for node in self._roster.alive if node not in self._followed and refused.get(node, now) <= now]
+    def _drawn(self, count: int, now: float) -> list[NodeId]:
+        """So many at random of those who are alive and might be followed, or all of them. As many more are looked at
+        as might turn out to be none of these, not all of a thousand."""
+        alive = self._roster.alive
+        some = min(len(alive), count + len(self._followed) + len(self._refused))
+        others = [node for node in self._rng.sample(alive, some) if self._may_be_followed(node, now)]
+        return others[:count]
+
+    def _may_be_followed(self, node: NodeId, now: float) -> bool:
+        return node not in self._followed and self._refused.get(node, now) <= now
 
     def _rtt_s(self, node: NodeId) -> float:
         """Who was never measured is the farthest."""

@@ -186,7 +186,7 @@ class Joining:
         """If it is time, dial a few of the known addresses that are none of those where members listen, `met`."""
         if now < self._candidates.unmet_deadline:
             return []
-        return [Dial((address,), None) for address in self._candidates.unmet(dict.fromkeys(met()), now)]
+        return [Dial((address,), None) for address in self._candidates.unmet(lambda: dict.fromkeys(met()), now)]
 
     def reached(self, address: Address | None) -> None:
         """Somebody was met where this node has dialled, whatever that one says about where it listens."""

@@ -273,13 +273,20 @@ class Roster:
         return listeners
 
     def pick_dead(self, count: int) -> list[Member]:
-        """Some of the dead, to be looked for. Linear in the table: for use once in a reconnect interval."""
-        dead = [member for member in self.members.values() if member.state is State.DEAD]
+        """Some of the dead, to be looked for. Linear in the table if there are any, or have left: for use once in a
+        reconnect interval."""
+        dead = [member for member in self._gone if member.state is State.DEAD]
         return self._draw(dead, count, None)
 
     def gone_since(self, instant: float) -> list[Member]:
         """The dead and the left that have been so since before an instant. Linear, like `pick_dead`."""
-        return [member for member in self.members.values() if not member.present and member.since <= instant]
+        return [member for member in self._gone if member.since <= instant]
+
+    @property
+    def _gone(self) -> list[Member]:
+        if len(self.members) == len(self._ring):
+            return []
+        return [member for member in self.members.values() if not member.present]
 
     @property
     def _within_reach(self) -> list[Member]:

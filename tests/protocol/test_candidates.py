@@ -47,9 +47,9 @@ def test_those_where_nobody_was_met_are_dialled_a_few_at_a_time_and_in_turn() ->
     candidates.add((NOWHERE, *MANY), 0.0)
     assert candidates.unmet_deadline == UNMET_PAUSE_S
 
-    first = candidates.unmet((NOWHERE,), UNMET_PAUSE_S)
+    first = candidates.unmet(lambda: (NOWHERE,), UNMET_PAUSE_S)
     assert candidates.unmet_deadline == 2 * UNMET_PAUSE_S
-    second = candidates.unmet((NOWHERE,), 2 * UNMET_PAUSE_S)
+    second = candidates.unmet(lambda: (NOWHERE,), 2 * UNMET_PAUSE_S)
 
     assert len(first) == len(second) == UNMET_PER_TURN
     assert {*first, *second} == {*MANY}
@@ -59,8 +59,8 @@ def test_after_a_day_nobody_is_looked_for_any_more() -> None:
     candidates = Candidates()
     candidates.add((NOWHERE,), 0.0)
 
-    assert candidates.unmet((), UNMET_S_MAX - 1.0) == (NOWHERE,)
-    assert candidates.unmet((), UNMET_S_MAX) == ()
+    assert candidates.unmet(tuple, UNMET_S_MAX - 1.0) == (NOWHERE,)
+    assert candidates.unmet(tuple, UNMET_S_MAX) == ()
     assert candidates.unmet_deadline == math.inf
     candidates.add(MANY, UNMET_S_MAX)
     assert candidates.unmet_deadline == UNMET_S_MAX + UNMET_PAUSE_S
