@@ -53,12 +53,19 @@ class BulkStream:
 
     async def receive(self) -> bytes:
         """The next payload. Raises BulkEndedError or BulkBrokenError."""
-        if not self._ready:
+        if self._ready:
+            await trio.lowlevel.checkpoint()  # one read may bring many: others have their turn, and deadlines count
+        else:
             self._ready = await self._receive()
             self._ready.reverse()
         if not self._ready:
             raise BulkEndedError(self._connection.end_reason or "the other side has ended the stream")
         return self._ready.pop()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether payloads have been read that nobody has received."""
+        return bool(self._ready)
 
     def take_reads(self) -> list[tuple[float, int]]:
         """When how many bytes came, since this was last asked."""

@@ -32,6 +32,10 @@ class BulkStream(Protocol):
     async def receive(self) -> bytes:
         """The next message. Raises EndOfStreamError after the last, StreamError if the stream breaks."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether messages have come already that nobody has received."""
+
     def take_reads(self) -> list[tuple[float, int]]:
         """(when, bytes) of what was read from the network since this was last asked, for finding out its rate; the
         latest only where there were many."""
@@ -67,9 +71,10 @@ class IdleStreams:
         return None
 
     async def put(self, peer: NodeId, stream: BulkStream) -> None:
-        """Keep a stream, or close it when enough are kept."""
+        """Keep a stream, or close it when enough are kept, or when something has come that nobody asked for: it would
+        pass for the next answer, and for a fast one."""
         to_peer = sum(other == peer for _, other, _ in self._streams)
-        if to_peer >= IDLE_PER_PEER_MAX or len(self._streams) >= IDLE_MAX:
+        if stream.has_more or to_peer >= IDLE_PER_PEER_MAX or len(self._streams) >= IDLE_MAX:
             await close(stream)
         else:
             self._streams.append((trio.current_time(), peer, stream))

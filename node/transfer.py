@@ -7,14 +7,16 @@ handing it to a thread costs as much as it saves. What may take longer goes to a
 """
 
 import logging
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import BinaryIO, NoReturn, assert_never
+from weakref import WeakValueDictionary
 
 import trio
 
 from pnode.profilers.arrivals import arrival_rate
 from pnode.protocol.codec import MalformedError
-from pnode.protocol.content import FRAMES, Listing, Refusal, Want, listings
+from pnode.protocol.content import FRAMES, LISTING_BYTES_MAX, Listing, Refusal, Want, listings
 from pnode.protocol.errors import RemoteProtocolError
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import CHUNK_BYTES, DIGEST_BYTES, NodeId, node_text
@@ -53,13 +55,16 @@ class TransferSettings:
     streams_in: int = 4
     """Fetches at work at a time; more would share the same link and all finish later."""
     streams_out: int = 8
-    """Files given at a time; the rest wait for `queue_s` and are refused then, so that they can ask elsewhere."""
+    """Files given at a time; the rest wait for `queue_s` and are refused then, so that they can ask elsewhere. One
+    peer has half of them at most, as many as it fetches at a time: it cannot keep the others out."""
     queue_s: float = 8.0
     open_s: float = 10.0
     answer_s: float = 15.0
     """From the question to the first message of the answer; longer than `queue_s`."""
     stall_s: float = 30.0
     """For one message on its way: what is slower than 35 kB/s is not worth waiting for."""
+    blank_s: float = 20.0
+    """A mebibyte takes longer at less than half a megabit per second; that it does is not worth the wait."""
     idle_s: float = 5.0
     """How long a stream is kept for the next file."""
 
@@ -96,6 +101,8 @@ class Transfer:
         self._frames = Frames(FRAMES)
         self._in = trio.CapacityLimiter(self._settings.streams_in)
         self._out = trio.CapacityLimiter(self._settings.streams_out)
+        self._shares = WeakValueDictionary[NodeId, trio.CapacityLimiter]()
+        """What each peer may take of `_out`, as long as somebody holds it or waits for it."""
         self._under_way: dict[bytes, _UnderWay] = {}
         self._idle = IdleStreams(self._settings.idle_s)
 
@@ -134,7 +141,10 @@ class Transfer:
         """Have a blank sent, to see how fast it comes. Raises FetchError."""
         try:
             async with self._in:
-                return await self._pull_from(source, Discard(), blank(), open_stream)
+                with trio.fail_after(self._settings.blank_s):  # not before: it is us who are busy till then
+                    return await self._pull_from(source, Discard(), blank(), open_stream)
+        except trio.TooSlowError:
+            raise FetchError(f"a mebibyte did not come within {self._settings.blank_s:g} s") from None
         except (_RefusedError, StreamError, RemoteProtocolError, OSError) as error:
             raise FetchError(str(error)) from None
 
@@ -195,7 +205,7 @@ class Transfer:
     async def _exchange(
         self, stream: BulkStream, source: NodeId, download: Download | Discard, file: FileRef
     ) -> Arrival:
-        """Ask for a file and take in the answer; keep the stream if it is fit for another question."""
+        """Ask for a file and take in the answer; keep the stream for another question unless it failed."""
         try:
             arrival = await self._ask(stream, source, download, file)
         except _RefusedError:
@@ -223,6 +233,7 @@ class Transfer:
     ) -> None:
         """The list of chunks, which begins with `answer`, checked before anything else."""
         pieces: list[bytes] = []
+        missing_bytes = download.chunk_count * DIGEST_BYTES
         while True:
             match answer:
                 case Refusal():
@@ -231,10 +242,12 @@ class Transfer:
                     raise MalformedError("a question where an answer belongs")
                 case Listing():
                     pieces.append(answer.digests)
+                    missing_bytes -= len(answer.digests)
                 case _:
                     assert_never(answer)
-            too_long = sum(map(len, pieces)) > download.chunk_count * DIGEST_BYTES
-            if too_long or answer.size_bytes != file.size_bytes or (answer.more and not answer.digests):
+            # Byte by byte it could go on for days, or keep everybody else here waiting.
+            is_short = answer.more and len(answer.digests) < LISTING_BYTES_MAX
+            if missing_bytes < 0 or is_short or answer.size_bytes != file.size_bytes:
                 raise WrongContentError("a list of chunks that does not belong to the content")
             if not answer.more:
                 download.take_list(b"".join(pieces))
@@ -249,7 +262,7 @@ class Transfer:
                 question = await self._receive(stream, 2 * self._settings.idle_s)
                 match self._frames.decode(question):
                     case Want() as want:
-                        await self._answer(stream, want)
+                        await self._answer(peer, stream, want)
                     case other:
                         raise MalformedError(f"a {type(other).__name__} where a question belongs")
         except EndOfStreamError:
@@ -259,13 +272,19 @@ class Transfer:
         finally:
             await close(stream)
 
-    async def _answer(self, stream: BulkStream, want: Want) -> None:
-        """Give what is wanted, or say why not."""
-        with trio.move_on_after(self._settings.queue_s) as queue:
-            await self._out.acquire()
-        if queue.cancelled_caught:
-            await self._send(stream, self._frames.encode(Refusal("it is giving as much as it can to others")))
-            return
+    async def _answer(self, peer: NodeId, stream: BulkStream, want: Want) -> None:
+        """Give what is wanted when it is the peer's turn, or say why not."""
+        share = self._shares.setdefault(peer, trio.CapacityLimiter(max(1, self._settings.streams_out // 2)))
+        async with AsyncExitStack() as turn:
+            with trio.move_on_after(self._settings.queue_s) as queue:
+                await turn.enter_async_context(share)
+                await turn.enter_async_context(self._out)
+            if queue.cancelled_caught:
+                await self._send(stream, self._frames.encode(Refusal("it is giving as much as it can already")))
+            else:
+                await self._give_or_refuse(stream, want)
+
+    async def _give_or_refuse(self, stream: BulkStream, want: Want) -> None:
         try:
             await self._give(stream, want)
         except MissingContentError:
@@ -275,8 +294,6 @@ class Transfer:
             await self._send(stream, self._frames.encode(Refusal("it cannot read it now")))
         except OSError as error:  # in the middle of it: only the end of the stream can say so
             raise StreamError(f"our disk fails: {error}") from None
-        finally:
-            self._out.release()
 
     async def _give(self, stream: BulkStream, want: Want) -> None:
         """Raises MissingContentError and _UnreadableError before anything was sent, and OSError after that."""

@@ -34,8 +34,9 @@ SLOW_SHARE = 0.25
 LONG_FACTOR = 10.0
 """What lasts so many times longer than the usual step says nothing about the rate, however much it brings."""
 
-READ_BYTES_MAX = 256 * 1024
-"""What a node reads at a time. A full read may have been there for long: then it was us who were busy."""
+READ_BYTES_MAX = 2 * 1024 * 1024
+"""What a node reads of content at a time. A full read may have been there for long: then it was us who were busy, and
+more of the same is still there."""
 
 Read = tuple[float, int]
 """(when, bytes)"""

@@ -45,7 +45,7 @@ class Listing:
     digests: Annotated[bytes, Length(0, LISTING_BYTES_MAX)]
     """32 bytes per chunk."""
     more: bool
-    """Another piece follows."""
+    """Another piece follows. Then this one is full, of LISTING_BYTES_MAX: nobody takes a list in crumbs."""
 
 
 FRAMES: dict[int, type] = {80: Want, 81: Refusal, 82: Listing}

@@ -8,7 +8,7 @@ The tag that is authenticated with every frame says what the frame is:
 
     MESSAGE   a piece of a message whose rest follows; such a piece always fills its frame
     PUSH      a whole message, or the last piece of one
-    REKEY     empty: both sides forget the old key (after 1 GiB or 10 minutes)
+    REKEY     empty: both sides forget the old key (after 1 GiB or 10 minutes). A message follows, never another one
     FINAL     the sender has said everything; the reason, for people, is inside. A stream that ends without it was cut
 
 Receiving is a life cycle of four states, a step per head, FINAL frame or error:
@@ -24,6 +24,7 @@ side can make us hold is one frame and the pieces of one message.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, IntEnum
+from math import inf
 
 from .errors import LocalProtocolError, RemoteProtocolError
 from .sealing import (
@@ -50,6 +51,10 @@ REASON_CHARACTERS_MAX = 200
 PARTS_MAX = 1024
 """What came in small portions is joined from time to time, since each portion costs memory of its own."""
 
+BULK_MESSAGES_MAX = 1024
+"""Of content that may come in one portion. One asks and the other answers, so there are three or four of them; this
+many empty ones hold us for 15 ms, and all that 2 MiB can hold of them for half a second."""
+
 LENGTH_BYTES = 4
 
 
@@ -62,7 +67,7 @@ class TamperedError(SessionError):
 
 
 class OversizeError(SessionError):
-    """A frame or a message is longer than the other side may send."""
+    """A frame or a message is longer than the other side may send, or too many come at once."""
 
 
 class TruncatedError(SessionError):
@@ -125,6 +130,8 @@ class Session:
         sealed, opened = _ways(aes=keys.aes)
         self._sealer: Sealer = sealed(keys.send, channel)
         self._opener: Opener = opened(keys.receive, channel)
+        self._messages_max = BULK_MESSAGES_MAX if purpose is Purpose.BULK else inf
+        self._rekeyed = False
         self._head = self._sealer.head
         self._said_everything = False
         self._sealed_bytes = 0
@@ -260,6 +267,8 @@ class Session:
         except UnsealedError:
             raise TamperedError("a frame was changed, lost or repeated on its way") from None
         if tag == TAG_PUSH:
+            if len(messages) >= self._messages_max:
+                raise OversizeError(f"more than {self._messages_max} messages came at once")
             messages.append(b"".join([*self._pieces, piece]) if self._pieces else piece)
             self._pieces.clear()
         elif tag == TAG_MESSAGE:
@@ -268,8 +277,13 @@ class Session:
             self._pieces.append(piece)
         elif tag == TAG_FINAL:
             self._end(piece)
+        elif tag != TAG_REKEY:
+            raise TamperedError(f"a frame has the tag {tag}, which means nothing")
         elif piece:
             raise TamperedError("a change of keys carries a payload")
+        elif self._rekeyed:
+            raise TamperedError("a change of keys follows another")
+        self._rekeyed = tag == TAG_REKEY
 
     def _end(self, reason: bytes) -> None:
         if self._pieces:

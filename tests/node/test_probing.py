@@ -1,14 +1,16 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import trio
 import trio.testing
 
 from pnode.node.api_links import Probed
 from pnode.node.linkreport import link_statuses
-from pnode.node.probing import AGAIN_S, BLANK_S_MAX, DELAYS_S_MAX, PERIOD_S, QUICK_BLANKS, QUICK_S, START_S, Probing
-from pnode.node.streams import BulkStream, OpenStream
-from pnode.node.transfer import Arrival, FetchError
+from pnode.node.probing import AGAIN_S, DELAYS_S_MAX, PERIOD_S, QUICK_BLANKS, QUICK_S, START_S, Probing
+from pnode.node.store import Store
+from pnode.node.streams import BulkStream, OpenStream, StreamError
+from pnode.node.transfer import Arrival, FetchError, Transfer, TransferSettings
 from pnode.profilers.profile import Profile
 from pnode.protocol.events import Measure
 from pnode.protocol.ids import CHUNK_BYTES, NodeId, node_text
@@ -187,14 +189,41 @@ def test_where_no_rate_can_be_read_off_it_is_tried_again_and_the_duration_counts
 
 def test_who_does_not_answer_has_a_reason() -> None:
     async def scenario() -> None:
-        bench = Bench(blanks={ANNA: "it does not have it", BERT: 10 * BLANK_S_MAX})
+        bench = Bench(blanks={ANNA: "it does not have it", BERT: "it sent nothing for 15 s"})
         began = trio.current_time()
 
         anna, bert = await bench.probe_all(lambda _: None)
 
         assert anna == Probed("a", node_text(ANNA), None, None, "no ping was answered; it does not have it")
-        assert bert.reason == "no ping was answered; a mebibyte did not come within 20 s"
-        assert trio.current_time() - began < DELAYS_S_MAX + BLANK_S_MAX + 1.0
+        assert bert.reason == "no ping was answered; it sent nothing for 15 s"
+        assert trio.current_time() - began < DELAYS_S_MAX + 1.0
+
+    run(scenario)
+
+
+def test_that_we_are_busy_makes_nobody_slow(tmp_path: Path) -> None:
+    settings = TransferSettings()
+    transfer = Transfer(Store(tmp_path), settings)
+
+    async def open_stream(_: NodeId) -> BulkStream:
+        raise StreamError("nobody answers there")
+
+    async def scenario() -> None:
+        bench = Bench(near=Near(others=(ANNA,)))
+        bench.probing = Probing(transfer, bench.profile, trio.current_time, open_stream)
+        for fetch in range(settings.streams_in):
+            await transfer._in.acquire_on_behalf_of(fetch)
+        async with trio.open_nursery() as nursery:
+            found: list[Probed] = []
+
+            async def probe() -> None:
+                found.extend(await bench.probe_all(bench.answer))
+
+            nursery.start_soon(probe)
+            await trio.sleep(3 * settings.blank_s)
+            transfer._in.release_on_behalf_of(0)
+
+        assert [anna.reason for anna in found] == ["nobody answers there"]
 
     run(scenario)
 

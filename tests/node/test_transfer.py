@@ -8,15 +8,21 @@ import pytest
 import trio
 import trio.testing
 
+from pnode.node.blank import blank
+from pnode.node.bulk import BulkStream as RealBulkStream
+from pnode.node.connection import RECEIVE_BYTES
 from pnode.node.download import Download
 from pnode.node.store import Store
 from pnode.node.streams import BulkStream, EndOfStreamError, IdleStreams, StreamError
 from pnode.node.transfer import Arrival, FetchError, NoRoomError, Transfer, TransferSettings
-from pnode.protocol.content import FRAMES, Listing, Refusal, Want
+from pnode.profilers.arrivals import READ_BYTES_MAX
+from pnode.protocol.content import FRAMES, LISTING_BYTES_MAX, Listing, Refusal, Want
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import CHUNK_BYTES, NodeId, chunk_digest, digest_of, node_text
 from pnode.protocol.jobspec import FileRef
+from pnode.protocol.session import Purpose
 
+from .network import Node, in_trio, running
 from .soundness import is_sound
 
 ANNA, BERT, CARL = (NodeId(letter * 32) for letter in (b"a", b"b", b"c"))
@@ -59,6 +65,10 @@ class MemoryStream:
             raise EndOfStreamError("it has ended") from None
         self.reads.append((trio.current_time(), len(message)))
         return message
+
+    @property
+    def has_more(self) -> bool:
+        return self._into.statistics().current_buffer_used > 0
 
     def take_reads(self) -> list[tuple[float, int]]:
         reads, self.reads = self.reads, []
@@ -267,7 +277,7 @@ def test_a_list_of_other_content_is_refused_before_any_chunk(tmp_path: Path) -> 
         async def misdirect(peer: NodeId, stream: BulkStream) -> None:
             await stream.receive()
             with suppress(StreamError):  # we are hung up on
-                await other._answer(stream, Want(digest_of(large(7))))
+                await other._answer(peer, stream, Want(digest_of(large(7))))
 
         network.add_speaker(BERT, misdirect)
         with pytest.raises(FetchError, match="list of chunks that does not belong to the content"):
@@ -285,7 +295,7 @@ def test_a_list_without_an_end_is_cut_short(tmp_path: Path) -> None:
         await stream.receive()
         with suppress(StreamError):  # we are hung up on
             while True:
-                await stream.send(frames.encode(Listing(len(large()), bytes(64), True)))
+                await stream.send(frames.encode(Listing(len(large()), bytes(LISTING_BYTES_MAX), True)))
 
     async def scenario(network: Network) -> None:
         network.add_speaker(BERT, babble)
@@ -293,6 +303,41 @@ def test_a_list_without_an_end_is_cut_short(tmp_path: Path) -> None:
             await network.fetch(large(), BERT)
 
     run(tmp_path, scenario)
+
+
+def test_a_list_may_come_in_full_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pnode.protocol.content", "pnode.node.transfer"):
+        monkeypatch.setattr(f"{module}.LISTING_BYTES_MAX", 64)
+
+    async def scenario(network: Network) -> None:
+        network.add_peer(BERT, large())
+
+        assert (await network.fetch(large(), BERT)).received_bytes == len(large())
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("crumb", [b"", b"x", bytes(LISTING_BYTES_MAX - 1)], ids=len)
+def test_a_list_does_not_come_in_crumbs(tmp_path: Path, crumb: bytes) -> None:
+    """One byte in 29 s would keep a place among our fetches for days."""
+    file = FileRef("file", 17 * 2**30, bytes(32))
+
+    async def drip(peer: NodeId, stream: BulkStream) -> None:
+        await stream.receive()
+        with suppress(StreamError):  # we are hung up on
+            while True:
+                await stream.send(Frames(FRAMES).encode(Listing(file.size_bytes, crumb, True)))
+                await trio.sleep(29)
+
+    async def scenario(network: Network) -> None:
+        network.add_speaker(BERT, drip)
+        started = trio.current_time()
+        with pytest.raises(FetchError, match="list of chunks that does not belong"):
+            await network.transfer.fetch(file, (BERT,), network.open_stream)
+
+        assert trio.current_time() - started < 29
+
+    run(tmp_path, scenario, virtual=True)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +537,37 @@ def test_who_asks_a_busy_giver_is_told_so(tmp_path: Path) -> None:
         network.nursery.start_soon(network.transfer.serve, ANNA, theirs)
         await mine.send(frames.encode(Want(digest_of(b"content"))))
 
-        assert frames.decode(await mine.receive()) == Refusal("it is giving as much as it can to others")
+        assert frames.decode(await mine.receive()) == Refusal("it is giving as much as it can already")
+
+    run(tmp_path, scenario, virtual=True)
+
+
+def test_one_peer_takes_half_of_a_giver_at_most(tmp_path: Path) -> None:
+    frames = Frames(FRAMES)
+
+    async def scenario(network: Network) -> None:
+        async def ask(peer: NodeId) -> MemoryStream:
+            mine, theirs = pair()
+            network.nursery.start_soon(network.transfer.serve, peer, theirs)
+            await mine.send(frames.encode(Want(blank().digest)))
+            await trio.testing.wait_all_tasks_blocked()
+            return mine
+
+        half = network.transfer._settings.streams_out // 2
+        taken = [await ask(ANNA) for _ in range(half)]  # and nothing of it is read
+        refused = await ask(ANNA)
+        others = [await ask(BERT) for _ in range(half)]
+
+        assert [type(frames.decode(await stream.receive())) for stream in others] == [Listing] * half
+        assert frames.decode(await refused.receive()) == Refusal("it is giving as much as it can already")
+        waiting = await ask(ANNA)
+        for _ in range(2):
+            await taken[0].receive()
+        assert type(frames.decode(await waiting.receive())) is Listing
+        for stream in (*taken, *others, waiting, refused):
+            await stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not network.transfer._shares
 
     run(tmp_path, scenario, virtual=True)
 
@@ -672,3 +747,65 @@ def test_the_rate_of_a_transfer_is_read_off_its_arrivals(tmp_path: Path) -> None
         assert arrival.rate_bytes_per_s == pytest.approx(CHUNK_BYTES / 0.1)
 
     run(tmp_path, scenario, virtual=True)
+
+
+def test_a_blank_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    async def begin(_: NodeId, stream: BulkStream) -> None:
+        await stream.receive()
+        await stream.send(Frames(FRAMES).encode(Listing(CHUNK_BYTES, chunk_digest(bytes(CHUNK_BYTES)), False)))
+        await trio.sleep_forever()
+
+    async def scenario(network: Network) -> None:
+        network.add_speaker(BERT, begin)
+        started = trio.current_time()
+        with pytest.raises(FetchError, match="a mebibyte did not come within 20 s"):
+            await network.transfer.measure(BERT, network.open_stream)
+
+        assert trio.current_time() - started == pytest.approx(20)
+        assert network.streams[0][0].closed
+
+    run(tmp_path, scenario, virtual=True)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [Listing(7, chunk_digest(b"content"), False), b"content", Listing(7, chunk_digest(b"content"), False)],
+        [Refusal("it does not have it"), Refusal("nor that")],
+    ],
+    ids=["content", "refusal"],
+)
+def test_a_stream_on_which_more_came_than_was_asked_for_is_not_kept(tmp_path: Path, said: list[object]) -> None:
+    """Else it would pass for the next answer, which was there as soon as the question."""
+    served = 0
+
+    async def say_too_much(_: NodeId, stream: RealBulkStream) -> None:
+        nonlocal served
+        served += 1
+        await stream.receive()
+        payloads = [each if isinstance(each, bytes) else Frames(FRAMES).encode(each) for each in said]
+        await stream._connection.send(payloads)  # in one write
+        with suppress(StreamError):
+            await stream.receive()
+
+    @in_trio
+    async def story() -> None:
+        anna, bert = Node("anna"), Node("bert", serve_bulk=say_too_much)
+        store = Store(tmp_path / "mine")
+        transfer = Transfer(store)
+        async with running(anna, bert):
+            for _ in range(2):
+                with suppress(FetchError):
+                    await transfer.fetch(
+                        ref(b"content"), (bert.id,), lambda peer: anna.transport.open_bulk(peer, (bert.address,))
+                    )
+                if store.has(digest_of(b"content")):
+                    store.remove(digest_of(b"content"))
+
+    story()
+
+    assert served == 2
+
+
+def test_arrivals_know_how_much_is_read_at_a_time() -> None:
+    assert RECEIVE_BYTES[Purpose.BULK] == READ_BYTES_MAX

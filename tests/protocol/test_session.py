@@ -20,6 +20,7 @@ from pnode.protocol.sealing import (
     has_aes,
 )
 from pnode.protocol.session import (
+    BULK_MESSAGES_MAX,
     FRAME_BYTES_MAX,
     MESSAGE_BYTES_MAX,
     NEXT,
@@ -363,6 +364,37 @@ def test_a_change_of_keys_with_a_payload_is_refused() -> None:
 
     with pytest.raises(TamperedError, match="keys"):
         bob.receive(forger.head + forger.frame(b"x", TAG_REKEY))
+
+
+def test_a_change_of_keys_right_behind_another_is_refused() -> None:
+    """Else they could go on for ever, and each costs us a hash."""
+    forger = Forger()
+    _, bob = ends()
+    changes = [forger.frame(b"", TAG_REKEY), forger.frame(b"x", TAG_PUSH), forger.frame(b"", TAG_REKEY)]
+
+    assert bob.receive(forger.head + b"".join(changes)) == [b"x"]
+    with pytest.raises(TamperedError, match="follows another"):
+        bob.receive(forger.frame(b"", TAG_REKEY))
+
+
+@pytest.mark.parametrize("tag", [4, 77, 255])
+def test_a_tag_that_means_nothing_is_refused(tag: int) -> None:
+    forger = Forger()
+    _, bob = ends()
+
+    with pytest.raises(TamperedError, match=f"the tag {tag},"):
+        bob.receive(forger.head + forger.frame(b"", tag))
+
+
+def test_content_does_not_come_in_crumbs() -> None:
+    """A read of 2 MiB can hold a hundred thousand empty messages."""
+    forger = Forger(bytes([Purpose.BULK]))
+    _, bob = ends(Purpose.BULK)
+    crumbs = [forger.frame(b"", TAG_PUSH) for _ in range(2 * BULK_MESSAGES_MAX + 1)]
+
+    assert bob.receive(forger.head + b"".join(crumbs[:BULK_MESSAGES_MAX])) == [b""] * BULK_MESSAGES_MAX
+    with pytest.raises(OversizeError, match="more than 1024 messages came at once"):
+        bob.receive(b"".join(crumbs[BULK_MESSAGES_MAX:]))
 
 
 # Keys
