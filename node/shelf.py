@@ -17,10 +17,16 @@ RESERVE_BYTES = 64 * 1024**2
 class Shelf:
     """Sizes and pins by digest. Not for several threads at once, except `has`."""
 
-    def __init__(self, quota_bytes: int) -> None:
+    def __init__(
+        self,
+        quota_bytes: int,
+        contents: Iterable[tuple[bytes, int]] = (),
+        downloads: Iterable[tuple[bytes, int]] = (),
+    ) -> None:
+        """What is there to begin with is (digest, size in bytes), the least recently used first."""
         self.quota_bytes = quota_bytes
         self.used_bytes = 0
-        """All content, and downloads at their full size."""
+        """All content, and of downloads what is here, or all of it while somebody is at it."""
         self._sizes: OrderedDict[bytes, int] = OrderedDict()  # the least recently used first
         self._downloads: dict[bytes, int] = {}
         self._active: set[bytes] = set()
@@ -28,6 +34,10 @@ class Shelf:
         self._added_again: dict[bytes, set[bytes]] = {}
         """Of what owners have pinned: what came from them a second time."""
         self._pinned: Counter[bytes] = Counter()
+        for digest, size in contents:
+            self.put(digest, size)
+        for digest, size in downloads:
+            self.put_download(digest, size, active=False)
 
     def has(self, digest: bytes) -> bool:
         return digest in self._sizes
@@ -90,32 +100,39 @@ class Shelf:
         """Whether somebody is at it now."""
         return digest in self._active
 
-    def has_download(self, digest: bytes) -> bool:
-        """Whether there is the beginning of a download, at work or paused."""
-        return digest in self._downloads
+    def is_paused(self, digest: bytes) -> bool:
+        """Whether there is the beginning of a download that nobody is at."""
+        return digest in self._downloads and digest not in self._active
+
+    def active(self) -> list[tuple[bytes, int]]:
+        """(digest, full size in bytes) of the downloads that somebody is at."""
+        return [(digest, self._downloads[digest]) for digest in self._active]
+
+    def download_bytes(self, digest: bytes) -> int:
+        """The room that a download has, at work or paused; 0 if there is none."""
+        return self._downloads.get(digest, 0)
 
     def put_download(self, digest: bytes, size_bytes: int, *, active: bool) -> None:
-        """A download takes its room, or goes on with the room it has."""
+        """A download has so much room from now on: all that it will need, or what it has used when it is paused."""
         self.used_bytes += size_bytes - self._downloads.get(digest, 0)
         self._downloads[digest] = size_bytes
-        if active:
-            self._active.add(digest)
-
-    def pause_download(self, digest: bytes) -> None:
-        self._active.discard(digest)
+        (self._active.add if active else self._active.discard)(digest)
 
     def take_download(self, digest: bytes) -> None:
         self._active.discard(digest)
         self.used_bytes -= self._downloads.pop(digest, 0)
 
-    def victims(self, size_bytes: int, free_bytes: int) -> tuple[list[bytes], list[bytes]] | None:
+    def victims(
+        self, size_bytes: int, free_bytes: int, sparing: bytes | None = None
+    ) -> tuple[list[bytes], list[bytes]] | None:
         """Which (downloads, contents) must go so that `size_bytes` more fit, also on the disk, of which `free_bytes`
-        are to be had; None if they cannot."""
+        are to be had; None if they cannot. The download that is to go on with that room is to be spared."""
         lacking = size_bytes - free_bytes if size_bytes else 0
         excess = max(self.used_bytes + size_bytes - self.quota_bytes, lacking)
         downloads: list[bytes] = []
         contents: list[bytes] = []
-        idle = ((digest, size) for digest, size in self._downloads.items() if digest not in self._active)
+        spared = self._active | {sparing}
+        idle = ((digest, size) for digest, size in self._downloads.items() if digest not in spared)
         free = ((digest, size) for digest, size in self._sizes.items() if digest not in self._pinned)
         for found, goes in ((idle, downloads), (free, contents)):
             for digest, size in found:

@@ -1,9 +1,4 @@
-"""The store: content by its digest, on this node's disk.
-
-    <root>/ab/cdef...          the bytes, mode 0444, or 0400 if they are passing
-    <root>/ab/cdef....chunks   digests of its chunks, if there is more than one: peers ask for them
-    <root>/ab/cdef....part     the verified beginning of a download (see `download`)
-    <root>/new/                files on their way in; emptied at every start
+"""The store: content by its digest, on this node's disk (how it lies there: see `sweeping`).
 
 A name in the store is a promise: the whole content is there. What others go by is on the disk, too: its bytes are
 synced before they get their name, and the directory after it (0.3 ms on a solid-state disk). What is only needed to
@@ -32,15 +27,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pnode.protocol.ids import DIGEST_BYTES, Digest, content_digest, digest_of
+from pnode.protocol.ids import Digest, content_digest, digest_of
 from pnode.protocol.jobspec import FileRef
 
-from .copying import copy_bytes, move_regular
+from .copying import copy_bytes, move_regular, remove_files
 from .durable import make_directory, sync_directory
 from .held import DIRECTORY, DisplacedError, open_regular
-from .power import PASSING, SETTLED, settle
+from .power import PASSING, SETTLED, is_settled, settle
 from .shelf import QUOTA_BYTES, RESERVE_BYTES, Shelf
-from .sweeping import chunk_digests, chunks_path, part_path, sweep
+from .sweeping import chunk_digests, chunks_path, part_bytes, part_path, sweep, write_list
 from .trouble import MissingContentError, StoreFullError, room_on_disk
 
 FULL_BYTES = 1024 * 1024
@@ -57,18 +52,19 @@ class Store:
         """Open the store at `root`, or begin one, and sweep up what a crash left behind."""
         self.root = root
         self._reserve_bytes = reserve_bytes
-        self._shelf = Shelf(quota_bytes)
-        self._lock = threading.Lock()
         self._new = root / "new"
+        swept = sweep(root, self._new)
+        self._shelf = Shelf(quota_bytes, swept.contents, swept.downloads)
+        self._lock = threading.Lock()
         self._numbers = itertools.count()
         self._held: dict[bytes, bytes] = {}
         """Short content that somebody has elsewhere on the disk, as in a ledger: it has no file of its own."""
-        self._passing = self._sweep()
-        """What is not on the disk."""
+        self._passing = set(swept.passing)
+        """What is not on the disk, or may not be."""
 
     @property
     def used_bytes(self) -> int:
-        """Of the quota: all content, and downloads at their full size."""
+        """Of the quota: all content, and of downloads what is here, or all of it while somebody is at it."""
         return self._shelf.used_bytes
 
     def has(self, digest: bytes) -> bool:
@@ -108,14 +104,21 @@ class Store:
     def chunk_list(self, digest: bytes) -> bytes:
         """The digests of the content's chunks, 32 bytes each. Raises MissingContentError.
 
-        Reads the whole content where the list is lost.
+        Reads the whole content where the list is lost, and throws it away if it turns out to be something else.
         """
+        path = self._place(digest)
         with suppress(FileNotFoundError):
-            chunks = chunks_path(self.path(digest)).read_bytes()
+            chunks = chunks_path(path).read_bytes()
             if content_digest(self.size_bytes(digest), chunks) == digest:
                 return chunks
         with self.open(digest) as file:
-            return chunk_digests(file)
+            chunks = chunk_digests(file)
+        if content_digest(self.size_bytes(digest), chunks) != digest:
+            self.remove(digest)  # it has been damaged: who needs it, we too, is to get it elsewhere
+            raise _missing(digest)
+        with suppress(OSError):  # then it is made again the next time
+            write_list(path, chunks)
+        return chunks
 
     def hold(self, content: bytes, digest: bytes, owner: bytes) -> None:
         """Have this content as long as `owner` has it pinned, and the process lives: it is in the owner's ledger."""
@@ -124,15 +127,21 @@ class Store:
             if not self._shelf.has(digest):
                 self._shelf.put(digest, len(content))
                 self._held[digest] = content
+                if self._shelf.is_paused(digest):
+                    self._drop_download(digest)
 
     def settle(self, digest: bytes) -> None:
         """Put content that is here, if only for an owner, on the disk. Raises MissingContentError, StoreFullError."""
         if digest in self._held:
             self._write_out(digest)
         if digest in self._passing:
+            path = self._place(digest)
             with self.open(digest):  # else it is gone, and known to be
-                settle(self.path(digest))
-            self._passing.discard(digest)
+                # What is just coming in to stay is on the disk, and its name may not be.
+                sync_directory(path.parent) if is_settled(path.stat()) else settle(path)
+            with self._lock, suppress(FileNotFoundError):
+                if is_settled(path.stat()):  # else it has gone meanwhile and come in again, passing
+                    self._passing.discard(digest)
 
     def add_bytes(self, content: bytes, name: str, *, owner: bytes | None = None) -> FileRef:
         """Take in content from memory, pinned for `owner` if there is one. Raises StoreFullError."""
@@ -227,29 +236,30 @@ class Store:
                     self._drop(digest)
 
     def begin_download(self, digest: bytes, size_bytes: int) -> Path:
-        """Take room for a download, or go on with one; where its bytes go. Raises StoreFullError.
+        """Take room for what is not here yet of a download; where its bytes go. Raises StoreFullError.
 
         One at a time per content; ends with `finish_download` or `pause_download`.
         """
         assert not self._shelf.is_downloading(digest), "one download per content at a time"
-        path = self.path(digest)
+        path = self._place(digest)
         make_directory(path.parent)
         with self._lock:
-            if not self._shelf.has_download(digest):
-                self._make_room(size_bytes)
+            self._make_room(size_bytes - self._shelf.download_bytes(digest), sparing=digest)
             self._shelf.put_download(digest, size_bytes, active=True)
         return part_path(path)
 
     def pause_download(self, digest: bytes) -> None:
         """What it has stays for the next attempt, as long as nothing better needs the room."""
         with self._lock:
-            self._shelf.pause_download(digest)
+            self._shelf.put_download(digest, part_bytes(self._place(digest)), active=False)
+            if self._shelf.has(digest):  # it has come in another way
+                self._drop_download(digest)
 
     def finish_download(self, digest: bytes, chunks: bytes, *, lasting: bool) -> None:
         """All of it has been verified against `chunks`: the content is in the store. Raises StoreFullError."""
-        self._admit(part_path(self.path(digest)), None, chunks, lasting=lasting)
+        self._admit(part_path(self._place(digest)), None, chunks, lasting=lasting)
         with self._lock:
-            self._shelf.take_download(digest)
+            self._drop_download(digest)
 
     def let_go(self, owner: bytes, digests: Iterable[bytes], least_bytes: int = 0) -> list[Path]:
         """`owner` does not need these any more: what is here of them, is so long and nobody else has pinned, is gone.
@@ -288,26 +298,32 @@ class Store:
                 chunks = chunk_digests(file)
             size = os.fstat(file.fileno()).st_size
             digest = content_digest(size, chunks)
-            if self._claim(digest, owner, lasting=lasting):
-                path.unlink()
-                return digest, size
-            target = self.path(digest)
-            make_directory(target.parent)
-            if len(chunks) > DIGEST_BYTES:
-                chunks_path(target).write_bytes(chunks)  # not synced: a damaged list is noticed and made again
-            path.chmod(SETTLED if lasting else PASSING)
-            if lasting:
-                os.fsync(file.fileno())
-            os.utime(path)
-            path.replace(target)
-            if lasting:
-                sync_directory(target.parent)
+            if not self._claim(digest, owner, lasting=lasting):
+                place = self._place(digest)
+                make_directory(place.parent)
+                write_list(place, chunks)
+                path.chmod(SETTLED if lasting else PASSING)
+                if lasting:
+                    os.fsync(file.fileno())
+                os.utime(path)
+                self._put(path, digest, size, owner)
+                if lasting:
+                    with suppress(MissingContentError, FileNotFoundError):  # it has had to go already
+                        self.settle(digest)
+        return digest, size
+
+    def _put(self, path: Path, digest: bytes, size: int, owner: bytes | None) -> None:
+        """A file gets its name, unless the same has come in meanwhile; it is passing until that is on the disk."""
+        place = self._place(digest)
         with self._lock:
-            self._shelf.put(digest, size)
-            (self._passing.discard if lasting else self._passing.add)(digest)
+            if not self._shelf.has(digest):
+                path.replace(place)
+                self._shelf.put(digest, size)
+                self._passing.add(digest)
+                if path == part_path(place) or self._shelf.is_paused(digest):
+                    self._drop_download(digest)
             if owner is not None:
                 self._shelf.pin_added(owner, digest)
-        return digest, size
 
     def _claim(self, digest: bytes, owner: bytes | None, *, lasting: bool = True) -> bool:
         """Pin and touch what is here already, and settle it if it is to last; False if it is not here."""
@@ -343,10 +359,12 @@ class Store:
         name = digest.hex()
         return self.root / name[:2] / name[2:]
 
-    def _make_room(self, size_bytes: int) -> None:
-        """Evict until `size_bytes` fit. Raises StoreFullError, and then has evicted nothing."""
-        free_bytes = shutil.disk_usage(self.root).free - self._reserve_bytes
-        victims = self._shelf.victims(size_bytes, free_bytes)
+    def _make_room(self, size_bytes: int, sparing: bytes | None = None) -> None:
+        """Evict until `size_bytes` fit beside what downloads have still to write. Raises StoreFullError, and then has
+        evicted nothing."""
+        to_come = sum(max(size - part_bytes(self._place(digest)), 0) for digest, size in self._shelf.active())
+        free_bytes = shutil.disk_usage(self.root).free - self._reserve_bytes - to_come
+        victims = self._shelf.victims(size_bytes, free_bytes, sparing)
         if victims is None:
             raise StoreFullError(self._shelf.why_full(size_bytes))
         downloads, contents = victims
@@ -365,26 +383,16 @@ class Store:
 
     def _drop(self, digest: bytes) -> None:
         if self._held.pop(digest, None) is None:
-            path = self.path(digest)
+            path = self._place(digest)
             path.unlink(missing_ok=True)
             chunks_path(path).unlink(missing_ok=True)
         self._shelf.take(digest)
         self._passing.discard(digest)
 
     def _drop_download(self, digest: bytes) -> None:
-        path = self.path(digest)
-        part_path(path).unlink(missing_ok=True)
-        chunks_path(path).unlink(missing_ok=True)
+        path = self._place(digest)
+        remove_files([part_path(path)] if self._shelf.has(digest) else [part_path(path), chunks_path(path)])
         self._shelf.take_download(digest)
-
-    def _sweep(self) -> set[bytes]:
-        """Learn what is here, and remove what a crash left."""
-        swept = sweep(self.root, self._new)
-        for digest, size in swept.contents:
-            self._shelf.put(digest, size)
-        for digest, size in swept.downloads:
-            self._shelf.put_download(digest, size, active=False)
-        return set(swept.passing)
 
 
 def _missing(digest: bytes) -> MissingContentError:
