@@ -1,6 +1,7 @@
 """Guarding: who has become a replica gathers what the job needs, says so when it is safe, and gives up never."""
 
 import math
+from collections.abc import Callable
 
 from pnode.protocol.effects import Sync
 from pnode.protocol.events import CancelJob, Synced
@@ -280,11 +281,20 @@ def test_who_has_got_everything_before_its_pause_is_over_asks_for_nothing_more()
     assert not circle["bob"].fetching
 
 
+def kept_by(keepers: tuple[str, ...], begun: Callable[[bytes], Circle]) -> Circle:
+    """A circle in which just these keep ann's job; they follow from its id, and that from a nonce."""
+    circles = (begun(bytes([number]) * 16) for number in range(100))
+    return next(one for one in circles if set(one["ann"].job.replicas) == {one.id_of(name) for name in keepers})
+
+
 def test_when_all_who_should_have_it_are_gone_whoever_took_part_is_asked() -> None:
-    circle = Circle("ann", "bob", "cid", brings=False)
-    circle.prefer("only", "cid")
-    circle.submit_unanswered("ann", spec(task("only"), files=(INPUT,), nonce=b"d" * 16, replicas=1))
-    assert circle["ann"].job.replicas == (circle.id_of("ann"), circle.id_of("bob"))
+    def begun(nonce: bytes) -> Circle:
+        circle = Circle("ann", "bob", "cid", brings=False)
+        circle.prefer("only", "cid")
+        circle.submit_unanswered("ann", spec(task("only"), files=(INPUT,), nonce=nonce, replicas=1))
+        return circle
+
+    circle = kept_by(("ann", "bob"), begun)
     circle.bring("cid", INPUT)
     circle.kill("ann")
     circle.take()
@@ -296,10 +306,13 @@ def test_when_all_who_should_have_it_are_gone_whoever_took_part_is_asked() -> No
 
 
 def test_whoever_took_part_is_asked_for_what_those_have_lost_who_should_have_it() -> None:
-    circle = Circle("ann", "bob", "cid", "dan")
-    circle.prefer("only", "dan")
-    circle.submit("ann", spec(task("only"), files=(INPUT,), replicas=2, nonce=bytes([4]) * 16))
-    assert circle.id_of("dan") not in circle["ann"].job.replicas
+    def begun(nonce: bytes) -> Circle:
+        circle = Circle("ann", "bob", "cid", "dan")
+        circle.prefer("only", "dan")
+        circle.submit("ann", spec(task("only"), files=(INPUT,), replicas=2, nonce=nonce))
+        return circle
+
+    circle = kept_by(("ann", "bob", "cid"), begun)
     for name in ("bob", "cid"):  # each takes the other for ready by what it once said
         circle.crash(name)
         circle[name].rows.clear()
