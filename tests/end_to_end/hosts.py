@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from typing import TypeVar
 import psutil
 
 from pnode.node.api import Invitation, JobDetail, JobStatus, NodeStatus, PeerStatus, Submitted
+from pnode.node.home import inhabitant
 from pnode.node.plain import from_plain
 
 T = TypeVar("T")
@@ -172,11 +174,12 @@ class Host:
 
     def living(self) -> list[psutil.Process]:
         """The processes that are still to be ended: also of a start that a test did not live to see."""
-        living = [process for process in self._processes if process.is_running()]
-        if living or not (self.home / "lock").exists():
-            return living
-        ran = self.pnode("status", "--json")
-        return [psutil.Process(json.loads(ran.out)["pid"])] if ran.status == 0 else []
+        living = {process.pid: process for process in self._processes if process.is_running()}
+        pid = inhabitant(self.home)  # beside them: one that was stopped may be ending yet when the next has begun
+        with suppress(psutil.NoSuchProcess):
+            if pid:
+                living.setdefault(pid, psutil.Process(pid))
+        return [*living.values()]
 
 
 def side_by_side(what: Callable[[Host], object], hosts: Iterable[Host]) -> None:
