@@ -128,10 +128,7 @@ class Greeter:
             control = established.purpose is Purpose.CONTROL
             stall_s = self._settings.stall_s if control else self._settings.bulk_stall_s
             return Connection(stream, established, self._clock, stall_s)
-        except (
-            OSError,
-            ImportError,
-        ) as error:  # what seals content is loaded now: no descriptor is left
+        except (OSError, ImportError) as error:  # what seals content is loaded now, and no descriptor is left
             await trio.aclose_forcefully(stream)
             raise ClosedEarlyError(f"shook hands, but this node cannot open the connection: {error}") from None
         except BaseException:

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.node import power
 from pnode.node.copying import remove_files
 from pnode.node.download import Download, WrongContentError
 from pnode.node.shelf import Shelf
@@ -157,15 +156,6 @@ def test_copying_works_where_the_kernel_does_not_help(
     store.materialise(file.digest, tmp_path / "copy")
 
     assert (tmp_path / "copy").read_bytes() == large()
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Which run of the machine this is."""
-    path = tmp_path / "boot_id"
-    path.write_text("the first")
-    monkeypatch.setattr(power, "BOOT_ID", path)
-    return path
 
 
 def test_what_need_not_last_outlives_the_process_and_not_the_machine(tmp_path: Path, run: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pnode.node import power
 from pnode.node import store as store_module
 from pnode.node.store import Store
 from pnode.node.sweeping import chunks_path
@@ -63,15 +62,6 @@ def test_damaged_content_is_missing_as_soon_as_it_is_noticed(store: Store, conte
     assert files_in(store) == set()
     store.add_bytes(content, "file")
     assert store.read(file.digest) == content
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Which run of the machine this is."""
-    path = tmp_path / "boot_id"
-    path.write_text("the first")
-    monkeypatch.setattr(power, "BOOT_ID", path)
-    return path
 
 
 def add_passing(store: Store, content: bytes) -> None:
