@@ -30,6 +30,9 @@ T = TypeVar("T")
 Read = Callable[[Any], Any]
 """Gives the value that plain values spell, or raises MalformedError."""
 
+SHARED_MAX = 16_384
+"""Values of one class that are kept to be given again (`share`)."""
+
 ITEMS_MAX = 65_536
 """No array in any message is longer; the largest are lists of files and of tasks."""
 
@@ -79,8 +82,23 @@ def decode(wire_class: type[T], data: bytes) -> T:
     Raises MalformedError unless the bytes are one array that fits the class exactly.
     """
     annotation: Any = wire_class
-    result: T = reader(annotation)(unpack(data))
+    known = _shared.get(annotation)
+    result: T
+    if known is None:
+        result = reader(annotation)(unpack(data))
+        return result
+    if data not in known:
+        if len(known) >= SHARED_MAX:
+            known.clear()
+        known[data] = reader(annotation)(unpack(data))
+    result = known[data]
     return result
+
+
+def share(*wire_classes: type) -> None:
+    """Read equal bytes of these classes once from now on, in this process. That is for simulations, where each of
+    many nodes reads what one has written; values are frozen, so none can tell."""
+    _shared.update({wire_class: {} for wire_class in wire_classes})
 
 
 def unpack(data: bytes) -> Any:
@@ -301,6 +319,9 @@ def _finite(value: Any) -> float:
         raise MalformedError(f"{what} is not a finite number")
     return value
 
+
+_shared: dict[Any, dict[bytes, Any]] = {}
+"""Values that were read already, by class, of the classes that somebody shares."""
 
 _UNIONS = (types.UnionType, Union)
 

@@ -230,7 +230,7 @@ class Jobs:
                 strays.append(entry)
             elif job.ledger.add(entry, limited=False):
                 self.desk.keep(job, entry)
-                job.state.apply(entry)
+                job.state.hear(entry)
             else:
                 void.append(Erase("segment", segment_row(job.id, entry)))
         self.desk.effects.clear()  # it is in the journal already
@@ -238,6 +238,7 @@ class Jobs:
         for entry in strays:
             self.retention.remember(entry)
         for job in self.desk.jobs.values():
+            job.state.derive()
             if not job.endings:
                 self.echoes.begin(job, now)
             self._resume(job, now)

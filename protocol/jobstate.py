@@ -110,6 +110,8 @@ class JobState:
         """Final units of which some result is kept."""
         self._wanting: dict[UnitKey, None] = {}
         """Final units for want of whose results the job was cancelled."""
+        self._touched: dict[UnitKey, bool] = {}
+        """Units of which something was heard since; whether it may have changed their results."""
         self._stale: dict[int, None] = {}
         """Contested items whose results have to be chosen anew."""
         self._complete_in: dict[int, int] = {}
@@ -229,14 +231,30 @@ class JobState:
 
     def apply(self, entry: Entry) -> None:
         """Take in the statements of a segment that is new to the ledger. Those that fit no unit are void."""
-        for when, statement in entry.said:
-            if self.fits(statement):
-                self._note(entry.author, statement, when)
-        self._choose_anew()
+        self.hear(entry)
+        self.derive()
 
     def note(self, author: NodeId, statement: Statement, when: When = (0, 0, 0)) -> None:
         """Take in one statement that fits."""
         self._note(author, statement, when)
+        self.derive()
+
+    def hear(self, entry: Entry) -> None:
+        """Note what a segment says, as `apply` does; what follows from it for units holds after `derive`. Who has
+        many segments derives once."""
+        author = entry.author
+        for when, statement in entry.said:
+            if self.fits(statement):
+                self._note(author, statement, when)
+
+    def derive(self) -> None:
+        """What follows from all that was heard: once per unit, and once per contested item of thousands."""
+        for key, is_about_result in self._touched.items():
+            if is_about_result and (key[1] in self._stale or not self.acceptance.derive(key)):
+                self._stale[key[1]] = None
+            if key[1] not in self._stale:
+                self._derive(key, self.units[key])
+        self._touched.clear()
         self._choose_anew()
 
     def _note(self, author: NodeId, statement: Statement, when: When) -> None:
@@ -286,6 +304,7 @@ class JobState:
                 dropped[key] = unit
             for table in (self._results, self._complete, self._failed, self._shown, self.overturned, self.replaced):
                 table.pop(key, None)
+            self._touched.pop(key, None)
 
     def _leave_places(self, key: UnitKey, unit: UnitState) -> None:
         for _, node in unit.attempts:
@@ -310,9 +329,10 @@ class JobState:
             unit.abandoned = earliest(unit.abandoned, statement)
         else:
             note_progress(attempt, statement)
-        if attempt.phase == "finished" and kind in _OF_RESULTS:
-            self._derive_result(key, attempt)
-        self._derive(key, unit)
+        is_about_result = attempt.phase == "finished" and kind in _OF_RESULTS
+        if is_about_result:
+            self.acceptance.finished(key, attempt)
+        self._touched[key] = self._touched.pop(key, False) or is_about_result  # at the end: see `latest_results`
 
     def _attempt(self, key: UnitKey, unit: UnitState, number: int, node: NodeId) -> Attempt:
         attempt = unit.attempts.get((number, node))
@@ -321,13 +341,7 @@ class JobState:
             self.places.setdefault(node, {})[key] = None
         return attempt
 
-    def _derive_result(self, key: UnitKey, attempt: Attempt) -> None:
-        self.acceptance.finished(key, attempt)
-        if key[1] in self._stale or not self.acceptance.derive(key):
-            self._stale[key[1]] = None
-
     def _choose_anew(self) -> None:
-        """Once per segment: an item may have thousands of units."""
         for item in self._stale:
             before = [self.unit((task, item)).result for task in range(len(self.spec.dag.tasks))]
             for key in self.acceptance.derive_item(item):

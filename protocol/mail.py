@@ -35,9 +35,9 @@ from .jobmessages import (
     SpecWanted,
 )
 from .jobstate import ENDINGS, Phase
-from .ledger import Entry, ForkError, FullLedgerError, Segment, SegmentId, Vector, open_segment
+from .ledger import Entry, ForkError, FullLedgerError, Segment, SegmentId, Vector, segment_digest
 from .register import FullError, Register
-from .signed import Signed
+from .signed import Kind, Signed, verify
 from .strangers import Strangers
 
 CONFIRM_S = 0.05
@@ -248,7 +248,8 @@ class Mail:
             return name
         if not self.desk.near.is_certified(name[0]):
             return None  # not yet: it will be sent again, and the author's record is on its way
-        entry = open_segment(self.desk.crypto, self.desk.place.cluster, signed)
+        verify(self.desk.crypto, signed, Kind.SEGMENT, self.desk.place.cluster)
+        entry = Entry(signed, segment, segment_digest(signed))
         try:
             job.ledger.add(entry)
         except ForkError:

@@ -6,13 +6,14 @@ from random import Random
 from pnode.mappers.catalogue import KNOWN
 from pnode.profilers.profile import Profile
 from pnode.protocol.certificate import Issuer, certify, found, invite
-from pnode.protocol.codec import decode, encode
+from pnode.protocol.codec import decode, encode, share
 from pnode.protocol.effects import Run
 from pnode.protocol.events import Event, Submit
 from pnode.protocol.ids import JobId, NodeId, cluster_id
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Hollow, Receipt
 from pnode.protocol.jobspec import JobSpec
+from pnode.protocol.ledger import Segment
 from pnode.protocol.legacy import Legacy
 from pnode.protocol.membership_settings import MembershipSettings
 from pnode.protocol.peer import Facts, Identity, Peer
@@ -53,6 +54,9 @@ class Cluster:
     _by_node: dict[NodeId, Host] = field(default_factory=dict)
     _by_address: dict[Address, Host] = field(default_factory=dict)
     _requests: int = 0
+
+    def __post_init__(self) -> None:
+        share(Segment, JobSpec)
 
     def host_at(self, address: Address) -> Host | None:
         host = self._by_address.get(address)

@@ -347,16 +347,19 @@ def test_results_follow_from_the_set_of_statements(told: list[Said], rng: random
     shuffled, segments = [*placed, *placed[:5]], in_segments(told, size)
     rng.shuffle(shuffled)
     rng.shuffle(segments)
-    one, other, third = (JobState(SPEC, NODES[0]) for _ in range(3))
+    one, other, third, restored = (JobState(SPEC, NODES[0]) for _ in range(4))
     for each in placed:
         one.note(*each)
     for each in shuffled:
         other.note(*each)
     for segment in segments:
         third.apply(segment)
+        restored.hear(segment)
+    restored.derive()
 
     assert picture(other) == picture(one)
     assert picture(third) == picture(one)
+    assert picture(restored) == picture(one)
 
 
 @given(st.lists(statements(), max_size=30))

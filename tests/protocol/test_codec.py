@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import pnode.protocol
 from pnode.protocol.codec import (
     ITEMS_MAX,
+    SHARED_MAX,
     U8,
     Bytes16,
     Length,
@@ -25,6 +26,7 @@ from pnode.protocol.codec import (
     encode,
     from_wire,
     pack,
+    share,
     unpack,
 )
 from pnode.protocol.dag import Dag, Program, ProgramKind, Task
@@ -147,6 +149,37 @@ def test_trailing_fields_of_a_newer_version_are_ignored(
 
 def test_trailing_values_of_a_pair_are_ignored() -> None:
     assert from_wire(Sample, [*REQUIRED[:5], [4, "four", "new"]]).pair == (4, "four")
+
+
+def test_what_is_shared_is_read_once_and_checked_as_before() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Shared:
+        number: U8
+
+    first = decode(Shared, pack([1]))
+    share(Shared)
+
+    assert decode(Shared, pack([1])) == first
+    assert decode(Shared, pack([1])) is decode(Shared, pack([1]))
+    assert decode(Shared, pack([2])) == Shared(2)
+    for _ in range(2):
+        with pytest.raises(MalformedError):
+            decode(Shared, pack([256]))
+
+
+def test_what_is_shared_is_not_kept_without_end() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Crowd:
+        number: int
+
+    share(Crowd)
+    first = decode(Crowd, pack([0]))
+    for number in range(1, SHARED_MAX):
+        decode(Crowd, pack([number]))
+
+    assert decode(Crowd, pack([0])) is first
+    decode(Crowd, pack([SHARED_MAX]))
+    assert decode(Crowd, pack([0])) is not first
 
 
 def test_missing_trailing_fields_take_their_defaults() -> None:

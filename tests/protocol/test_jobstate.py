@@ -365,6 +365,26 @@ def test_the_order_and_repetition_of_statements_make_no_difference(said: list[To
     assert picture(state_of(*said, items=2)) == picture(state_of(*shuffled, items=2))
 
 
+@given(st.lists(statements(), max_size=25), st.integers(1, 8))
+def test_what_is_heard_at_once_is_what_is_heard_word_by_word(said: list[Told], size: int) -> None:
+    """A node that is started again hears all that its journal holds and derives once."""
+    word_by_word, at_once = (JobState(job_spec(items=2), NODES[0]) for _ in range(2))
+    ledger = Ledger(JOB)
+    for at in range(0, len(said), size):
+        batch = said[at : at + size]
+        for author, seed in zip(NODES, SEEDS, strict=True):
+            own = tuple(each for by, each in batch if by == author)
+            if own:
+                entry = ledger.write(CRYPTO, CLUSTER, seed, 1, own)
+                at_once.hear(entry)
+                for when_, each in entry.said:
+                    if word_by_word.fits(each):
+                        word_by_word.note(author, each, when_)
+    at_once.derive()
+
+    assert picture(at_once) == picture(word_by_word)
+
+
 def test_an_attempt_knows_how_long_its_controllers_expect_it_to_run() -> None:
     said = statement(K.ASSIGNED, node=NODES[1], run_s=0.02)
     state = state_of((NODES[0], said), assigned(1, author=3))
