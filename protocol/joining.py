@@ -3,12 +3,12 @@
     apart --session with a member--> asking
     asking --Admitted--> member
     asking --Refused--> refused (with this token the node cannot become a member)
-    asking --session lost, or this member cannot admit anybody--> apart
+    asking --no session left with a member that was asked and may admit it--> apart
 
-A node that was admitted in an earlier life begins as a member. While apart, and while a member has lost sight of
-everybody else, the known addresses are dialled again and again, each with a growing pause; those at which nobody was
-met are tried now and then in any case (`candidates`). Discovery adds addresses; being discovered is never more than a
-reason to dial.
+Whoever is met is asked, and the first one that admits the node is enough. A node that was admitted in an earlier life
+begins as a member. While apart, and while a member has lost sight of everybody else, the known addresses are dialled
+again and again, each with a growing pause; those at which nobody was met are tried now and then in any case
+(`candidates`). Discovery adds addresses; being discovered is never more than a reason to dial.
 
 What a newcomer can prove depends on whom the other side knows. So two members that meet for the first time show each
 other the credentials that lead from their own to one certified by the authority (`Introduction`), and whoever admits
@@ -91,7 +91,7 @@ class Step(Enum):
     """What can happen on the way in."""
 
     MET = "a session with a member opened"
-    LOST = "that session ended, or that member cannot help"
+    LOST = "no session is left with anybody who was asked and can help"
     ADMITTED = "a member countersigned our certificate"
     REFUSED = "a member said no"
 
@@ -142,6 +142,8 @@ class Joining:
         self._own = own
         self._candidates = Candidates()
         self._introduced_to: dict[NodeId, None] = {}
+        self._asked: dict[NodeId, None] = {}
+        """Who may still admit us: there is a session, and it has not said that it cannot."""
         self._frames = Frames(FRAMES)
 
     @property
@@ -213,11 +215,18 @@ class Joining:
         if self.stage is Stage.REFUSED:
             return []
         self.stage = WAY_IN[self.stage][Step.MET]
+        self._asked[peer] = None
         return [self._send(peer, JoinRequest(self.credential, now))]
 
     def session_closed(self, peer: NodeId) -> None:
         self._introduced_to.pop(peer, None)
-        self.stage = WAY_IN[self.stage].get(Step.LOST, self.stage)
+        self._lost(peer)
+
+    def _lost(self, peer: NodeId) -> None:
+        """Somebody will not admit us; others that were asked may."""
+        self._asked.pop(peer, None)
+        if not self._asked:
+            self.stage = WAY_IN[self.stage].get(Step.LOST, self.stage)
 
     def message(
         self, peer: NodeId, message: Introduction | JoinRequest | Admitted | Refused, known: bool, now: float
@@ -273,11 +282,13 @@ class Joining:
         return [Save("credential", self.me, message.credential), BecameMember(), Acquainted(peer, join=True)]
 
     def _refused(self, peer: NodeId, message: Refused) -> list[Output]:
-        following = WAY_IN[self.stage].get(Step.REFUSED if message.final else Step.LOST)
+        following = WAY_IN[self.stage].get(Step.REFUSED)
         if following is None:
             return []
-        self.stage = following
-        self.refusal = message.reason if message.final else None
+        if message.final:
+            self.stage, self.refusal = following, message.reason
+        else:
+            self._lost(peer)
         return [Notify("joining", b""), Disconnect(peer, "it cannot admit this node")]
 
     def _send(self, peer: NodeId, message: object) -> Send:

@@ -1,0 +1,68 @@
+"""Joining: several members are asked at once, and what a stranger may have done on its way in."""
+
+import pytest
+
+from pnode.protocol.effects import Disconnect, Notify, Save, Send
+from pnode.protocol.events import Event, Received, SessionClosed, SessionOpened
+from pnode.protocol.frames import Frames
+from pnode.protocol.joining import FRAMES as JOINING_FRAMES
+from pnode.protocol.joining import Admitted, JoinRequest, Refused, Stage
+from pnode.sim.cluster import Cluster, make_cluster
+from pnode.sim.host import Host
+
+FRAMES = Frames(JOINING_FRAMES)
+
+
+@pytest.fixture
+def pair() -> Cluster:
+    return make_cluster(2, 1)
+
+
+def asking(pair: Cluster) -> Host:
+    """A newcomer that has asked both members."""
+    host = pair.add(seeds=())
+    for member in pair.hosts[:2]:
+        host.peer.handle(SessionOpened(member.id, b"", member.address), host.now)
+    assert host.peer.joining.stage is Stage.ASKING
+    return host
+
+
+def admission(member: Host, host: Host) -> Event:
+    """What a member answers to a newcomer."""
+    request = FRAMES.encode(JoinRequest(host.peer.joining.credential, host.now))
+    for effect in member.peer.handle(Received(host.id, request), member.now):
+        if isinstance(effect, Send) and isinstance(FRAMES.decode(effect.payload), Admitted):
+            return Received(member.id, effect.payload)
+    raise AssertionError("it was not admitted")
+
+
+def test_an_admission_counts_though_somebody_else_could_not_help(pair: Cluster) -> None:
+    host, (one, other, *_) = asking(pair), pair.hosts
+
+    host.peer.handle(Received(other.id, FRAMES.encode(Refused("ask another", final=False))), host.now)
+    assert host.peer.joining.stage is Stage.ASKING
+    effects = host.peer.handle(admission(one, host), host.now)
+
+    assert host.peer.is_member
+    assert Save("credential", host.id, host.peer.joining.credential) in effects
+
+
+def test_an_admission_counts_though_the_session_with_somebody_else_is_over(pair: Cluster) -> None:
+    host, (one, other, *_) = asking(pair), pair.hosts
+
+    host.peer.handle(SessionClosed(other.id, "reset", orderly=False), host.now)
+    host.peer.handle(admission(one, host), host.now)
+
+    assert host.peer.is_member
+
+
+def test_who_has_been_turned_away_by_all_that_it_asked_is_apart(pair: Cluster) -> None:
+    host, (one, other, *_) = asking(pair), pair.hosts
+    refused = FRAMES.encode(Refused("ask another", final=False))
+
+    host.peer.handle(Received(other.id, refused), host.now)
+    host.peer.handle(SessionClosed(other.id, "it cannot admit this node", orderly=True), host.now)
+    effects = host.peer.handle(Received(one.id, refused), host.now)
+
+    assert effects == [Notify("joining", b""), Disconnect(one.id, "it cannot admit this node")]
+    assert host.peer.joining.stage is Stage.APART
