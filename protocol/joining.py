@@ -20,18 +20,22 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Annotated
 
+from .bucket import Buckets
 from .candidates import Candidates
 from .codec import Bytes32, Length, Seconds, Text
 from .effects import Dial, Disconnect, Effect, Notify, Save, Send
 from .errors import RemoteProtocolError
 from .frames import Frames
 from .ids import NodeId
+from .lineage import MEMBERS_MAX, PATH_MAX
 from .record import CREDENTIAL_BYTES_MAX, Address
 from .trust import CannotVouchError, Trust
 from .values import dataclass
 
-PATH_MAX = 4096
-"""Whoever admits shows the newcomer everybody's credentials: the size of the member table."""
+GREETINGS_PER_S = 1
+GREETINGS_BURST = 16
+"""Of one node, which asks to be admitted, or introduces itself, once per session: we verify what it shows, and answer
+a request with everybody's credentials."""
 
 CLOCK_TOLERANCE_S = 300.0
 """Certificates are judged with this much tolerance (membership.md 5, row 16)."""
@@ -39,7 +43,10 @@ CLOCK_TOLERANCE_S = 300.0
 REASON_MAX = 1000
 
 CredentialBytes = Annotated[bytes, Length(1, CREDENTIAL_BYTES_MAX)]
-Path = Annotated[tuple[tuple[Bytes32, CredentialBytes], ...], Length(0, PATH_MAX)]
+Shown = tuple[Bytes32, CredentialBytes]
+Path = Annotated[tuple[Shown, ...], Length(0, PATH_MAX)]
+Paths = Annotated[tuple[Shown, ...], Length(0, MEMBERS_MAX)]
+"""Whoever admits shows the newcomer everybody's credentials: the size of the member table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Admitted:
     """You are a member: your credential with my countersignature, and how to check mine."""
 
     credential: CredentialBytes
-    path: Path
+    path: Paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,7 @@ class Joining:
         self._introduced_to: dict[NodeId, None] = {}
         self._asked: dict[NodeId, None] = {}
         """Who may still admit us: there is a session, and it has not said that it cannot."""
+        self._greetings = Buckets(GREETINGS_PER_S, GREETINGS_BURST, MEMBERS_MAX)
         self._frames = Frames(FRAMES)
 
     @property
@@ -232,6 +240,8 @@ class Joining:
         self, peer: NodeId, message: Introduction | JoinRequest | Admitted | Refused, known: bool, now: float
     ) -> list[Output]:
         """A message of FRAMES; `known`: whether the sender is in our member table. Raises RemoteProtocolError."""
+        if isinstance(message, Introduction | JoinRequest) and not self._greetings.take(peer, now):
+            raise RemoteProtocolError("it introduces itself all the time")
         match message:
             case Introduction():
                 return self._introduced(peer, message, known, now)

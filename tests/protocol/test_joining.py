@@ -2,11 +2,21 @@
 
 import pytest
 
-from pnode.protocol.effects import Disconnect, Notify, Save, Send
+from pnode.protocol.codec import pack
+from pnode.protocol.effects import Disconnect, Effect, Notify, Save, Send
 from pnode.protocol.events import Event, Received, SessionClosed, SessionOpened
 from pnode.protocol.frames import Frames
 from pnode.protocol.joining import FRAMES as JOINING_FRAMES
-from pnode.protocol.joining import Admitted, JoinRequest, Refused, Stage
+from pnode.protocol.joining import (
+    GREETINGS_BURST,
+    GREETINGS_PER_S,
+    Admitted,
+    Introduction,
+    JoinRequest,
+    Refused,
+    Stage,
+)
+from pnode.protocol.lineage import PATH_MAX
 from pnode.sim.cluster import Cluster, make_cluster
 from pnode.sim.host import Host
 
@@ -34,6 +44,11 @@ def admission(member: Host, host: Host) -> Event:
         if isinstance(effect, Send) and isinstance(FRAMES.decode(effect.payload), Admitted):
             return Received(member.id, effect.payload)
     raise AssertionError("it was not admitted")
+
+
+def cut(effects: list[Effect]) -> bool:
+    """Whether somebody is hung up on."""
+    return any(isinstance(effect, Disconnect) for effect in effects)
 
 
 def test_an_admission_counts_though_somebody_else_could_not_help(pair: Cluster) -> None:
@@ -66,3 +81,28 @@ def test_who_has_been_turned_away_by_all_that_it_asked_is_apart(pair: Cluster) -
 
     assert effects == [Notify("joining", b""), Disconnect(one.id, "it cannot admit this node")]
     assert host.peer.joining.stage is Stage.APART
+
+
+def test_who_asks_all_the_time_is_hung_up_on_and_others_are_not(pair: Cluster) -> None:
+    host, other, member = pair.add(seeds=()), pair.add(seeds=()), pair.hosts[0]
+    request = FRAMES.encode(JoinRequest(host.peer.joining.credential, host.now))
+    introduction = FRAMES.encode(Introduction(tuple(member.peer.trust.path(member.id))))
+
+    for _ in range(GREETINGS_BURST):
+        assert not cut(member.peer.handle(Received(host.id, request), member.now))
+
+    assert cut(member.peer.handle(Received(host.id, request), member.now))
+    assert cut(member.peer.handle(Received(host.id, introduction), member.now))
+    assert admission(member, other)
+    assert not cut(member.peer.handle(Received(host.id, request), member.now + 1 / GREETINGS_PER_S))
+
+
+def test_a_stranger_introduces_itself_by_one_path_only(pair: Cluster) -> None:
+    host, member = pair.add(seeds=()), pair.hosts[0]
+    shown = (host.id, host.peer.joining.credential)
+
+    longest = member.peer.handle(Received(host.id, FRAMES.encode(Introduction((shown,) * PATH_MAX))), member.now)
+    too_long = pack([40, [[shown] * (PATH_MAX + 1)]])
+
+    assert longest == []
+    assert cut(member.peer.handle(Received(host.id, too_long), member.now))
