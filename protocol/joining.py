@@ -144,7 +144,7 @@ class Joining:
         self.refusal: str | None = None
         """Why this node was refused; None while there is hope."""
         self.dial_failures: dict[tuple[Address, ...], str] = {}
-        """Why nobody could be talked to, per group of addresses last tried."""
+        """Why nobody could be talked to, per group of addresses last tried on the way in."""
         self._seed = seed
         self._own = own
         self._candidates = Candidates()
@@ -213,7 +213,8 @@ class Joining:
         return news
 
     def dial_failed(self, addresses: tuple[Address, ...], reason: str) -> list[Output]:
-        self.dial_failures[addresses] = reason
+        if self.stage is not Stage.MEMBER:  # else nobody waits for it, and members' addresses change without end
+            self.dial_failures[addresses] = reason
         return [Notify("joining", b"")]
 
     def session_opened(self, peer: NodeId, now: float) -> list[Output]:

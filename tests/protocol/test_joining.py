@@ -4,7 +4,7 @@ import pytest
 
 from pnode.protocol.codec import pack
 from pnode.protocol.effects import Disconnect, Effect, Notify, Save, Send
-from pnode.protocol.events import Event, Received, SessionClosed, SessionOpened
+from pnode.protocol.events import DialFailed, Event, Received, SessionClosed, SessionOpened
 from pnode.protocol.frames import Frames
 from pnode.protocol.joining import FRAMES as JOINING_FRAMES
 from pnode.protocol.joining import (
@@ -17,6 +17,7 @@ from pnode.protocol.joining import (
     Stage,
 )
 from pnode.protocol.lineage import PATH_MAX
+from pnode.protocol.record import Address
 from pnode.sim.cluster import Cluster, make_cluster
 from pnode.sim.host import Host
 
@@ -93,7 +94,7 @@ def test_who_asks_all_the_time_is_hung_up_on_and_others_are_not(pair: Cluster) -
 
     assert cut(member.peer.handle(Received(host.id, request), member.now))
     assert cut(member.peer.handle(Received(host.id, introduction), member.now))
-    assert admission(member, other)
+    admission(member, other)
     assert not cut(member.peer.handle(Received(host.id, request), member.now + 1 / GREETINGS_PER_S))
 
 
@@ -106,3 +107,13 @@ def test_a_stranger_introduces_itself_by_one_path_only(pair: Cluster) -> None:
 
     assert longest == []
     assert cut(member.peer.handle(Received(host.id, too_long), member.now))
+
+
+def test_what_a_member_cannot_dial_is_not_kept_for_ever(pair: Cluster) -> None:
+    host, other = pair.hosts
+    before = len(host.peer.joining.dial_failures)
+
+    for port in range(1, 1000):
+        host.peer.handle(DialFailed((Address("10.9.9.9", port),), other.id, "refused"), host.now)
+
+    assert len(host.peer.joining.dial_failures) == before
