@@ -13,7 +13,7 @@ import trio
 
 from pnode.protocol.handshake import Established, Handshake
 from pnode.protocol.refusals import HandshakeTimeoutError
-from pnode.protocol.session import Purpose, Session, SessionError
+from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose, Session, SessionError
 
 Stream = trio.abc.Stream
 Clock = Callable[[], float]
@@ -21,6 +21,9 @@ Clock = Callable[[], float]
 RECEIVE_BYTES = {Purpose.CONTROL: 64 * 1024, Purpose.BULK: 2 * 1024 * 1024, Purpose.MEET: 256 * 1024}
 """Per read. Of content as much as there is: beside a machine at work each time that one has to wait for it costs more
 than the buffers, which are reused (`memory`)."""
+
+SLICE_BYTES = 16 * 1024
+"""Opened at a time, where messages may be short: 800 empty ones, which hold everybody else for 6 ms."""
 
 READS_MAX = 2048
 """Of the latest that are remembered for whoever wants to know how fast they came: 150 kB, and 3 MB of what comes in
@@ -75,8 +78,10 @@ class Connection:
         self.clock_offset_s = established.clock_offset_s
         self._stream = stream
         self._session = Session(established.keys, established.purpose, clock())
-        self._leftover = established.leftover
         self._receive_bytes = RECEIVE_BYTES[established.purpose]
+        self._slice_bytes = self._receive_bytes if established.purpose is Purpose.BULK else SLICE_BYTES
+        self._unopened = self._cut(established.leftover)
+        """What was read and not opened yet, the last slice first."""
         self._clock = clock
         self._stall_s = stall_s
         self._torn = False
@@ -92,6 +97,12 @@ class Connection:
         self._session.limit(bytes_max)
         self._receive_bytes = min(bytes_max, RECEIVE_BYTES[self.purpose])
 
+    def carry_content(self) -> None:
+        """Messages are as long as those of content from now on. All that comes at once is opened at once, so that
+        whoever wants it sees what else has come."""
+        self.limit(MESSAGE_BYTES_MAX[self.purpose])
+        self._slice_bytes = self._receive_bytes
+
     @property
     def end_reason(self) -> str:
         """Why the other side ended it, once `receive` has returned nothing."""
@@ -104,11 +115,13 @@ class Connection:
 
     async def receive(self) -> list[bytes]:
         """The next messages, at least one; an empty list at the orderly end. Raises ConnectionLostError."""
-        data, self._leftover = self._leftover, b""
+        if self._unopened:
+            await trio.lowlevel.checkpoint()  # one read may bring many messages: others have their turn
         try:
             while True:
-                if data and (messages := self._session.receive(data)):
-                    return messages
+                while self._unopened:
+                    if messages := self._session.receive(self._unopened.pop()):
+                        return messages
                 if self._session.ended:
                     return []
                 data = bytes(await self._stream.receive_some(self._receive_bytes))
@@ -116,10 +129,14 @@ class Connection:
                     self._reads.append((trio.current_time(), len(data)))
                 if not data:
                     self._session.receive_eof()
+                self._unopened = self._cut(data)
         except SessionError as error:
             raise ConnectionLostError(str(error)) from None
         except trio.BrokenResourceError as error:
             raise ConnectionLostError(_explain(error)) from None
+
+    def _cut(self, data: bytes) -> list[bytes]:
+        return [data[at : at + self._slice_bytes] for at in range(0, len(data), self._slice_bytes)][::-1]
 
     def take_reads(self) -> list[tuple[float, int]]:
         """When how many bytes came, since this was last asked; not of control sessions."""

@@ -25,7 +25,7 @@ from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId, node_text
 from pnode.protocol.reaching import FRAMES, SUMMONS_BURST, Summon
 from pnode.protocol.record import Address
-from pnode.protocol.session import MESSAGE_BYTES_MAX, Purpose, readable
+from pnode.protocol.session import Purpose, readable
 from pnode.protocol.switchboard import (
     SUMMON_S,
     TICKET_BYTES,
@@ -150,7 +150,7 @@ class Relaying:
                 raise
         if place.connection is None:
             raise NoAnswerError(f"did not come within {SUMMON_S:g} s: can it dial this node?")
-        place.connection.limit(MESSAGE_BYTES_MAX[Purpose.MEET])
+        place.connection.carry_content()
         return place.connection
 
     # -- whoever is dialled ------------------------------------------------------------------------------------------
