@@ -118,9 +118,14 @@ class Lane:
         """Its first command follows one that was started elsewhere."""
         self._ahead: deque[Errand] = deque()
         """What the foreman does not know of yet."""
-        self._numbers = 0
+        self._numbers, self._is_over = 0, False
         self.idle_since_s = trio.current_time()
         self.scope = trio.CancelScope()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes anything more: not when its foreman is gone, or about to be."""
+        return not (self._is_over or self.scope.cancel_called)
 
     def reserve(self, unit: Unit) -> Errand:
         """A place behind what it has been given before."""
@@ -193,12 +198,13 @@ class Lane:
     async def _clear_up(self, processes: Processes) -> None:
         for room in self._lent.values():
             await processes.end_marked(str(room.root.path))
+        self._is_over = True
+        self._ahead.clear()
         for number, errand in enumerate(list(self.errands.values())):
             errand.room = None  # whatever is there is of no use: it is run again
             self._finish(errand, {"recalled": errand.number} if number else {"died": True})
-        for room in self._lent.values():
-            await self._rooms.leave(room)
-        self._lent.clear()
+        while self._lent:
+            await self._rooms.leave(self._lent.popitem()[1])
 
     def _say(self, line: Line, files: list[int] | None = None) -> None:
         self._lines.append((json.dumps(line).encode() + b"\n", files or []))
@@ -208,8 +214,12 @@ class Lane:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            with suppress(OSError):  # the foreman is gone, of which `serve` hears
+            try:
                 await self._lend()
+            except OSError as error:
+                logger.warning("cannot make a workplace for a foreman: %s", error)
+                self.scope.cancel()  # its commands are given back: another node may have what is lacking
+            with suppress(OSError):  # the foreman is gone, of which `serve` hears
                 while self._lines:
                     await self._send_some()
 
@@ -305,13 +315,12 @@ class Lanes:
             self._nursery = None
 
     def reserve(self, run: Run, before: trio.Event | None) -> None:
-        """A place for a command in the lane of the one that it follows; or in one of its own, if that is elsewhere,
-        and `before` tells when it has ended. To be called in the order of the commands."""
+        """A place for a command in the lane of the one that it follows; or in one of its own, if that is elsewhere or
+        its lane is over, and `before` tells when it has ended. To be called in the order of the commands."""
         assert run.behind is not None, "it follows another"
-        if run.behind in self._of:
-            lane = self._of[run.behind][0]
-        else:
-            lane = next((each for each in self._lanes if not each.errands), None) or self._start()
+        lane, _ = self._of.get(run.behind, (None, None))
+        if lane is None or not lane.is_open:
+            lane = next((each for each in self._lanes if not each.errands and each.is_open), None) or self._start()
             if before is not None:
                 assert self._nursery is not None, "lanes are served"
                 lane.close(before)

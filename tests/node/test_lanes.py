@@ -1,5 +1,6 @@
 """Lanes with real foremen and real commands, behind an executor as a node has it."""
 
+import errno
 import os
 import signal
 import tempfile
@@ -14,7 +15,7 @@ from pnode.node.allowance import ExecutorSettings
 from pnode.node.archive import ShippedFile, pack
 from pnode.node.executor import Executor
 from pnode.node.processes import LINUX
-from pnode.node.room import TICK_S
+from pnode.node.room import TICK_S, Room
 from pnode.node.store import Store
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Run, Unit
@@ -335,3 +336,69 @@ def test_without_lanes_what_follows_waits_for_its_turn_all_the_same(
     expected = [f"{n} {what}" for n in range(4) for what in ("begins", "ends")]
     assert log.read_text().splitlines() == expected
     assert [bench.ended[run.unit].begun for run in runs] == [True] * 4 + [False]
+
+
+def test_what_waits_in_a_lane_whose_foreman_dies_is_given_back(
+    carry_out: Callable[..., Bench], tmp_path: Path
+) -> None:
+    runs = line("true", f"echo $PPID > {tmp_path}/pid; sleep 1000", "true", "true")
+
+    async def test(bench: Bench, nursery: trio.Nursery) -> None:
+        application = bench.application(a="1\n")
+        runs[2] = replace(runs[2], application=application)  # which is not unpacked yet
+        unpacking = bench.executor._unpacked._turn
+        await unpacking.acquire()
+        bench.start(nursery, *runs)
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await trio.sleep(0.01)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        await bench.until(runs[1], runs[3])
+        unpacking.release()
+        await bench.until(runs[2])
+
+    bench = carry_out(test)
+
+    assert [bench.ended[run.unit].begun for run in runs] == [True, True, False, False]
+
+
+def test_what_follows_a_command_that_was_lost_with_its_foreman_is_carried_out(
+    carry_out: Callable[..., Bench], tmp_path: Path
+) -> None:
+    runs = line("true", f"echo $PPID > {tmp_path}/pid; sleep 1000", "echo through")
+
+    async def test(bench: Bench, nursery: trio.Nursery) -> None:
+        bench.executor.attach(bench._ended, lambda run: None if run is runs[1] else bench._start(nursery, run))
+        for run in runs[:2]:
+            assert bench.executor.announce(run) or run is runs[0]
+        bench._start(nursery, runs[0])
+        lanes = bench.executor._lanes
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await trio.sleep(0.01)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        while lanes._lanes:
+            await trio.sleep(0.005)
+        bench.start(nursery, runs[2])
+        bench._start(nursery, runs[1])
+        await bench.until(runs[2])
+
+    bench = carry_out(test)
+
+    assert bench.printed(bench.ended[runs[2].unit]) == b"through\n"
+
+
+def test_where_no_room_can_be_made_commands_are_given_back(
+    carry_out: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = line("true", "true", "true")
+
+    async def full() -> Room:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def test(bench: Bench, nursery: trio.Nursery) -> None:
+        monkeypatch.setattr(bench.executor._rooms, "take", full)
+        bench.start(nursery, *runs)
+        await bench.until(*runs)
+
+    bench = carry_out(test)
+
+    assert all(bench.ended[run.unit].ours or not bench.ended[run.unit].begun for run in runs)
