@@ -25,14 +25,18 @@ class Plan:
     def makespan_s(self) -> float:
         return max(self.finish_s)
 
-    def queues(self, nodes: int) -> tuple[tuple[int, ...], ...]:
-        """Per node: its tasks in the order of their planned starts ("strict plan order", scheduling.md 2.2).
+    @property
+    def by_start(self) -> tuple[int, ...]:
+        """The tasks in the order of their planned starts.
 
         Of two with the same start the one that takes no time goes first; of two such, the one that was placed first.
         """
-        turn = {task: place for place, task in enumerate(self.order)}
+        return tuple(sorted(self.order, key=lambda task: (self.start_s[task], self.finish_s[task])))
+
+    def queues(self, nodes: int) -> tuple[tuple[int, ...], ...]:
+        """Per node: its tasks in the order of their planned starts ("strict plan order", scheduling.md 2.2)."""
         rows: list[list[int]] = [[] for _ in range(nodes)]
-        for task in sorted(self.order, key=lambda task: (self.start_s[task], self.finish_s[task], turn[task])):
+        for task in self.by_start:
             rows[self.node[task]].append(task)
         return tuple(map(tuple, rows))
 

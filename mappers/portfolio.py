@@ -142,6 +142,4 @@ def _scattered(instance: Instance, rng: Random, spread: float) -> list[float]:
 
 def _retimed(plan: Plan, outcome: Outcome) -> Plan:
     """The plan with the times that came of it. Its order between equal times becomes that in which it was run."""
-    turn = {task: place for place, task in enumerate(plan.order)}
-    order = sorted(plan.order, key=lambda task: (plan.start_s[task], plan.finish_s[task], turn[task]))
-    return replace(plan, start_s=outcome.start_s, finish_s=outcome.finish_s, order=tuple(order))
+    return replace(plan, start_s=outcome.start_s, finish_s=outcome.finish_s, order=plan.by_start)

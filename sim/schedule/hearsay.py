@@ -99,7 +99,7 @@ class Hearsay:
         return latest
 
     def promised_s(self, attempt: Attempt) -> float:
-        """The same for a queue that holds: `inf` once a parent should have ended and has not started.
+        """The same for a queue that holds: `inf` once a parent should have ended before now and has not started.
 
         Machines that plan anew each for themselves may come to plans that contradict each other, by which some wait
         in a circle, each for a start that is reserved for another. So a reservation lapses when nobody can say any
@@ -108,7 +108,7 @@ class Hearsay:
         now = self._world.now
         for parent, _ in attempt.unit.parents:
             held = parent.held
-            if held is not None and not held.has_started and held.due_finish_s <= now:
+            if held is not None and not held.has_started and held.due_finish_s < now:
                 return math.inf
         return self.inputs_s(attempt)
 

@@ -118,8 +118,8 @@ class Hinted(Quiet):
 
     def _planned(self, job: Job) -> list[Step]:
         plan, now = self._plan(job), self._world.now
-        order = sorted(plan.order, key=lambda task: plan.start_s[task])
-        return [Step(task, plan.node[task], now + plan.start_s[task], now + plan.finish_s[task]) for task in order]
+        tasks = plan.by_start
+        return [Step(task, plan.node[task], now + plan.start_s[task], now + plan.finish_s[task]) for task in tasks]
 
     def _plan(self, job: Job) -> Plan:
         if self._how.candidates <= 1:

@@ -46,10 +46,8 @@ class Static(Quiet):
     def arrived(self, job: Job, item: int) -> None:
         if job.number not in self._plans:
             plan = self._planner(job.instance)
-            turn = {task: place for place, task in enumerate(plan.order)}
-            order = sorted(plan.order, key=lambda task: (plan.start_s[task], turn[task]))
-            self._plans[job.number] = plan, tuple(order)
-            self._world.decisions += len(order)
+            self._plans[job.number] = plan, plan.by_start
+            self._world.decisions += len(plan.order)
         for task in self._plans[job.number][1]:
             self._bind(job.items[item][task])
 

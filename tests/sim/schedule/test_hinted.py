@@ -58,6 +58,25 @@ def test_with_exact_durations_a_job_takes_as_long_as_heft_plans(seed: int, age_s
     assert result.moves == 0
 
 
+def test_what_takes_no_time_does_not_wait_for_what_is_planned_with_it() -> None:
+    world = worlds.with_an_instant()
+
+    result = worlds.run(world, hinted())
+
+    assert result.makespan_s == simulate(world, heft).makespan_s == 8.5
+
+
+def test_a_reserved_start_is_kept_for_an_output_that_comes_at_this_very_instant() -> None:
+    costs = {"p": 2.0, "z": 0.0, "c": 1.0, "d": 2.0, "e": 3.0}
+    pinned = {name: Vertex(name, cost, pinned="b" if name in "ze" else "a") for name, cost in costs.items()}
+    job = worlds.graph(costs, dict.fromkeys(("pz", "zc", "pd", "ce"), 0.0), **pinned)
+
+    result = worlds.run(worlds.scenario(worlds.network(*worlds.machines(2)), job), hinted())
+
+    assert worlds.times(result)["c"] == (2.0, 3.0)
+    assert result.makespan_s == 6.0
+
+
 @pytest.mark.parametrize("contention", [Contention.NONE, Contention.LINK])
 def test_the_best_of_several_plans_is_never_longer_than_hefts(contention: Contention) -> None:
     shares = []

@@ -66,6 +66,15 @@ def test_a_plan_without_contention_takes_as_long_as_planned(number: int) -> None
     assert replace(long, transfers=()) == short
 
 
+def test_what_takes_no_time_goes_before_what_starts_with_it_on_both_ways() -> None:
+    world = worlds.with_an_instant()
+
+    long = worlds.run(world, heft)
+
+    assert worlds.times(long)["z"] == (worlds.times(long)["x"][0],) * 2 == (5.0, 5.0)
+    assert replace(long, transfers=()) == simulate(world, heft)
+
+
 def test_durations_are_drawn_alike_on_both_ways() -> None:
     durations = Durations(Spread.LOGNORMAL, 0.8, 0.5)
     world = replace(worlds.of(layered(Random(1), 60, 4, 1.0, 1.0, 3, 0.75)), durations=durations)

@@ -81,6 +81,12 @@ def of(instance: Instance, contention: Contention = Contention.NONE) -> Scenario
     return scenario(net, Graph("g", tasks, instance.edges), contention=contention)
 
 
+def with_an_instant() -> Scenario:
+    """HEFT plans z, which takes no time and is placed last but one, for the moment at which x begins on b."""
+    costs = {"p": 4.0, "y": 4.5, "x": 3.0, "z": 0.0, "w": 2.5}
+    return scenario(network(*machines(3)), graph(costs, {"py": 0.0, "px": 100.0, "pz": 100.0, "zw": 0.0}))
+
+
 def run(world: Scenario, mapper: str | Strategy | Mapper | Planner, seed: int = 0) -> Result:
     """Simulate, and see that what came of it can have happened."""
     result = simulate(world, mapper, seed, trace=True)
