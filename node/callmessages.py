@@ -8,6 +8,7 @@ of one job; both sides name it by a number that the client gives.
 """
 
 import struct
+import threading
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -104,6 +105,9 @@ Message = Welcome | Batch | Abandon | Taken | Came | Ended
 KINDS: tuple[type[Message], ...] = (Welcome, Batch, Abandon, Taken, Came, Ended)
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
+_packing = threading.Lock()
+"""A program that is a client of several nodes has a thread for each, and `codec` has one packer for all."""
+
 
 class StrangeMessageError(RemoteProtocolError):
     """The other side does not speak as it should."""
@@ -111,7 +115,8 @@ class StrangeMessageError(RemoteProtocolError):
 
 def pack(message: Message) -> bytes:
     """A frame."""
-    body = encode(message)
+    with _packing:
+        body = encode(message)
     return PREFIX.pack(len(body), _NUMBERS[type(message)]) + body
 
 

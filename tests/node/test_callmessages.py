@@ -1,6 +1,8 @@
 """What client and node say to each other, as frames, and what is no frame."""
 
+import concurrent.futures
 import itertools
+import sys
 
 import pytest
 from hypothesis import given
@@ -126,3 +128,17 @@ def test_a_message_with_a_wrong_byte_is_a_message_or_an_error_that_is_named(data
     except RemoteProtocolError:
         return
     assert all(isinstance(message, KINDS) for message in messages)
+
+
+def test_threads_may_pack_at_once() -> None:
+    before = sys.getswitchinterval()
+    graph = tuple(Task(f"f.{at}", (), TASK.program, final=True) for at in range(200))
+    messages = [Batch(number, b"n" * 16, "try: f", "session", graph, b"parcel") for number in range(100)]
+    try:
+        sys.setswitchinterval(1e-5)
+        with concurrent.futures.ThreadPoolExecutor(2) as threads:
+            packed = list(threads.map(pack, messages))
+    finally:
+        sys.setswitchinterval(before)
+
+    assert fed(*packed) == messages
