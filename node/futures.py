@@ -105,6 +105,10 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         self._loading = threading.Lock()
         self._begun = False
 
+    def is_told_to(self, forget: Callable[["Future[object]"], None]) -> bool:
+        """Whether it is this one who hears that it was cancelled."""
+        return self._forget == forget
+
     @property
     def is_called_back(self) -> bool:
         """Whether somebody will hear of it who need not have it."""

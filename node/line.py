@@ -31,7 +31,7 @@ from .callsession import Open, Session
 from .commands import NoNodeError
 from .futures import Future
 from .home import calls_socket, command_text, last_failure, parcel_file
-from .parcel import Function, name_of, pack_call, pack_function
+from .parcel import Function, ParcelError, name_of, pack_call, pack_function
 
 T = TypeVar("T")
 
@@ -91,6 +91,8 @@ class Line:
         self._check_open()
         function = self._function(fn)
         body, takes = pack_call(function.number, args, kwargs)
+        if not all(each.is_told_to(self._cancel) for each in takes):
+            raise ParcelError("a future of another cluster stands for no value in this one: hand in what it comes to")
         number = next(self._numbers)
         future: Future[T] = Future(number, self._cancel)
         call = Call(number, (function.number, wishes), tuple(each.number for each in takes), bool(wishes.walltime_s))

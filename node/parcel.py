@@ -47,12 +47,12 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.futures: dict[int, Future[object]] = {}
+        self.futures: dict[Future[object], None] = {}
 
     def persistent_id(self, value: object) -> int | None:
         if not isinstance(value, Future):
             return None
-        self.futures[value.number] = value
+        self.futures[value] = None
         return value.number
 
 
@@ -69,7 +69,7 @@ def pack_call(
         pickler.dump((function, tuple(args), dict(kwargs)))
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise ParcelError(f"the arguments of the call cannot travel: {error}") from error
-    return buffer.getvalue(), tuple(pickler.futures.values())
+    return buffer.getvalue(), tuple(pickler.futures)
 
 
 def pack_function(function: Callable[..., object]) -> bytes:

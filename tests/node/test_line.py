@@ -190,6 +190,17 @@ def test_what_cannot_travel_is_said_to_who_hands_it_in(cluster: Cluster) -> None
         cluster.submit(lock.acquire)
 
 
+def test_a_future_of_another_cluster_is_refused_since_its_number_is_anothers_here(
+    node: Node, cluster: Cluster
+) -> None:
+    with connect(node.home) as other:
+        own, strange = cluster.submit(pow, 2, 5), other.submit(pow, 2, 6)
+        for args in ([strange], [[strange, own]], [[own, strange]]):
+            with pytest.raises(ParcelError, match="of another cluster"):
+                cluster.submit(id, *args)
+        strange.cancel()
+
+
 class Greeter:
     def __init__(self, word: str) -> None:
         self.word = word
