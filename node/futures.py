@@ -10,10 +10,12 @@ In the arguments of another call a future stands for its value.
 import concurrent.futures
 import os
 import pickle
+import resource
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Generic, TypeVar, cast
 
 from pnode.protocol.jobspec import FileRef
@@ -71,10 +73,21 @@ class OpenFile:
         """Raises OSError."""
         self._file = os.open(path, READ)
         weakref.finalize(self, os.close, self._file)
+        _leave_descriptors(self._file)
 
     def read(self, begin: int, size: int) -> bytes:
         """Raises OSError and EOFError."""
         return read_all(self._file, size, begin)
+
+
+def _leave_descriptors(latest: int) -> None:
+    """Where half of the descriptors that this program may have are taken, let it have twice as many, as far as it may
+    say so itself: of 1,024, which are usual, a thousand long values would take all, and its own files need some."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if latest >= now // 2 and now != resource.RLIM_INFINITY:
+        more = 2 * now if most == resource.RLIM_INFINITY else min(2 * now, most)
+        with suppress(OSError, ValueError):  # this system has a limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, most))
 
 
 @dataclass(slots=True)

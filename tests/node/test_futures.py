@@ -7,6 +7,7 @@ import gc
 import operator
 import os
 import pickle
+import resource
 import threading
 import weakref
 from collections.abc import Iterator
@@ -312,6 +313,38 @@ def test_a_file_is_open_as_long_as_a_payload_has_it(tmp_path: Path) -> None:
     assert known() is None
     with pytest.raises(OSError, match="descriptor"):
         os.fstat(number)
+
+
+def test_more_files_are_open_than_a_program_may_have_at_first(tmp_path: Path) -> None:
+    path = tmp_path / "outcomes"
+    path.write_bytes(b"123")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first = OpenFile(str(path))
+    at_first = 2 * first._file + 20
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (at_first, before[1]))
+        files = [OpenFile(str(path)) for _ in range(2 * at_first)]
+        own = path.read_bytes()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert {file.read(0, 3) for file in files} == {own}
+
+
+def test_a_system_that_grants_no_more_files_is_no_trouble_as_long_as_there_are_some(tmp_path: Path) -> None:
+    path = tmp_path / "outcomes"
+    path.write_bytes(b"123")
+    limits = (resource.RLIM_INFINITY, resource.RLIM_INFINITY), (2, 2), (2, resource.RLIM_INFINITY)
+    for limit in limits:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(resource, "getrlimit", lambda _, limit=limit: limit)
+            patch.setattr(resource, "setrlimit", _refuse)
+
+            assert OpenFile(str(path)).read(0, 3) == b"123"
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("current limit exceeds maximum limit")
 
 
 def test_a_file_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
