@@ -1,5 +1,7 @@
 """A tunnel: a stream whose bytes travel as messages of a connection to a relay, and what the relay does with them."""
 
+import math
+from collections.abc import Sequence
 from contextlib import suppress
 
 import trio
@@ -10,6 +12,12 @@ from .connection import Connection, ConnectionLostError
 
 PIECE_BYTES = 64 * 1024
 """Of a message: a relay passes on whole messages, and while it writes one the next comes in."""
+
+MESSAGE_COST_BYTES = 2048
+"""A message takes a relay as long as so many bytes of a long one, beside its own."""
+
+AHEAD_S = 0.05
+"""So far a relay may be ahead of its rate: what is little does not wait, nor what is much at each message."""
 
 LINGER_S = 2.0
 """For the last words of one side when the other has hung up."""
@@ -56,13 +64,28 @@ class Tunnel(trio.abc.Stream):
             await self._connection.aclose()
 
 
+class Shaper:
+    """Lets so many bytes through per second, in the order in which they come."""
+
+    def __init__(self, bytes_per_s: float) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._used_until = -math.inf
+
+    async def admit(self, size_bytes: int) -> None:
+        """Return when it is the turn of so many bytes. Whoever is cancelled meanwhile has used up its turn."""
+        begins = max(self._used_until, trio.current_time())
+        self._used_until = begins + size_bytes / self._bytes_per_s
+        await trio.sleep_until(begins - AHEAD_S)
+
+
 class Splice:
     """Two connections of a relay, joined: what comes by one goes out by the other, one message at a time in each
-    direction, so that the slower side holds up the faster one."""
+    direction, so that the slower side holds up the faster one; and when all of the `shapers` let it pass."""
 
-    def __init__(self, one: Connection, other: Connection) -> None:
+    def __init__(self, one: Connection, other: Connection, shapers: Sequence[Shaper]) -> None:
         self._one = one
         self._other = other
+        self._shapers = shapers
         self._moved_at = 0.0
         self.bytes = 0
         """Passed on so far."""
@@ -81,7 +104,10 @@ class Splice:
         try:
             while messages := await source.receive():
                 self._moved_at = trio.current_time()
-                self.bytes += sum(map(len, messages))
+                size = sum(map(len, messages))
+                for shaper in self._shapers:
+                    await shaper.admit(size + MESSAGE_COST_BYTES * len(messages))
+                self.bytes += size
                 await sink.send(messages)
             await sink.end(source.end_reason)
             both.deadline = min(both.deadline, trio.current_time() + LINGER_S)

@@ -1,5 +1,6 @@
 """Relaying over real sockets: nodes that cannot be dialled, those who call them, and relays of all sorts."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,10 +12,10 @@ from pnode.node.bulk import BulkStream
 from pnode.node.connection import Connection, ConnectionLostError
 from pnode.node.dialing import Detour, UnreachableError
 from pnode.node.greeter import the_first
-from pnode.node.relaying import FIRST_S, MUTE_PER_PEER_MAX
+from pnode.node.relaying import CALLER_BYTES_PER_S, FIRST_S, MUTE_PER_PEER_MAX, RELAYED_BYTES_PER_S
 from pnode.node.streams import IDLE_PER_PEER_MAX
 from pnode.node.transfer import TransferSettings
-from pnode.node.tunnel import PIECE_BYTES, Splice, Tunnel
+from pnode.node.tunnel import LINGER_S, MESSAGE_COST_BYTES, PIECE_BYTES, Shaper, Splice, Tunnel
 from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import DialFailed, Knocked, Received, SessionClosed, SessionOpened
 from pnode.protocol.frames import Frames
@@ -410,8 +411,8 @@ class FakeConnection:
         self.ended = True
 
 
-def splice(one: FakeConnection, other: FakeConnection) -> Splice:
-    return Splice(one, other)  # type: ignore[arg-type]
+def splice(one: FakeConnection, other: FakeConnection, *shapers: Shaper) -> Splice:
+    return Splice(one, other, shapers)  # type: ignore[arg-type]
 
 
 @in_no_time
@@ -457,3 +458,35 @@ async def test_a_relay_hangs_up_when_one_side_breaks() -> None:
     await splice(Broken(), FakeConnection()).run()
 
     assert trio.current_time() == began
+
+
+@pytest.mark.parametrize("messages", [[b"x" * PIECE_BYTES], [b""] * (PIECE_BYTES // MESSAGE_COST_BYTES)])
+@in_no_time
+async def test_a_relay_passes_on_so_much_per_second_and_short_messages_count_for_more(messages: list[bytes]) -> None:
+    one, other = FakeConnection([*[messages] * 1000, []]), FakeConnection()
+    began = trio.current_time()
+
+    await splice(one, other, Shaper(100 * PIECE_BYTES)).run()
+
+    assert len(other.taken) == 1000 * len(messages)
+    assert trio.current_time() - began - LINGER_S == pytest.approx(10.0, rel=0.05)
+
+
+@in_trio
+async def test_calls_of_one_node_share_half_of_what_a_relay_passes_on() -> None:
+    async with hidden_nodes(3) as ((relay,), (one, other, third), caller):
+        for source, target in ((caller, one), (caller, other), (third, one)):
+            source.perform(Send(target.id, b"hello"))
+        for node, count in ((one, 3), (other, 2), (caller, 2), (third, 2)):
+            await node.until(SessionOpened, count)
+
+        shares = relay.transport._relaying._shares
+        assert {*shares} == {caller.id, third.id}
+        assert RELAYED_BYTES_PER_S == 2 * CALLER_BYTES_PER_S
+        for node in (caller, third):
+            for peer in (one, other):
+                node.perform(Disconnect(peer.id, "for the test"))
+        while relay.transport.carried:
+            await trio.sleep(0.01)
+        gc.collect()
+        assert not shares
