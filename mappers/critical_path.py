@@ -3,14 +3,13 @@
 Critical Path on a Processor of Topcuoglu, Hariri and Wu 2002, section 4.3.
 """
 
-import heapq
 import math
 from collections.abc import Sequence
 
 from .draft import Draft
 from .instance import Instance
 from .plan import Plan
-from .ranks import downward, upward
+from .ranks import by_priority, downward, upward
 
 EQUAL = 1e-6
 """Priorities this close, as a share of the larger, lie on the same path: they are sums of the same numbers in another
@@ -54,20 +53,3 @@ def fastest_for(instance: Instance, tasks: Sequence[int]) -> tuple[int, float]:
     """The node that runs all of them in the shortest time, the lowest among equals, and that time."""
     totals = [math.fsum(column) for column in zip(*(instance.cost_s[task] for task in tasks), strict=True)]
     return totals.index(min(totals)), min(totals)
-
-
-def by_priority(instance: Instance, priority: Sequence[float]) -> list[int]:
-    """All tasks, the one of highest priority first among those whose parents are all before it."""
-    place = {task: at for at, task in enumerate(instance.order)}
-    missing = [len(row) for row in instance.parents]
-    ready = [(-priority[task], place[task], task) for task in instance.order if not missing[task]]
-    heapq.heapify(ready)
-    order: list[int] = []
-    while ready:
-        *_, task = heapq.heappop(ready)
-        order.append(task)
-        for child, _ in instance.children[task]:
-            missing[child] -= 1
-            if not missing[child]:
-                heapq.heappush(ready, (-priority[child], place[child], child))
-    return order

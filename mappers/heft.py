@@ -28,8 +28,8 @@ def heft(
 ) -> Plan:
     """Tasks by falling rank; each takes the slot with the earliest finish, on the lowest node among equals.
 
-    `ranks` are upward ranks unless given; by any others a parent must come before its child. Without `insertion` a
-    task comes after all that its node has. With a `communication` other than 1 transfers are planned to take so much
+    `ranks` are upward ranks unless given; by any ranks a parent comes before its child. Without `insertion` a task
+    comes after all that its node has. With a `communication` other than 1 transfers are planned to take so much
     longer: the plan is then good as a mapping and an order, but no forecast. `free_from_s` says per node when it is
     free at first. Raises StrandedError.
     """

@@ -8,13 +8,13 @@ import numpy as np
 
 from pnode.protocol.values import dataclass
 
-from .critical_path import by_priority
 from .disjunctive import Program, Solution
 from .draft import Draft, StrandedError
 from .instance import Instance
 from .links import Links
 from .plan import Plan, lower_bound_s
 from .planners import YARDSTICKS
+from .ranks import by_priority
 
 LIMIT_S = 10.0
 """Ten tasks on three nodes take about a second, fifteen five; graphs that take minutes seldom end at all."""

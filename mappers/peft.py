@@ -5,10 +5,10 @@ Predict Earliest Finish Time of Arabnejad and Barbosa 2014 (IEEE TPDS 25:3, sect
 
 import math
 
-from .critical_path import by_priority
 from .draft import Draft
 from .instance import Instance
 from .plan import Plan
+from .ranks import by_priority
 
 
 def peft(instance: Instance, *, communication: float = 1.0) -> Plan:

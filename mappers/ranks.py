@@ -4,6 +4,7 @@ Upward and downward rank as Topcuoglu, Hariri and Wu 2002 define them (section 4
 2.1. For the ranks of a job that a node knows by its own view see `rank`.
 """
 
+import heapq
 import math
 from collections.abc import Sequence
 
@@ -70,8 +71,31 @@ def upward_of_jupiter(instance: Instance) -> tuple[float, ...]:
 
 def descending(instance: Instance, ranks: Sequence[float]) -> tuple[int, ...]:
     """All tasks, the highest rank first; equal ones as in `instance.order`, a parent before its child (tasks that
-    take no time and send nothing rank as high as their children)."""
+    take no time and send nothing rank as high as their children).
+
+    A child that ranks above its parent waits for it: fitted polynomials predict less than no time for sizes beyond
+    what was measured (jupiter.md 3.4).
+    """
+    if any(ranks[edge.parent] < ranks[edge.child] for edge in instance.edges):
+        return tuple(by_priority(instance, ranks))
     return tuple(sorted(instance.order, key=lambda task: -ranks[task]))
+
+
+def by_priority(instance: Instance, priority: Sequence[float]) -> list[int]:
+    """All tasks, the one of highest priority first among those whose parents are all before it."""
+    place = {task: at for at, task in enumerate(instance.order)}
+    missing = [len(row) for row in instance.parents]
+    ready = [(-priority[task], place[task], task) for task in instance.order if not missing[task]]
+    heapq.heapify(ready)
+    order: list[int] = []
+    while ready:
+        *_, task = heapq.heappop(ready)
+        order.append(task)
+        for child, _ in instance.children[task]:
+            missing[child] -= 1
+            if not missing[child]:
+                heapq.heappush(ready, (-priority[child], place[child], child))
+    return order
 
 
 def means(instance: Instance) -> list[float]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pnode.mappers.critical_path import by_priority, cpop, critical_path
+from pnode.mappers.critical_path import cpop, critical_path
 from pnode.mappers.draft import StrandedError
 from pnode.mappers.instance import Edge, Instance, uniform
 from pnode.mappers.ranks import downward, upward
@@ -48,13 +48,6 @@ def test_of_two_critical_paths_that_differ_by_rounding_the_first_is_taken() -> N
 
     assert critical_path(fork, [2.0, 2.0, 2.0 + 1e-9]) == (0, 1)
     assert critical_path(fork, [2.0, 2.0, 2.1]) == (0, 2)
-
-
-def test_the_first_among_equals_goes_first_and_no_child_before_its_parents() -> None:
-    fork = Instance(((1.0,), (1.0,), (1.0,)), FORK, uniform(1, 0.0), uniform(1, 0.0))
-
-    assert by_priority(fork, [0.0, 5.0, 5.0]) == [0, 1, 2]
-    assert by_priority(fork, [0.0, 4.0, 5.0]) == [0, 2, 1]
 
 
 def test_a_path_that_no_node_can_run_alone_is_divided() -> None:

@@ -55,6 +55,16 @@ def test_the_example_of_the_peft_paper() -> None:
 
 
 @pytest.mark.usefixtures("few_nodes")
+def test_no_task_is_placed_before_its_parent_where_fits_predict_less_than_no_time() -> None:
+    bent = Instance(
+        ((5.0, 5.0),) * 3, (Edge(0, 1, 10.0), Edge(2, 1, 0.0)), *(uniform(2, n) for n in (0.0, 1.0, -1.0))
+    )
+
+    assert upward(bent)[0] < upward(bent)[1]
+    assert heft(bent).order == (2, 0, 1)
+
+
+@pytest.mark.usefixtures("few_nodes")
 def test_the_measured_instance_of_jupiter() -> None:
     plan = heft(golden())
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from pnode.mappers.instance import Edge, Instance, uniform
-from pnode.mappers.ranks import descending, downward, means, upward, upward_of_jupiter
+from pnode.mappers.ranks import by_priority, descending, downward, means, upward, upward_of_jupiter
 
 from .golden import golden
 from .instances import ARABNEJAD, TOPCUOGLU
@@ -56,3 +56,16 @@ def test_among_equal_ranks_a_parent_comes_before_its_child() -> None:
     nothing = Instance(((0.0,), (0.0,), (1.0,)), (Edge(1, 0, 0.0),), uniform(1, 0.0), uniform(1, 0.0))
 
     assert descending(nothing, upward(nothing)) == (2, 1, 0)
+
+
+def test_a_parent_comes_before_its_child_whatever_the_ranks_are() -> None:
+    fork = Instance(((1.0,),) * 4, (Edge(0, 1, 0.0), Edge(0, 2, 0.0)), uniform(1, 0.0), uniform(1, 0.0))
+
+    assert descending(fork, [1.0, 5.0, 4.0, 3.0]) == (3, 0, 1, 2)
+
+
+def test_the_first_among_equals_goes_first_and_no_child_before_its_parents() -> None:
+    fork = Instance(((1.0,), (1.0,), (1.0,)), (Edge(0, 1, 0.0), Edge(0, 2, 0.0)), uniform(1, 0.0), uniform(1, 0.0))
+
+    assert by_priority(fork, [0.0, 5.0, 5.0]) == [0, 1, 2]
+    assert by_priority(fork, [0.0, 4.0, 5.0]) == [0, 2, 1]
