@@ -62,7 +62,8 @@ def _plain(checked: "Checked") -> dict[str, object]:
 )  # fmt: skip
 @click.option(
     "--ccr", type=click.FloatRange(0, min_open=True), metavar="X",
-    help="Scale bandwidths until communication is X times computation.  [default: as it is; 1 with --nodes]",
+    help="Scale bandwidths until communication is X times computation.  [default: as it is; 1 with --nodes, if "
+    "anything is sent]",
 )  # fmt: skip
 @seed_option
 def import_command(

@@ -1,9 +1,10 @@
 """Importing: a scenario made of somebody else's file, with a network of the user's choice where it has none."""
 
+import math
 from pathlib import Path
 from random import Random
 
-from pnode.mappers.networks import symmetric
+from pnode.mappers.networks import communication_ratio, symmetric
 from pnode.protocol.values import dataclass, replace
 from pnode.sim.formats.ccr import scaled
 from pnode.sim.formats.errors import FormatError
@@ -38,18 +39,21 @@ def imported(path: Path, wanted: Wanted) -> Scenario:
         network = drawn(wanted.nodes, Random(f"network/{wanted.seed}"))  # noqa: S311 - repeatable, not secret
     if network is None:
         raise FormatError(str(path), "", "there is a graph in it and no network, expected --nodes or --network")
-    ccr = wanted.ccr or (1.0 if wanted.nodes else None)
-    if ccr is not None:
-        try:
-            network = scaled(network, [graph], ccr)
-        except ScenarioError as error:
-            raise FormatError(str(path), "", str(error)) from None
     try:
-        scenario = Scenario(graph.name, network, (Arrival(graph),))
-        instance_of(graph, network)
+        instance = instance_of(graph, network)
+        ccr = wanted.ccr
+        if ccr is None and wanted.nodes and 0 < communication_ratio(instance) < math.inf:
+            ccr = DRAWN_CCR
+        if ccr is not None:
+            network = scaled(network, [graph], ccr)
+        return Scenario(graph.name, network, (Arrival(graph),))
     except ScenarioError as error:
         raise FormatError(str(path), "", str(error)) from None
-    return scenario
+
+
+DRAWN_CCR = 1.0
+"""Of a drawn network, unless another is wanted; where nothing is sent, as in the Standard Task Graph Set, links stay
+as they are drawn."""
 
 
 SCENARIOS = (".toml", *NCSIM)

@@ -39,3 +39,15 @@ def test_a_graph_is_put_on_the_network_of_a_scenario(tmp_path: Path) -> None:
 
     assert there.network == scenario.network
     assert [task.name for task in there.arrivals[0].graph.tasks] == ["split", "left", "middle", "right", "join"]
+
+
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_a_graph_that_sends_nothing_is_put_on_a_drawn_network_as_well(tmp_path: Path, nodes: int) -> None:
+    standard = tmp_path / "rand.stg"
+    standard.write_text("1\n0 0 0\n1 2 1 0\n2 0 1 1\n")
+
+    scenario = imported(standard, Wanted(nodes=nodes))
+
+    assert (len(scenario.arrivals[0].graph.tasks), len(scenario.network.machines)) == (3, nodes)
+    with pytest.raises(FormatError, match="no faster or slower links make it"):
+        imported(standard, Wanted(nodes=nodes, ccr=0.5))
