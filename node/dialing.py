@@ -5,7 +5,8 @@ import errno
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import trio
 
@@ -44,6 +45,11 @@ may all be silent."""
 
 WAYS_MAX = 16
 """Twice as many as a node record holds addresses; the rest would never be reached in time."""
+
+
+LOOKUPS_MAX = 8
+"""Names looked up at once. One whose name server is silent takes its thread for half a minute, whether or not anybody
+waits for it, and any member may name such hosts; the other threads of a node read and write its files."""
 
 
 class NoAnswerError(Exception):
@@ -101,8 +107,30 @@ async def race(ways: Sequence[Way], attempt: Attempt[T], stagger_s: float, drop:
     return winners[0]
 
 
+class Names(trio.abc.HostnameResolver):
+    """Looks names up as trio does, in threads of its own."""
+
+    def __init__(self) -> None:
+        self._threads = trio.CapacityLimiter(LOOKUPS_MAX)
+
+    async def getaddrinfo(self, *question: Any, **more: Any) -> Any:
+        return await self._ask(partial(socket.getaddrinfo, *question, **more))
+
+    async def getnameinfo(self, *question: Any, **more: Any) -> Any:
+        return await self._ask(partial(socket.getnameinfo, *question, **more))
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(question, abandon_on_cancel=True, limiter=self._threads)
+
+
+_names = trio.lowlevel.RunVar[Names | None]("names")
+
+
 async def connect_tcp(address: Address) -> trio.SocketStream:
     """A TCP connection. Raises NoAnswerError; the deadline is the caller's."""
+    if _names.get(None) is None:
+        _names.set(Names())
+        trio.socket.set_custom_hostname_resolver(_names.get())
     try:
         stream = await trio.open_tcp_stream(address.host, address.port)
     except socket.gaierror as error:

@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import threading
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -11,6 +13,7 @@ import trio.testing
 
 from pnode.node import dialing
 from pnode.node.dialing import (
+    LOOKUPS_MAX,
     PARALLEL_MAX,
     WAYS_MAX,
     ConnectionIsRefusedError,
@@ -193,3 +196,31 @@ async def test_a_name_that_nobody_knows_is_told_from_a_host_that_is_down(monkeyp
 
     with pytest.raises(NoAnswerError, match=r"cannot be looked up \(Name or service not known\): is the name right"):
         await connect_tcp(Address("nobody.example", 1))
+
+
+@in_trio
+async def test_names_that_nobody_answers_for_leave_the_threads_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    asked: list[object] = []
+
+    def silent(host: object, _port: object, _family: int, _type: int, _proto: int, flags: int) -> None:
+        if not flags & socket.AI_NUMERICHOST:
+            asked.append(host)
+            answered.wait(10.0)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def connect(number: int) -> None:
+        with trio.move_on_after(0.1), suppress(NoAnswerError):
+            await connect_tcp(Address(f"silent{number}.example", 1))
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    async with trio.open_nursery() as nursery:
+        for number in range(100):
+            nursery.start_soon(connect, number)
+
+    try:
+        with trio.fail_after(5.0):
+            assert await trio.to_thread.run_sync(lambda: "done") == "done"
+        assert 0 < len(asked) <= LOOKUPS_MAX
+    finally:
+        answered.set()
