@@ -356,7 +356,7 @@ def test_what_cannot_be_imported_says_why(sim: Shell, tmp_path: Path) -> None:
         "nodes": [{"name": "n", "speed": 1.0}], "edges": []}}  # fmt: skip
     (tmp_path / "silent.json").write_text(json.dumps(silent))
 
-    told = complaint(sim("import", "silent.json", "--nodes", 2))
+    told = complaint(sim("import", "silent.json", "--nodes", 2, "--ccr", 1))
 
     assert "silent.json: the ratio of communication to computation is" in told
 
