@@ -61,6 +61,9 @@ CALLER_BYTES_PER_S = RELAYED_BYTES_PER_S // 2
 """Passed on in all, and in the calls of one node, which leaves room for others. To open a mebibyte and seal it again
 takes 2 to 4 ms: this much takes an eighth to a quarter of a core, of a machine that has work of its own."""
 
+DIALS_PER_RELAY_MAX = 8
+"""At a time, to come when summoned; others wait for their turn. Each takes four sockets, if need be."""
+
 CLOSE_S = 1.0
 """For the last word on a connection that is given up."""
 
@@ -116,6 +119,8 @@ class Relaying:
         self._shaper = Shaper(RELAYED_BYTES_PER_S)
         self._shares = WeakValueDictionary[NodeId, Shaper]()
         """Of those who have calls."""
+        self._turns = WeakValueDictionary[NodeId, trio.CapacityLimiter]()
+        """Of those who have summoned us and are dialled."""
         self._mute: Counter[NodeId] = Counter()
         """Connections on which the first message is to come."""
 
@@ -247,7 +252,7 @@ class Relaying:
         """Dial whoever has summoned us, and serve whoever calls."""
         relay = effect.relay
         try:
-            connection = await self._dial(relay)
+            connection = await self._come(relay)
         except NoAnswerError as error:
             logger.info("not met: relay=%s reason=%s", node_text(relay), error)
             return
@@ -263,6 +268,14 @@ class Relaying:
         except BaseException:
             await _close(connection)
             raise
+
+    async def _come(self, relay: NodeId) -> Connection:
+        """A connection with whoever has summoned us, as long as we are waited for there. Raises NoAnswerError."""
+        turns = self._turns.setdefault(relay, trio.CapacityLimiter(DIALS_PER_RELAY_MAX))
+        with trio.move_on_after(SUMMON_S):
+            async with turns:
+                return await self._dial(relay)
+        raise NoAnswerError(f"could not be dialled within {SUMMON_S:g} s")
 
     # -- all of them -------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,15 @@ import trio
 
 from pnode.node.bulk import BulkStream
 from pnode.node.connection import Connection, ConnectionLostError
-from pnode.node.dialing import Detour, UnreachableError
+from pnode.node.dialing import PARALLEL_MAX, Detour, UnreachableError
 from pnode.node.greeter import the_first
-from pnode.node.relaying import CALLER_BYTES_PER_S, FIRST_S, MUTE_PER_PEER_MAX, RELAYED_BYTES_PER_S
+from pnode.node.relaying import (
+    CALLER_BYTES_PER_S,
+    DIALS_PER_RELAY_MAX,
+    FIRST_S,
+    MUTE_PER_PEER_MAX,
+    RELAYED_BYTES_PER_S,
+)
 from pnode.node.streams import IDLE_PER_PEER_MAX
 from pnode.node.transfer import TransferSettings
 from pnode.node.tunnel import LINGER_S, MESSAGE_COST_BYTES, PIECE_BYTES, Shaper, Splice, Tunnel
@@ -20,10 +26,10 @@ from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import DialFailed, Knocked, Received, SessionClosed, SessionOpened
 from pnode.protocol.frames import Frames
 from pnode.protocol.ids import NodeId
-from pnode.protocol.reaching import FRAMES, Summon
-from pnode.protocol.record import Address
+from pnode.protocol.reaching import FRAMES, SUMMONS_PER_S, Summon
+from pnode.protocol.record import ADDRESSES_MAX, Address
 from pnode.protocol.session import Purpose
-from pnode.protocol.switchboard import CALLS_BURST, IDLE_S, Answer, Call, read, spell
+from pnode.protocol.switchboard import CALLS_BURST, IDLE_S, SUMMON_S, TICKET_BYTES, Answer, Call, read, spell
 
 from .network import Node, in_no_time, in_trio, running
 
@@ -380,6 +386,31 @@ async def test_a_knock_tells_whether_somebody_can_be_dialled_and_leaves_nothing_
         found = {knocked.nonce: knocked.reached for knocked in caller.of(Knocked)}
         assert found == {1: True, 2: False, 3: False}, "somebody else at that address does not count"
         assert caller.transport.peers == ()
+
+
+@in_no_time
+async def test_a_relay_that_summons_all_the_time_from_where_nobody_answers_takes_few_sockets() -> None:
+    current = most = 0
+
+    async def silent(_: Address) -> trio.abc.Stream:
+        nonlocal current, most
+        current += 1
+        most = max(most, current)
+        try:
+            await trio.sleep_forever()
+        finally:
+            current -= 1
+
+    hidden, relay = Node("hidden", connect=silent), NodeId(b"r" * 32)
+    hidden.book[relay] = tuple(Address(f"10.0.0.{number}", 1) for number in range(ADDRESSES_MAX))
+    async with running(hidden, acquainted=False):
+        for _ in range(20 * SUMMONS_PER_S):
+            hidden.perform(Meet(relay, bytes(TICKET_BYTES), NodeId(b"c" * 32)))
+            await trio.sleep(1 / SUMMONS_PER_S)
+        await trio.sleep(SUMMON_S)
+
+        assert most <= DIALS_PER_RELAY_MAX * PARALLEL_MAX
+        assert current == 0, "nobody waits for us any more"
 
 
 @dataclass
