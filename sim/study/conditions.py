@@ -123,12 +123,13 @@ TENANTS_LOAD = 0.7
 
 def tenants(graphs: Sequence[Graph], network: Network, age_tasks: float, rng: Random) -> Scenario:
     """Graphs that come from machines drawn at random, at instants of a Poisson process of a load of TENANTS_LOAD.
+    Their tasks have no costs per machine, since work over speed then says nothing.
 
     `age_tasks` is the age of views in mean tasks; with far more than a run takes, origins know nothing of each other.
     """
     instances = [instance_of(graph, network) for graph in graphs]
-    work_s = math.fsum(math.fsum(instance.mean_cost_s) for instance in instances)
-    horizon_s = work_s / len(network.machines) / TENANTS_LOAD
+    work_s = math.fsum(task.cost_s for graph in graphs for task in graph.tasks)
+    horizon_s = work_s / math.fsum(one.speed * one.cores for one in network.machines) / TENANTS_LOAD
     # A Poisson process of which the number of arrivals is known: as many instants, each uniform.
     instants = sorted(rng.uniform(0.0, horizon_s) for _ in graphs)
     arrivals = tuple(

@@ -9,7 +9,7 @@ from pnode.mappers.contention import Contention
 from pnode.mappers.heft import heft
 from pnode.mappers.instance import Edge, Instance, related, uniform
 from pnode.mappers.layered import layered
-from pnode.sim.schedule.scenario import Fate, Gossip, Graph, Vertex, instance_of
+from pnode.sim.schedule.scenario import Fate, Gossip, Graph, Machine, Network, Vertex, instance_of
 from pnode.sim.study.conditions import Condition, scenario_of, tenants, under
 
 INSTANCE = Instance(
@@ -79,3 +79,14 @@ def test_tenants_come_in_order_at_the_stated_load() -> None:
     assert instants[-1] <= 20 * 7.0 / 2 / 0.7
     assert {arrival.origin for arrival in scenario.arrivals} == {0, 1}
     assert scenario.gossip == Gossip(21.0)
+
+
+def test_the_load_is_all_work_over_all_speed_however_unlike_machines_are() -> None:
+    graph = Graph("one", (Vertex("t", 7.0),), ())
+    machines = (Machine("slow", 0.25), Machine("fast", 1.75), Machine("wide", 1.0, cores=2))
+    network = Network(machines, uniform(3, 0.0), uniform(3, 1.0))
+
+    scenario = tenants([graph] * 500, network, 3.0, Random(1))
+
+    speed = 0.25 + 1.75 + 2 * 1.0
+    assert 500 * 7.0 / speed / scenario.arrivals[-1].at_s == pytest.approx(0.7, rel=0.02)
