@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import trio
 
 from pnode.protocol.ids import NodeId, node_text
-from pnode.protocol.record import Address
+from pnode.protocol.record import ADDRESSES_MAX, Address
 from pnode.protocol.refusals import HandshakeError, SessionExistsError
 from pnode.protocol.values import dataclass
 
@@ -39,9 +39,10 @@ Attempt = Callable[[Way], Awaitable[T]]
 
 Drop = Callable[[T], Awaitable[None]]
 
-PARALLEL_MAX = 4
-"""Attempts at addresses at once per dial. Relays do not wait for their turn: of a node that names some the addresses
-may all be silent."""
+PARALLEL_MAX = ADDRESSES_MAX
+"""Attempts at addresses at once per dial: all that a node record holds, or silent ones, of networks that do not lead
+here, would keep the good one waiting for longer than a knock or a summons lasts. Relays do not wait for their turn: of
+a node that names some the addresses may all be silent."""
 
 WAYS_MAX = 16
 """Twice as many as a node record holds addresses; the rest would never be reached in time."""

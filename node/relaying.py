@@ -62,7 +62,7 @@ CALLER_BYTES_PER_S = RELAYED_BYTES_PER_S // 2
 takes 2 to 4 ms: this much takes an eighth to a quarter of a core, of a machine that has work of its own."""
 
 DIALS_PER_RELAY_MAX = 8
-"""At a time, to come when summoned; others wait for their turn. Each takes four sockets, if need be."""
+"""At a time, to come when summoned; others wait for their turn. Each takes eight sockets at the most."""
 
 CLOSE_S = 1.0
 """For the last word on a connection that is given up."""
