@@ -8,6 +8,7 @@ import errno
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import trio
 
@@ -177,16 +178,17 @@ class Connection:
 def watch_host(stream: trio.SocketStream) -> None:
     """Have the kernel break the connection when the other side's host has vanished: by keep-alive probes while
     nothing is sent, and by a limit on unacknowledged data while something is."""
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     options = {
         "TCP_KEEPIDLE": HOST_TIMEOUT_S // 2,
         "TCP_KEEPINTVL": HOST_TIMEOUT_S // 6,
         "TCP_KEEPCNT": 3,
         "TCP_USER_TIMEOUT": HOST_TIMEOUT_S * 1000,
     }
-    for name, value in options.items():
-        if hasattr(socket, name):  # each platform has its own selection
-            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    with suppress(OSError):  # macOS: the other side has reset it already, which whoever reads it finds out
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in options.items():
+            if hasattr(socket, name):  # each platform has its own selection
+                stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _explain(error: BaseException) -> str:

@@ -41,8 +41,8 @@ Drop = Callable[[T], Awaitable[None]]
 
 PARALLEL_MAX = ADDRESSES_MAX
 """Attempts at addresses at once per dial: all that a node record holds, or silent ones, of networks that do not lead
-here, would keep the good one waiting for longer than a knock or a summons lasts. Relays do not wait for their turn: of
-a node that names some the addresses may all be silent."""
+there, would keep the good one waiting for longer than a knock or a summons lasts. Relays do not wait for their turn:
+of a node that names some the addresses may all be silent."""
 
 WAYS_MAX = 16
 """Twice as many as a node record holds addresses; the rest would never be reached in time."""

@@ -95,7 +95,7 @@ def _targets(host: str) -> list[tuple[socket.AddressFamily, str]]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise CannotListenError(f"cannot listen at {host!r}: no such name or address ({error})") from None
-    return [(family, str(sockaddr[0])) for family, _, _, _, sockaddr in found]
+    return list(dict.fromkeys((family, str(sockaddr[0])) for family, _, _, _, sockaddr in found))
 
 
 def _bind(targets: list[tuple[socket.AddressFamily, str]], port: int) -> Doors:

@@ -1,10 +1,14 @@
 """Connections: what one read may bring, over streams in memory."""
 
+import errno
+import os
+from typing import cast
+
 import pytest
 import trio
 from trio.testing import memory_stream_pair
 
-from pnode.node.connection import Connection, ConnectionLostError
+from pnode.node.connection import Connection, ConnectionLostError, watch_host
 from pnode.protocol.handshake import Established
 from pnode.protocol.ids import NodeId
 from pnode.protocol.session import Purpose, SessionKeys
@@ -95,3 +99,12 @@ async def test_content_is_opened_as_it_comes() -> None:
     await sender.send([b"x" * 30_000, b"unasked"])
 
     assert await receiver.receive() == [b"x" * 30_000, b"unasked"]
+
+
+def test_a_connection_that_broke_at_once_is_found_out_by_whoever_reads_it() -> None:
+    class Broken:
+        def setsockopt(self, *_: object) -> None:
+            """As on macOS, once the other side has reset it."""
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    watch_host(cast(trio.SocketStream, Broken()))

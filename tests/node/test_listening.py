@@ -55,6 +55,14 @@ def everywhere(*bound: str) -> Doors:
     return Doors(4440, (), (), bound)
 
 
+def test_a_name_that_leads_to_the_same_address_twice_is_listened_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [entry, entry])  # a name twice in /etc/hosts
+
+    with doors("twice.example") as opened:
+        assert opened.hosts == ("127.0.0.1",)
+
+
 def test_tcp_and_udp_share_one_port() -> None:
     with doors("127.0.0.1") as opened:
         ports = [sock.getsockname()[1] for sock in opened.stream_sockets]
