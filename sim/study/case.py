@@ -39,7 +39,7 @@ class Case:
 
     source: Scenario | Family
     number: int = 0
-    """Within its family."""
+    """Within its family, or among the scenarios of the same name: several may have been made of one graph."""
 
     @property
     def name(self) -> str:
@@ -65,8 +65,13 @@ class Case:
 
 def cases(sources: tuple[Scenario | Family, ...]) -> tuple[Case, ...]:
     """All scenarios of a study, in order."""
-    return tuple(
-        Case(source, number)
-        for source in sources
-        for number in range(source.count if isinstance(source, Family) else 1)
-    )
+    found: list[Case] = []
+    counts: dict[str, int] = {}
+    for source in sources:
+        if isinstance(source, Family):
+            found += [Case(source, number) for number in range(source.count)]
+        else:
+            number = counts.get(source.name, 0)
+            counts[source.name] = number + 1
+            found.append(Case(source, number))
+    return tuple(found)

@@ -41,6 +41,13 @@ def test_a_study_is_every_scenario_with_every_seed_under_every_mapper() -> None:
     assert table.rows[-1][1:6] == ("family", 3, 0.5, "fast", 1)
 
 
+def test_scenarios_of_one_name_are_told_apart_by_number() -> None:
+    table = Study([scenario(3.0), scenario(7.0, name="other"), scenario(5.0)], ["heft"], engine=fake).run()
+
+    named = zip(table.column("scenario"), table.column("number"), strict=True)
+    assert list(named) == [("plain", 0), ("other", 0), ("plain", 1)]
+
+
 def test_the_baseline_runs_even_if_nobody_asked_for_it() -> None:
     study = Study([scenario()], ["slow"], engine=fake)
 
@@ -149,7 +156,8 @@ def test_equal_runs_are_done_once(tmp_path: Path) -> None:
     table = study.run()
 
     assert len(begun.read_text().splitlines()) == 2
-    assert [row[1:] for row in table.rows[:2]] == [row[1:] for row in table.rows[2:]]
+    mapper = table.names.index("mapper")
+    assert [row[mapper:] for row in table.rows[:2]] == [row[mapper:] for row in table.rows[2:]]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
