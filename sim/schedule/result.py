@@ -86,10 +86,13 @@ class Result:
 
     @property
     def utilisation(self) -> float:
-        """Busy core-seconds over all core-seconds of the makespan, 0 to 1."""
+        """Busy core-seconds over all core-seconds from the first arrival until nothing ran any more, 0 to 1. Of a
+        complete run that is the makespan."""
         cores = sum(machine.cores for machine in self.scenario.network.machines)
         busy = sum((execution.finish_s - execution.start_s) * self._cores(execution) for execution in self.executions)
-        return busy / (cores * self.makespan_s) if self.makespan_s else 0.0
+        end_s = max((execution.finish_s for execution in self.executions), default=0.0)
+        span_s = end_s - min(arrival.at_s for arrival in self.scenario.arrivals)
+        return busy / (cores * span_s) if busy else 0.0
 
     def _cores(self, execution: Execution) -> int:
         return self.scenario.arrivals[execution.job].graph.tasks[execution.task].cores

@@ -260,6 +260,17 @@ def test_jobs_share_machines_and_keep_their_own_times() -> None:
     assert result.utilisation == 1.0
 
 
+def test_nobody_is_busier_than_all_the_time_when_the_last_to_run_is_lost() -> None:
+    net, chain = worlds.network(*worlds.machines(2)), worlds.graph({"x": 1.0, "y": 20.0}, {"xy": 0.0})
+    world = worlds.scenario(net, chain, disruptions=[Disruption(10.0, 0, Fate.FAIL)])
+
+    result = worlds.run(world, worlds.at(0, 0))
+
+    assert not result.complete
+    assert result.makespan_s == 1.0
+    assert result.utilisation == 0.5
+
+
 def test_what_is_moved_while_its_assignment_travels_is_not_taken() -> None:
     class Hasty(AllToA):
         """Gives the task to a, and to b before a has heard of it."""
