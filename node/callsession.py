@@ -66,8 +66,21 @@ class Handed:
     """Tasks of which nothing came yet."""
     wanted: dict[int, Future[object]]
     """Of its calls, by number: the futures that somebody has and that are not over."""
+    deeds: frozenset[int]
+    """Numbers of its calls of which nobody has a future, and whose values no other takes: they are made for what they
+    do."""
     job: bytes = b""
     abandoned: bool = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for any of its calls, or one that is made for what it does may not have been yet."""
+        if self.wanted or not self.left:
+            return bool(self.wanted)
+        return any(
+            (at in self.left or not task.final) and not self.deeds.isdisjoint(numbers)
+            for at, (task, numbers) in enumerate(zip(self.graph.tasks, self.graph.numbers, strict=True))
+        )
 
 
 @dataclass(slots=True)
@@ -79,6 +92,8 @@ class Session:
     pace: Pace = field(default_factory=Pace)
     key: str = field(default_factory=lambda: os.urandom(8).hex())
     """Of all its jobs: their calls share processes."""
+    in_haste: bool = False
+    """Whether nothing is to be held back, since the program ends."""
     batches: dict[int, Handed] = field(default_factory=dict)
     _open: deque[Open] = field(default_factory=deque)
     """To be looked at."""
@@ -87,6 +102,8 @@ class Session:
     _behind: dict[int, list[Open]] = field(default_factory=dict)
     """Number of a call -> those that take its value."""
     _count: int = 0
+    _doubtful: dict[int, None] = field(default_factory=dict)
+    """Batches of which all that somebody waited for was cancelled."""
     _to_sweep: bool = False
     """Whether something that is held back may have been cancelled."""
 
@@ -112,9 +129,30 @@ class Session:
         self._look_behind(future.number)
         self._to_sweep = bool(self._held)
         for number, batch in self.batches.items():
-            if batch.wanted.pop(future.number, None) is not None and not batch.wanted:
-                batch.abandoned = True
-                yield Abandon(number)
+            if batch.wanted.pop(future.number, None) is not None and not (batch.wanted or batch.abandoned):
+                self._doubtful[number] = None
+        yield from self.abandon()
+
+    def abandon(self) -> Iterator[Message]:
+        """What the node is to be told of batches of which nobody wants anything any more."""
+        for number in list(self._doubtful):
+            batch = self.batches.get(number)
+            if batch is None or not batch.is_wanted:
+                del self._doubtful[number]
+                yield from self._abandoned(number)
+
+    def call_off(self) -> Iterator[Message]:
+        """Nobody wants anything of anything any more. What the node is to be told."""
+        for future in self.futures():
+            future.cancel()
+        for number in list(self.batches):
+            yield from self._abandoned(number)
+
+    def _abandoned(self, number: int) -> Iterator[Message]:
+        batch = self.batches.get(number)
+        if batch is not None and batch.left and not batch.abandoned:
+            batch.abandoned = True
+            yield Abandon(number)
 
     def again(self) -> Iterator[Message]:
         """Everything that a node is told which may not know it."""
@@ -127,7 +165,7 @@ class Session:
         """Everything that can go now."""
         if self._to_sweep:
             self._sweep()
-        for kind in [kind for kind in self._held if self.pace.may_go(kind, len(self._held[kind]), now)]:
+        for kind in [kind for kind in self._held if self._may_go_now(kind, len(self._held[kind]), now)]:
             self._open.extendleft(reversed(self._held.pop(kind)))
         while self._open and len(self.batches) < BATCHES_MAX:
             calls = self._ready(now)
@@ -159,6 +197,11 @@ class Session:
         return any(batch.left for batch in self.batches.values())
 
     @property
+    def is_taken(self) -> bool:
+        """Whether all that can be handed in now is a job of the node, and ends without anybody's help."""
+        return not (self._open or self._held) and all(batch.job for batch in self.batches.values())
+
+    @property
     def is_idle(self) -> bool:
         return not (self.batches or self._open or self._held or self._behind)
 
@@ -188,7 +231,7 @@ class Session:
             kind = call.made.call.kind
             if kind not in quotas:
                 waiting = max(1, alike[kind])
-                may_go = self.pace.may_go(kind, waiting, now)
+                may_go = self._may_go_now(kind, waiting, now)
                 if may_go < waiting:
                     self.pace.hold(kind, now)
                 quotas[kind] = math.inf if may_go >= waiting else may_go  # those that stand behind these, too
@@ -205,6 +248,10 @@ class Session:
             ready[call.number] = call
             self._look_behind(call.number)
         return list(ready.values())
+
+    def _may_go_now(self, kind: Kind, waiting: int, now: float) -> int:
+        """How many of the calls of a kind may, as far as it is known how long they take."""
+        return waiting if self.in_haste else self.pace.may_go(kind, waiting, now)
 
     def _may_go(self, call: Open, ready: dict[int, Open]) -> bool:
         """Whether all that it takes is there or goes along; else it stands behind what is lacking, or has failed."""
@@ -251,7 +298,8 @@ class Session:
         message = graph.batch(self._count, os.urandom(16), name, self.key, self.replicas)
         kinds = {each.call.number: each.call.kind for each in made}
         left = dict.fromkeys(at for at, task in enumerate(graph.tasks) if task.final)
-        self.batches[self._count] = Handed(message, graph, kinds, left, wanted)
+        deeds = kinds.keys() - wanted.keys() - {number for each in made for number in each.call.waits_for}
+        self.batches[self._count] = Handed(message, graph, kinds, left, wanted, frozenset(deeds))
         return message
 
     # -- what comes back ---------------------------------------------------------------------------------------------

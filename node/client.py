@@ -96,9 +96,10 @@ class Cluster(concurrent.futures.Executor):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.shutdown(wait=False)
         trio = sys.modules.get("trio")
         if trio is not None and trio.lowlevel.in_trio_run():
-            await trio.to_thread.run_sync(self.shutdown)
+            await trio.to_thread.run_sync(self.shutdown, abandon_on_cancel=True)
         else:
             import asyncio
 

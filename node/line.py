@@ -7,6 +7,7 @@ Calls are put into an inbox by any thread; the one that serves the line owns the
 daemon: a program that ends does not wait for what it has handed in, and the cluster does not care that it has ended.
 """
 
+import atexit
 import itertools
 import math
 import os
@@ -41,6 +42,9 @@ RECONNECT_S_MAX = 60.0
 """A node that is started again is ready within seconds; after this it was not meant to be."""
 
 RECONNECT_PAUSE_S = 0.1
+
+HAND_OVER_S_MAX = 5.0
+"""For which a program that ends waits until its node has what it has handed in; if the node is there that is soon."""
 
 HANGUPS_MAX = 5
 """In a row, each as soon as the node was told of our batches: it will not get to like them."""
@@ -79,10 +83,12 @@ class Line:
         self._numbers = itertools.count()
         self._closing = False
         self._calling_off = False
+        self._handed_over = threading.Event()
         self._hangups = 0
         self._why_over = "the cluster was shut down"
         self._thread = threading.Thread(target=self._serve, name="pnode-client", daemon=True)
         self._thread.start()
+        atexit.register(self._hand_over)
 
     def call(
         self, wishes: Wishes, fn: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]
@@ -113,7 +119,7 @@ class Line:
         with self._lock:
             self._closing = True
         self._calling_off |= cancel
-        self._ring()
+        self._wake()
         if wait:
             self._thread.join()
 
@@ -148,15 +154,26 @@ class Line:
     def _ring(self) -> None:
         if not self._rung:
             self._rung = True
-            with suppress(OSError):  # the thread has ended
-                self._ringer.send(b"!")
+            self._wake()
+
+    def _wake(self) -> None:
+        """The same also where somebody was to ring who was interrupted, by Ctrl-C say."""
+        with suppress(OSError):  # the thread has ended
+            self._ringer.send(b"!")
+
+    def _hand_over(self) -> None:
+        """The program ends, and the thread with it: wait until the node has what was handed in."""
+        if self._thread.is_alive():  # else this may be a child that was forked
+            self._session.in_haste = True
+            self._wake()
+            self._handed_over.wait(HAND_OVER_S_MAX)
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         reason = "the thread of its client has ended: see above"
         try:
-            while not (self._closing and not self._inbox and self._session.is_idle):
+            while not self._is_through:
                 try:
                     self._turn()
                 except _GoneError:
@@ -175,6 +192,12 @@ class Line:
             self._session.lose(reason)
             for each in (self._socket, self._bell, self._ringer):
                 each.close()
+            self._handed_over.set()
+            atexit.unregister(self._hand_over)
+
+    @property
+    def _is_through(self) -> bool:
+        return self._closing and not self._inbox and self._session.is_idle
 
     def _turn(self) -> None:
         """Wait for something to happen and do what follows from it. Raises _GoneError and RemoteProtocolError."""
@@ -187,6 +210,7 @@ class Line:
             for batch in self._session.hand_in(now):
                 self._say(batch)
         self._flush()
+        self._look_whether_handed_over()
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -207,8 +231,8 @@ class Line:
             self._session.add(self._inbox.popleft())
         if self._calling_off:
             self._calling_off = False
-            for future in self._session.futures():
-                future.cancel()
+            for message in self._session.call_off():
+                self._say(message)
         while self._cancelled:
             for message in self._session.cancelled(self._cancelled.popleft()):
                 self._say(message)
@@ -226,6 +250,12 @@ class Line:
         for message in self._unpacker.feed(received):
             self._hangups = self._hangups + bool(self._session.batches) if isinstance(message, Welcome) else 0
             self._session.handle(message)
+        for told in self._session.abandon():
+            self._say(told)
+
+    def _look_whether_handed_over(self) -> None:
+        if self._session.in_haste and not (self._inbox or self._unsent) and self._session.is_taken:
+            self._handed_over.set()
 
     def _say(self, message: Message) -> None:
         if isinstance(message, Batch) and not message.parcel:
@@ -255,11 +285,13 @@ class Line:
         if self._hangups > HANGUPS_MAX:
             return f"the node at {self.home} hangs up whenever it is told of these calls: see its log"
         until_s = time.monotonic() + RECONNECT_S_MAX
-        while time.monotonic() < until_s:
+        while time.monotonic() < until_s and not self._is_through:
             try:
                 self._socket = _connected(self.home)
             except NoNodeError:
+                self._look_whether_handed_over()
                 time.sleep(RECONNECT_PAUSE_S)
+                self._take_in()
                 continue
             self._unpacker, self._unsent = Unpacker(), bytearray()
             for message in list(self._session.again()):

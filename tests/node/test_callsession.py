@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pnode.node.bundling import HOLD_S, SCOUTS_PER_CORE, TASK_S
 from pnode.node.callee import DIED, HEADER, NOT_MADE_S, RAISED, VALUE
 from pnode.node.callgraph import CALLS_MAX, SHORT_BYTES, Wishes
-from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Batch, Came, Ended, Taken, Welcome
+from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, VALUES, Abandon, Batch, Came, Ended, Taken, Welcome
 from pnode.node.callsession import BATCHES_MAX
 from pnode.node.futures import CallError, Future, JobLostError, Outcome, Payload, ProcessDiedError, RemoteTraceback
 from pnode.protocol.ids import digest_of
@@ -622,6 +622,73 @@ def test_a_job_that_others_wait_for_is_not_abandoned_though_nobody_holds_them(ca
     assert caller.abandoned() == []
     caller.serve([batch])
     assert heard == [5]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_job_is_not_abandoned_before_what_nobody_has_a_future_of_is_made(
+    caller: Caller, order: tuple[int, int]
+) -> None:
+    caller.submit(add, 1, 2)  # for what it does
+    taken = caller.submit(same, caller.submit(same, 5))
+    (batch,) = caller.hand_in()
+    taken.cancel()
+    said = [caller.abandoned()]
+    told = caller.make(batch)
+    for at in order:
+        caller.tell(told[at])
+        said.append([message.number for message in caller.session.abandon() if isinstance(message, Abandon)])
+
+    assert batch.tasks[told[0].task].name == "add.0"
+    assert said == [[], [batch.number] if order[0] == 0 else [], []]
+
+
+def test_a_job_is_not_abandoned_before_what_nobody_hears_of_in_another_task_is_made(caller: Caller) -> None:
+    caller.submit(same, 1), caller.submit(add, 1, 1)
+    caller.serve_all()
+    known(caller, add, seconds=1.0)
+    caller.submit(same, 5)  # goes together with the next
+    last = caller.submit(add, caller.submit(same, 6), 1)
+    (batch,) = caller.hand_in()
+    last.cancel()
+
+    assert [task.final for task in batch.tasks] == [False, True]
+    assert caller.abandoned() == []
+    caller.serve([batch])
+    assert list(caller.session.abandon()) == []
+
+
+def test_what_is_called_off_is_abandoned_also_where_nobody_has_a_future_of_it(caller: Caller) -> None:
+    caller.submit(add, 1, 2)
+    caller.hand_in()
+    held = caller.submit(add, 1, 2)
+    caller.hand_in()
+    over = caller.submit(same, 1)
+    (batch,) = caller.hand_in()
+    caller.tell(*caller.make(batch))
+    behind = caller.submit(same, held)
+    said = list(caller.session.call_off()) + caller.said()
+
+    assert said == [Abandon(1), Abandon(2)] or said == [Abandon(2), Abandon(1)]
+    assert list(caller.session.call_off()) == []
+    assert caller.hand_in() == []
+    assert all(future.cancelled() for future in (held, behind))
+    assert over.result(0) == 1
+
+
+def test_what_is_handed_in_in_haste_is_not_held_back(caller: Caller) -> None:
+    for number in range(100):
+        caller.submit(same, number)
+    caller.hand_in()
+    taken = [caller.session.is_taken]
+    caller.session.in_haste = True
+    (others,) = caller.hand_in()
+    taken.append(caller.session.is_taken)
+    for number in caller.session.batches:
+        caller.tell(Taken(number, b"j" * 16))
+    taken.append(caller.session.is_taken)
+
+    assert sum(calls_of(others).values()) == 100 - SCOUTS_PER_CORE
+    assert taken == [False, False, True]
 
 
 def test_what_comes_of_a_cancelled_call_is_not_news(caller: Caller) -> None:

@@ -1,10 +1,13 @@
 """A client's line to its node, which is a socket that a test answers by hand."""
 
+import asyncio
 import concurrent.futures
 import gc
 import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from pnode.node import line
 from pnode.node.callee import HEADER, VALUE, Parcel, dump
@@ -29,7 +33,7 @@ from pnode.node.callmessages import (
 )
 from pnode.node.client import Cluster, connect
 from pnode.node.commands import NoNodeError
-from pnode.node.futures import JobLostError
+from pnode.node.futures import Future, JobLostError
 from pnode.node.home import calls_socket, parcel_file
 from pnode.node.parcel import ParcelError
 from pnode.protocol.ids import JobId, digest_of, job_text
@@ -79,10 +83,7 @@ class Node:
 
     def answer(self, batch: Batch, value: object) -> None:
         """As if each task were one call, and all of them came to this."""
-        payload = dump(value)
-        content = HEADER.pack(VALUE, len(payload), 0.5) + payload
-        file = FileRef("outcomes", len(content), digest_of(content))
-        self.say(*(Came(batch.number, at, file, content) for at in range(len(batch.tasks))))
+        self.say(*(came(batch, at, value) for at in range(len(batch.tasks))))
         self.say(Ended(batch.number, "done"))
 
     def hang_up(self) -> None:
@@ -95,6 +96,12 @@ class Node:
         self.hang_up()
         self._listener.close()
         calls_socket(self.home).unlink(missing_ok=True)
+
+
+def came(batch: Batch, task: int, value: object = None) -> Came:
+    payload = dump(value)
+    content = HEADER.pack(VALUE, len(payload), 0.5) + payload
+    return Came(batch.number, task, FileRef("outcomes", len(content), digest_of(content)), content)
 
 
 @pytest.fixture
@@ -193,12 +200,13 @@ def test_what_cannot_travel_is_said_to_who_hands_it_in(cluster: Cluster) -> None
 def test_a_future_of_another_cluster_is_refused_since_its_number_is_anothers_here(
     node: Node, cluster: Cluster
 ) -> None:
-    with connect(node.home) as other:
-        own, strange = cluster.submit(pow, 2, 5), other.submit(pow, 2, 6)
-        for args in ([strange], [[strange, own]], [[own, strange]]):
-            with pytest.raises(ParcelError, match="of another cluster"):
-                cluster.submit(id, *args)
-        strange.cancel()
+    other = connect(node.home)
+    own, strange = cluster.submit(pow, 2, 5), other.submit(pow, 2, 6)
+    other.shutdown(wait=False, cancel_futures=True)
+
+    for args in ([strange], [[strange, own]], [[own, strange]]):
+        with pytest.raises(ParcelError, match="of another cluster"):
+            cluster.submit(id, *args)
 
 
 class Greeter:
@@ -402,6 +410,154 @@ def test_a_shutdown_can_cancel_what_is_not_over(node: Node, cluster: Cluster) ->
     assert not concurrent.futures.wait([handed, *behind], SECONDS_MAX).not_done
     assert all(future.cancelled() for future in [handed, *behind])
     assert done.result(0) == 32
+
+
+def test_a_shutdown_can_cancel_what_nobody_has_a_future_of(node: Node, cluster: Cluster) -> None:
+    cluster.submit(pow, 2, 5)
+    batch = node.hear_batch()
+    cluster.shutdown(wait=False, cancel_futures=True)
+
+    assert node.hear() == Abandon(batch.number)
+
+
+def test_what_was_to_be_made_all_the_same_is_waited_for_before_a_job_is_abandoned(
+    node: Node, cluster: Cluster
+) -> None:
+    kept: list[Future[float]] = []
+
+    def hand_in_together(_: object) -> None:
+        """By the thread that hands in, which cannot do so in between."""
+        cluster.submit(abs, 1)
+        kept.append(cluster.submit(pow, 2, 5))
+
+    cluster.submit(len, "first").add_done_callback(hand_in_together)
+    node.answer(node.hear_batch(), 1)
+    batch = node.hear_batch()
+    kept[0].cancel()
+    marker = cluster.submit(len, "marker")
+    other = node.hear_batch()
+    node.say(came(batch, 0))
+
+    assert [len(batch.tasks), len(other.tasks)] == [2, 1]
+    assert node.hear() == Abandon(batch.number)
+    marker.cancel()
+
+
+def test_a_shutdown_is_over_at_once_where_the_node_is_gone_and_nothing_is_to_come(
+    node: Node, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "RECONNECT_S_MAX", 10 * SECONDS_MAX)
+    future = cluster.submit(pow, 2, 5)
+    node.answer(node.hear_batch(), 32)
+    future.result(SECONDS_MAX)
+    node.stop()
+    closing = threading.Thread(target=cluster.shutdown, daemon=True)
+    closing.start()
+    closing.join(SECONDS_MAX)
+
+    assert not closing.is_alive()
+
+
+def test_what_is_cancelled_while_the_node_is_away_is_over_at_once(
+    node: Node, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "RECONNECT_S_MAX", 10 * SECONDS_MAX)
+    future = cluster.submit(pow, 2, 5)
+    node.hear_batch()
+    node.stop()
+    future.cancel()
+    done = concurrent.futures.wait([future], SECONDS_MAX).done
+    monkeypatch.setattr(line, "RECONNECT_S_MAX", 0.0)
+    cluster._line._session.batches.clear()
+
+    assert done == {future}
+
+
+def test_who_was_to_ring_and_was_interrupted_keeps_nobody_from_shutting_down(node: Node, cluster: Cluster) -> None:
+    cluster._line._rung = True
+    closing = threading.Thread(target=cluster.shutdown, daemon=True)
+    closing.start()
+    closing.join(SECONDS_MAX)
+
+    assert not closing.is_alive()
+
+
+PROGRAM = """
+import sys
+from pnode.node.client import connect
+cluster = connect(sys.argv[1])
+for number in range(1000):
+    cluster.submit(abs, number)
+if sys.argv[2] == "closes":
+    cluster.shutdown(wait=False)
+"""
+
+
+@pytest.mark.parametrize("how", ["closes", "just ends"])
+def test_a_program_that_ends_has_handed_in_all_that_it_was_to(node: Node, how: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, os.fspath(node.home), how]) as program:
+        node.accept()
+        calls = 0
+        while calls < 1000:
+            batch = node.hear_batch()
+            calls += sum(int(task.program.arguments[2]) for task in batch.tasks)
+            lives = program.poll() is None
+            node.say(Taken(batch.number, b"j" * 16))
+
+    assert lives, "it waits until the node has everything"
+    assert program.returncode == 0
+
+
+def test_a_program_that_ends_does_not_wait_for_ever_for_its_node(
+    node: Node, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "HAND_OVER_S_MAX", 0.01)
+    cluster.submit(pow, 2, 5)
+    cluster._line._hand_over()
+
+    assert not cluster._line._handed_over.is_set()
+
+
+def test_a_program_that_ends_has_nothing_to_say_to_a_node_that_is_gone(node: Node, cluster: Cluster) -> None:
+    future = cluster.submit(pow, 2, 5)
+    node.answer(node.hear_batch(), 32)
+    future.result(SECONDS_MAX)
+    node.stop()
+    cluster._line._hand_over()
+
+    assert cluster._line._handed_over.is_set()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_who_leaves_the_cluster_in_a_hurry_has_shut_it_down_and_does_not_wait(node: Node, loop: str) -> None:
+    cluster = connect(node.home)
+    node.accept()
+
+    async def main() -> None:
+        async with cluster:
+            cluster.submit(pow, 2, 5)
+
+    async def in_trio() -> None:
+        with trio.move_on_after(0.05):
+            await main()
+
+    async def in_asyncio() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(main(), 0.05)
+
+    if loop == "trio":
+        trio.run(in_trio)
+    else:
+        runner = asyncio.new_event_loop()
+        runner.run_until_complete(in_asyncio())
+    closed = cluster._line._closing
+    node.answer(node.hear_batch(), 32)
+    cluster.shutdown()
+    if loop == "asyncio":
+        runner.run_until_complete(runner.shutdown_default_executor())
+        runner.close()
+
+    assert closed
 
 
 def test_nothing_is_left_open_after_the_shutdown(node: Node) -> None:
