@@ -33,6 +33,10 @@ SERVICE = (sys.executable, "-P", "-m", "pnode.node.service")
 READY_S_MAX = 20.0
 """A slow machine needs 3 s to import everything; joining gives up on silent addresses after some 10 s."""
 
+TAKE_UP_S_MAX = 900.0
+"""A node takes up what its journal holds before it does anything else, and answers nobody meanwhile: some 100 us for
+each unit of a job, so this is far more than there is room for in memory."""
+
 STOP_S_MAX = 20.0
 """A node that stops ends its tasks, says goodbye and closes its store: a few seconds."""
 
@@ -160,21 +164,27 @@ def spawn(
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], home: Path, timeout_s: float = READY_S_MAX) -> "NodeStatus":
-    """Wait for a node that was spawned. Raises LaunchError with the node's own reason if it has one."""
+    """Wait for a node that was spawned: for so long, once it has taken up what its journal holds. Raises LaunchError
+    with the node's own reason if it has one."""
     from .commands import NodeClient, NodeGoneError, NoNodeError
 
     client = NodeClient(home)
     deadline = time.monotonic() + timeout_s
+    latest = deadline + TAKE_UP_S_MAX
     doing = "it has not opened its control socket"
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise LaunchError(_why_it_ended(process, home))
+        asked_s = time.monotonic()
+        status: NodeStatus | None = None
         try:
             status = client.status()
-        except (NoNodeError, NodeGoneError):
-            time.sleep(POLL_S)
-            continue
-        if status.pid != process.pid:  # another node lives there: ours will find out and end
+        except NoNodeError:
+            asked_s = time.monotonic()  # nobody has kept us waiting
+        except NodeGoneError:
+            pass
+        deadline = min(latest, deadline + time.monotonic() - asked_s)  # it is taking up its journal, if not ready
+        if status is None or status.pid != process.pid:  # another node lives there: ours will find out and end
             time.sleep(POLL_S)
             continue
         if status.state == "ready":

@@ -92,7 +92,8 @@ class Office:
         member = node.peer is not None and node.peer.is_member
         record = self._neighbours().membership.record if member else None
         state: NodeState = "ready" if node.ready else ("starting" if node.peer is None else "joining")
-        reason = "" if node.ready else "waiting for a member of the cluster to answer"
+        waits_for = "a member of the cluster to answer" if state == "joining" else "its journal to be taken up"
+        reason = "" if node.ready else f"waiting for {waits_for}"
         status = NodeStatus(
             state=state,
             reason=reason,

@@ -2,6 +2,9 @@
 
     over --somebody has fetched its results (PULLED), and GRACE_S has passed; or RETENTION_S has--> released
 
+Of jobs whose results were fetched there may be GRACE_UNITS_MAX units: where work goes on without a pause those whose
+results were fetched first are released sooner.
+
 Whoever is not the job's origin then forgets it: its rows are erased and its content may go. The origin lets the
 content go as well, and keeps the ledger as history until there is no room for it: for the jobs (`register`), or for
 their units, of which a program that hands in calls all day has millions. All replicas come to this at about the same
@@ -31,6 +34,13 @@ RETENTION_S = 7 * 86_400.0
 GRACE_S = 3600.0
 """Whoever has fetched results at one node may want them at another, or again."""
 
+GRACE_UNITS_MAX = 50_000
+"""Of all jobs that wait for it to pass: each costs some eight kilobytes of memory, and the next start a tenth of a
+millisecond. An hour of brief commands on two cores would be two million."""
+
+GRACE_S_MIN = 60.0
+"""However many there are."""
+
 RELEASED_MAX = 4096
 """As many as jobs: each costs one segment, a kilobyte or two."""
 
@@ -55,6 +65,9 @@ class Retention:
         """When this node has learned that a job is over."""
         self._history: dict[JobId, int] = {}
         """Released jobs of this node's own, the earliest first: how many of their units are in memory."""
+        self._fetched: dict[JobId, int] = {}
+        """The same of jobs whose results were fetched and that are not released yet."""
+        self._fetched_units = 0
 
     @property
     def deadline(self) -> float:
@@ -65,6 +78,20 @@ class Retention:
         if job.state.is_over and not job.released:
             ended_s = self._ended_s.setdefault(job.id, _ended_s(job, now))
             self._timers.set(job.id, _until_s(ended_s, job.state.pulled_s))
+            if job.state.pulled_s is not None and job.id not in self._fetched:
+                self._fetched[job.id] = len(job.state.units)
+                self._fetched_units += len(job.state.units)
+                self._hasten()
+
+    def _hasten(self) -> None:
+        """Release jobs sooner if there are too many whose results were fetched, the earliest first."""
+        excess = self._fetched_units - GRACE_UNITS_MAX
+        for job_id, units in self._fetched.items():
+            if excess <= 0:
+                return
+            excess -= units
+            until_s = _until_s(self._ended_s[job_id], self.desk.jobs[job_id].state.pulled_s, GRACE_S_MIN)
+            self._timers.set(job_id, until_s)
 
     def pulled(self, job: Job, now: float) -> None:
         """Somebody at this node has fetched the results: the others may know it, too. Whoever has only run units of
@@ -117,6 +144,7 @@ class Retention:
 
     def _put_away(self, job: Job) -> None:
         self._ended_s.pop(job.id, None)
+        self._fetched_units -= self._fetched.pop(job.id, 0)
         self.guarding.stop(job)
         self.copies.stop(job)
         self.comparing.leave(job)
@@ -133,8 +161,8 @@ def _ended_s(job: Job, now: float) -> float:
     return min(now, *(at_s for at_s, _ in filter(None, said)))
 
 
-def _until_s(ended_s: float, pulled_s: float | None) -> float:
+def _until_s(ended_s: float, pulled_s: float | None, grace_s: float = math.inf) -> float:
     """Until when a job that is over is kept."""
     if pulled_s is None:
         return ended_s + RETENTION_S
-    return min(max(pulled_s, ended_s) + GRACE_S, ended_s + RETENTION_S)
+    return min(max(pulled_s, ended_s) + min(grace_s, GRACE_S), ended_s + RETENTION_S)

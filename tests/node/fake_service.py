@@ -24,11 +24,15 @@ from .fake_node import FakeNode
 MEASURED_SPEED = 3.0
 """Of this machine, by every node that has to measure it."""
 
+BUSY_S = 4.0
+"""What a node takes that has much in its journal."""
+
 
 class Member(FakeNode):
     """Says what it was started with."""
 
     options: NodeOptions
+    was_asked: bool = False
 
     async def status(self) -> NodeStatus:
         status = replace(
@@ -43,6 +47,9 @@ class Member(FakeNode):
         if self.options.name == "failing":
             return replace(status, state="failed", reason="nobody answered at 192.0.2.7:4747")
         if self.options.name == "slow":
+            return replace(status, state="joining", reason="asking 192.0.2.7:4747")
+        if self.options.name == "busy" and not self.was_asked:
+            self.was_asked = True
             return replace(status, state="joining", reason="asking 192.0.2.7:4747")
         return status
 
@@ -63,6 +70,8 @@ async def serve(options: NodeOptions) -> None:
     node.options = options
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_control, control_socket(options.home), node)
+        if options.name == "busy":
+            time.sleep(BUSY_S)  # it answers nobody meanwhile
         report_ready(options.home)
         print("ready", flush=True)
         if options.tied:

@@ -163,6 +163,14 @@ def test_a_node_that_takes_too_long_says_what_it_is_doing(tmp_path: Path) -> Non
     assert inhabitant(tmp_path) is None
 
 
+def test_a_node_that_takes_up_much_from_its_journal_is_waited_for(tmp_path: Path) -> None:
+    process = spawn(NodeOptions(tmp_path, name="busy"), service=FAKE)
+    try:
+        assert wait_until_ready(process, tmp_path, timeout_s=2).state == "ready"
+    finally:
+        end_process(process)
+
+
 def test_an_old_failure_is_forgotten(tmp_path: Path) -> None:
     report_failure(tmp_path, "long ago")
     assert last_failure(tmp_path) == "long ago"

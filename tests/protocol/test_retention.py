@@ -8,7 +8,7 @@ from pnode.protocol.events import CancelJob, ResultsPulled
 from pnode.protocol.ids import JobId
 from pnode.protocol.jobmessages import Deliver, LedgerWanted
 from pnode.protocol.ledger import StatementKind
-from pnode.protocol.retention import GRACE_S, RETENTION_S
+from pnode.protocol.retention import GRACE_S, GRACE_S_MIN, RETENTION_S
 
 from .ledgers import statement
 from .partners import Circle, spec, task
@@ -123,6 +123,29 @@ def test_it_is_released_sooner_when_somebody_has_the_results() -> None:
     circle.run(0.1)
 
     assert not knows(circle, "bob")
+
+
+def test_of_many_whose_results_were_fetched_the_earliest_are_released_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that goes on without a pause would else fill the memory of all replicas within the hour."""
+    monkeypatch.setattr(retention, "GRACE_UNITS_MAX", 2)
+    circle = Circle("ann", "bob")
+    circle.prefer("only", "bob")
+    found = []
+    for number in range(3):
+        found.append(circle.submit("ann", spec(task("only"), replicas=1, nonce=bytes([number]) * 16)))
+        circle.end("bob", "only")
+        circle.run(60.0)
+    for each in found:
+        circle.tell("ann", ResultsPulled(each))
+
+    circle.run(GRACE_S_MIN - 0.1)
+    assert list(circle["bob"].jobs.desk.jobs) == found
+    circle.run(0.2)
+    assert list(circle["bob"].jobs.desk.jobs) == found[1:]
+    circle.run(GRACE_S - GRACE_S_MIN - 0.3)
+    assert list(circle["bob"].jobs.desk.jobs) == found[1:]
+    circle.run(0.4)
+    assert list(circle["bob"].jobs.desk.jobs) == []
 
 
 def test_so_it_is_by_whoever_has_only_run_a_part_of_it() -> None:
