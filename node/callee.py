@@ -26,8 +26,8 @@ look: number of a function -> the how-manieth in this parcel; number of a call -
 outcome in it), where no name is the unit itself.
 
 An *outcome* is a header (u8 kind, u64 length, f64 seconds) and so many bytes: a pickled value; or a pickled pair of
-an exception, None if it cannot be pickled, and its traceback as text; or, of a call whose process died, a text. A
-call that takes a value from one that has none has the same outcome.
+an exception, that pickled by itself or None if it cannot be, and its traceback as text; or, of a call whose process
+died, a text. A call that takes a value from one that has none has the same outcome.
 """
 
 import base64
@@ -159,9 +159,13 @@ class Loader(pickle.Unpickler):
     def __init__(self, content: bytes, value_of: Callable[[int], object]) -> None:
         super().__init__(io.BytesIO(content))
         self._value_of = value_of
+        self._values: dict[Any, object] = {}
 
     def persistent_load(self, pid: Any) -> object:
-        return self._value_of(pid)
+        """The same object wherever the call has the same future, as with any other argument."""
+        if pid not in self._values:
+            self._values[pid] = self._value_of(pid)
+        return self._values[pid]
 
 
 class Attempt:
@@ -286,16 +290,16 @@ def dump(value: object) -> bytes:
 
 
 def pack_exception(error: BaseException) -> bytes:
-    """The pair of an exception and its traceback as text."""
+    """The pair of an exception and its traceback as text, which can be read where the exception cannot be loaded."""
     trace = error.__traceback__
     for _ in range(FRAMES_OURS):
         trace = trace.tb_next if trace is not None and trace.tb_next is not None else trace
     text = "".join(traceback.format_exception(type(error), error, trace))
-    payload = b""
+    packed: bytes | None = None
     with Attempt() as attempt:
-        payload = dump((error, text))
-        pickle.loads(payload)  # noqa: S301  # some can be written and not read
-    return payload if attempt.take() is None else pickle.dumps((None, text))
+        packed = dump(error)
+        pickle.loads(packed)  # noqa: S301  # some can be written and not read
+    return pickle.dumps((packed if attempt.take() is None else None, text))
 
 
 class Results:

@@ -205,12 +205,23 @@ def exception_of(kind: int, payload: bytes) -> BaseException:
     if trouble is not None:
         return CallError(f"the call raised what cannot be shown here: {trouble!r}")
     match pair:
-        case (BaseException() | None as error, str(text)):
-            shown = CallError(text.strip().rsplit("\n", 1)[-1]) if error is None else error
+        case (bytes() | None as packed, str(text)):
+            shown = _raised(packed, text)
             object.__setattr__(shown, "__cause__", RemoteTraceback(text))  # some classes let nothing be set
             return shown
         case _:
             return CallError("the call raised what is no exception here")
+
+
+def _raised(packed: bytes | None, text: str) -> BaseException:
+    """An exception, or what its traceback says at its end."""
+    last = text.strip().rsplit("\n", 1)[-1]
+    if packed is None:
+        return CallError(last)
+    error, trouble = _loaded(Payload(packed))
+    if isinstance(error, BaseException):
+        return error
+    return CallError(f"{last} (it cannot be shown here as it is: {trouble or error!r})")
 
 
 def _loaded(payload: Payload) -> tuple[object, BaseException | None]:

@@ -188,6 +188,12 @@ def test_a_long_value_is_written_from_where_it_lies() -> None:
     assert any(piece is value for piece in pickled([1, value]))
 
 
+def test_what_a_call_takes_several_times_is_one_object(desk: Desk) -> None:
+    desk.earlier("a", [1], first=7)
+
+    assert values_of(make(desk, (lambda one, others: one is others[0], future(7), [future(7)]))) == [True]
+
+
 def test_a_value_that_cannot_be_had_tells_why_also_if_that_is_long(desk: Desk) -> None:
     (desk.place / "a").write_bytes(HEADER.pack(DIED, LONG, 0.0) + b"x" * LONG)
     desk.files["a"], desk.places = str(desk.place / "a"), {0: ("a", 0)}

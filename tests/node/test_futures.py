@@ -357,7 +357,7 @@ def test_a_file_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_an_exception_has_its_traceback_as_its_cause() -> None:
-    error = exception_of(RAISED, dump((ValueError("no"), "Traceback\nValueError: no")))
+    error = exception_of(RAISED, dump((dump(ValueError("no")), "Traceback\nValueError: no")))
 
     assert repr(error) == "ValueError('no')"
     assert isinstance(error.__cause__, RemoteTraceback)
@@ -372,13 +372,31 @@ def test_an_exception_that_could_not_travel_is_its_last_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [dump((Awkward(), "")), dump(5), dump((5, "text")), b"", b"garbage", dump((1, 2, 3))]
+    "payload",
+    [
+        dump((dump(Awkward()), "")),
+        dump((b"", "")),
+        dump((dump(5), "")),
+        dump(Awkward()),
+        dump(5),
+        dump((5, "text")),
+        b"",
+        b"garbage",
+        dump((1, 2, 3)),
+    ],
 )
 def test_what_is_no_exception_is_an_error_of_its_own(payload: bytes) -> None:
     error = exception_of(RAISED, payload)
 
     assert isinstance(error, CallError)
     assert " here" in str(error)
+
+
+def test_an_exception_that_can_only_be_loaded_where_it_was_raised_has_its_traceback_all_the_same() -> None:
+    error = exception_of(RAISED, dump((dump(Awkward()), "Traceback\n  line\nLost: no\n")))
+
+    assert repr(error) == """CallError("Lost: no (it cannot be shown here as it is: KeyError('library'))")"""
+    assert "line" in str(error.__cause__)
 
 
 class StubbornError(Exception):
@@ -389,7 +407,7 @@ class StubbornError(Exception):
 
 
 def test_an_exception_that_lets_nothing_be_set_has_its_cause() -> None:
-    error = exception_of(RAISED, dump((StubbornError(), "Traceback")))
+    error = exception_of(RAISED, dump((dump(StubbornError()), "Traceback")))
 
     assert type(error).__name__ == "StubbornError"
     assert "Traceback" in str(error.__cause__)
