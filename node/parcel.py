@@ -118,12 +118,10 @@ def _by_value(function: object) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _all_beside_by_value(_count: int, _newest: str) -> None:
-    """The same for all modules that lie beside the program, once for so many modules of which this is the newest:
-    also what a function only uses, and classes of arguments, may be from there."""
+    """The same for all modules that lie beside the program, or where somebody types, once for so many modules of
+    which this is the newest: also what a function only uses, and classes of arguments, may be from there."""
     program = getattr(sys.modules["__main__"], "__file__", None)
-    if program is None:  # somebody types
-        return
-    place = Path(program).resolve().parent
+    place = Path.cwd() if program is None else Path(program).resolve().parent
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         ours = name == "__main__" or name.partition(".")[0] == __name__.partition(".")[0]

@@ -195,6 +195,19 @@ def test_classes_of_modules_beside_the_program_are_arguments(nearby: Callable[[]
     assert found[1][0].x == 7
 
 
+def test_modules_travel_from_where_somebody_types(
+    nearby: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.chdir(tmp_path)
+    import nearby_inner  # type: ignore[import-not-found]  # it was just written
+
+    packed = pack_function(lambda: nearby_inner.inner())
+    nearby()
+
+    assert pickle.loads(packed)() == 5
+
+
 def test_what_is_installed_travels_as_its_name() -> None:
     assert len(pack_function(pytest.raises)) < 100
 
