@@ -17,6 +17,7 @@ from any thread, and futures can be awaited under trio and asyncio.
 
 import concurrent.futures
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -55,6 +56,7 @@ class Cluster(concurrent.futures.Executor):
 
     def __init__(self, home: Path, name: str, replicas: int) -> None:
         self._line = Line(home, Session(fit_name(name), replicas))
+        self._hold = _Hold(self._line)
         self._wishes = Wishes()
 
     def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
@@ -68,7 +70,7 @@ class Cluster(concurrent.futures.Executor):
         """The same cluster for calls that need so many cores and so much memory, are ended after so many seconds, or
         should run on the node of that name if it can take them."""
         other = Cluster.__new__(Cluster)
-        other._line = self._line
+        other._line, other._hold = self._line, self._hold
         other._wishes = Wishes(cores, memory_bytes, walltime_s, node)
         return other
 
@@ -104,6 +106,14 @@ class Cluster(concurrent.futures.Executor):
             import asyncio
 
             await asyncio.to_thread(self.shutdown)
+
+
+class _Hold:
+    """What a cluster and those with other options have in common. When the last of them is gone nobody can hand in
+    any more, as after a shutdown: a node has room for so many clients."""
+
+    def __init__(self, line: Line) -> None:
+        weakref.finalize(self, line.close, wait=False, cancel=False)
 
 
 def _program() -> str:

@@ -75,8 +75,8 @@ class Line:
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
         self._rung = False
-        self._lock = threading.Lock()
-        """Of the functions, and of whether calls are taken."""
+        self._lock = threading.RLock()
+        """Of the functions, and of whether calls are taken; which ends wherever a cluster is collected."""
         self._functions: OrderedDict[Callable[..., object] | bytes, Function] = OrderedDict()
         """By themselves if they last, and by what they are as bytes."""
         self._function_numbers = itertools.count()

@@ -373,6 +373,27 @@ def test_after_the_shutdown_no_calls_are_taken(cluster: Cluster) -> None:
         cluster.submit(pow, 2, 5)
 
 
+def test_a_cluster_that_nobody_has_any_more_is_shut_down_when_its_calls_are_over(node: Node) -> None:
+    cluster = connect(node.home)
+    node.accept()
+    other = cluster.options(cores=2)
+    thread = cluster._line._thread
+    del cluster
+    gc.collect()
+    future = other.submit(pow, 2, 5)
+    batch = node.hear_batch()
+    del other
+    gc.collect()
+    thread.join(0.05)
+    waits = thread.is_alive()
+    node.answer(batch, 32)
+    thread.join(SECONDS_MAX)
+
+    assert waits
+    assert not thread.is_alive()
+    assert future.result(0) == 32
+
+
 def test_the_shutdown_waits_for_what_is_under_way(node: Node, cluster: Cluster) -> None:
     future = cluster.submit(pow, 2, 5)
     batch = node.hear_batch()
