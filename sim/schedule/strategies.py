@@ -34,7 +34,7 @@ _OWN: Mapping[str, Callable[[], Strategy]] = {
     "random": partial(Strategy, "random", _random),
     "wave-hint-adaptive": lambda: hinted(name="wave-hint-adaptive"),
     "wave-hint-portfolio": lambda: hinted(Adaptation(candidates=PORTFOLIO), "wave-hint-portfolio"),
-    "circe-static": lambda: static("circe-static", planner("heft"), Discipline.FIFO),
+    "circe-static": lambda: static("circe-static", planner("heft"), Discipline.FIFO, plans_cores=True),
     "circe-event": lambda: event_pricing(planner("heft")),
     "circe-push": lambda: push_pricing(planner("heft")),
 }
@@ -60,5 +60,5 @@ def _by_name(name: str) -> Strategy:
         # Jupiter knows no urgency: its tasks run in the order in which their inputs come (scheduling.md 3.3).
         return deciding(MAPPERS[name], Discipline.FIFO if name.endswith("-classic") else None)
     if name in PLANNERS:
-        return static(name, PLANNERS[name])
+        return static(name, PLANNERS[name], plans_cores=True)
     raise UnknownMapperError(f"there is no mapper {name!r}; known are {', '.join(NAMES)}")

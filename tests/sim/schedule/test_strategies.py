@@ -10,11 +10,24 @@ import pytest
 
 from pnode.mappers.catalogue import MAPPERS, UnknownMapperError
 from pnode.mappers.heft import heft
+from pnode.mappers.instance import Instance, uniform
+from pnode.mappers.plan import Plan
 from pnode.mappers.planners import PLANNERS
 from pnode.mappers.wave_greedy import WaveGreedy
 from pnode.sim.schedule.policy import Strategy
 from pnode.sim.schedule.run import simulate
-from pnode.sim.schedule.scenario import Arrival, Disruption, Durations, Fate, Gossip, Handoff, Scenario, Spread
+from pnode.sim.schedule.scenario import (
+    Arrival,
+    Disruption,
+    Durations,
+    Fate,
+    Gossip,
+    Handoff,
+    Machine,
+    Scenario,
+    Spread,
+)
+from pnode.sim.schedule.static import by_core
 from pnode.sim.schedule.strategies import NAMES, strategy_of
 
 from . import worlds
@@ -120,3 +133,33 @@ def test_a_result_does_not_depend_on_how_strings_are_hashed() -> None:
     ]
 
     assert told[0] == told[1] == [repr(simulate(busy(), name, 2, trace=True)) for name in names]
+
+
+@pytest.mark.parametrize("name", ["heft", "min-min", "circe-static"])
+def test_a_static_mapper_knows_that_a_machine_has_several_cores(name: str) -> None:
+    wide = worlds.network(Machine("a", cores=2), Machine("b", 0.6))
+    world = worlds.scenario(wide, worlds.graph({"x": 4.0, "y": 4.0}, {}))
+
+    result = worlds.run(world, name)
+
+    assert worlds.where(result) == "aa"
+    assert result.makespan_s == 4.0
+
+
+def test_of_a_machine_with_very_many_cores_as_many_are_planned_as_there_are_tasks() -> None:
+    instance = Instance(((4.0, 9.0), (4.0, 9.0)), (), uniform(2, 0.0), uniform(2, 0.0))
+    seen: list[int] = []
+
+    def looking(wide: Instance) -> Plan:
+        seen.append(wide.nodes)
+        return heft(wide)
+
+    assert by_core(looking, instance, [65_535, 1]).node == (0, 0)
+    assert seen == [3]
+
+
+def test_a_planner_of_somebody_else_sees_machines() -> None:
+    wide = worlds.network(Machine("a", cores=2), Machine("b"))
+    world = worlds.scenario(wide, worlds.graph({"x": 1.0, "y": 1.0}, {}))
+
+    assert worlds.where(worlds.run(world, worlds.at(1, 0))) == "ba"
