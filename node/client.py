@@ -48,7 +48,8 @@ def connect(home: Path | str | None = None, *, name: str | None = None, replicas
     """
     if not 0 <= replicas <= REPLICAS_MAX:
         raise ValueError(f"{replicas} replicas, expected at most {REPLICAS_MAX}")
-    return Cluster(Path(home) if home is not None else default_home(), name or _program(), replicas)
+    place = Path(home).expanduser().absolute() if home is not None else default_home()
+    return Cluster(place, name or _program(), replicas)
 
 
 class Cluster(concurrent.futures.Executor):

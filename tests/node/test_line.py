@@ -284,6 +284,17 @@ def test_calls_too_long_for_a_message_lie_in_a_file(node: Node, cluster: Cluster
     assert content in parcel_file(node.home, batch.nonce).read_bytes()
 
 
+def test_a_program_may_go_elsewhere_and_finds_its_node_as_before(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(node.home.parent)
+    with connect(node.home.name) as cluster:
+        node.accept()
+        monkeypatch.chdir("/")
+        future = cluster.submit(len, os.urandom(INLINE_BYTES_MAX))
+        node.answer(node.hear_batch(), INLINE_BYTES_MAX)
+
+        assert future.result(SECONDS_MAX) == INLINE_BYTES_MAX
+
+
 def test_calls_that_cannot_be_left_for_the_node_are_lost_and_no_others(node: Node, cluster: Cluster) -> None:
     nowhere = node.home.with_name("away")
     node.home.rename(nowhere)

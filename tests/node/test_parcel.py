@@ -200,7 +200,7 @@ def test_modules_travel_from_where_somebody_types(
 ) -> None:
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
     monkeypatch.chdir(tmp_path)
-    import nearby_inner  # type: ignore[import-not-found]  # it was just written
+    import nearby_inner
 
     packed = pack_function(lambda: nearby_inner.inner())
     nearby()
