@@ -4,7 +4,8 @@
                                           \\--RECONNECT_S_MAX have passed--> lost: all futures hear of it
 
 Calls are put into an inbox by any thread; the one that serves the line owns the session and the socket. It is a
-daemon: a program that ends does not wait for what it has handed in, and the cluster does not care that it has ended.
+daemon: a program that ends waits until its node has what it has handed in, and for nothing else; the cluster does not
+care that it has ended.
 """
 
 import atexit
