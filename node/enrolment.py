@@ -43,14 +43,18 @@ def enrol(
     now: float,
     *,
     admitted: bool,
+    was_admitted: bool = True,
     seeds: bool = False,
 ) -> Enrolment:
     """Found a cluster, accept an invitation, or come back. Raises EnrolmentError, HomeError or TokenError.
 
     `admitted` tells whether an earlier run of this home was admitted and still is: then a token only adds addresses.
+    `was_admitted` tells whether any was, at any time: a home that nobody has let in may try another cluster.
     `seeds` tells whether somebody has named members' addresses: who does that does not mean to found a cluster.
     """
     cluster = identity.cluster()
+    if token_text is not None and cluster is not None and not (cluster.authority_seed or was_admitted):
+        cluster = None
     if seeds and token_text is None and cluster is None:
         raise EnrolmentError(
             "this machine is in no cluster yet: an address alone lets nobody in; run the line with --token that "

@@ -114,6 +114,7 @@ class Node:
             options.token,
             self.started_s,
             admitted=bool(self._admission),
+            was_admitted=self.me in dict(self.journal.rows("credential")),
             seeds=bool(options.seeds),
         )
         self.boot = self.identity.next_boot(self.started_s)

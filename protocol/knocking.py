@@ -15,7 +15,7 @@ KNOCKS_BURST = 2
 """What one member may make us dial."""
 
 KNOCKS_MAX = 16
-"""At the same time; each takes two seconds at the most, and four sockets."""
+"""At the same time; each takes two seconds at the most, and eight sockets."""
 
 WAITING_MAX = 64
 """Of a crowd that joins through one node all ask that node, at the same moment: one neighbourhood."""

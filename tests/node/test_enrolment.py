@@ -98,6 +98,22 @@ def test_a_home_stays_in_its_cluster(tmp_path: Path) -> None:
         enrol(identity, CRYPTO, "alpha", other, NOW, admitted=True)
 
 
+def test_a_home_that_no_member_has_let_in_may_try_another_cluster(tmp_path: Path) -> None:
+    _, token = found(tmp_path)
+    founder, other = found(tmp_path, "other")
+    cluster = founder.cluster()
+    assert cluster is not None
+    guest = home(tmp_path, "guest")
+    enrol(guest, CRYPTO, "beta", token, NOW, admitted=False, was_admitted=False)
+
+    with pytest.raises(EnrolmentError, match="this home belongs to cluster"):
+        enrol(guest, CRYPTO, "beta", other, NOW, admitted=False, was_admitted=True)
+    moved = enrol(guest, CRYPTO, "beta", other, NOW, admitted=False, was_admitted=False)
+
+    assert moved.cluster.authority_key == cluster.authority_key
+    assert guest.cluster() == moved.cluster
+
+
 def test_a_cut_token_changes_nothing(tmp_path: Path) -> None:
     _, token = found(tmp_path)
     guest = home(tmp_path, "guest")
