@@ -26,8 +26,9 @@ CPU_PERCENT = (0.0, 30.0)
 MEMORY_PERCENT = (10.0, 60.0)
 """What else the machines do, drawn per run: only the classic mappers look at it (scheduling.md 3.3)."""
 
-UNREACHABLE = Link(0.0, 1e-30, 1.0)
-"""Between machines that cannot talk: finite, so that means stay numbers, and longer than any run for one byte."""
+UNREACHABLE = Link(1e9, 1e-30, 1.0)
+"""Between machines that cannot talk: finite, so that means stay numbers, and longer than any run, for no byte as well
+(thirty years)."""
 
 HOME = Link(0.0, math.inf, 1.0)
 

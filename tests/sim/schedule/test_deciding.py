@@ -13,7 +13,7 @@ from pnode.protocol.view import Choice, Phase, Planned, Progress, Question, Scor
 from pnode.sim.schedule.deciding import Deciding, deciding
 from pnode.sim.schedule.policy import Strategy
 from pnode.sim.schedule.result import Result
-from pnode.sim.schedule.scenario import Arrival, Disruption, Fate, Gossip, Graph, Handoff, Scenario, Vertex
+from pnode.sim.schedule.scenario import Arrival, Disruption, Fate, Gossip, Graph, Handoff, Machine, Scenario, Vertex
 from pnode.sim.schedule.views import node_of
 from pnode.sim.schedule.world import World
 
@@ -370,3 +370,14 @@ def test_data_travel_as_soon_as_a_place_is_known(contention: Contention) -> None
 
 def test_the_name_of_the_strategy_is_that_of_the_mapper() -> None:
     assert deciding(Told({})).name == "told"
+
+
+@pytest.mark.parametrize("mapper", ["wave-greedy", "wave-plan", "wave-hint"])
+@pytest.mark.parametrize("size_bytes", [0.0, 10.0])
+def test_nobody_is_sent_where_its_inputs_cannot_come_however_small_they_are(mapper: str, size_bytes: float) -> None:
+    net = worlds.network(Machine("a"), Machine("b"), Machine("c", 100.0), links={"bc": 0.0, "cb": 0.0})
+    job = worlds.graph({"x": 1.0, "y": 10.0}, {"xy": size_bytes}, x=Vertex("x", 1.0, pinned="b"))
+
+    result = worlds.run(worlds.scenario(net, job), mapper)
+
+    assert result.complete
