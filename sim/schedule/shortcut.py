@@ -1,8 +1,9 @@
 """A shortcut: plans that need no world, because nothing can happen that they do not say.
 
-One job at the very beginning, machines that run one task at a time, no contention, nobody who fails, and nobody who
-wants to see every transfer: then `mappers.evaluate` says the same in less time. It is never taken where the two could
-differ, and a test holds one against the other.
+One job at the very beginning, machines that run one task at a time, no contention, links without a quadratic term
+(by which a plan may have data come before it leaves), nobody who fails, and nobody who wants to see every transfer:
+then `mappers.evaluate` says the same in less time. It is never taken where the two could differ, and a test holds one
+against the other.
 """
 
 import math
@@ -23,6 +24,7 @@ def is_open(scenario: Scenario) -> bool:
     arrival = scenario.arrivals[0]
     return (
         scenario.contention is Contention.NONE
+        and scenario.network.seconds_per_byte2 is None
         and len(scenario.arrivals) == 1
         and arrival.items == 1
         and arrival.at_s == 0.0
@@ -76,10 +78,7 @@ def _ready_s(instance: Instance, plan: Plan, finish_s: tuple[float, ...]) -> lis
         source, target = node[edge.parent], node[edge.child]
         arrival = finish_s[edge.parent]
         if source != target:
-            if instance.seconds_per_byte2 is None:
-                arrival = arrival + latency_s[source][target] + edge.size_bytes * inverse[source][target]
-            else:
-                arrival += instance.transfer_s(source, target, edge.size_bytes)
+            arrival = arrival + latency_s[source][target] + edge.size_bytes * inverse[source][target]
         if arrival > ready[edge.child]:
             ready[edge.child] = arrival
     return ready

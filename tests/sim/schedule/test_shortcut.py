@@ -92,6 +92,7 @@ def test_durations_are_drawn_alike_on_both_ways() -> None:
         replace(SIMPLE, disruptions=(Disruption(1.0, 0, Fate.FAIL),)),
         replace(SIMPLE, handoff=Handoff(free=False)),
         replace(SIMPLE, network=worlds.network(Machine("a", cores=2), Machine("b"))),
+        replace(SIMPLE, network=replace(SIMPLE.network, seconds_per_byte2=((0.0, 0.3), (0.7, 0.0)))),
     ],
 )
 def test_the_shortcut_is_closed_where_more_can_happen(scenario: Scenario) -> None:
@@ -119,8 +120,11 @@ def test_messages_go_to_other_machines_than_the_origin() -> None:
     assert short == World(world, 0).run(static("told", worlds.at(0, 1)))
 
 
-def test_quadratic_links_are_added_up_alike() -> None:
-    net = replace(SIMPLE.network, seconds_per_byte2=((0.0, 0.3), (0.7, 0.0)))
-    world = worlds.scenario(net, worlds.graph({"x": 0.1, "y": 0.2}, {"xy": 1.7}))
+def test_what_a_fit_predicts_to_take_less_than_no_time_takes_none_on_both_ways() -> None:
+    net = replace(SIMPLE.network, seconds_per_byte2=((0.0, -0.3), (-0.7, 0.0)))
+    world = worlds.scenario(net, worlds.graph({"x": 2.0, "y": 1.0}, {"xy": 10.0}))
 
-    assert take(world, "told", worlds.at(0, 1), 0) == World(world, 0).run(static("told", worlds.at(0, 1)))
+    result = simulate(world, worlds.at(0, 1))
+
+    assert worlds.times(result)["y"] == (2.0, 3.0)
+    assert result.executions == simulate(world, worlds.at(0, 1), trace=True).executions
