@@ -13,9 +13,8 @@ what it says then is as true as what any node says in the second before its mach
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NoReturn, Protocol
 
 import trio
@@ -42,8 +41,8 @@ from pnode.protocol.effects import (
     Sync,
     Unit,
 )
-from pnode.protocol.events import DatagramReceived, Event, Fetched, FetchFailed, RunEnded, Synced
-from pnode.protocol.ids import JobId, NodeId, digest_of, node_text
+from pnode.protocol.events import DatagramReceived, Event, FetchFailed, RunEnded, Synced
+from pnode.protocol.ids import NodeId, digest_of, node_text
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
 from pnode.protocol.roster import State
@@ -51,6 +50,7 @@ from pnode.protocol.values import dataclass, field, replace
 
 from .api import RefusedError
 from .copying import remove_files
+from .hands import Hands
 from .journal import Change, Journal, JournalError
 from .sampling import Sampling
 from .transfer import FetchError, NoRoomError
@@ -62,6 +62,9 @@ DATAGRAMS_MAX = 1024
 
 TURN_MAX = 200
 """Events handled before the other tasks of the node get a turn: some ten milliseconds."""
+
+TURNS_MAX = 10
+"""Of these in a row without a tick: a flood of messages shall not keep the node from telling that it lives."""
 
 TOGETHER_S = 0.02
 """Rows that nobody waits for are gathered for so long: a commit of a hundred costs as much as one of a single row,
@@ -79,25 +82,6 @@ class Outside(Protocol):
         """Carry out an effect without blocking; what comes of it comes as events."""
 
 
-class Line(Protocol):
-    """What the driver needs of whoever runs units, beside that: some of these wait behind others."""
-
-    def attach(self, deliver: Callable[[RunEnded], None], carry_out: Callable[[Run], None]) -> None:
-        """Whom to tell of the ends of units that it has taken on, and whom to ask for a task where one needs it."""
-
-    def announce(self, run: Run) -> bool:
-        """A unit is to be run; said of all, in their order. Tells whether it is taken on and needs no task now."""
-
-    def recall(self, unit: Unit) -> None:
-        """Do not start it, if it still waits."""
-
-    def cancel(self, unit: Unit) -> None:
-        """End it, if it was taken on and has no task."""
-
-    def leave(self, unit: Unit) -> None:
-        """Its task has ended, or was cancelled before it began."""
-
-
 @dataclass(slots=True)
 class Request:
     """Something that was asked of the core. `answered` is set when the reply is there."""
@@ -112,19 +96,6 @@ class Request:
         if self.reply.error is not None:
             raise RefusedError(self.reply.error)
         return self.reply.value
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """Who carries out the effects that are neither the transport's nor the journal's."""
-
-    run_unit: Callable[[Run], Awaitable[RunEnded]]
-    line: Line
-    fetch: Callable[[Fetch], Awaitable[Fetched]]
-    keep: Callable[[Keep], None]
-    let_go: Callable[[LetGo], list[Path]]
-    """Gives the files that nobody needs any more, to be removed."""
-    release: Callable[[JobId], None]
 
 
 class Driver:
@@ -146,6 +117,8 @@ class Driver:
         self._hands = hands
         self._sampling = sampling
         self._inbox: deque[Event] = deque()
+        self._turns = 0
+        """Since the last tick."""
         self._wake = trio.Event()
         self._sleep: trio.CancelScope | None = None
         """Until when there is nothing to do, while there is not."""
@@ -252,7 +225,9 @@ class Driver:
         for _ in range(min(len(self._inbox), TURN_MAX)):
             self._handle(self._inbox.popleft())
         now, due = self._clock(), self.peer.deadline
-        if not self._inbox and due <= now:
+        self._turns += 1
+        if due <= now and (not self._inbox or self._turns >= TURNS_MAX):
+            self._turns = 0
             effects = self.peer.tick(now)
             logger.debug("tick effects %r", effects)
             self._perform(effects)

@@ -42,12 +42,13 @@ from .calls import serve_calls
 from .control import serve_control
 from .dialing import UnreachableError
 from .discovery import serve_discovery
-from .driver import Driver, Hands
+from .driver import Driver
 from .early import Early
 from .emulation import run_at
 from .enrolment import Enrolment, enrol
 from .executor import Executor
 from .habits import recall, resolve
+from .hands import Hands
 from .home import calls_socket, control_socket
 from .housekeeping import Pins
 from .identity import Identity

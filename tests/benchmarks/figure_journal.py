@@ -12,7 +12,8 @@ from typing import NoReturn, cast
 
 import trio
 
-from pnode.node.driver import Driver, Hands
+from pnode.node.driver import Driver
+from pnode.node.hands import Hands
 from pnode.node.journal import Journal, JournalFile
 from pnode.node.sampling import Sampling
 from pnode.node.service import SWITCH_S

@@ -12,7 +12,8 @@ import trio
 import trio.testing
 
 from pnode.node.api import RefusedError
-from pnode.node.driver import DATAGRAMS_MAX, Driver, Hands
+from pnode.node.driver import DATAGRAMS_MAX, TURN_MAX, TURNS_MAX, Driver
+from pnode.node.hands import Hands
 from pnode.node.journal import Journal, JournalError, JournalFile
 from pnode.node.sampling import Sampling
 from pnode.node.transfer import FetchError, NoRoomError
@@ -423,6 +424,22 @@ def test_datagrams_are_dropped_when_too_much_waits_and_nothing_else_is(tmp_path:
     drive(scenario, driver)
 
     assert len(peer.heard) == DATAGRAMS_MAX + 1
+
+
+def test_a_flood_does_not_keep_the_core_from_ticking(tmp_path: Path) -> None:
+    """A node that does not tick answers no probe, and is given up."""
+    peer = FakePeer()
+    peer.deadline = 0.0
+    driver, _ = make(peer, tmp_path)
+    for _ in range(TURN_MAX * (TURNS_MAX + 1)):
+        driver.deliver(SessionClosed(ME, "", orderly=True))
+
+    async def scenario(driver: Driver) -> None:
+        while not peer.ticks:
+            await trio.lowlevel.checkpoint()
+        assert len(peer.heard) == TURN_MAX * TURNS_MAX
+
+    drive(scenario, driver)
 
 
 def test_a_datagram_wakes_nobody_but_who_has_received_it(tmp_path: Path) -> None:
