@@ -1,6 +1,6 @@
 """A conversation: one control session while it lives. Three tasks read, write and watch one connection."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
 
@@ -37,6 +37,7 @@ class Conversation:
         connection: Connection,
         outbox: Outbox,
         deliver: Callable[[Received], None],
+        room: Callable[[], Awaitable[None]],
         settings: TransportSettings,
         *,
         initiated: bool,
@@ -52,6 +53,7 @@ class Conversation:
         self._connection = connection
         self._outbox = outbox
         self._deliver = deliver
+        self._room = room
         self._settings = settings
         self._scope = trio.CancelScope(shield=True)
         self._ending: Ending | None = None
@@ -113,6 +115,7 @@ class Conversation:
                 self._active_at = trio.current_time()
                 for message in messages if not self._stopping else ():
                     self._deliver(Received(self.peer, message))
+                await self._room()  # meanwhile the peer's own buffers fill, and it has to wait
             said = self._connection.end_reason
             self.leave(f"the other side ended it: {said}" if said else "the other side ended it")
         except ConnectionLostError as error:

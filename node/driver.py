@@ -60,6 +60,12 @@ logger = logging.getLogger(__name__)
 DATAGRAMS_MAX = 1024
 """Events that may wait before datagrams are dropped: gossip repeats itself, nothing else does."""
 
+CROWD = 2048
+"""Of these, and those that read sessions wait: who sends more than is handled finds its own buffers full."""
+
+CROWDED_S = 0.01
+"""One turn."""
+
 TURN_MAX = 200
 """Events handled before the other tasks of the node get a turn: some ten milliseconds."""
 
@@ -147,6 +153,11 @@ class Driver:
                 return
         self._inbox.append(event)
         self._wake.set()
+
+    async def room(self) -> None:
+        """Return when not too much waits; at once, as nearly always."""
+        while len(self._inbox) >= CROWD:
+            await trio.sleep(CROWDED_S)
 
     def _work_asleep(self, event: DatagramReceived, sleep: trio.CancelScope) -> None:
         """Handle a datagram in the task that has received it, while the driver's own waits for something to happen:

@@ -73,7 +73,6 @@ PORT = 4747
 
 JOIN_S_MAX = 12.0
 """After this a node that was invited gives up: every address has been tried twice, and a person is waiting."""
-
 HOPELESS_S = 2.0
 """The same when nobody can be discovered and every known address has failed."""
 
@@ -219,6 +218,7 @@ class Node:
             boot=self.boot,
             admit=self._admit,
             deliver=self.deliver,
+            room=lambda: trio.lowlevel.checkpoint() if self.driver is None else self.driver.room(),
             addresses_of=lambda node: () if self.peer is None else self.peer.addresses_of(node),
             relays_of=lambda node: () if self.peer is None else self.peer.relays_of(node),
             lookup=lambda short: None if self.peer is None else self.peer.by_short(short),

@@ -74,6 +74,7 @@ class Sessions:
         self,
         greeter: Greeter,
         deliver: Callable[[Event], None],
+        room: Callable[[], Awaitable[None]],
         addresses_of: Callable[[NodeId], tuple[Address, ...]],
         relays_of: Callable[[NodeId], tuple[NodeId, ...]],
         settings: TransportSettings,
@@ -81,6 +82,7 @@ class Sessions:
         self._greeter = greeter
         self._me = greeter.me
         self._deliver = deliver
+        self._room = room
         self._addresses_of = addresses_of
         self._relays_of = relays_of
         self._settings = settings
@@ -307,7 +309,7 @@ class Sessions:
             line.conversation.cut("a newer session has taken its place", orderly=True)
             self._closed(peer, Ending("it has opened a new session", orderly=True))
         conversation = Conversation(
-            connection, line.outbox, self._deliver, self._settings, initiated=way is not None, via=via
+            connection, line.outbox, self._deliver, self._room, self._settings, initiated=way is not None, via=via
         )
         line.conversation = conversation
         line.opened.set()

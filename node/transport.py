@@ -44,8 +44,9 @@ Connect = Callable[[Address], Awaitable[Stream]]
 class Transport:
     """A node's link to all others.
 
-    `deliver` is called from tasks of the thread that runs `serve`, never from within `perform`. `boot` must be
-    greater than at every earlier start with the same seed, see `protocol.datagram`.
+    `deliver` is called from tasks of the thread that runs `serve`, never from within `perform`; `room` returns when
+    more may be delivered from a session. `boot` must be greater than at every earlier start with the same seed, see
+    `protocol.datagram`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Transport:
         boot: int,
         admit: Admit,
         deliver: Callable[[Event], None],
+        room: Callable[[], Awaitable[None]],
         addresses_of: Callable[[NodeId], tuple[Address, ...]],
         lookup: Callable[[bytes], NodeId | None],
         relays_of: Callable[[NodeId], tuple[NodeId, ...]] = lambda _: (),
@@ -65,7 +67,7 @@ class Transport:
     ) -> None:
         self._settings = settings
         self._greeter = Greeter(passport, admit, self._connect, settings, clock)
-        self._sessions = Sessions(self._greeter, deliver, addresses_of, relays_of, settings)
+        self._sessions = Sessions(self._greeter, deliver, room, addresses_of, relays_of, settings)
         self._bulk = BulkStreams(self._greeter, serve_bulk, settings)
         self._relaying = Relaying(
             self._greeter, self._sessions, self.answer, self._serve_asked, addresses_of, settings

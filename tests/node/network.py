@@ -86,6 +86,8 @@ class Node:
     relays: dict[NodeId, tuple[NodeId, ...]] = field(default_factory=dict)
     """Through whom others are reached."""
     events: list[Event] = field(default_factory=list)
+    is_crowded: bool = False
+    """Nothing more may be delivered from sessions."""
 
     def __post_init__(self) -> None:
         self.passport = Passport(self.name.encode().ljust(32), self.authority, self.name.encode, Sodium())
@@ -96,6 +98,7 @@ class Node:
             boot=self.boot,
             admit=self.admit,
             deliver=self._deliver,
+            room=self._has_room,
             addresses_of=lambda peer: self.book.get(peer, ()),
             relays_of=lambda peer: self.relays.get(peer, ()),
             lookup=lambda short: next((peer for peer in self.book if peer.startswith(short)), None),
@@ -105,6 +108,10 @@ class Node:
             connect=self.connect,
         )
         self.perform = self.transport.perform
+
+    async def _has_room(self) -> None:
+        while self.is_crowded:
+            await trio.sleep(0.01)
 
     @property
     def address(self) -> Address:

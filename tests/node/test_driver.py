@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from pnode.node.api import RefusedError
-from pnode.node.driver import DATAGRAMS_MAX, TURN_MAX, TURNS_MAX, Driver
+from pnode.node.driver import CROWD, DATAGRAMS_MAX, TURN_MAX, TURNS_MAX, Driver
 from pnode.node.hands import Hands
 from pnode.node.journal import Journal, JournalError, JournalFile
 from pnode.node.sampling import Sampling
@@ -58,6 +58,8 @@ class FakePeer:
         self.answers = answers or {}
         self.heard: list[Event] = []
         self.ticks = 0
+        self.ticked_after: list[int] = []
+        """How much it had been told at each tick."""
         self.deadline = math.inf
         self.membership: FakeMembership | None = None
 
@@ -69,6 +71,7 @@ class FakePeer:
 
     def tick(self, now: float) -> list[Effect]:
         self.ticks += 1
+        self.ticked_after.append(len(self.heard))
         self.deadline = math.inf
         return []
 
@@ -437,7 +440,21 @@ def test_a_flood_does_not_keep_the_core_from_ticking(tmp_path: Path) -> None:
     async def scenario(driver: Driver) -> None:
         while not peer.ticks:
             await trio.lowlevel.checkpoint()
-        assert len(peer.heard) == TURN_MAX * TURNS_MAX
+
+    drive(scenario, driver)
+
+    assert peer.ticked_after[0] == TURN_MAX * TURNS_MAX
+
+
+def test_who_reads_sessions_waits_while_too_much_waits(tmp_path: Path) -> None:
+    peer = FakePeer()
+    driver, _ = make(peer, tmp_path)
+    for _ in range(CROWD + 1):
+        driver.deliver(SessionClosed(ME, "", orderly=True))
+
+    async def scenario(driver: Driver) -> None:
+        await driver.room()
+        assert 1 < len(peer.heard) <= CROWD + 1
 
     drive(scenario, driver)
 

@@ -61,6 +61,22 @@ async def test_what_is_sent_before_there_is_a_session_arrives_in_order() -> None
 
 
 @in_trio
+async def test_a_node_that_has_no_room_for_messages_has_its_peer_wait() -> None:
+    ann, bob = Node("ann"), Node("bob")
+    bob.is_crowded = True
+    async with running(ann, bob):
+        for _ in range(100):
+            ann.perform(Send(bob.id, bytes(100_000)))
+        await bob.until(Received)
+        await trio.sleep(0.3)
+        heard = len(bob.heard)
+        bob.is_crowded = False
+        await bob.until(Received, 100)
+
+    assert heard < 10
+
+
+@in_trio
 async def test_whoever_answers_a_seed_address_is_a_peer_from_then_on() -> None:
     ann, bob = Node("ann"), Node("bob")
     async with running(ann, bob, acquainted=False):
