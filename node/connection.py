@@ -79,8 +79,9 @@ class Connection:
         self.clock_offset_s = established.clock_offset_s
         self._stream = stream
         self._session = Session(established.keys, established.purpose, clock())
+        self._carries_content = established.purpose is Purpose.BULK
         self._receive_bytes = RECEIVE_BYTES[established.purpose]
-        self._slice_bytes = self._receive_bytes if established.purpose is Purpose.BULK else SLICE_BYTES
+        self._slice_bytes = self._receive_bytes if self._carries_content else SLICE_BYTES
         self._unopened = self._cut(established.leftover)
         """What was read and not opened yet, the last slice first."""
         self._clock = clock
@@ -103,6 +104,7 @@ class Connection:
         whoever wants it sees what else has come."""
         self.limit(MESSAGE_BYTES_MAX[self.purpose])
         self._slice_bytes = self._receive_bytes
+        self._carries_content = True
 
     @property
     def end_reason(self) -> str:
@@ -126,7 +128,7 @@ class Connection:
                 if self._session.ended:
                     return []
                 data = bytes(await self._stream.receive_some(self._receive_bytes))
-                if self.purpose is not Purpose.CONTROL:
+                if self._carries_content:
                     self._reads.append((trio.current_time(), len(data)))
                 if not data:
                     self._session.receive_eof()
@@ -140,7 +142,7 @@ class Connection:
         return [data[at : at + self._slice_bytes] for at in range(0, len(data), self._slice_bytes)][::-1]
 
     def take_reads(self) -> list[tuple[float, int]]:
-        """When how many bytes came, since this was last asked; not of control sessions."""
+        """When how many bytes came, since this was last asked; of content only."""
         reads = list(self._reads)
         self._reads.clear()
         return reads

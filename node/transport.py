@@ -241,7 +241,6 @@ class Transport:
         while True:
             try:
                 stream = await listener.accept()
-                host = str(stream.socket.getpeername()[0])
             except OSError as error:
                 if error.errno in OUT_OF_RESOURCES:
                     logger.warning(
@@ -250,6 +249,11 @@ class Transport:
                     await trio.sleep(ACCEPT_PAUSE_S)
                 elif error.errno != errno.ENOTCONN:  # that one has gone again already
                     raise
+                continue
+            try:
+                host = str(stream.socket.getpeername()[0])
+            except OSError:  # gone again already
+                stream.socket.close()
                 continue
             watch_host(stream)
             nursery.start_soon(self.answer, stream, host)

@@ -101,6 +101,20 @@ async def test_content_is_opened_as_it_comes() -> None:
     assert await receiver.receive() == [b"x" * 30_000, b"unasked"]
 
 
+@in_no_time
+async def test_only_of_content_it_is_remembered_how_fast_it_came() -> None:
+    sender, receiver = pair(Purpose.MEET)
+    await sender.send([b"passed on"])
+    await receiver.receive()
+    assert receiver.take_reads() == []
+
+    receiver.carry_content()
+    await sender.send([b"content"])
+    await receiver.receive()
+
+    assert receiver.take_reads()
+
+
 def test_a_connection_that_broke_at_once_is_found_out_by_whoever_reads_it() -> None:
     class Broken:
         def setsockopt(self, *_: object) -> None:

@@ -429,6 +429,23 @@ async def test_a_node_that_is_out_of_resources_accepts_again_a_little_later() ->
 
 
 @in_no_time
+async def test_a_connection_that_is_gone_before_it_is_looked_at_is_closed() -> None:
+    class Gone(BrokenListener):
+        async def accept(self) -> trio.SocketStream:
+            if not self._reasons:
+                await trio.sleep_forever()
+            self._reasons.clear()
+            return stream
+
+    node, stream = Node("ann"), trio.SocketStream(trio.socket.socket())
+    with trio.move_on_after(1):
+        async with trio.open_nursery() as nursery:
+            await node.transport._accept(Gone(errno.ENOTCONN), nursery)  # type: ignore[arg-type]
+
+    assert stream.socket.fileno() == -1
+
+
+@in_no_time
 async def test_any_other_failure_to_accept_is_not_hidden() -> None:
     node = Node("ann")
     async with trio.open_nursery() as nursery:
