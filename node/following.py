@@ -69,14 +69,19 @@ class Following:
             self._unpacked.let_go(run.application)
 
     async def run(self, run: Run) -> Followed:
-        """Run a command without inputs that has a place in a lane. Raises UnitError."""
-        if run.application is None:
-            return await self._run(run, None)
+        """Run a command without inputs that has a place in a lane. Raises UnitError. If the caller is cancelled it is
+        ended before that gets through."""
         try:
+            if run.application is None:
+                return await self._run(run, None)
             async with self._unpacked.use(run.application) as application:
                 return await self._run(run, application)
         except UnpackError as error:
+            await self._lanes.abort(run.unit)  # it may have begun while its application was there
             raise UnitError(str(error)) from None
+        except trio.Cancelled:
+            await self._lanes.abort(run.unit)
+            raise
 
     async def _run(self, run: Run, application: Path | None) -> Followed:
         errand = await self._lanes.run(run.unit, self._order(run, application))
@@ -107,18 +112,14 @@ class Following:
 
     async def _watch(self, errand: Errand, watch: Allowance) -> str:
         """A command that takes its time, until it ends; why it had to, if it had."""
-        try:
-            while True:
-                with trio.move_on_after(self._settings.poll_s):
-                    await errand.ended.wait()
-                    return ""
-                reason = watch()
-                if reason:
-                    await self._lanes.end(errand)
-                    return reason
-        except trio.Cancelled:
-            await self._lanes.abort(errand)
-            raise
+        while True:
+            with trio.move_on_after(self._settings.poll_s):
+                await errand.ended.wait()
+                return ""
+            reason = watch()
+            if reason:
+                await self._lanes.end(errand)
+                return reason
 
     def _failure(self, errand: Errand, run: Run, reason: str) -> UnitError | None:
         answer = errand.answer or {}

@@ -340,15 +340,11 @@ class Lanes:
 
     async def run(self, unit: Unit, order: Order) -> Errand:
         """Have a command carried out that has a place, or wait for one that is. It has begun, or ended, when this
-        returns. If the caller is cancelled it is ended before that gets through."""
+        returns."""
         lane, errand = self._of[unit]
         if errand.answer is None and errand.line is None:
             lane.give(errand, order)
-        try:
-            await errand.told.wait()
-        except trio.Cancelled:
-            await self.abort(errand)
-            raise
+        await errand.told.wait()
         return errand
 
     async def end(self, errand: Errand) -> None:
@@ -358,8 +354,9 @@ class Lanes:
         with trio.CancelScope(shield=True):
             await errand.ended.wait()
 
-    async def abort(self, errand: Errand) -> None:
+    async def abort(self, unit: Unit) -> None:
         """The same, and nobody wants to know what it did."""
+        _, errand = self._of[unit]
         with trio.CancelScope(shield=True):
             await self.end(errand)
             if errand.room is not None:

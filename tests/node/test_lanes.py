@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from pnode.node.allowance import ExecutorSettings
 from pnode.node.archive import ShippedFile, pack
@@ -17,6 +18,7 @@ from pnode.node.executor import Executor
 from pnode.node.processes import LINUX
 from pnode.node.room import TICK_S, Room
 from pnode.node.store import Store
+from pnode.node.unpacked import UnpackError
 from pnode.protocol.dag import Program, ProgramKind, Task
 from pnode.protocol.effects import Run, Unit
 from pnode.protocol.events import RunEnded
@@ -241,6 +243,44 @@ def test_what_is_cancelled_ends_with_all_that_it_has_started(carry_out: Callable
     assert not bench.ended[runs[2].unit].begun
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("has_gone", [False, True])
+def test_what_has_begun_is_ended_also_while_its_application_is_waited_for(
+    carry_out: Callable[..., Bench], tmp_path: Path, has_gone: bool
+) -> None:
+    long = f"echo $$ > {tmp_path}/pid; sleep 1000"
+
+    def gone(application: FileRef) -> None:
+        raise UnpackError(f"{application.name} is gone")
+
+    async def test(bench: Bench, nursery: trio.Nursery) -> None:
+        app = bench.application(data="some")
+        runs = [replace(run, application=app) for run in line("true", "true", long)]
+        unpacked = bench.executor._unpacked
+        bench.start(nursery, *runs[:1])
+        await bench.until(runs[0])
+        bench.start(nursery, *runs[1:])
+        assert runs[2].unit not in bench.scopes
+        if has_gone:
+            unpacked._make_ready = gone  # type: ignore[method-assign]
+            unpacked._touched_s.clear()
+            await bench.until(runs[2])
+            assert bench.ended[runs[2].unit].failure == "app.tar is gone"
+        else:
+            async with unpacked._turn:
+                while runs[2].unit not in bench.scopes:
+                    await trio.sleep(0.01)
+                await trio.testing.wait_all_tasks_blocked()
+                bench.cancel(runs[2])
+                with trio.fail_after(10):
+                    while bench.executor._lanes.has(runs[2].unit) and not bench.scopes[runs[2].unit].cancelled_caught:
+                        await trio.sleep(0.01)
+
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+
+    carry_out(test, grace_s=0.2)
 
 
 def test_a_walltime_ends_a_command_in_a_lane(carry_out: Callable[..., Bench]) -> None:
