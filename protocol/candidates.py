@@ -5,6 +5,10 @@ visit to those where it has met nobody yet: after a start of all machines behind
 itself, remembers nobody of the other, and no dead member reminds it; or a seed was down when the node began. A few of
 these are dialled in turn, as often as the dead are looked for and for as long (Serf's ReconnectInterval and
 ReconnectTimeout).
+
+Anybody on the LAN may announce addresses. So what is announced never takes the place of what a person has named or
+was remembered, and gives way itself: to these at once, to what is announced later when nobody was met there for a
+while.
 """
 
 import math
@@ -30,6 +34,8 @@ UNMET_S_MAX = 24 * 3600.0
 class _Candidate:
     added_s: float
     due_s: float
+    announced: bool
+    """By discovery, which anybody may have been."""
     pause_s: float = PAUSE_S
     was_reached: bool = False
 
@@ -47,12 +53,25 @@ class Candidates:
         """When `due` has something to dial."""
         return min((candidate.due_s for candidate in self.known.values()), default=math.inf)
 
-    def add(self, addresses: tuple[Address, ...], now: float) -> None:
+    def add(self, addresses: tuple[Address, ...], now: float, *, announced: bool = False) -> None:
         """New addresses are due at once; known ones keep their turn."""
         for address in addresses:
-            if address not in self.known and len(self.known) < CANDIDATES_MAX:
-                self.known[address] = _Candidate(now, now)
+            if address not in self.known and self._has_room(now - PAUSE_S_MAX if announced else now):
+                self.known[address] = _Candidate(now, now, announced)
                 self.unmet_deadline = min(self.unmet_deadline, now + UNMET_PAUSE_S)
+
+    def _has_room(self, until_s: float) -> bool:
+        """For one more, perhaps in the place of the oldest announced until then at which nobody was met."""
+        if len(self.known) < CANDIDATES_MAX:
+            return True
+        vain = [
+            address
+            for address, candidate in self.known.items()
+            if candidate.announced and not candidate.was_reached and candidate.added_s <= until_s
+        ]
+        if vain:
+            del self.known[min(vain, key=lambda address: self.known[address].added_s)]
+        return bool(vain)
 
     def due(self, now: float) -> tuple[Address, ...]:
         """Addresses to dial now, for a node that sees nobody; each is put off by its growing pause."""

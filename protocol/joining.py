@@ -209,7 +209,7 @@ class Joining:
         """Somebody announces a member at addresses; returns those at which nobody known listens."""
         met = dict.fromkeys((*self._own, *known))
         news = tuple(address for address in addresses if address not in met)
-        self._candidates.add(news, now)
+        self._candidates.add(news, now, announced=True)
         return news
 
     def dial_failed(self, addresses: tuple[Address, ...], reason: str) -> list[Output]:

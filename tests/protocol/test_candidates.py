@@ -42,6 +42,34 @@ def test_no_more_candidates_are_kept_than_the_bound(monkeypatch: pytest.MonkeyPa
     assert list(candidates.known) == [NOWHERE]
 
 
+def test_an_announced_address_makes_room_for_a_later_one_when_nobody_was_met_there_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pnode.protocol.candidates.CANDIDATES_MAX", 3)
+    candidates, (met, old, older, late, *_) = Candidates(), MANY
+    candidates.add((NOWHERE,), 0.0)
+    candidates.add((met, older), 0.0, announced=True)
+    candidates.reached(met)
+
+    candidates.add((late,), PAUSE_S_MAX - 1.0, announced=True)
+    assert list(candidates.known) == [NOWHERE, met, older]
+
+    candidates.add((late, old), PAUSE_S_MAX, announced=True)
+    assert list(candidates.known) == [NOWHERE, met, late]
+
+
+def test_an_announced_address_gives_way_to_one_that_somebody_has_named_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pnode.protocol.candidates.CANDIDATES_MAX", 1)
+    candidates = Candidates()
+    candidates.add(MANY, 0.0, announced=True)
+
+    candidates.add((NOWHERE,), 0.0)
+
+    assert list(candidates.known) == [NOWHERE]
+
+
 def test_those_where_nobody_was_met_are_dialled_a_few_at_a_time_and_in_turn() -> None:
     candidates = Candidates()
     candidates.add((NOWHERE, *MANY), 0.0)
