@@ -50,7 +50,7 @@ def host_and_port(value: str) -> str:
     bracketed = host == f"[{bare}]"
     if not bare or (":" in bare and not bracketed) or not port.isascii() or not port.isdigit():
         raise click.BadParameter(f"{value!r} is no address: give host:port, and an IPv6 host in brackets")
-    if not 1 <= int(port) <= PORT_MAX:
+    if len(port) > len(str(PORT_MAX)) or not 1 <= int(port) <= PORT_MAX:
         raise click.BadParameter(f"{value!r} has no port between 1 and {PORT_MAX}")
     return value
 

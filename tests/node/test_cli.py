@@ -574,6 +574,7 @@ def test_advice_names_the_home_where_commands_would_look_elsewhere(
         (["start", "--seed", "nowhere"], "'nowhere' is no address"),
         (["start", "--seed", "::1:80"], "an IPv6 host in brackets"),
         (["start", "--seed", "host:0"], "between 1 and 65535"),
+        (["start", "--seed", "host:" + "1" * 5000], "between 1 and 65535"),
         (["start", "--cores", "0"], "--cores"),
         (["token", "--hours", "0"], "--hours"),
         (["start", "--emulate-speed", "1.5"], "--emulate-speed"),
