@@ -5,6 +5,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -41,6 +42,8 @@ class Worker:
         ours, self._theirs = socket.socketpair()
         ours.setblocking(False)
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(ours))
+        self._is_heard = False
+        """Somebody listens to what the process says."""
         self._scope = trio.CancelScope()
         self.ended = trio.Event()
         """The process, and all it had started."""
@@ -68,13 +71,17 @@ class Worker:
             self._trouble = error
         finally:
             self.ended.set()
-            with trio.CancelScope(shield=True):
-                await self._stream.aclose()
+            if self._is_heard:  # what it has said may still be on its way; after that it says no more
+                with suppress(OSError):
+                    self._stream.socket.shutdown(socket.SHUT_RD)
+            else:
+                await self._close()
 
     async def carry_out(self, order: Mapping[str, object]) -> AsyncGenerator[tuple[int, bytes, float], None]:
         """Have it make the calls of a unit: what it says (kind, whole outcome, seconds) as it does, THROUGH last.
         Raises WorkerDiedError, and OSError if the process could not be started."""
         said = bytearray()
+        self._is_heard = not self.ended.is_set()
         try:
             await self._stream.send_all(json.dumps(order).encode() + b"\n")
             while received := await self._stream.receive_some(RECEIVE_BYTES):
@@ -87,6 +94,10 @@ class Worker:
                         return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
+        finally:
+            self._is_heard = False
+            if self.ended.is_set():
+                await self._close()
         await self.ended.wait()
         if self._trouble is not None:
             raise OSError(f"their process could not be started: {self._trouble.strerror}")
@@ -126,6 +137,10 @@ class Worker:
     def remove(self) -> None:
         """Remove its directory; blocks. Raises OSError if something must stay."""
         remove_tree(self._name, self._work.file)
+
+    async def _close(self) -> None:
+        with trio.CancelScope(shield=True):
+            await self._stream.aclose()
 
     def _look(self) -> str:
         most = self._settings.log_bytes_max

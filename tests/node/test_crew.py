@@ -6,7 +6,8 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +37,8 @@ from pnode.protocol.statements import CONTENT_BYTES_MAX
 from .soundness import is_sound
 
 T = TypeVar("T")
+Said = tuple[int, bytes, float]
+"""(kind, outcome, seconds)"""
 
 JOB = JobId(b"j" * 16)
 SETTINGS = ExecutorSettings(poll_s=0.02, grace_s=0.3)
@@ -287,6 +290,30 @@ def test_when_a_process_dies_what_it_had_done_is_not_done_again(bench: Bench, no
 
     assert bench.values(ended) == ["x" * before, "survived", "after"]
     assert notes.read_text().split() == ["x" * before, "die", "die", "after"]
+
+
+def test_what_a_process_has_said_is_heard_also_when_it_has_ended_meanwhile(
+    bench: Bench, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the node sees first that it is gone."""
+    at_once = Worker.carry_out
+
+    async def heard_late(worker: Worker, order: Mapping[str, object]) -> AsyncGenerator[Said, None]:
+        async with aclosing(at_once(worker, order)) as saying:
+            async for said in saying:
+                yield said
+                with trio.move_on_after(1.0):
+                    await worker.ended.wait()
+
+    def late(notes: Path, word: str) -> str:
+        time.sleep(0.2)  # what it says does not come together with what was said before
+        return note(notes, word)
+
+    monkeypatch.setattr(Worker, "carry_out", heard_late)
+    (ended,) = bench.run(bench.unit((note, notes, "first"), (late, notes, "second"), (die, notes, 1)))
+
+    assert bench.values(ended) == ["first", "second", "survived"]
+    assert notes.read_text().split() == ["first", "second", "die", "die"]
 
 
 def test_a_call_of_which_its_process_dies_again_and_again_has_that_as_its_outcome(bench: Bench, notes: Path) -> None:
