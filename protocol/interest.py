@@ -66,6 +66,9 @@ class Interest:
         self._far: dict[NodeId, None] = {}
         """Who was drawn, in the order in which they were."""
         self._rtts_s: dict[NodeId, float] = {}
+        self._farthest: NodeId | None = None
+        """Of those who were not drawn, while no place is free: until somebody is followed, or measured, it stays the
+        same. It is asked for whenever a round trip is measured, mostly in vain."""
         self._refused: dict[NodeId, float] = {}
         """Until when."""
         self._questions: Timers[NodeId] = Timers()
@@ -140,12 +143,15 @@ class Interest:
         if member is None or not member.present:
             return []
         self._rtts_s[node] = rtt_s = min(rtt_s, (rtt_s + self._rtts_s.get(node, rtt_s)) / 2)
-        if node in self._followed or member.state is not State.ALIVE or self._refused.get(node, now) > now:
+        if node in self._followed:
+            self._farthest = None
+            return []
+        if member.state is not State.ALIVE or self._refused.get(node, now) > now:
             return []
         if len(self._followed) < FOLLOWED_MAX:
             self._follow(member, now)
             return []
-        farthest = max((near for near in self._followed if near not in self._far), key=self._rtt_s)
+        farthest = self._farthest = self._farthest or self._farthest_near()
         if rtt_s >= NEARER * self._rtt_s(farthest):
             return []
         self._drop(farthest)
@@ -162,8 +168,7 @@ class Interest:
         left: list[NodeId] = []
         for node in self._drawn(max(1, FAR_MAX - len(self._far)), now):
             full = len(self._far) >= FAR_MAX
-            near = (other for other in self._followed if other not in self._far)
-            left.append(next(iter(self._far)) if full else max(near, key=self._rtt_s))
+            left.append(next(iter(self._far)) if full else self._farthest_near())
             self._drop(left[-1])
             self._follow(self._roster.members[node], now)
             self._far[node] = None
@@ -221,6 +226,7 @@ class Interest:
 
     def _follow(self, member: Member, now: float) -> None:
         node = member.node
+        self._farthest = None
         self._followed[node] = _Followed(member.record.boot)
         self._newly.append(node)
         if self._is_open:
@@ -247,6 +253,10 @@ class Interest:
 
     def _may_be_followed(self, node: NodeId, now: float) -> bool:
         return node not in self._followed and self._refused.get(node, now) <= now
+
+    def _farthest_near(self) -> NodeId:
+        """Of those who were not drawn."""
+        return max((near for near in self._followed if near not in self._far), key=self._rtt_s)
 
     def _rtt_s(self, node: NodeId) -> float:
         """Who was never measured is the farthest."""

@@ -372,8 +372,9 @@ class Reaching:
 
     def _tell_cut_off(self) -> None:
         """Those who are gone are forgotten here."""
-        self._cut_off = {node: until for node, until in self._cut_off.items() if self._names_relays(node)}
-        self._membership.ways.cut_off = dict.fromkeys(self._cut_off)
+        if self._cut_off or self._membership.ways.cut_off:  # hardly ever
+            self._cut_off = {node: until for node, until in self._cut_off.items() if self._names_relays(node)}
+            self._membership.ways.cut_off = dict.fromkeys(self._cut_off)
 
     def _count_clients(self) -> None:
         self._is_news = False
@@ -381,8 +382,7 @@ class Reaching:
         self._membership.ways.clients = sum(me in member.record.relays for member in members if member.present)
 
     def _names_relays(self, node: NodeId) -> bool:
-        record = self._membership.record_of(node)
-        return record is not None and bool(record.relays)
+        return (record := self._membership.record_of(node)) is not None and bool(record.relays)
 
     def _is_apart(self, node: NodeId) -> bool:
         """Whether there is no direct session."""

@@ -1,5 +1,6 @@
 """Whom a node follows."""
 
+import math
 from itertools import pairwise
 from random import Random
 
@@ -88,6 +89,32 @@ def test_who_is_only_a_little_nearer_takes_nobodys_place() -> None:
     (left,) = crowd.interest.measured(newcomer, 0.0079, NOW)
     assert newcomer in crowd.interest
     assert left not in crowd.interest
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_has_happened_the_farthest_of_those_who_were_not_drawn_gives_way(seed: int) -> None:
+    crowd, rng = Crowd(200), Random(seed)
+    interest, rtts_s, gave_way = crowd.interest, dict[NodeId, float](), 0
+    for _ in range(3000):
+        number = rng.randrange(1, 200)
+        near = [other for other in map(node, crowd.followed) if other not in interest._far]
+        farthest_s = max(rtts_s.get(other, math.inf) for other in near)
+        match rng.randrange(30):
+            case 0:
+                interest.exchange(NOW)
+            case 1:
+                interest.gone(node(number), NOW)
+                rtts_s.pop(node(number), None)
+            case 2:
+                interest.refused(node(number), 0.0, NOW)
+            case _:
+                told_s = rng.uniform(0.001, 0.1)
+                left = interest.measured(node(number), told_s, NOW)
+                rtts_s[node(number)] = min(told_s, (told_s + rtts_s.get(node(number), told_s)) / 2)
+                gave_way += len(left)
+                assert [rtts_s.get(other, math.inf) for other in left] == [farthest_s] * len(left)
+
+    assert gave_way > 50
 
 
 def test_one_of_the_drawn_is_exchanged_at_a_time_the_oldest_first() -> None:
