@@ -53,6 +53,11 @@ class Doors:
         for sock in (*self.stream_sockets, *self.datagram_sockets):
             sock.close()
 
+    @property
+    def are_everywhere(self) -> bool:
+        """Whether an address that this machine gets later leads here, too."""
+        return any(host in WILDCARDS.values() for host in self.hosts)
+
     def addresses(self) -> tuple[Address, ...]:
         """Where others can reach us as of now, the likeliest first, at most ADDRESSES_MAX."""
         hosts = dict.fromkeys(host for bound in self.hosts for host in _reachable(bound))
@@ -167,6 +172,16 @@ def _reachable(bound: str) -> Iterator[str]:
                 # A link-local address means nothing without an interface, which others cannot know.
                 if entry.family == family and not ipaddress.ip_address(entry.address.partition("%")[0]).is_link_local:
                     yield entry.address
+
+
+def own_hosts() -> frozenset[str]:
+    """All addresses of this machine, from which connections may go out."""
+    return frozenset(
+        entry.address.partition("%")[0]
+        for entries in psutil.net_if_addrs().values()
+        for entry in entries
+        if entry.family in (socket.AF_INET, socket.AF_INET6)
+    )
 
 
 def interfaces() -> tuple[Interface, ...]:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import trio
@@ -65,6 +66,7 @@ from .store import Store
 from .streams import StreamError
 from .transfer import NoRoomError, Transfer
 from .transport import Transport
+from .whereabouts import Whereabouts
 
 logger = logging.getLogger(__name__)
 
@@ -164,8 +166,11 @@ class Node:
                 nursery.start_soon(self.pace.tell, self.deliver, self.options.emulated_speed)
             await nursery.start(self.executor.serve)
             nursery.start_soon(self.probing.serve, lambda: peer.neighbours, self.transport.relays_content)
+            whereabouts = Whereabouts(self.transport, peer.facts.addresses, self.deliver)
+            nursery.start_soon(whereabouts.serve)
             if self.habits.mdns:
-                nursery.start_soon(self._discover)
+                announce = partial(serve_discovery, self.trust.cluster, self.me, deliver=self.deliver)
+                nursery.start_soon(whereabouts.announce, announce)
             await self._join(peer)
             self._take_up()
             await self._look_round(peer)
@@ -235,7 +240,7 @@ class Node:
             PeerIdentity(self.identity.seed(), self.trust.cluster, credential),
             Facts(
                 self.name,
-                self.transport.addresses()[:8],
+                self.transport.addresses(),
                 self.habits.cores or facts.cores,
                 facts.memory_bytes,
                 facts.disk_bytes,
@@ -343,11 +348,6 @@ class Node:
         return () if jobs is None else tuple(jobs.desk.jobs.values())
 
     # -- services ----------------------------------------------------------------------------------------------------
-
-    async def _discover(self) -> None:
-        peer = self.peer
-        assert peer is not None
-        await serve_discovery(self.trust.cluster, self.me, peer.facts.addresses, self.deliver)
 
     async def _join(self, peer: Peer) -> None:
         """Return when this node is a member. Raises StartError when that cannot be."""

@@ -7,9 +7,11 @@ reached through others (`relaying`).
 
 import errno
 import logging
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import ExitStack, suppress
 from typing import NoReturn, assert_never
+from weakref import WeakSet
 
 import trio
 
@@ -81,6 +83,8 @@ class Transport:
         self._doors: Doors | None = None
         self._datagrams: Datagrams | None = None
         self._nursery: trio.Nursery | None = None
+        self._streams: WeakSet[trio.SocketStream] = WeakSet()
+        """Whatever is connected."""
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> NoReturn:
         """Listen, and carry everything until cancelled; then what waits is still sent, within a bounded time.
@@ -113,6 +117,20 @@ class Transport:
         """Where others can reach us as of now; loopback only if there is nothing else. Once `serve` has started."""
         assert self._doors is not None, "the transport does not serve yet"
         return self._doors.addresses()
+
+    @property
+    def listens_everywhere(self) -> bool:
+        """Whether addresses may change; once `serve` has started."""
+        assert self._doors is not None, "the transport does not serve yet"
+        return self._doors.are_everywhere
+
+    def sever(self, hosts: Collection[str]) -> None:
+        """End the connections whose end here is at none of these addresses: nothing can come in by them any more."""
+        for stream in list(self._streams):
+            with suppress(OSError):  # not connected any more
+                if str(stream.socket.getsockname()[0]).partition("%")[0] not in hosts:
+                    with stream.socket.dup() as twin:  # trio takes it for our bug if we shut down what we write to
+                        twin.shutdown(socket.SHUT_RDWR)
 
     @property
     def peers(self) -> tuple[NodeId, ...]:
@@ -221,7 +239,12 @@ class Transport:
                 await self._relaying.answer(connection)
 
     async def _connect(self, way: Way) -> Stream:
-        return await (self._relaying.call(way) if isinstance(way, Detour) else self._connect_tcp(way))
+        if isinstance(way, Detour):
+            return await self._relaying.call(way)
+        stream = await self._connect_tcp(way)
+        if isinstance(stream, trio.SocketStream):
+            self._streams.add(stream)
+        return stream
 
     async def _serve_asked(self, connection: Connection) -> None:
         """Give content to somebody who has asked us to dial."""
@@ -256,4 +279,5 @@ class Transport:
                 stream.socket.close()
                 continue
             watch_host(stream)
+            self._streams.add(stream)
             nursery.start_soon(self.answer, stream, host)

@@ -11,12 +11,13 @@ from .facts import Facts, Identity
 from .ids import NodeId
 from .jobs import Jobs
 from .load import LOAD_MARGIN_S
-from .membership import Membership
+from .membership import Membership, Output
 from .membership_settings import MembershipSettings
 from .neighbours import Neighbours
 from .reaching import Reaching
+from .record import Address
 from .trust import Trust
-from .values import dataclass, field
+from .values import dataclass, field, replace
 from .view import Mapper, Profile
 
 
@@ -58,6 +59,17 @@ class Belonging:
         """The jobs, about to be told something."""
         self.jobs_due_s = None
         return self.jobs
+
+    def measured(self, speed: float, now: float) -> list[Output]:
+        """It is known how fast this node is."""
+        self.jobs.desk.place = replace(self.jobs.desk.place, speed=speed)
+        return self.membership.update_record(replace(self.membership.record, speed=speed), now)
+
+    def moved(self, addresses: tuple[Address, ...], now: float) -> list[Output]:
+        """This node listens elsewhere from now on."""
+        outputs = self.membership.update_record(replace(self.membership.record, addresses=addresses), now)
+        self.reaching.moved(now)
+        return outputs
 
     def tell_load(self, sample: LoadSampled, now: float) -> None:
         """Say how busy this node is, if it is time to."""

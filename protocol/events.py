@@ -73,6 +73,13 @@ class Discovered:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """This machine has other addresses than it had: another network, or another lease."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSampled:
     """What the machine is doing now."""
 
@@ -207,6 +214,7 @@ Event = (
     | Received
     | DatagramReceived
     | Discovered
+    | Moved
     | LoadSampled
     | SpeedMeasured
     | Measure
@@ -224,6 +232,6 @@ Event = (
 
 __all__ = [
     "CancelJob", "DatagramReceived", "DialFailed", "Digest", "Discovered", "Event", "FetchFailed", "Fetched",
-    "FindJobs", "Knocked", "Leave", "LoadSampled", "Measure", "Received", "ResultsPulled", "RunEnded",
+    "FindJobs", "Knocked", "Leave", "LoadSampled", "Measure", "Moved", "Received", "ResultsPulled", "RunEnded",
     "SessionClosed", "SessionOpened", "SpeedMeasured", "Submit", "Synced", "WatchJob",
 ]  # fmt: skip

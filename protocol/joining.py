@@ -203,6 +203,11 @@ class Joining:
         if address is not None:
             self._candidates.reached(address)
 
+    def moved(self, own: tuple[Address, ...]) -> None:
+        """This node listens at these addresses from now on."""
+        self._own = own
+        self._candidates.drop(own)
+
     def discovered(
         self, addresses: tuple[Address, ...], known: tuple[Address, ...], now: float
     ) -> tuple[Address, ...]:

@@ -32,6 +32,7 @@ from .events import (
     Leave,
     LoadSampled,
     Measure,
+    Moved,
     Received,
     SessionClosed,
     SessionOpened,
@@ -200,6 +201,8 @@ class Peer:
                 return self._sampled(event, now)
             case SpeedMeasured():
                 return self._measured(event.speed, now)
+            case Moved():
+                return self._moved(event.addresses, now)
             case FindJobs() if self._member is not None:
                 return self._member.busy().find(event, tuple(sorted(self._member.membership.alive())), now)
             case Leave() if self._member is not None:
@@ -322,11 +325,15 @@ class Peer:
 
     def _measured(self, speed: float, now: float) -> list[Effect]:
         self.facts = replace(self.facts, speed=speed)
-        if self._member is None:
+        return [] if self._member is None else self._outputs(self._member.measured(speed, now), now)
+
+    def _moved(self, addresses: tuple[Address, ...], now: float) -> list[Effect]:
+        """Sessions that do not work any more end by themselves."""
+        if addresses == self.facts.addresses:
             return []
-        desk, membership = self._member.jobs.desk, self._member.membership
-        desk.place = replace(desk.place, speed=speed)
-        return self._outputs(membership.update_record(replace(membership.record, speed=speed), now), now)
+        self.facts = replace(self.facts, addresses=addresses)
+        self._joining.moved(addresses)
+        return [] if self._member is None else self._outputs(self._member.moved(addresses, now), now)
 
     def _sampled(self, event: LoadSampled, now: float) -> list[Effect]:
         self._sample = event

@@ -21,6 +21,7 @@ from random import Random
 
 from .bucket import Buckets
 from .codec import U63, Bytes16
+from .cut_off import CutOff
 from .effects import Dial, Disconnect, Meet, Send
 from .events import Knocked
 from .frames import Frames
@@ -54,6 +55,9 @@ HIDDEN_AGAIN_S = 60.0
 ACCUSED_AGAIN_S = 10.0
 """After an accusation it is asked, but not more often than this."""
 
+MOVED_S = 3.0
+"""How long after its addresses have changed a node asks: who is asked dials those of the record that it knows."""
+
 KEPT_MAX = 64
 """Sessions that a hidden node keeps: one neighbourhood. Others reach it through its relays."""
 
@@ -76,11 +80,6 @@ record. Of one caller a relay passes on an eighth (`switchboard.CALLS_PER_S`).""
 FRESH_S = 3.0
 """A session through a relay that was opened so lately is not to blame for silence: both ends may have given up the
 one before, at different moments."""
-
-CUT_OFF_S = 5.0
-CUT_OFF_S_MAX = 320.0
-"""For how long membership passes over one that can only dial out and was not reached through its relays either,
-doubled each time: among many of this kind there are not places for all pairs, and others vouch for it."""
 
 DOUBTED_MAX = 64
 """Relays remembered for having been of no use lately."""
@@ -161,9 +160,7 @@ class Reaching:
         self._redial: dict[NodeId, tuple[float, float]] = {}
         """Members that we could not dial: not before, and how long to wait the next time."""
         self._knocking = Knocking(membership)
-        self._cut_off: dict[NodeId, tuple[float, float]] = {}
-        """Members that can only dial out and were not reached by any way: until when they are passed over, and for
-        how long the next time."""
+        self._cut_off = CutOff(membership, sessions)
         self._opened: dict[NodeId, tuple[float, int]] = {}
         """When sessions that go through relays were opened, and how often the other side had been silent by then
         (`roster.Member.route` moves on with each probe that is not answered)."""
@@ -200,20 +197,22 @@ class Reaching:
 
     def is_cut_off(self, node: NodeId, now: float) -> bool:
         """Whether a word of membership is not worth trying to open a session for, once more, already."""
-        return bool(self._cut_off) and self._cut_off.get(node, (now, 0.0))[0] > now and node not in self._sessions
+        return self._cut_off.covers(node, now)
+
+    def moved(self, now: float) -> None:
+        """This node listens elsewhere from now on, and its record says so: ask once that is known. Answers that are
+        still to come are about where it listened."""
+        self._incarnation = self._membership.record.incarnation
+        self._asked, self._ends_at = {}, math.inf
+        self._ask_at, self._pause_s = now + MOVED_S, AGAIN_S
 
     def dial_failed(self, node: NodeId, now: float) -> None:
         """Somebody could not be reached."""
-        record = self._membership.record_of(node)
-        if record is not None and record.relays:
-            pause_s = self._cut_off.get(node, (now, CUT_OFF_S))[1]
-            self._cut_off[node] = (now + pause_s, min(2 * pause_s, CUT_OFF_S_MAX))
-            self._tell_cut_off()
+        self._cut_off.failed(node, now)
 
     def session_opened(self, peer: NodeId, now: float) -> None:
         """There is a session."""
-        if self._cut_off.pop(peer, None) is not None:
-            self._tell_cut_off()
+        self._cut_off.reached(peer)
         self._opened = {node: opened for node, opened in self._opened.items() if node in self._sessions}
         member = self._membership.members.get(peer)
         if member is not None and self._sessions.get(peer) is not None:
@@ -221,7 +220,7 @@ class Reaching:
 
     def look(self, now: float) -> list[Output]:
         """Call about once a second: ask soon if somebody has accused us, and leave relays that are deaf."""
-        self._tell_cut_off()
+        self._cut_off.tell()
         if self._is_news:
             self._count_clients()
         incarnation, self._incarnation = self._incarnation, self._membership.record.incarnation
@@ -370,19 +369,10 @@ class Reaching:
         """Smaller for a better one."""
         return self._membership.state_of(relay) is not State.ALIVE, self._doubted.get(relay, -math.inf)
 
-    def _tell_cut_off(self) -> None:
-        """Those who are gone are forgotten here."""
-        if self._cut_off or self._membership.ways.cut_off:  # hardly ever
-            self._cut_off = {node: until for node, until in self._cut_off.items() if self._names_relays(node)}
-            self._membership.ways.cut_off = dict.fromkeys(self._cut_off)
-
     def _count_clients(self) -> None:
         self._is_news = False
         me, members = self._membership.me[:SHORT_BYTES], self._membership.members.values()
         self._membership.ways.clients = sum(me in member.record.relays for member in members if member.present)
-
-    def _names_relays(self, node: NodeId) -> bool:
-        return (record := self._membership.record_of(node)) is not None and bool(record.relays)
 
     def _is_apart(self, node: NodeId) -> bool:
         """Whether there is no direct session."""

@@ -54,6 +54,7 @@ class Cluster:
     _by_node: dict[NodeId, Host] = field(default_factory=dict)
     _by_address: dict[Address, Host] = field(default_factory=dict)
     _requests: int = 0
+    _moves: int = 0
 
     def __post_init__(self) -> None:
         share(Segment, JobSpec)
@@ -105,6 +106,17 @@ class Cluster:
         )
         return host
 
+    def move(self, *hosts: Host) -> None:
+        """Give a host an address that nobody has had yet; of several each that of the next one."""
+        self._moves += 1
+        fresh = Address(f"10.1.{self._moves // 250}.{self._moves % 250 + 1}", PORT)
+        addresses = [host.address for host in hosts[1:]] or [fresh]
+        for host in hosts:
+            del self._by_address[host.address]
+        for host, address in zip(hosts, [*addresses, hosts[0].address], strict=False):
+            self._by_address[address] = host
+            host.move(address)
+
     def restart(self, host: Host, keep_disk: bool = True) -> Host:
         """Switch a crashed host on again, with what its journal holds."""
         old = host.peer
@@ -112,7 +124,8 @@ class Cluster:
             host.disk.wipe()
             host.content.clear()
         identity = replace(old.identity, credential=old.joining.credential)
-        facts = replace(old.facts, boot=max(old.facts.boot + 1, int(self.engine.now)))
+        boot = max(old.facts.boot + 1, int(self.engine.now))
+        facts = replace(old.facts, boot=boot, addresses=(host.address,))
         rng = self.engine.generator(f"host/{host.number}/{facts.boot}")
         host.peer = self._peer(identity, facts, rng)
         hollows = [decode(Hollow, value) for _, value in host.disk.rows("hollow")]

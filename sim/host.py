@@ -27,7 +27,7 @@ from pnode.protocol.effects import (  # fmt: skip
     Sync,
     Unit,
 )
-from pnode.protocol.events import DatagramReceived, Event, LoadSampled, Synced
+from pnode.protocol.events import DatagramReceived, Event, LoadSampled, Moved, Synced
 from pnode.protocol.ids import NodeId
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.peer import Peer
@@ -54,6 +54,9 @@ DATAGRAMS_MAX = 2048
 EVENT_S = 0.0002
 """What an event costs a slow host, times its slowness; one that is not slow takes no time at all."""
 
+MOVED_S = 0.5
+"""From when the address of a host has changed to when its node has seen that, as the live shell looks."""
+
 SEAL_BYTES = 46
 """What sealing adds to a datagram."""
 
@@ -69,6 +72,8 @@ class Host:
     others: Neighbourhood
     run_model: RunModel
     peer: Peer
+    has_moved: bool = False
+    """Whether its address is another than it was: datagrams to the old one are lost."""
     up: bool = True
     has_power: bool = True
     """Whether the machine is on, with the node's process or without it."""
@@ -312,6 +317,15 @@ class Host:
             self._sample()
             self._sample_due_s = due_s
 
+    def move(self, address: Address) -> None:
+        """Have another address from now on. Its own ends of its sessions are closed at once, as they were made from
+        an address that is gone; nobody tells the others."""
+        self.address, self.has_moved = address, True
+        if self.up:
+            for pipe in list(self.pipes.values()):
+                self.sessions.broken(pipe.peer, pipe.epoch, "our address has changed")
+            self.later(MOVED_S, self.deliver, Moved((address,)))
+
     def later(self, delay_s: float, action: Callable[..., None], *given: object) -> None:
         """Do something after a while, unless the host crashes before."""
         self.engine.after(delay_s, self._if_alive, self._life, action, given)
@@ -367,7 +381,7 @@ class Host:
 
     def _send_datagram(self, effect: SendDatagram) -> None:
         target, payload = self.others.host_of(effect.peer), effect.payload
-        if target is None:
+        if target is None or (target.has_moved and effect.address != target.address):
             self.network.datagram(self.number, -1, len(payload) + SEAL_BYTES, _drop)
             return
         self._datagrams += 1

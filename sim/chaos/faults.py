@@ -45,6 +45,8 @@ class Kind(Enum):
     """The share `amount` of all datagrams between `hosts` and `others` is lost."""
     RESET = "reset"
     """Sessions between `hosts` and `others` break: a frame was damaged."""
+    MOVE = "move"
+    """The machine has another address from now on; of several each has that of the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Fault:
     def __str__(self) -> str:
         whom = _names(self.hosts) + (f" | {_names(self.others)}" if self.others else "")
         amount = f" {self.amount:.3g}" if self.amount else ""
-        if self.kind is Kind.RESET:
+        if self.kind in (Kind.RESET, Kind.MOVE):
             return f"{self.at_s:7.2f} s  {self.kind.value} {whom}"
         span = "for ever" if self.for_s == FOR_EVER else f"for {self.for_s:.2f} s"
         return f"{self.at_s:7.2f} s  {self.kind.value}{amount} {whom} {span}"
@@ -234,6 +236,16 @@ def _link(kind: Kind, low: float, high: float) -> Trouble:
     return trouble
 
 
+def _move(season: Season, rng: Random) -> list[Fault]:
+    """One machine gets an address that is new, or two change theirs. Never those by which everybody could find the
+    others again if two had moved who were apart."""
+    mobile = [host for host in range(season.hosts) if host not in season.survivors]
+    if not mobile:
+        return []
+    hosts = rng.sample(mobile, min(len(mobile), rng.choice((1, 1, 2))))
+    return [Fault(_when(season, rng), Kind.MOVE, tuple(hosts))]
+
+
 TROUBLES: dict[str, Trouble] = {
     "crash": _off(Kind.CRASH),
     "power": _off(Kind.POWER),
@@ -255,5 +267,6 @@ TROUBLES: dict[str, Trouble] = {
     "swizzle": _swizzle,
     "bad link": _link(Kind.BAD_LINK, 0.1, 0.9),
     "reset": _link(Kind.RESET, 0.0, 0.0),
+    "move": _move,
 }
 """What a seed draws from, by name."""

@@ -158,6 +158,8 @@ class Storm:
             case Kind.RESET:
                 for source, target in _links(fault):
                     self.cluster.hosts[source].sessions.reset(self.cluster.hosts[target].id)
+            case Kind.MOVE:
+                self.cluster.move(*hosts)
         return []
 
     def _slowed(self, host: Host, times: float) -> list[Callable[[], None]]:

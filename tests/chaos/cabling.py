@@ -117,6 +117,11 @@ class Ethernet(_Cables):
     def heal(self, source: int, target: int) -> None:
         self.spaces[source].ip("neigh", "del", self.address(target), "dev", "eth0")
 
+    def move(self, number: int, address: str) -> None:
+        """Give a node another address: the old one is gone first, as when a laptop is carried to another network."""
+        self.spaces[number].ip("addr", "flush", "dev", "eth0")
+        self.spaces[number].ip("addr", "add", f"{address}/24", "dev", "eth0")
+
     def unplug(self, number: int) -> None:
         """Take the cable out; the node's kernel sees that it has no carrier."""
         self._hub.ip("link", "set", f"port{number}", "down")

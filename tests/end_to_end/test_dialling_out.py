@@ -1,7 +1,6 @@
 """Nodes behind a firewall, which can only dial out: real processes, and packets that come in unasked are dropped."""
 
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,11 @@ import pytest
 from pnode.node.api import JobDetail, NodeStatus, PeerStatus
 
 from ..chaos.cabling import Emulated, SkippedError, emulated
+from .apart import Apart
 from .applications import write
-from .hosts import COMMAND_S_MAX, PNODE, Host, Ran, eventually
+from .hosts import Host, eventually
 
 pytestmark = pytest.mark.processes
-
-PORT = 4747
 
 FOUND_OUT_S = 60.0
 """For everybody to be asked whether it can be dialled, on a busy machine."""
@@ -38,30 +36,6 @@ cores = 2
 """
 
 
-class Walled(Host):
-    """A host in a network namespace of its own."""
-
-    def __init__(self, place: Path, name: str, cables: Emulated, number: int, cores: int) -> None:
-        super().__init__(place, name)
-        self._cables = cables
-        self._number = number
-        self._cores = cores
-
-    def start_words(self, *words: object, mdns: bool = False) -> tuple[object, ...]:
-        listening = ("--listen", self._cables.address(self._number), "--port", PORT, "--cores", self._cores)
-        return ("start", "--name", self.name, *listening, "--mdns" if mdns else "--no-mdns", *words)
-
-    def pnode(self, *words: object, environment: Mapping[str, str] | None = None) -> Ran:
-        """The node lives in its namespace; who asks it, asks by its socket."""
-        if words[0] != "start":
-            return super().pnode(*words, environment=environment)
-        command = [*self._cables.prefix(self._number), str(PNODE), *map(str, words), "--home", str(self.home)]
-        done = subprocess.run(
-            command, cwd=self.place, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S_MAX
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, ...]]:
     """anna can be dialled; carl and dora cannot."""
@@ -75,9 +49,9 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, ...]
 
 def _started(place: Path, cables: Emulated) -> Iterator[tuple[Host, ...]]:
     anna, carl, dora = three = (
-        Walled(place, "anna", cables, 0, cores=1),
-        Walled(place, "carl", cables, 1, cores=1),
-        Walled(place, "dora", cables, 2, cores=2),
+        Apart(place, "anna", cables, 0, cores=1, listen=cables.address(0)),
+        Apart(place, "carl", cables, 1, cores=1, listen=cables.address(1)),
+        Apart(place, "dora", cables, 2, cores=2, listen=cables.address(2)),
     )
     cables.wall_in(1)
     cables.wall_in(2)

@@ -77,6 +77,25 @@ async def test_a_node_that_has_no_room_for_messages_has_its_peer_wait() -> None:
 
 
 @in_trio
+async def test_a_connection_from_an_address_that_is_gone_is_ended_and_no_other() -> None:
+    ann, bob = Node("ann"), Node("bob")
+    async with running(ann, bob):
+        ann.perform(Send(bob.id, b"before"))
+        await bob.until(Received)
+        ann.transport.sever({bob.address.host})
+        await trio.sleep(0.1)
+        assert ann.transport.peers == (bob.id,)
+
+        ann.transport.sever({"192.0.2.1"})
+        closed = await ann.until(SessionClosed)
+        assert not closed.orderly
+        await bob.until(SessionClosed)
+        bob.transport.sever({"192.0.2.1"})
+        ann.perform(Send(bob.id, b"after"))
+        await bob.until(Received, 2)
+
+
+@in_trio
 async def test_whoever_answers_a_seed_address_is_a_peer_from_then_on() -> None:
     ann, bob = Node("ann"), Node("bob")
     async with running(ann, bob, acquainted=False):

@@ -14,6 +14,7 @@ from pnode.protocol.events import (
     Fetched,
     FindJobs,
     LoadSampled,
+    Moved,
     Received,
     SessionClosed,
     SessionOpened,
@@ -36,6 +37,7 @@ from pnode.protocol.joining import (
 )
 from pnode.protocol.joining import FRAMES as JOINING_FRAMES
 from pnode.protocol.peer import UPKEEP_S
+from pnode.protocol.reaching import Reach
 from pnode.protocol.record import Address, Role
 from pnode.sim.cluster import Cluster, make_cluster
 from pnode.sim.engine import Engine
@@ -122,6 +124,46 @@ def test_a_speed_that_is_known_before_the_cluster_is_what_a_newcomer_says_of_its
 
     assert host.peer.handle(SpeedMeasured(2.5), host.now) == []
     assert host.peer.facts.speed == 2.5
+
+
+def test_a_node_that_has_moved_says_so_and_is_dialled_there(pair: Cluster) -> None:
+    host, other = pair.hosts
+    assert host.peer.membership is not None
+    pair.engine.run_for(10.0)
+    before = host.peer.membership.record
+    pair.move(host)
+    pair.engine.run_for(5.0)
+
+    there = Address("10.1.0.2", 4440)
+    assert host.peer.facts.addresses == (there,)
+    assert other.peer.membership is not None
+    assert other.peer.membership.record_of(host.id) == replace(
+        before, addresses=(there,), incarnation=before.incarnation + 1
+    )
+    host.sessions.reset(other.id)
+    pair.engine.run_for(1.0)
+    assert host.id in other.pipes
+    assert host.peer.reaching is not None
+    assert host.peer.reaching.state is Reach.OPEN
+    assert host.peer.reaching.testimony == {other.id: True}
+
+
+def test_a_node_that_has_not_moved_says_nothing(pair: Cluster) -> None:
+    host = pair.hosts[0]
+    assert host.peer.membership is not None
+    before = host.peer.membership.record
+
+    assert host.peer.handle(Moved(host.peer.facts.addresses), host.now) == []
+    assert host.peer.membership.record == before
+
+
+def test_a_newcomer_that_moves_says_where_it_is_when_it_is_admitted(pair: Cluster) -> None:
+    host = newcomer(pair)
+    there = Address("10.9.9.9", 4440)
+
+    assert host.peer.handle(Moved((there,)), host.now) == []
+    assert host.peer.facts.addresses == (there,)
+    assert host.peer.handle(Discovered((there,)), host.now) == []
 
 
 def test_garbage_costs_the_session_and_nothing_else(pair: Cluster) -> None:

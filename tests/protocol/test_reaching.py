@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from pnode.protocol.cut_off import CUT_OFF_S
 from pnode.protocol.effects import Dial, Disconnect, Knock, Meet, Send
 from pnode.protocol.events import Knocked
 from pnode.protocol.frames import Frames
@@ -20,7 +21,6 @@ from pnode.protocol.reaching import (
     AGAIN_S_MAX,
     ANSWER_S,
     ASKED_MAX,
-    CUT_OFF_S,
     DIALS_MAX,
     DOUBTED_MAX,
     DRAWN_MAX,

@@ -7,9 +7,9 @@ import pytest
 
 from pnode.protocol.certificate import NotYetValidError
 from pnode.protocol.dag import Dag
-from pnode.protocol.effects import Run, Unit
+from pnode.protocol.effects import Notify, Run, Unit
 from pnode.protocol.events import CancelJob, FindJobs, Leave, WatchJob
-from pnode.protocol.ids import JobId
+from pnode.protocol.ids import JobId, NodeId
 from pnode.protocol.jobspec import JobSpec
 from pnode.protocol.jobstate import Phase
 from pnode.sim.cluster import Cluster, make_cluster
@@ -55,6 +55,35 @@ def test_ten_nodes_join_submit_and_complete(seed: int) -> None:
     assert len(set(places(cluster, origin, job).values())) > 4
     starts = [unit for host in cluster.hosts for _, unit in host.runs]
     assert len(starts) == len(set(starts)) == 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nodes_that_move_in_the_middle_of_a_job_are_not_given_up(seed: int) -> None:
+    given_up: list[bytes] = []
+
+    def note(host: Host, notice: Notify) -> None:
+        assert host.peer.membership is not None
+        member = host.peer.membership.members.get(NodeId(notice.subject))
+        if notice.topic == "members" and member is not None and not member.present:
+            given_up.append(notice.subject)
+
+    cluster = make_cluster(10, seed)
+    origin, one, two = cluster.hosts[7], cluster.hosts[0], cluster.hosts[4]
+    job = cluster.submit(origin, spec(fork_join(8), items=4))
+    cluster.engine.run_for(1.5)
+    for host in cluster.hosts:
+        host.on_notice = note
+    cluster.move(one)
+    cluster.move(two, origin)
+
+    assert finish(cluster, origin, job) is Phase.DONE
+    cluster.engine.run_for(20.0)
+    assert cluster.everyone_knows_everyone()
+    assert given_up == []
+    assert len([unit for host in cluster.hosts for _, unit in host.runs]) == 40, "every unit runs once"
+    for host in cluster.hosts:
+        seen = [other.peer.addresses_of(host.id) for other in cluster.hosts if other is not host]
+        assert seen == [(host.address,)] * 9
 
 
 @pytest.mark.parametrize("mapper", ["wave-random", "wave-greedy", "wave-random-classic", "wave-greedy-classic"])
