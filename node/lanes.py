@@ -101,9 +101,7 @@ class Lane:
     """One foreman with what it was given."""
 
     def __init__(self, work: HeldDirectory, rooms: Rooms, environment: Mapping[str, str]) -> None:
-        self._work = work
-        self._rooms = rooms
-        self._environment = environment
+        self._work, self._rooms, self._environment = work, rooms, environment
         ours, self._theirs = socket.socketpair()
         ours.setblocking(False)
         self._socket = trio.socket.from_stdlib_socket(ours)
@@ -121,6 +119,7 @@ class Lane:
         self._numbers, self._is_over = 0, False
         self.idle_since_s = trio.current_time()
         self.scope = trio.CancelScope()
+        self._silent = trio.Event()  # its foreman has ended, and all that it has said is known
 
     @property
     def is_open(self) -> bool:
@@ -187,6 +186,8 @@ class Lane:
                     await processes.run(
                         command, lambda: "", Attention(IDLE_S), file_bytes_max=file_bytes_max, grace_s=grace_s
                     )
+                    self._socket.shutdown(socket.SHUT_RD)  # so that there is an end to what it has said
+                    await self._silent.wait()
                 nursery.cancel_scope.cancel()
         except OSError as error:
             logger.warning("cannot start a foreman: %s", error)
@@ -255,6 +256,7 @@ class Lane:
                 *lines, said = (said + received).split(b"\n")
                 for line in lines:
                     self._hear(json.loads(line))
+        self._silent.set()
 
     def _hear(self, line: Line) -> None:
         errand = self.errands.get(line.get("ended") or line.get("begun") or line.get("recalled") or 0)

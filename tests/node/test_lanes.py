@@ -12,9 +12,11 @@ import pytest
 import trio
 import trio.testing
 
+from pnode.node import lanes
 from pnode.node.allowance import ExecutorSettings
 from pnode.node.archive import ShippedFile, pack
 from pnode.node.executor import Executor
+from pnode.node.lanes import Lane
 from pnode.node.processes import LINUX
 from pnode.node.room import TICK_S, Room
 from pnode.node.store import Store
@@ -399,6 +401,31 @@ def test_what_waits_in_a_lane_whose_foreman_dies_is_given_back(
     bench = carry_out(test)
 
     assert [bench.ended[run.unit].begun for run in runs] == [True, True, False, False]
+
+
+def test_what_a_foreman_has_said_is_heard_also_when_it_has_ended_meanwhile(
+    carry_out: Callable[..., Bench], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the node sees first that it is gone."""
+    diary, at_once = tmp_path / "diary", Lane._listen
+    runs = line(
+        "true", f"echo one >> {diary}", f"echo two >> {diary}", f"echo three >> {diary}; kill -9 $PPID; sleep 9"
+    )
+
+    async def late(lane: Lane) -> None:
+        while not diary.exists() or "three" not in diary.read_text():
+            await trio.sleep(0.01)
+        await trio.sleep(0.5)
+        await at_once(lane)
+
+    monkeypatch.setattr(Lane, "_listen", late)
+    monkeypatch.setattr(lanes, "ROOMS", len(runs))
+    bench = carry_out(all_of(runs))
+
+    assert [(bench.ended[run.unit].begun, bench.ended[run.unit].failure == "") for run in runs] == [
+        (True, True), (True, True), (True, True), (True, False),
+    ]  # fmt: skip
+    assert diary.read_text().split() == ["one", "two", "three"]
 
 
 def test_what_follows_a_command_that_was_lost_with_its_foreman_is_carried_out(
