@@ -147,7 +147,7 @@ class Echoes:
     def _is_needed(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
         if job.state.is_over or attempt not in job.state.unit(key).equals:
             return False
-        return job.task(key).final or any(self._is_open(job, child) for child in job.children(key))
+        return job.task(key).final or any(self._is_reader(job, child) for child in job.children(key))
 
     def _is_elsewhere(self, job: Job, key: UnitKey) -> bool:
         """Whether somebody else who is there has written the same, or has a copy."""
@@ -163,6 +163,8 @@ class Echoes:
             return key in job.refusals
         return attempt.node == self.desk.me or attempt.lost is not None or self.desk.is_gone(attempt.node)
 
-    def _is_open(self, job: Job, key: UnitKey) -> bool:
-        """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it."""
-        return all(self.desk.is_gone(node) for each in job.state.unit(key).equals for node in each.holders)
+    def _is_reader(self, job: Job, key: UnitKey) -> bool:
+        """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it. What is
+        held here is made anew by somebody who knows more of its result than has come here."""
+        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        return key in job.held or all(map(self.desk.is_gone, holders))

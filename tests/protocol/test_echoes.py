@@ -6,7 +6,7 @@ from pnode.protocol.dag import Task
 from pnode.protocol.echoes import AGAIN_S, LOOK_S
 from pnode.protocol.jobmessages import Deliver
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import StatementKind
+from pnode.protocol.ledger import Statement, StatementKind
 from pnode.protocol.strangers import STRANGER_S
 
 from .partners import Circle, file, spec, task
@@ -88,6 +88,29 @@ def test_a_result_whose_reader_is_gone_with_all_that_it_made_is_said_to_be_lost(
     circle.refuse("bob", file("first_out"))
 
     assert lost(circle, "bob") == ["bob"]
+
+
+def test_a_result_that_its_maker_needs_again_itself_and_has_not_is_said_to_be_lost() -> None:
+    """It has been given the reader, whose result is lost by words that it has not heard."""
+    chain = (task("first", "second"), task("second", "third"), task("third"))
+    circle = circle_for(*chain, first="dan", second="bob", third="cid")
+    circle.brings = False
+    circle.end("dan", "first")
+    circle.run(1.0)
+    circle.bring("bob", file("first_out"), "dan")
+    circle.end("bob", "second")
+    circle.run(1.0)
+    circle.crash("dan")
+    circle["dan"].store.clear()
+    come_back(circle, "dan")
+    again = Statement(StatementKind.ASSIGNED, 1, 0, 2, circle.now, circle.id_of("dan"), "bob has lost it")
+    circle.utter("ann", "dan", again)
+
+    circle.run(LOOK_S + 1.0)
+    assert circle["dan"].held == [(1, 0)]
+    circle.refuse("dan", file("first_out"))
+
+    assert lost(circle, "dan") == ["dan"]
 
 
 def test_a_result_that_is_said_to_be_lost_is_made_anew_while_its_reader_goes_on_waiting() -> None:
