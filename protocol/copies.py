@@ -2,7 +2,9 @@
 
 A copy that is complete is stated (KEPT), and from then on others may have it from here, too. What cannot be had from
 its node, although that is alive, and that nobody has a copy of, is LOST: whoever leads the job says so, and it is
-computed again. As long as there is a copy anywhere it is tried for again after growing pauses.
+computed again. As long as there is a copy anywhere it is tried for again after growing pauses. Once the job was
+cancelled nothing is computed again: if it turns out to have been through all the same, and all copies are gone, it
+stays cancelled, for want of them.
 """
 
 from .desk import Desk
@@ -66,13 +68,17 @@ class Copies:
         if not job.task(key).final or not self.desk.keeps(job):
             return
         result, known = job.state.unit(key).result, job.copying.get(key)
-        if known is not None and (result is None or known.attempt != result.key):
+        if known is not None and (result is None or known.attempt != result.key or is_in_vain(job)):
             self._put_away(job, key)
             known = None
         if result is not None and job.state.wants(key) and job.sure.get(key) == result.key:
             number, node = result.key
             self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node, "it is here after all"))
         if result is None or self._has(job, key, result) or is_in_vain(job):
+            return
+        if self._is_beyond_reach(job, key):
+            text = f"{job.task(key).name}: its result went with who had made it"
+            self.desk.cancel(job, text, now, lacking=key)
             return
         self._want(job, key, result, known)
         self._kept_if_whole(job, key, now)
@@ -101,6 +107,12 @@ class Copies:
             self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())
         else:
             self._again.set((job.id, key), now + growing_s(PAUSE_S, tries - 1, PAUSE_S_MAX))
+
+    def gone(self, now: float) -> None:
+        """A member is gone: some of what is copied may have been there only."""
+        for job in self.desk.jobs.values():
+            for key in tuple(job.copying) if job.closed else ():
+                self.copy(job, key, now)
 
     def back(self, node: NodeId, now: float) -> None:
         """A member is there again: what was given up since the others had lost it may be had from there at once."""
@@ -134,6 +146,14 @@ class Copies:
         for file in result.outcome.outputs:
             if self.fetching.want(file, sources, waiter):
                 known.missing[Digest(file.digest)] = file
+
+    def _is_beyond_reach(self, job: Job, key: UnitKey) -> bool:
+        """Of a job that somebody has cancelled, and that was through in a part of the cluster that was cut off:
+        nobody makes its results anew, and it is not done without them. Whoever leads says so; who is not lost after
+        all and has them says that (above)."""
+        cut_short = job.closed and job.state.cancelled is not None and not job.state.concluded
+        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        return cut_short and self.desk.leads(job) and all(map(self._lacks, holders))
 
     def _sources(self, job: Job, key: UnitKey, result: Attempt) -> tuple[NodeId, ...]:
         """Who has it. This node does if this run of its process has made it: what an earlier had may be gone."""

@@ -214,6 +214,7 @@ class Jobs:
         self.placing.unreachable(peer, "is gone", now)
         self.enquiries.gone(peer, now)
         self.keeping.gone(peer, now)
+        self.copies.gone(now)
 
     # -- this node's own doing ---------------------------------------------------------------------------------------
 

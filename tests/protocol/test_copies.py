@@ -208,6 +208,37 @@ def test_a_result_that_counts_by_the_earlier_of_two_conclusions_is_copied() -> N
     assert "bob" in keepers(circle, "bob")
 
 
+def test_a_cancelled_job_that_was_done_elsewhere_stays_cancelled_if_its_result_is_gone_and_is_done_if_not() -> None:
+    circle = done(brings=False)
+    dan = circle.id_of("dan")
+    circle.bring("ann", OUT)
+    for name in ("bob", "cid"):
+        circle.utter("dan", name, statement(StatementKind.CANCELLED, attempt=0, text="cancelled at dan"))
+    circle.run(1.0)
+    assert circle["bob"].job.state.phase is Phase.DONE
+    assert circle["bob"].job.copying
+
+    circle.kill("dan")
+    circle.crash("ann")
+    circle.miss("ann")
+    circle.run(1.0)
+
+    leader = next(name for name in ("bob", "cid") if circle[name].job.leading)
+    assert circle[leader].job.state.wants((0, 0))
+    for name in ("bob", "cid"):
+        assert circle[name].job.state.phase is Phase.CANCELLED
+        assert not circle[name].job.copying
+    assert result(circle, "bob").node == dan
+
+    circle.restart("ann")
+    circle.meet("ann")
+    circle.run(5.0)
+
+    for name in ("ann", "bob", "cid"):
+        assert circle[name].job.state.phase is Phase.DONE
+    assert circle["bob"].job.copying
+
+
 def test_whoever_has_a_result_says_so_again_if_the_job_is_cancelled_for_want_of_it_and_others_copy_it() -> None:
     circle = done(brings=False)
     circle.bring("bob", OUT)

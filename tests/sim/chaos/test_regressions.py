@@ -44,6 +44,7 @@ FOUND = {
     "what a machine had said before it was wiped was known to a holder and to no replica": Options(22, 5, 0.75),
     "what a machine had made before its power went was taken for there, and used": Options(35, 5, 0.75),
     "a holder waited for what it had made itself, and had lost, without a word to anybody": Options(159, 10, 3.0),
+    "a cancelled job was done, with results that had gone with their only keeper": Options(171, 10, 3.0),
 }
 
 
