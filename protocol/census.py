@@ -241,7 +241,10 @@ class Census:
     # ---- what we say of ourselves
 
     def renew(self, record: NodeRecord) -> None:
-        """Sign a record of ours that says this, under the next incarnation, and tell everybody."""
+        """Sign a record of ours that says this, under the next incarnation, and tell everybody. Whoever has said
+        farewell says nothing more: it would be taken for alive again."""
+        if self.farewell is not None:
+            return
         self.record = dataclasses.replace(record, incarnation=self.record.incarnation + 1)
         self.signed = self._sign(Kind.RECORD, self.record)
         self.announce()

@@ -489,6 +489,16 @@ def test_a_suspect_and_a_dead_member_may_still_leave() -> None:
     assert census.expire(NOW + 1e6) == []
 
 
+def test_who_has_said_farewell_signs_no_other_record() -> None:
+    census = census_of(3)
+    before = census.record
+    census.leave()
+    census.renew(dataclasses.replace(before, speed=3.0))
+
+    assert census.record == before
+    assert [type(news) for news in said(census)] == [Left]
+
+
 def test_our_farewell_replaces_our_record() -> None:
     census = census_of(3)
     census.announce()
