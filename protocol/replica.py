@@ -43,7 +43,7 @@ class Replica:
             case StatementKind.FINISHED:
                 self._tell_controllers(job, key)
                 self._tell_holders(job, key)
-            case StatementKind.LOST:
+            case StatementKind.LOST | StatementKind.SPENT:
                 self._tell_holders(job, key)  # who waits for it, of whatever takes its place
         self._stop_superseded(job, key)
         self.check_failed(job, now)
@@ -52,10 +52,12 @@ class Replica:
         """Who led before may not have come to it: show everybody who has something to do what it needs for that."""
         for key, unit in job.state.units.items():
             current = unit.current
-            if current is not None and (current.is_open or current.phase == "finished"):
+            if current is not None and current.phase == "finished":
                 self._introduce(job, key, current.node)
-            if current is not None and current.is_open:  # it may have come back without its memory before we led
-                self.desk.remind(job, current.node, key, current.key)
+            for attempt in unit.attempts.values():
+                if attempt.is_open:
+                    self._introduce(job, key, attempt.node)
+                    self.desk.remind(job, attempt.node, key, attempt.key)  # it may have forgotten before we led
 
     def back(self, job: Job, node: NodeId) -> None:
         """A node is there again that may have missed, or forgotten, what was said: tell it all that concerns it."""
@@ -65,6 +67,9 @@ class Replica:
                     self.desk.remind(job, node, key, attempt.key)
             self._introduce(job, key, node)
             self._stop_superseded(job, key)
+            result = job.state.unit(key).result
+            if result is not None and self._is_gone(result):
+                self._tell_holders(job, key)  # that this node may have made the same
 
     def gone(self, job: Job, node: NodeId) -> None:
         """A member is gone: show whoever waits for what it has made who has made the same."""
@@ -100,7 +105,8 @@ class Replica:
 
     def _introduce(self, job: Job, key: UnitKey, holder: NodeId) -> None:
         """Show the holder of a unit what it will need to know of the units around it."""
-        if job.state.unit(key).result is None:
+        unit = job.state.unit(key)
+        if unit.result is None or any(each.is_open and each.node == holder for each in unit.attempts.values()):
             may_begin = all(job.state.unit(parent).result is not None for parent in job.parents(key))
             for parent in job.parents(key):
                 self._show(job, holder, parent, is_awaited=may_begin)

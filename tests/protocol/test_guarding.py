@@ -327,3 +327,23 @@ def test_whoever_took_part_is_asked_for_what_those_have_lost_who_should_have_it(
     circle.run(60.0)
 
     assert all(INPUT.digest in circle[name].store for name in ("bob", "cid"))
+
+
+def test_who_begins_to_lead_reminds_all_who_have_a_unit_open_not_only_the_latest() -> None:
+    def begun(nonce: bytes) -> Circle:
+        circle = Circle("ann", "bob", "cid", "dan")
+        circle.prefer("only", "cid")
+        circle.submit("ann", spec(task("only"), replicas=1, nonce=nonce))
+        return circle
+
+    circle = kept_by(("ann", "bob"), begun)
+    circle.utter("dan", "bob", statement(StatementKind.ACCEPTED, attempt=2))
+    circle.crash("cid")
+    circle["cid"].rows.clear()
+    circle.restart("cid")
+    circle.meet("cid", "bob")
+    circle.take()
+
+    circle.kill("ann")
+
+    assert any(line.startswith("bob > cid") and "cid: ACCEPTED only#1" in line for line in circle.take())

@@ -102,6 +102,55 @@ def test_the_holder_of_a_child_hears_who_else_has_made_what_is_lost() -> None:
     assert "ann > dan: (bob: FINISHED first#1)" in circle.take()
 
 
+def test_who_makes_a_lost_result_anew_is_shown_what_it_reads_by_whomever_it_was_assigned() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", "eve", brings=False)
+    for name, node in (("first", "bob"), ("second", "cid"), ("third", "dan")):
+        circle.prefer(name, node)
+    circle.submit("ann", spec(task("first", "second"), task("second", "third"), task("third")))
+    circle.end("bob", "first")
+    circle.bring("cid", file("first_out"))
+    circle.end("cid", "second")
+    circle.kill("cid")
+    circle.take()
+
+    circle.utter("eve", "ann", statement(ACCEPTED, (1, 0), attempt=3))
+
+    assert circle.take() == ["ann > eve: (bob: FINISHED first#1); (dan: ACCEPTED third#1)"]
+
+
+def test_the_holder_of_a_child_hears_that_somebody_who_has_made_the_same_is_back() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for name, node in (("first", "cid"), ("second", "dan")):
+        circle.prefer(name, node)
+    circle.submit("ann", CHAIN)
+    circle.end("cid", "first")
+    written = circle["cid"].job.state.unit((0, 0)).attempts[(1, circle.id_of("cid"))].outcome
+    assert circle.id_of("bob") < circle.id_of("cid"), "of two attempts with one number the higher identity's counts"
+    circle.miss("bob", "ann")
+    circle.utter("bob", "ann", statement(FINISHED, outcome=written))
+    circle.kill("cid")
+    circle.take()
+
+    circle.meet("bob", "ann")
+
+    assert "ann > dan: (cid: FINISHED first#1); (bob: FINISHED first#1)" in circle.take()
+
+
+def test_the_holder_of_a_child_hears_who_else_has_made_what_nobody_needed() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for name, node in (("first", "bob"), ("second", "dan")):
+        circle.prefer(name, node)
+    circle.submit("ann", CHAIN)
+    circle.end("bob", "first")
+    written = circle["bob"].job.state.unit((0, 0)).attempts[(1, circle.id_of("bob"))].outcome
+    circle.utter("cid", "ann", statement(FINISHED, attempt=2, at_s=circle.now + 1.0, outcome=written))
+    circle.take()
+
+    circle.utter("bob", "ann", statement(StatementKind.SPENT, attempt=1, node=circle.id_of("bob")))
+
+    assert "ann > dan: (cid: FINISHED first#2)" in circle.take()
+
+
 def test_a_holder_that_comes_late_is_shown_the_results_that_are_there() -> None:
     circle = Circle("ann", "bob", "cid", "dan")
     for name, node in (("left", "bob"), ("right", "cid"), ("last", "dan")):

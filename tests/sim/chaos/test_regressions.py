@@ -45,6 +45,10 @@ FOUND = {
     "what a machine had made before its power went was taken for there, and used": Options(35, 5, 0.75),
     "a holder waited for what it had made itself, and had lost, without a word to anybody": Options(159, 10, 3.0),
     "a cancelled job was done, with results that had gone with their only keeper": Options(171, 10, 3.0),
+    "a node that had come back without its memory before anybody led was reminded of the latest attempts alone": (
+        Options(1036, 10, 3.0)
+    ),
+    "who made a lost result anew was not shown what there was to read": Options(1022, 10, 3.0, (20,), (4,)),
 }
 
 
