@@ -15,6 +15,9 @@ unit's finished attempts that agree with the results of its parents, that one is
     4. was kept itself,
     5. has the highest number, then the highest node.
 
+Of what a single attempt has written twice (`attempts.Version`) one counts before that is asked: that of which there
+is a copy, then the earlier.
+
 So at most one attempt is accepted per unit, and accepted results agree with each other. A unit all of whose finished
 attempts have used something else than what is accepted has no result: it is to be run again.
 

@@ -79,9 +79,22 @@ NAMING_A_NODE = (
 Told = tuple[float, str]
 """(when, why)"""
 
+VersionKey = tuple[int, NodeId, bytes]
+"""The number of an attempt, whom it was given to, and what it has written."""
+
 COPIES_TOLD_MAX = 8
 """How often a replica is remembered to have said that it has a copy: an honest one says so again when another result
 has counted meanwhile, or when it was started without the memory of it."""
+
+
+@dataclass(slots=True)
+class Version:
+    """What an attempt has written. There are several where its node has run it again, started without the last rows
+    of its journal, and the program rolled dice."""
+
+    end: Statement | None = None
+    """The earliest FINISHED of it; None if it is only said to be kept so far."""
+    keepers: dict[NodeId, tuple[When, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -123,10 +136,17 @@ class Attempt:
     """What it wrote was let go, since nobody needed it any more."""
     end: Statement | None = None
     """How it ended: orders contradicting ends."""
+    versions: dict[bytes, Version] | None = None
+    """By their marks, where there is more than one; of these that counts which somebody has a copy of, then the
+    earliest. None in all other cases."""
 
     @property
     def key(self) -> AttemptKey:
         return (self.number, self.node)
+
+    @property
+    def version(self) -> VersionKey:
+        return (self.number, self.node, self.mark)
 
     @property
     def is_open(self) -> bool:
@@ -282,21 +302,60 @@ def note_progress(attempt: Attempt, statement: Statement) -> None:
         attempt.started_s = _earlier(attempt.started_s, started_s)
         attempt.ready_s = _earlier(attempt.ready_s, started_s - statement.queue_s)
     proved = PROVES[kind]
-    if proved in ENDED and _outranks(attempt, proved, statement):
-        attempt.ended_s = statement.at_s
-        attempt.reason = statement.text
-        attempt.outcome = statement.outcome
-        attempt.end = statement
-        if kind == StatementKind.FINISHED and statement.outcome is not None:
-            attempt.mark = outputs_mark(statement.outcome.outputs)
+    if kind == StatementKind.FINISHED and statement.outcome is not None:
+        _note_version(attempt, outputs_mark(statement.outcome.outputs), statement)
+    elif proved in ENDED and _outranks(attempt, proved, statement):
+        _end(attempt, statement)
     if LADDER[proved] > LADDER[attempt.phase]:
         attempt.phase = proved
 
 
+def _end(attempt: Attempt, statement: Statement) -> None:
+    attempt.ended_s = statement.at_s
+    attempt.reason = statement.text
+    attempt.outcome = statement.outcome
+    attempt.end = statement
+
+
+def _note_version(attempt: Attempt, mark: bytes, end: Statement) -> None:
+    """It has finished, and written this."""
+    if attempt.versions is None and (attempt.mark == mark or not (attempt.mark or attempt.keepers)):
+        if _outranks(attempt, "finished", end):
+            _end(attempt, end)
+            attempt.mark = mark
+        return
+    version = _versions(attempt).setdefault(mark, Version())
+    if version.end is None or _order(end) < _order(version.end):
+        version.end = end
+    _choose(attempt)
+
+
+def _versions(attempt: Attempt) -> dict[bytes, Version]:
+    if attempt.versions is None:
+        end = attempt.end if attempt.phase == "finished" else None
+        attempt.versions = {attempt.mark: Version(end, attempt.keepers)}
+    return attempt.versions
+
+
+def _choose(attempt: Attempt) -> None:
+    """Of several versions take that which counts. Copies of which nobody says what they are of are of any."""
+    versions = _versions(attempt)
+    unnamed = versions[b""].keepers if b"" in versions else {}
+    ended = [(version.end, mark, version) for mark, version in versions.items() if version.end is not None]
+    if ended:
+        end, attempt.mark, version = min(ended, key=lambda each: (not each[2].keepers, _order(each[0])))
+        attempt.keepers = {**unnamed, **version.keepers} if unnamed else version.keepers
+        _end(attempt, end)
+
+
 def note_copy(attempt: Attempt, author: NodeId, statement: Statement, when: When) -> None:
     """A replica has a copy."""
-    told = sorted({*attempt.keepers.get(author, ()), when})
-    attempt.keepers[author] = (*told[: COPIES_TOLD_MAX - 1], *told[COPIES_TOLD_MAX - 1 :][-1:])
+    is_usual = attempt.versions is None and statement.mark == attempt.mark
+    keepers = attempt.keepers if is_usual else _versions(attempt).setdefault(statement.mark, Version()).keepers
+    told = sorted({*keepers.get(author, ()), when})
+    keepers[author] = (*told[: COPIES_TOLD_MAX - 1], *told[COPIES_TOLD_MAX - 1 :][-1:])
+    if not is_usual:
+        _choose(attempt)
     attempt.is_here_after_all = attempt.is_here_after_all or bool(statement.text)
 
 

@@ -12,7 +12,7 @@ from .fetching import Fetching, Purpose, Waiter
 from .ids import Digest, JobId, NodeId
 from .job import Copying, Job
 from .jobspec import FileRef
-from .jobstate import Attempt, Phase, UnitKey
+from .jobstate import Attempt, Phase, UnitKey, VersionKey
 from .ledger import Statement, StatementKind
 from .timers import Timers, growing_s
 
@@ -48,7 +48,7 @@ class Copies:
             result = job.state.unit(key).result
             is_settled = key[1] in job.state.settlement
             if result is not None and self.desk.me in result.keepers and not is_settled:
-                job.sure[key] = result.key
+                job.sure[key] = result.version
 
     def stop(self, job: Job) -> None:
         """This node is no replica any more, or the job was cancelled."""
@@ -68,12 +68,11 @@ class Copies:
         if not job.task(key).final or not self.desk.keeps(job):
             return
         result, known = job.state.unit(key).result, job.copying.get(key)
-        if known is not None and (result is None or known.attempt != result.key or is_in_vain(job)):
+        if known is not None and (result is None or known.version != result.version or is_in_vain(job)):
             self._put_away(job, key)
             known = None
-        if result is not None and job.state.wants(key) and job.sure.get(key) == result.key:
-            number, node = result.key
-            self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node, "it is here after all"))
+        if result is not None and job.state.wants(key) and job.sure.get(key) == result.version:
+            self._say_kept(job, key, result.version, now, "it is here after all")
         if result is None or self._has(job, key, result) or is_in_vain(job):
             return
         if self._is_beyond_reach(job, key):
@@ -132,7 +131,7 @@ class Copies:
         """Whether this node has a copy, and has said so if others are to know."""
         if key[1] in job.state.settlement:
             return job.stock.has(key, result)
-        return self.desk.me in result.keepers and job.sure.get(key) == result.key
+        return self.desk.me in result.keepers and job.sure.get(key) == result.version
 
     def _want(self, job: Job, key: UnitKey, result: Attempt, known: Copying | None) -> None:
         waiter = Waiter(job.id, key, Purpose.COPY)
@@ -142,7 +141,7 @@ class Copies:
                 self.fetching.want(file, sources, waiter)
             return
         assert result.outcome is not None, "it has finished"
-        known = job.copying[key] = Copying(result.key)
+        known = job.copying[key] = Copying(result.version)
         for file in result.outcome.outputs:
             if self.fetching.want(file, sources, waiter):
                 known.missing[Digest(file.digest)] = file
@@ -174,7 +173,7 @@ class Copies:
             self.fetching.release(digest, Waiter(job.id, key, Purpose.COPY))
 
     def _kept_if_whole(self, job: Job, key: UnitKey, now: float) -> None:
-        number, node = job.copying[key].attempt
+        version = job.copying[key].version
         if not job.copying[key].missing:
             del job.copying[key]
             job.refusals.pop(key, None)
@@ -183,8 +182,12 @@ class Copies:
                 assert result is not None, "it is settled"
                 job.stock.add(key, result)
             else:
-                job.sure[key] = (number, node)
-                self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node))
+                job.sure[key] = version
+                self._say_kept(job, key, version, now)
+
+    def _say_kept(self, job: Job, key: UnitKey, version: VersionKey, now: float, text: str = "") -> None:
+        number, node, mark = version
+        self.desk.note(job, Statement(StatementKind.KEPT, *key, number, now, node, text, mark=mark))
 
 
 def is_in_vain(job: Job) -> bool:

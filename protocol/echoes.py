@@ -85,7 +85,7 @@ class Echoes:
                 attempt = job.state.unit(key).attempts.get(number)
                 if attempt is None or attempt.outcome is None:
                     continue  # it was said to be kept, and what it is has not been heard yet
-                if echo.sought is None:
+                if echo.sought is None or echo.mark != attempt.mark:
                     self._look(job, key, attempt, echo)
                 elif echo.is_missing and self._is_waited_for_in_vain(job, key, attempt):
                     self._say_if_needed(job, key, attempt, now)
@@ -100,7 +100,7 @@ class Echoes:
         assert attempt.outcome is not None, "else nobody knows what to look for"
         waiter = Waiter(job.id, key, Purpose.LOOK)
         files = [file for file in attempt.outcome.outputs if self.fetching.look(file, waiter)]
-        echo.sought = {Digest(file.digest): None for file in files}
+        echo.sought, echo.mark, echo.is_missing = {Digest(file.digest): None for file in files}, attempt.mark, False
 
     def _believe(self, job: Job, key: UnitKey) -> None:
         """Doubt no more what is here, or is not said to be here any more; and of a job that is over only what this
@@ -110,7 +110,8 @@ class Echoes:
             attempt = job.state.unit(key).attempts.get(number)
             is_here = not echo.is_missing and echo.sought is not None and not echo.sought
             is_idle = job.state.is_over and not self._is_to_be_copied(job, key, attempt)
-            if is_idle or is_here or job.sure.get(key) == number or self._is_withdrawn(attempt):
+            is_sure = attempt is not None and job.sure.get(key) == attempt.version
+            if is_idle or is_here or is_sure or self._is_withdrawn(attempt):
                 del echoes[number]
         if not echoes:
             job.echoes.pop(key, None)

@@ -67,8 +67,9 @@ class Forgetting:
 
     def _count_copy(self, job: Job, key: UnitKey, unit: UnitState) -> None:
         """What this replica has said of its copy of a result is forgotten now; that it has one is not."""
-        kept = unit.attempts.get(job.sure[key]) if key in job.sure else None
-        if kept is not None:
+        sure = job.sure.get(key)
+        kept = None if sure is None else unit.attempts.get(sure[:2])
+        if kept is not None and kept.version == sure:
             job.stock.add(key, kept)
 
 

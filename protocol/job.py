@@ -8,7 +8,7 @@ from .effects import Unit
 from .guardians import Standing
 from .ids import Digest, JobId, NodeId
 from .jobspec import FileRef, JobSpec
-from .jobstate import Attempt, AttemptKey, JobState, UnitKey, UnitState
+from .jobstate import Attempt, AttemptKey, JobState, UnitKey, UnitState, VersionKey
 from .ledger import Cause, FeedId, Ledger, SegmentId, Statement, Vector
 from .mentions import Mentions
 from .shape import Shape
@@ -61,7 +61,7 @@ class Held:
 class Copying:
     """A result of the job of which this replica makes a copy."""
 
-    attempt: AttemptKey
+    version: VersionKey
     missing: dict[Digest, FileRef] = field(default_factory=dict)
     """Content that is not here yet."""
 
@@ -107,6 +107,8 @@ class Echo:
     """What is being looked for in the store; None as long as nobody has begun."""
     is_missing: bool = False
     """Some of it is not there."""
+    mark: bytes = b""
+    """What that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ class Job:
     """Copies: results of the job that are on their way here."""
     refusals: dict[UnitKey, int] = field(default_factory=dict)
     """Copies: how often in a row a result could not be had."""
-    sure: dict[UnitKey, AttemptKey] = field(default_factory=dict)
+    sure: dict[UnitKey, VersionKey] = field(default_factory=dict)
     """Copies: the results of which this run of our process knows that there is a copy here. What an earlier run has
     said may have gone with its disk."""
     stock: Stock = field(init=False)

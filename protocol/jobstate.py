@@ -28,6 +28,7 @@ from .attempts import (
     Told,
     UnitKey,
     UnitState,
+    VersionKey,
     attempted_by,
     currency,
     earliest,
@@ -343,10 +344,10 @@ class JobState:
 
     def _choose_anew(self) -> None:
         for item in self._stale:
-            before = [self.unit((task, item)).result for task in range(len(self.spec.dag.tasks))]
+            before = [_version(self.unit((task, item)).result) for task in range(len(self.spec.dag.tasks))]
             for key in self.acceptance.derive_item(item):
                 self._derive(key, self.units[key])
-                if self.units[key].result is not before[key[0]]:
+                if _version(self.units[key].result) != before[key[0]]:
                     self.overturned[key] = None
                     if self.spec.dag.tasks[key[0]].final:
                         self.replaced[key] = None
@@ -377,6 +378,10 @@ _OF_RESULTS = (StatementKind.FINISHED, StatementKind.KEPT, StatementKind.LOST)
 """Kinds by which another attempt may become the accepted one."""
 
 
+def _version(attempt: Attempt | None) -> VersionKey | None:
+    return None if attempt is None else attempt.version
+
+
 def _kept(unit: UnitState) -> bool:
     """Whether a replica has a copy of the result."""
     return any(attempt.copies for attempt in unit.equals)
@@ -391,5 +396,5 @@ def _mark(keys: dict[UnitKey, None], key: UnitKey, holds: bool) -> None:
 
 __all__ = [
     "ABOUT_THE_JOB", "ENDINGS", "LADDER", "PROVES", "Attempt", "AttemptKey", "JobState", "Phase", "UnitKey",
-    "UnitState", "attempted_by", "superseding", "why_failed",
+    "UnitState", "VersionKey", "attempted_by", "superseding", "why_failed",
 ]  # fmt: skip

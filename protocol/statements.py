@@ -136,6 +136,8 @@ class Statement:
     it does not say. SETTLED: for how long all accepted attempts of the item together have run."""
     cause: U8 = 0
     """ASSIGNED: a Cause. DROPPED: STARVED for want of the job's own inputs."""
+    mark: Annotated[bytes, Length(0, 8)] = b""
+    """KEPT: of what there is a copy (`attempts.outputs_mark`); empty by versions that do not say."""
 
 
 def fitting(statement: Statement) -> Statement:

@@ -47,6 +47,12 @@ def said(kind: K, author: int, node: int, unit: int, attempt: int = 1, item: int
     return NODES[author], statement(kind, (unit, item), attempt, at_s, node=NODES[node])
 
 
+def kept(author: int, content: str, node: int, unit: int, item: int = 0, at_s: float = 1.0, attempt: int = 1) -> Said:
+    """The author has a copy of this, as a node of today says it."""
+    said_of = replace(said(K.KEPT, author, node, unit, attempt, item, at_s)[1], mark=mark(content))
+    return NODES[author], said_of
+
+
 def concluded(author: int, at_s: float = 9.0) -> Said:
     return NODES[author], statement(K.CONCLUDED, attempt=0, at_s=at_s)
 
@@ -57,6 +63,11 @@ def state_of(*told: Said) -> JobState:
         assert state.fits(each)
         state.note(author, each, when(each))
     return state
+
+
+def written(state: JobState, unit: int) -> bytes | None:
+    result = state.unit((unit, 0)).result
+    return None if result is None else result.mark
 
 
 def results(state: JobState) -> dict[UnitKey, AttemptKey | None]:
@@ -298,6 +309,32 @@ def test_people_are_told_that_a_job_was_concluded_without_an_attempt() -> None:
     )
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_what_one_attempt_has_written_twice_that_counts_of_which_there_is_a_copy(order: int) -> None:
+    twice = (finished(3, LAST, "x", at_s=1.0), finished(3, LAST, "x2", at_s=2.0))
+    copies = (kept(0, "x2", 3, LAST), kept(1, "nothing of the kind", 3, LAST))
+
+    without, with_copy = state_of(*twice[::order]), state_of(*[*twice, *copies][::order])
+
+    assert written(without, LAST) == mark("x"), "the earlier, which all may have heard of"
+    assert written(with_copy, LAST) == mark("x2")
+    result = with_copy.unit((LAST, 0)).result
+    assert result is not None
+    assert list(result.keepers) == [NODES[0]]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_copy_of_the_one_is_no_copy_of_the_other(order: int) -> None:
+    told = (finished(3, LAST, "x", at_s=1.0), kept(0, "x2", 3, LAST))
+
+    state = state_of(*told[::order])
+
+    result = state.unit((LAST, 0)).result
+    assert result is not None
+    assert not result.keepers
+    assert not state.is_complete((LAST, 0))
+
+
 def test_a_result_that_names_too_many_parents_is_void() -> None:
     state = JobState(SPEC, NODES[0])
 
@@ -317,6 +354,9 @@ def statements(draw: st.DrawFn) -> Said:
     unit, item = draw(st.integers(TOP, ASIDE)), draw(st.sampled_from((0, 0, 0, 1)))
     if kind is K.CONCLUDED:
         return concluded(author, float(draw(st.integers(0, 2))))
+    if kind is K.KEPT and draw(st.booleans()):
+        at_s = float(draw(st.integers(0, 2)))
+        return kept(author, draw(st.sampled_from(CONTENTS)), node, unit, item, at_s, attempt + 1)
     if kind is not K.FINISHED:
         return said(kind, author, node, unit, attempt + 1, item, float(draw(st.integers(0, 2))))
     parents = len(JobState(SPEC, NODES[0]).shape.parents[unit]) if draw(st.integers(0, 9)) else 0
@@ -327,7 +367,8 @@ def statements(draw: st.DrawFn) -> Said:
 
 def picture(state: JobState) -> object:
     complete = [key for key in sorted(state.units) if state.is_complete(key)]
-    return results(state), complete, state.results, state.phase
+    marks = {key: unit.result and unit.result.version for key, unit in state.units.items()}
+    return results(state), sorted(marks.items()), complete, state.results, state.phase
 
 
 def in_segments(told: Sequence[Said], size: int) -> list[Entry]:

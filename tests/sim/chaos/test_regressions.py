@@ -49,6 +49,9 @@ FOUND = {
         Options(1036, 10, 3.0)
     ),
     "who made a lost result anew was not shown what there was to read": Options(1022, 10, 3.0, (20,), (4,)),
+    "copies of what a machine had written first were taken for copies of what it wrote when its power was back": (
+        Options(1097, 10, 3.0)
+    ),
 }
 
 
