@@ -118,7 +118,7 @@ class Copies:
         for job in self.desk.jobs.values():
             for key in job.refusals:
                 result = job.state.unit(key).result
-                if (job.id, key) in self._again and result is not None and node in (result.node, *result.copies):
+                if (job.id, key) in self._again and result is not None and node in self._sources(job, key, result):
                     self._again.set((job.id, key), now)
 
     def tick(self, now: float) -> None:

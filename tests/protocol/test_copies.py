@@ -141,6 +141,27 @@ def test_what_was_given_up_is_tried_for_at_once_when_somebody_is_back_who_has_it
     assert "ann fetches only_out from dan, bob" in circle.take()
 
 
+def test_what_was_given_up_is_tried_for_at_once_when_somebody_is_back_who_has_made_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pnode.protocol.concluding.CONCLUDE_S_MAX", math.inf)
+    circle = done(brings=False)
+    circle.bring("cid", OUT)
+    circle.run(1.0)
+    circle.utter("bob", "ann", statement(StatementKind.FINISHED, outcome=outcome(1.0, OUT)))
+    for _ in range(8):
+        circle.run(PAUSE_S_MAX)
+        refuse(circle, "ann")
+    circle.kill("dan")
+    circle.crash("bob")
+    circle.take()
+
+    circle.restart("bob")
+    circle.meet("bob", "ann")
+
+    assert "ann fetches only_out from cid, bob" in circle.take()
+
+
 def test_what_is_to_be_tried_again_is_not_if_the_job_is_forgotten_meanwhile() -> None:
     circle = done(brings=False)
     refuse(circle, "bob")
