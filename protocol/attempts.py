@@ -137,8 +137,8 @@ class Attempt:
     end: Statement | None = None
     """How it ended: orders contradicting ends."""
     versions: dict[bytes, Version] | None = None
-    """By their marks, where there is more than one; of these that counts which somebody has a copy of, then the
-    earliest. None in all other cases."""
+    """By their marks, where there is more than one, or one is kept of which it is not known yet that it was written.
+    Of those written that counts which somebody has a copy of, then the earliest. None in all other cases."""
 
     @property
     def key(self) -> AttemptKey:
@@ -212,6 +212,11 @@ class UnitState:
             return []
         others = (each for each in self.in_phase("finished") if each.mark == result.mark and each is not result)
         return [result, *sorted(others, key=lambda each: each.key, reverse=True)]
+
+    @property
+    def holders(self) -> Iterator[NodeId]:
+        """Who has what the result is, dead or alive; a node once for each attempt."""
+        return (node for each in self.equals for node in each.holders)
 
     def count(self, cause: Cause) -> int:
         """How many attempts were made for this reason. Two with one number are the same one, made twice."""

@@ -151,7 +151,7 @@ class Copies:
         nobody makes its results anew, and it is not done without them. Whoever leads says so; who is not lost after
         all and has them says that (above)."""
         cut_short = job.closed and job.state.cancelled is not None and not job.state.concluded
-        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        holders = job.state.unit(key).holders
         return cut_short and self.desk.leads(job) and all(map(self._lacks, holders))
 
     def _sources(self, job: Job, key: UnitKey, result: Attempt) -> tuple[NodeId, ...]:

@@ -152,7 +152,7 @@ class Echoes:
 
     def _is_elsewhere(self, job: Job, key: UnitKey) -> bool:
         """Whether somebody else who is there has written the same, or has a copy."""
-        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        holders = job.state.unit(key).holders
         return any(node != self.desk.me and not self.desk.is_gone(node) for node in holders)
 
     def _is_waited_for_in_vain(self, job: Job, key: UnitKey, attempt: Attempt) -> bool:
@@ -167,5 +167,5 @@ class Echoes:
     def _is_reader(self, job: Job, key: UnitKey) -> bool:
         """Whether a unit has no result that can be had, and so is made anew or will be if somebody needs it. What is
         held here is made anew by somebody who knows more of its result than has come here."""
-        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        holders = job.state.unit(key).holders
         return key in job.held or all(map(self.desk.is_gone, holders))

@@ -108,7 +108,7 @@ class Echo:
     is_missing: bool = False
     """Some of it is not there."""
     mark: bytes = b""
-    """What that is."""
+    """Of which version of what the attempt has written (`attempts.Version`)."""
 
 
 @dataclass(frozen=True, slots=True)

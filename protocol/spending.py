@@ -159,7 +159,7 @@ class Spending:
 
     def _having(self, job: Job, key: UnitKey) -> dict[NodeId, None]:
         """Who is there and has what a unit has written."""
-        holders = (node for each in job.state.unit(key).equals for node in each.holders)
+        holders = job.state.unit(key).holders
         return {node: None for node in holders if not self.desk.is_gone(node)}
 
     def _have_gone_on(self, job: Job, key: UnitKey, without: dict[NodeId, None]) -> bool:

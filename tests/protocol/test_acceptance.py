@@ -49,8 +49,8 @@ def said(kind: K, author: int, node: int, unit: int, attempt: int = 1, item: int
 
 def kept(author: int, content: str, node: int, unit: int, item: int = 0, at_s: float = 1.0, attempt: int = 1) -> Said:
     """The author has a copy of this, as a node of today says it."""
-    said_of = replace(said(K.KEPT, author, node, unit, attempt, item, at_s)[1], mark=mark(content))
-    return NODES[author], said_of
+    by, statement = said(K.KEPT, author, node, unit, attempt, item, at_s)
+    return by, replace(statement, mark=mark(content))
 
 
 def concluded(author: int, at_s: float = 9.0) -> Said:

@@ -7,7 +7,7 @@ from pnode.protocol.events import CancelJob
 from pnode.protocol.fetching import TRIES
 from pnode.protocol.jobmessages import Deliver
 from pnode.protocol.jobstate import Phase
-from pnode.protocol.ledger import Ledger, StatementKind
+from pnode.protocol.ledger import Ledger, Outcome, StatementKind
 
 from .ledgers import outcome, statement
 from .members import CLUSTER
@@ -28,6 +28,18 @@ def alone(*others: str, brings: bool = True) -> Circle:
     circle.submit("ann", ALONE)
     circle.take()
     return circle
+
+
+def awaited(maker: str) -> tuple[Circle, Outcome]:
+    """`maker` has written what dan waits for."""
+    circle = Circle("ann", "bob", "cid", "dan", brings=False)
+    for name, node in (("first", maker), ("second", "dan")):
+        circle.prefer(name, node)
+    circle.submit("ann", CHAIN)
+    circle.end(maker, "first")
+    written = circle[maker].job.state.unit((0, 0)).attempts[(1, circle.id_of(maker))].outcome
+    assert written is not None
+    return circle, written
 
 
 def said_by(circle: Circle, name: str) -> list[str]:
@@ -83,12 +95,7 @@ def test_a_result_is_told_at_once_though_the_replica_has_more_to_say_that_nobody
 
 
 def test_the_holder_of_a_child_hears_who_else_has_made_what_is_lost() -> None:
-    circle = Circle("ann", "bob", "cid", "dan", brings=False)
-    for name, node in (("first", "bob"), ("second", "dan")):
-        circle.prefer(name, node)
-    circle.submit("ann", CHAIN)
-    circle.end("bob", "first")
-    written = circle["bob"].job.state.unit((0, 0)).attempts[(1, circle.id_of("bob"))].outcome
+    circle, written = awaited("bob")
     circle.utter("cid", "ann", statement(FINISHED, attempt=2, outcome=written))
     circle.crash("dan")
     circle["dan"].rows.clear()
@@ -119,12 +126,7 @@ def test_who_makes_a_lost_result_anew_is_shown_what_it_reads_by_whomever_it_was_
 
 
 def test_the_holder_of_a_child_hears_that_somebody_who_has_made_the_same_is_back() -> None:
-    circle = Circle("ann", "bob", "cid", "dan", brings=False)
-    for name, node in (("first", "cid"), ("second", "dan")):
-        circle.prefer(name, node)
-    circle.submit("ann", CHAIN)
-    circle.end("cid", "first")
-    written = circle["cid"].job.state.unit((0, 0)).attempts[(1, circle.id_of("cid"))].outcome
+    circle, written = awaited("cid")
     assert circle.id_of("bob") < circle.id_of("cid"), "of two attempts with one number the higher identity's counts"
     circle.miss("bob", "ann")
     circle.utter("bob", "ann", statement(FINISHED, outcome=written))
@@ -137,12 +139,7 @@ def test_the_holder_of_a_child_hears_that_somebody_who_has_made_the_same_is_back
 
 
 def test_the_holder_of_a_child_hears_who_else_has_made_what_nobody_needed() -> None:
-    circle = Circle("ann", "bob", "cid", "dan", brings=False)
-    for name, node in (("first", "bob"), ("second", "dan")):
-        circle.prefer(name, node)
-    circle.submit("ann", CHAIN)
-    circle.end("bob", "first")
-    written = circle["bob"].job.state.unit((0, 0)).attempts[(1, circle.id_of("bob"))].outcome
+    circle, written = awaited("bob")
     circle.utter("cid", "ann", statement(FINISHED, attempt=2, at_s=circle.now + 1.0, outcome=written))
     circle.take()
 
