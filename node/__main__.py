@@ -3,6 +3,7 @@
 That takes a tenth of a second, and longer on a busy machine. Who presses Ctrl-C meanwhile is not to see a traceback.
 """
 
+import gc
 import os
 import sys
 
@@ -15,7 +16,10 @@ def main() -> int:
     if sys.stdout is None:  # closed by whoever started us: nobody wants to read, and no socket shall take its number
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
+        gc.disable()  # nothing of what is loaded is garbage, see `begin`
         from .cli import main as run
+
+        gc.enable()
     except KeyboardInterrupt:
         return INTERRUPTED
     return run()

@@ -27,7 +27,7 @@ from .plain import from_plain, to_plain
 if TYPE_CHECKING:  # the commands' side is loaded while the node's process, which loads this module, too, is loading
     from .api import NodeStatus
 
-SERVICE = (sys.executable, "-P", "-m", "pnode.node.service")
+SERVICE = (sys.executable, "-P", "-m", "pnode.node.begin")
 """-P: a directory called `pnode` where the user happens to be must not be taken for ours."""
 
 READY_S_MAX = 20.0
@@ -43,7 +43,7 @@ STOP_S_MAX = 20.0
 TERMINATE_S_MAX = 3.0
 """From SIGTERM to SIGKILL."""
 
-POLL_S = 0.02
+POLL_S = 0.005
 LOG_BYTES_MAX = 10_000_000
 """A longer log becomes `node.log.1` at the next start, in place of the one before it."""
 

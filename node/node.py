@@ -171,9 +171,9 @@ class Node:
             if self.habits.mdns:
                 announce = partial(serve_discovery, self.trust.cluster, self.me, deliver=self.deliver)
                 nursery.start_soon(whereabouts.announce, announce)
-            await self._join(peer)
+            await self._join(peer, driver)
             self._take_up()
-            await self._look_round(peer)
+            await self._look_round(peer, driver)
             self.ready = True
             await nursery.start(serve_calls, calls_socket(self.options.home), self)
             report_ready(self.options.home)
@@ -349,16 +349,15 @@ class Node:
 
     # -- services ----------------------------------------------------------------------------------------------------
 
-    async def _join(self, peer: Peer) -> None:
+    async def _join(self, peer: Peer, driver: Driver) -> None:
         """Return when this node is a member. Raises StartError when that cannot be."""
-        assert self.driver is not None
         began = trio.current_time()
         while not peer.is_member and peer.joining.refusal is None:
             patience_s = JOIN_S_MAX if self.habits.mdns or not peer.joining.is_hopeless else HOPELESS_S
             if trio.current_time() > began + patience_s:
                 break
             with trio.move_on_after(HOPELESS_S / 4):
-                await self.driver.change("joining", b"").wait()
+                await driver.change("joining", b"").wait()
         if peer.joining.refusal is not None:
             raise StartError(f"the cluster refused this node: {peer.joining.refusal}")
         if not peer.is_member:
@@ -366,12 +365,12 @@ class Node:
             tried = "; ".join(failures) or "no address of a member is known: name one with --seed HOST:PORT"
             raise StartError(f"no member of the cluster let this node in: {tried}")
 
-    async def _look_round(self, peer: Peer) -> None:
+    async def _look_round(self, peer: Peer, driver: Driver) -> None:
         """Who has just come sees the others a moment later; who asks at once should, too. A new founder is alone."""
         is_alone = bool(self.enrolment.cluster.authority_seed) and not self._remembers_others
         with trio.move_on_after(0 if is_alone else LOOK_ROUND_S):
             while peer.membership is not None and not peer.membership.alive():
-                await trio.sleep(LOOK_ROUND_S / 20)
+                await driver.change("members", b"").wait()
 
     async def _leave(self, driver: Driver) -> None:
         with trio.move_on_after(LEAVE_S_MAX), driver.request(Leave) as request:

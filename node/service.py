@@ -1,11 +1,10 @@
 """The service: the process that a node is. It is told what to do, is a node (see `node`), and says how that ended.
 
-`pnode start` runs this module as a process of its own and tells it its options on standard input (see `launch`). It
-ends with status 0 when it was stopped, and with 1 when it could not go on; then the reason, for people, is in its log
-and in its home.
+`pnode start` runs this module as a process of its own, by way of `begin`, and tells it its options on standard input
+(see `launch`). It ends with status 0 when it was stopped, and with 1 when it could not go on; then the reason, for
+people, is in its log and in its home.
 """
 
-import gc
 import logging
 import os
 import sys
@@ -49,7 +48,6 @@ def main() -> int:
         prepare_home(options.home)
         sys.setswitchinterval(SWITCH_S)
         keep_buffers()
-        gc.freeze()  # what is loaded stays: a look for garbage among its 50,000 objects took 29 ms on a busy machine
         with hold_home(options.home):
             trio.run(serve_node, options)
     except (*EXPECTED_ERRORS, ExceptionGroup) as error:

@@ -1,6 +1,6 @@
 """A hasty node: one that lets go of a job that is over after some seconds, and not after an hour.
 
-`hasty.py SECONDS PYTHON ... -m pnode.node.service --home HOME`: stands before the words that start a node.
+`hasty.py SECONDS PYTHON ... -m pnode.node.begin --home HOME`: stands before the words that start a node.
 """
 
 import runpy
@@ -8,14 +8,14 @@ import sys
 
 from pnode.protocol import retention
 
-SERVICE = "pnode.node.service"
+BEGIN = "pnode.node.begin"
 
 
 def main() -> None:
     _, grace_s, *words = sys.argv
     retention.GRACE_S = float(grace_s)
-    sys.argv = [SERVICE, *words[words.index(SERVICE) + 1 :]]
-    runpy.run_module(SERVICE, run_name="__main__", alter_sys=True)
+    sys.argv = [BEGIN, *words[words.index(BEGIN) + 1 :]]
+    runpy.run_module(BEGIN, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

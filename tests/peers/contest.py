@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from textwrap import indent
 
 from .contestant import Contestant
-from .environment import AbsentError, provide
+from .environment import AbsentError, look_for, provide
 from .family import Family
 from .machine import load
 from .turn import Played, Turn
@@ -42,6 +42,8 @@ def present(contestants: Iterable[Contestant], results: Results, say: Say) -> li
         try:
             if contestant.requirements:
                 results.versions[contestant.name] = provide(contestant.requirements, contestant.programs)
+            for program, *_ in contestant.commands.values():
+                look_for(program)
         except AbsentError as absence:
             results.absent[contestant.name] = str(absence)
             say(f"{contestant.name} is left out: {absence}")

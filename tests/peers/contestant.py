@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..borders import ROOT
-from .environment import PYTHON
+from .environment import INSTALLED, PYTHON
 
 HERE = Path(__file__).parent
 
@@ -41,7 +41,7 @@ class Contestant:
 
 
 def _ours(name: str, replicas: str, promise: str, games: Iterable[str]) -> Contestant:
-    command = (sys.executable, "-m", "tests.peers.ourselves", replicas)
+    command = (str(INSTALLED), "-m", "tests.peers.ourselves", replicas)
     return Contestant(name, Kind.OURS, {game: (*command, game) for game in games}, ROOT, promise)
 
 

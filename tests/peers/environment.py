@@ -1,12 +1,16 @@
-"""Environment: where the peers are installed, apart from everything of ours, and which of them can be had at all."""
+"""Environment: where everybody who is measured is installed, each apart, and which of them can be had at all."""
 
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..borders import ROOT
 
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+
+INSTALLED = ROOT / ".venv-pnode" / "bin" / "python"
+"""Of pnode as its users have it, not in the editable way in which it is developed."""
 
 INSTALL_S_MAX = 900.0
 """Ray alone is some 70 MB to be fetched."""
@@ -26,6 +30,12 @@ def provide(requirements: Sequence[str], programs: Mapping[str, str]) -> str:
     _install(requirements)
     distribution = requirements[0].partition("[")[0]
     return _run([str(PYTHON), "-c", VERSION, distribution], f"ask for the version of {distribution}").strip()
+
+
+def look_for(program: str) -> None:
+    """Whether what plays for somebody is there. Raises AbsentError."""
+    if not Path(program).exists():
+        raise AbsentError(f"there is no {program}; make bench")
 
 
 def _install(requirements: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from pnode.protocol.jobspec import REPLICAS
 
 from ..end_to_end.applications import programs, write
 from ..end_to_end.hosts import Host, Hosts, pnode
-from .players.games import GAMES, PROGRAMS
+from .players.games import GAMES, PROGRAMS, WARM
 from .players.player import Game, Handle, Player, Task, Turn, play, seconds, tell
 
 NAMES = ("alpha", "beta")
@@ -57,12 +57,16 @@ def commands(player: Player, asked: Turn) -> None:
     """W5: a graph of commands, handed in as a person does; the time is the job's, from its submission to its end."""
     assert isinstance(player, Ours)
     count = asked.some(PROGRAMS)
-    graph = programs(count)
+    _elapsed_s(player, "warm", WARM)
+    tell("commands", (count + 1) / _elapsed_s(player, "commands", count))
+
+
+def _elapsed_s(player: "Ours", name: str, count: int) -> float:
+    """Of a job of so many programs, and one that they wait for."""
     host = player.hosts[0]
-    dag = write(host.place / "commands", {"dag.toml": graph})
-    words = ("--follow", "--output", host.place / "results", "--replicas", player.replicas)
-    job = host.ask(Followed, "submit", dag, *words).job
-    tell("commands", (count + 1) / job.elapsed_s)
+    dag = write(host.place / name, {"dag.toml": programs(count)})
+    words = ("--follow", "--output", host.place / f"{name}-results", "--replicas", player.replicas)
+    return host.ask(Followed, "submit", dag, *words).job.elapsed_s
 
 
 def command_line(player: Player, _: Turn) -> None:

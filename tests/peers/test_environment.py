@@ -1,5 +1,6 @@
 """What cannot be had is told with the reason, and is no error."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,22 @@ def test_without_an_environment_only_what_needs_none_is_measured(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(environment, "PYTHON", tmp_path / "python")
+    theirs = [each for each in CONTESTANTS if each.kind is not Kind.OURS]
     results, said = Results(), list[str]()
 
-    found = present(CONTESTANTS, results, said.append)
+    found = present(theirs, results, said.append)
 
     peers = {each.name for each in CONTESTANTS if each.kind is Kind.PEER}
-    assert {each.name for each in CONTESTANTS} - {each.name for each in found} == peers == results.absent.keys()
+    assert {each.name for each in theirs} - {each.name for each in found} == peers == results.absent.keys()
     assert len(said) == len(peers)
     assert "make bench-peers" in results.absent["Ray"]
+
+
+def test_pnode_is_measured_as_its_users_have_it_or_not_at_all(tmp_path: Path) -> None:
+    ours = [each for each in CONTESTANTS if each.kind is Kind.OURS]
+    results, said = Results(), list[str]()
+    elsewhere = replace(ours[0], commands={"W1": (str(tmp_path / "python"), "-m", "it")})
+
+    assert {program for each in ours for program, *_ in each.commands.values()} == {str(environment.INSTALLED)}
+    assert not present([elsewhere], results, said.append)
+    assert results.absent == {elsewhere.name: f"there is no {tmp_path / 'python'}; make bench"}
