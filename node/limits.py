@@ -22,6 +22,9 @@ class TransportSettings:
     handshakes_per_host_max: int = 8
     """The same per source address, so that one host cannot take all. Loopback is exempt: everybody here shares it."""
     sessions_max: int = 1024
+    strangers_max: int = 256
+    """Of them, with nodes that are not known to be members (yet): an invitation that is over, or keys that somebody
+    makes by the hundred for one, must not keep members out."""
     bulk_streams_per_peer_max: int = 8
     """Inbound. Four fetches at once and their successors; each costs about 5 MiB."""
     outbox_bytes_max: int = 32 * 1024 * 1024

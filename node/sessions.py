@@ -77,6 +77,7 @@ class Sessions:
         room: Callable[[], Awaitable[None]],
         addresses_of: Callable[[NodeId], tuple[Address, ...]],
         relays_of: Callable[[NodeId], tuple[NodeId, ...]],
+        is_known: Callable[[NodeId], bool],
         settings: TransportSettings,
     ) -> None:
         self._greeter = greeter
@@ -85,6 +86,7 @@ class Sessions:
         self._room = room
         self._addresses_of = addresses_of
         self._relays_of = relays_of
+        self._is_known = is_known
         self._settings = settings
         self._lines: dict[NodeId, _Line] = {}
         self.sent_bytes = 0
@@ -281,6 +283,12 @@ class Sessions:
             raise SessionExistsError("is opening a session with us itself")
         if conversation is None and len(self._lines) >= self._settings.sessions_max:
             raise BusyError(f"{len(self._lines)} sessions are open, which is the limit: try another node")
+        if conversation is None and not self._is_known(peer):
+            strangers = sum(not self._is_known(each) for each in self.peers)
+            if strangers >= self._settings.strangers_max:
+                raise BusyError(
+                    f"{strangers} sessions with nodes that are no members yet are open, which is the limit: try later"
+                )
         self._callers[peer] += 1
         try:
             yield

@@ -69,7 +69,8 @@ class Transport:
     ) -> None:
         self._settings = settings
         self._greeter = Greeter(passport, admit, self._connect, settings, clock)
-        self._sessions = Sessions(self._greeter, deliver, room, addresses_of, relays_of, settings)
+        greeter, known = self._greeter, self._is_known
+        self._sessions = Sessions(greeter, deliver, room, addresses_of, relays_of, known, settings)
         self._bulk = BulkStreams(self._greeter, serve_bulk, settings)
         self._relaying = Relaying(
             self._greeter, self._sessions, self.answer, self._serve_asked, addresses_of, settings
@@ -225,7 +226,7 @@ class Transport:
                     held.enter_context(self._sessions.admitted(peer, arrived_at))
                 elif purpose is Purpose.BULK:
                     held.enter_context(self._bulk.admitted(peer))
-                elif via is not None or self._lookup(peer[:SENDER_BYTES]) != peer:
+                elif via is not None or not self._is_known(peer):
                     raise BusyError("relays for members that dial it by its address, and for nobody else")
 
             connection = await self._greeter.welcome(stream, host, decide)
@@ -237,6 +238,9 @@ class Transport:
                 await self._bulk.answer(connection)
             else:
                 await self._relaying.answer(connection)
+
+    def _is_known(self, peer: NodeId) -> bool:
+        return self._lookup(peer[:SENDER_BYTES]) == peer
 
     async def _connect(self, way: Way) -> Stream:
         if isinstance(way, Detour):

@@ -420,6 +420,33 @@ async def test_a_node_with_all_the_sessions_it_can_bear_says_so() -> None:
 
 
 @in_no_time
+async def test_strangers_do_not_keep_members_out() -> None:
+    board = Switchboard()
+    guard = board.plug(
+        Node("guard", TransportSettings(host="127.0.0.1", sessions_max=9, strangers_max=2)), "10.0.0.9"
+    )
+    hosts = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+    *strangers, late, member = (board.plug(Node(f"caller {host}"), host) for host in hosts)
+    async with board.running():
+        for stranger in strangers:
+            guard.book.pop(stranger.id)
+            stranger.perform(Send(guard.id, b"let me in"))
+        await guard.until(Received, 2)
+        guard.book.pop(late.id)
+        late.perform(Send(guard.id, b"me too"))
+        failed = await late.until(DialFailed)
+        member.perform(Send(guard.id, b"I am a member"))
+        await guard.until(Received, 3)
+
+        assert "2 sessions with nodes that are no members yet are open" in failed.reason
+        assert guard.heard[-1] == b"I am a member"
+        strangers[0].perform(Disconnect(guard.id, "enough"))
+        await guard.until(SessionClosed)
+        late.perform(Send(guard.id, b"and now?"))
+        await guard.until(Received, 4)
+
+
+@in_no_time
 async def test_somebody_who_was_admitted_once_is_asked_again_at_the_next_session() -> None:
     board = Switchboard()
     welcome = [True]
