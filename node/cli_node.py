@@ -202,7 +202,7 @@ def token(hours: float | None, home: Path) -> Answer:
     """Make a new line that lets other machines join.
 
     Whoever sees it can join: pass it on with care. New ones are made by the node that founded the cluster; any other
-    passes on the one that it came with.
+    passes on the one that it was started with, the last of them to run out.
 
     \b
     Example:

@@ -48,7 +48,8 @@ def enrol(
 ) -> Enrolment:
     """Found a cluster, accept an invitation, or come back. Raises EnrolmentError, HomeError or TokenError.
 
-    `admitted` tells whether an earlier run of this home was admitted and still is: then a token only adds addresses.
+    `admitted` tells whether an earlier run of this home was admitted and still is: then a token only adds addresses,
+    and is passed on to others in place of the one that the home came with, if it lets them in for longer.
     `was_admitted` tells whether any was, at any time: a home that nobody has let in may try another cluster.
     `seeds` tells whether somebody has named members' addresses: who does that does not mean to found a cluster.
     """
@@ -109,6 +110,9 @@ def _accept(
             "or give a new home with --home"
         )
     if cluster is not None and (cluster.authority_seed or admitted):
+        if not cluster.authority_seed and _admits_until_s(crypto, cluster) < token.invite.admits_until_s:
+            cluster = replace(cluster, token=token.text)
+            identity.save_cluster(cluster)
         return Enrolment(cluster, token.addresses, founded=False)
     token.check(now)
     node = NodeId(crypto.public_key(identity.seed()))
@@ -124,3 +128,8 @@ def _accept(
 def _seeds(crypto: Crypto, cluster: Cluster) -> tuple[Address, ...]:
     """The addresses in the token that this home was enrolled with: better than nothing when all peers have moved."""
     return parse_token(crypto, cluster.token).addresses if cluster.token else ()
+
+
+def _admits_until_s(crypto: Crypto, cluster: Cluster) -> float:
+    """For how long the token that this home would pass on lets others in."""
+    return parse_token(crypto, cluster.token).invite.admits_until_s if cluster.token else 0.0

@@ -83,6 +83,21 @@ def test_a_member_that_starts_with_its_old_token_keeps_its_admission(tmp_path: P
     assert again.cluster == first.cluster
 
 
+def test_a_member_passes_on_the_token_that_lets_others_in_for_longer(tmp_path: Path) -> None:
+    founder, token = found(tmp_path)
+    cluster, guest = founder.cluster(), home(tmp_path, "guest")
+    assert cluster is not None
+    first = enrol(guest, CRYPTO, "beta", token, NOW, admitted=False)
+    newer = invite(CRYPTO, cluster, HERE, 100.0, NOW + 5 * 86400)
+
+    again = enrol(guest, CRYPTO, "beta", newer.text, NOW + 5 * 86400, admitted=True)
+    later = enrol(guest, CRYPTO, "beta", token, NOW + 5 * 86400, admitted=True)
+
+    assert again.cluster.credential == first.cluster.credential
+    assert again.cluster == later.cluster == guest.cluster()
+    assert invite(CRYPTO, again.cluster, HERE, 1.0, NOW + 5 * 86400).invite == newer.invite
+
+
 def test_a_guest_that_was_never_admitted_is_told_that_its_token_has_run_out(tmp_path: Path) -> None:
     _, token = found(tmp_path)
 
