@@ -20,6 +20,7 @@ from .launch import LaunchError, NodeOptions, read_options, report_failure
 from .listening import CannotListenError
 from .memory import keep_buffers
 from .node import Node
+from .quiet import Quiet
 from .seeding import StartError
 
 SWITCH_S = 0.001
@@ -45,6 +46,7 @@ def main() -> int:
         options = read_options(sys.stdin.buffer)
         level = os.environ.get("PNODE_LOG", "INFO").upper()
         logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=level)
+        logging.getLogger().handlers[0].addFilter(Quiet())
         prepare_home(options.home)
         sys.setswitchinterval(SWITCH_S)
         keep_buffers()
