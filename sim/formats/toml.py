@@ -28,6 +28,7 @@
     origin = "node1"                         # else the first node
     items = 100                              # a stream; else 1
     period = "2 s"                           # between its items
+    queue = 4                                # by how many a task may be ahead of its children; else by any number
     trace = "montage-2.json.xz"              # another run of it: what tasks really take
 
     [[job]]

@@ -13,7 +13,7 @@ from .opening import read_graph
 from .units import SIZE, TIME, quantity
 from .wfformat import CORES_MAX
 
-JOB_KEYS = ("name", "graph", "tasks", "at", "origin", "items", "period", "factors", "trace")
+JOB_KEYS = ("name", "graph", "tasks", "at", "origin", "items", "period", "queue", "factors", "trace")
 TASK_KEYS = ("cost", "costs", "cores", "memory", "node", "feeds")
 
 ITEMS_MAX = 10_000_000
@@ -35,13 +35,14 @@ class Jobs:
         """Raises FormatError."""
         job.allow(JOB_KEYS)
         graph = self._graph(job)
-        at, origin, items, period = (job.get(key) for key in ("at", "origin", "items", "period"))
+        at, origin, items, period, queue = (job.get(key) for key in ("at", "origin", "items", "period", "queue"))
         arrival = Arrival(
             graph,
             0.0 if at is None else quantity(at, TIME),
             0 if origin is None else self._node(origin),
             1 if items is None else items.whole(1, ITEMS_MAX),
             0.0 if period is None else quantity(period, TIME),
+            0 if queue is None else queue.whole(0, ITEMS_MAX),
         )
         return arrival, self._factors(job, graph)
 

@@ -96,6 +96,8 @@ def _job(arrival: Arrival, names: list[str]) -> Iterator[str]:
     yield f"origin = {_quoted(names[arrival.origin])}"
     if (arrival.items, arrival.period_s) != (1, 0.0):
         yield from (f"items = {arrival.items}", f"period = {_number(arrival.period_s)}")
+    if arrival.queue_items_max:
+        yield f"queue = {arrival.queue_items_max}"
     tasks = arrival.graph.tasks
     feeds: list[list[str]] = [[] for _ in tasks]
     for edge in arrival.graph.edges:

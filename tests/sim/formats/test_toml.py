@@ -109,7 +109,8 @@ def test_the_example_of_the_docstring_is_understood(tmp_path: Path) -> None:
     assert all(0.25 <= machine.speed <= 1.75 for machine in scenario.network.machines)
     assert scenario.network.latency_s[0][1:4] == (0.04, 0.04, 0.001)
     stream, told = scenario.arrivals
-    assert (stream.graph.name, stream.at_s, stream.items, stream.period_s) == ("chain", 10.0, 100, 2.0)
+    assert (stream.graph.name, stream.at_s) == ("chain", 10.0)
+    assert (stream.items, stream.period_s, stream.queue_items_max) == (100, 2.0, 4)
     assert told.graph.tasks[2] == Vertex("right", 1.375, (1, 2, 3, 1, 1, 1, 1, 1), pinned="node2")
     assert told.graph.edges == (Edge(0, 1, 5e7), Edge(0, 2, 1e6), Edge(1, 3, 2e6), Edge(2, 3, 0.0))
     assert scenario.durations == Durations(Spread.UNIFORM, 0.5, 0.3, ((("b", 1.0), ("a", 1.0)), ()))
@@ -315,7 +316,7 @@ def test_the_network_is_scaled_to_all_graphs_together(ccr: float) -> None:
         (but(NODES, 'nodes = 2\nspeed = "uniform 2"'), "network.speed", '"uniform LOW HIGH UNIT"'),
         (but(NODES, 'nodes = 2\nspeed = "normal 2 1"'), "network.speed", "found the text 'normal 2 1'"),
         (but(NODES, "nodes = 2\nspeed = nan"), "network.speed", "found nan"),
-        (but(RATE, '"uniform 1 2"\nseed = -1'), "network.seed", "found -1, expected a whole number from 0"),
+        (but(RATE, '"uniform 1 2"\nseed = -1'), "network.seed", "found -1, expected a whole number"),
         (but(NODES, "nodes = 2\ncores = 1.5"), "network.cores", "found 1.5, expected a whole number"),
         (but(NODES, ""), "network", "expected either `nodes`, how many there are, or a table"),
         (but(NODES, "nodes = 2\nnode = []"), "network", "expected either `nodes`"),
@@ -368,6 +369,7 @@ def test_the_network_is_scaled_to_all_graphs_together(ccr: float) -> None:
         (but("feeds = { b", "feeds = { a"), "job[0].tasks.a.feeds.a", "task a waits for itself"),
         (but("b = 1", 'b = 1\n"" = 1'), "job[0].tasks.''", "a task is called '', expected a name of 1 to 512"),
         (but("[[job]]", '[[job]]\norigin = "x"'), "job[0].origin", "there is no node x; nodes are node1, node2"),
+        (but("[[job]]", "[[job]]\nitems = 2\nqueue = -1"), "job[0].queue", "found -1, expected a whole number"),
         (but("[[job]]", "[[job]]\nitems = 0"), "job[0].items", "found 0, expected a whole number from 1"),
         (but("[[job]]", '[[job]]\ngraph = "x.json"'), "job[0]", "expected either `graph`, a file, or a table"),
         (but("[[job]]", '[[job]]\nperod = "1 s"'), "job[0]", "unknown key perod, did you mean `period`?"),
@@ -467,7 +469,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
                 graph, tasks=tuple(replace(task, costs_s=draw(rows), pinned=draw(pin)) for task in graph.tasks)
             )
         items = draw(st.integers(1, 3))
-        arrivals.append(Arrival(graph, draw(SECONDS), draw(numbers), items, draw(SECONDS) if items > 1 else 0.0))
+        stream = (items, draw(SECONDS), draw(st.integers(0, 2))) if items > 1 else ()
+        arrivals.append(Arrival(graph, draw(SECONDS), draw(numbers), *stream))
     factors = tuple(
         tuple((task.name, draw(SECONDS)) for task in arrival.graph.tasks[: draw(st.integers(0, 2))])
         for arrival in arrivals
