@@ -27,7 +27,7 @@ from pnode.protocol.crypto import Sodium
 from pnode.protocol.effects import Effect, Fetch, Run
 from pnode.protocol.events import Event, Fetched, Leave, RunEnded
 from pnode.protocol.handshake import Passport
-from pnode.protocol.ids import JobId, NodeId, cluster_id, job_text
+from pnode.protocol.ids import JobId, NodeId, job_text
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Hollow
 from pnode.protocol.legacy import Legacy
@@ -75,6 +75,8 @@ PORT = 4747
 
 JOIN_S_MAX = 12.0
 """After this a node that was invited gives up: every address has been tried twice, and a person is waiting."""
+OTHERS_S = 1.0
+"""The same when somebody has refused it for good: others may see it differently, if they are there at all."""
 HOPELESS_S = 2.0
 """The same when nobody can be discovered and every known address has failed."""
 
@@ -177,9 +179,7 @@ class Node:
             self.ready = True
             await nursery.start(serve_calls, calls_socket(self.options.home), self)
             report_ready(self.options.home)
-            logger.info(
-                "ready: node=%s cluster=%s", self.name, cluster_id(self.enrolment.cluster.authority_key).hex()
-            )
+            logger.info("ready: node=%s cluster=%s", self.name, self.trust.cluster.hex())
             await self.stopping.wait()
             await self._leave(driver)
             if driver.failure is not None:
@@ -352,9 +352,9 @@ class Node:
     async def _join(self, peer: Peer, driver: Driver) -> None:
         """Return when this node is a member. Raises StartError when that cannot be."""
         began = trio.current_time()
-        while not peer.is_member and peer.joining.refusal is None:
+        while not peer.is_member:
             patience_s = JOIN_S_MAX if self.habits.mdns or not peer.joining.is_hopeless else HOPELESS_S
-            if trio.current_time() > began + patience_s:
+            if trio.current_time() > began + (OTHERS_S if peer.joining.refusal else patience_s):
                 break
             with trio.move_on_after(HOPELESS_S / 4):
                 await driver.change("joining", b"").wait()

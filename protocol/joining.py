@@ -2,12 +2,13 @@
 
     apart --session with a member--> asking
     asking --Admitted--> member
-    asking --Refused--> refused (with this token the node cannot become a member)
-    asking --no session left with a member that was asked and may admit it--> apart
+    asking --no session left with anybody who was asked and has not refused--> apart
 
-Whoever is met is asked, and the first one that admits the node is enough. A node that was admitted in an earlier life
-begins as a member. While apart, and while a member has lost sight of everybody else, the known addresses are dialled
-again and again, each with a growing pause; those at which nobody was met are tried now and then in any case
+Whoever is met is asked, and the first one that admits the node is enough. One that refuses it for good is not asked
+again, but does not speak for the others: its clock may be the wrong one, and it need not be a member. How long to
+wait for these is the business of whoever has started the node (`refusal`). A node that was admitted in an earlier
+life begins as a member. While apart, and while a member has lost sight of everybody else, the known addresses are
+dialled again and again, each with a growing pause; those at which nobody was met are tried now and then in any case
 (`candidates`). Discovery adds addresses; being discovered is never more than a reason to dial.
 
 What a newcomer can prove depends on whom the other side knows. So two members that meet for the first time show each
@@ -15,7 +16,6 @@ other the credentials that lead from their own to one certified by the authority
 somebody shows the credentials of all.
 """
 
-import math
 from collections.abc import Callable
 from enum import Enum
 from typing import Annotated
@@ -91,7 +91,6 @@ class Stage(Enum):
     APART = "apart"
     ASKING = "asking"
     MEMBER = "member"
-    REFUSED = "refused"
 
 
 class Step(Enum):
@@ -100,7 +99,6 @@ class Step(Enum):
     MET = "a session with a member opened"
     LOST = "no session is left with anybody who was asked and can help"
     ADMITTED = "a member countersigned our certificate"
-    REFUSED = "a member said no"
 
 
 WAY_IN: dict[Stage, dict[Step, Stage]] = {
@@ -109,10 +107,8 @@ WAY_IN: dict[Stage, dict[Step, Stage]] = {
         Step.MET: Stage.ASKING,
         Step.LOST: Stage.APART,
         Step.ADMITTED: Stage.MEMBER,
-        Step.REFUSED: Stage.REFUSED,
     },
     Stage.MEMBER: {},
-    Stage.REFUSED: {},
 }
 
 
@@ -141,8 +137,6 @@ class Joining:
         self.credential = credential
         self.trust = trust
         self.stage = Stage.APART
-        self.refusal: str | None = None
-        """Why this node was refused; None while there is hope."""
         self.dial_failures: dict[tuple[Address, ...], str] = {}
         """Why nobody could be talked to, per group of addresses last tried on the way in."""
         self._seed = seed
@@ -151,13 +145,22 @@ class Joining:
         self._introduced_to: dict[NodeId, None] = {}
         self._asked: dict[NodeId, None] = {}
         """Who may still admit us: there is a session, and it has not said that it cannot."""
+        self._refusals: dict[NodeId, str] = {}
+        """Who has refused us for good, and why."""
         self._greetings = Buckets(GREETINGS_PER_S, GREETINGS_BURST, MEMBERS_MAX)
         self._frames = Frames(FRAMES)
 
     @property
     def deadline(self) -> float:
         """When somebody is to be dialled, for a node that sees nobody else."""
-        return math.inf if self.stage is Stage.REFUSED else self._candidates.deadline
+        return self._candidates.deadline
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this node was refused by the last one that was asked; None while somebody else has still to answer."""
+        if self._asked or self.stage is Stage.MEMBER:
+            return None
+        return next(reversed(self._refusals.values()), None)
 
     @property
     def unmet_deadline(self) -> float:
@@ -188,9 +191,7 @@ class Joining:
 
     def seek(self, now: float) -> list[Dial]:
         """Dial what is due among the known addresses."""
-        return (
-            [] if self.stage is Stage.REFUSED else [Dial((address,), None) for address in self._candidates.due(now)]
-        )
+        return [Dial((address,), None) for address in self._candidates.due(now)]
 
     def look_for_unmet(self, met: Callable[[], tuple[Address, ...]], now: float) -> list[Dial]:
         """If it is time, dial a few of the known addresses that are none of those where members listen, `met`."""
@@ -226,8 +227,8 @@ class Joining:
         """There is a session with somebody who is not in our member table."""
         if self.stage is Stage.MEMBER:
             return self._introduce(peer)
-        if self.stage is Stage.REFUSED:
-            return []
+        if peer in self._refusals:
+            return [Disconnect(peer, "it has refused this node")]
         self.stage = WAY_IN[self.stage][Step.MET]
         self._asked[peer] = None
         return [self._send(peer, JoinRequest(self.credential, now))]
@@ -298,13 +299,11 @@ class Joining:
         return [Save("credential", self.me, message.credential), BecameMember(), Acquainted(peer, join=True)]
 
     def _refused(self, peer: NodeId, message: Refused) -> list[Output]:
-        following = WAY_IN[self.stage].get(Step.REFUSED)
-        if following is None:
+        if peer not in self._asked:
             return []
         if message.final:
-            self.stage, self.refusal = following, message.reason
-        else:
-            self._lost(peer)
+            self._refusals[peer] = message.reason
+        self._lost(peer)
         return [Notify("joining", b""), Disconnect(peer, "it cannot admit this node")]
 
     def _send(self, peer: NodeId, message: object) -> Send:

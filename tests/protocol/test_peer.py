@@ -1,6 +1,5 @@
 """The peer: what it does with events from outside, in a cluster and on its way into one."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -66,12 +65,11 @@ def words(effects: list[object]) -> list[object]:
 
 def test_the_way_in_as_a_table() -> None:
     assert set(WAY_IN) == set(Stage)
-    assert {stage for stage, row in WAY_IN.items() if not row} == {Stage.MEMBER, Stage.REFUSED}
+    assert {stage for stage, row in WAY_IN.items() if not row} == {Stage.MEMBER}
     assert WAY_IN[Stage.ASKING] == {
         Step.MET: Stage.ASKING,
         Step.LOST: Stage.APART,
         Step.ADMITTED: Stage.MEMBER,
-        Step.REFUSED: Stage.REFUSED,
     }
 
 
@@ -244,10 +242,26 @@ def test_a_refusal_is_final_unless_it_says_that_others_may_help(pair: Cluster) -
     host.peer.handle(met, host.now)
     host.peer.handle(Received(member.id, FRAMES.encode(Refused("no", final=True))), host.now)
 
-    assert (host.peer.joining.stage, host.peer.joining.refusal) == (Stage.REFUSED, "no")
-    assert host.peer.deadline == math.inf
-    assert host.peer.handle(met, host.now) == []
-    assert host.peer.joining.seek(host.now) == []
+    assert (host.peer.joining.stage, host.peer.joining.refusal) == (Stage.APART, "no")
+    assert host.peer.handle(met, host.now) == [Disconnect(member.id, "it has refused this node")]
+
+
+def test_who_refuses_a_node_for_good_does_not_speak_for_the_others(pair: Cluster) -> None:
+    """Its clock may be the wrong one, or it may be somebody who was invited once and wants to keep all others out."""
+    host, member, other = newcomer(pair), pair.hosts[0], pair.hosts[1]
+    for each in (member, other):
+        host.peer.handle(SessionOpened(each.id, b"", each.address), host.now)
+
+    host.peer.handle(Received(other.id, FRAMES.encode(Refused("your clock is wrong", final=True))), host.now)
+    hope = host.peer.joining.refusal
+    request = JoinRequest(host.peer.joining.credential, host.now)
+    member.peer.handle(SessionOpened(host.id, host.peer.joining.credential, None), member.now)
+    [admitted, *_] = words([*member.peer.handle(Received(host.id, FRAMES.encode(request)), member.now)])
+    host.peer.handle(Received(member.id, FRAMES.encode(admitted)), host.now)
+
+    assert hope is None
+    assert host.peer.is_member
+    assert host.peer.joining.refusal is None
 
 
 def test_a_refusal_out_of_the_blue_changes_nothing(pair: Cluster) -> None:
