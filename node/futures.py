@@ -172,9 +172,7 @@ class Future(concurrent.futures.Future[T], Generic[T]):
         trio = sys.modules.get("trio")
         if trio is not None and trio.lowlevel.in_trio_run():
             return cast(Generator[object, object, T], _wait_in_trio(self).__await__())
-        import asyncio  # late: whoever awaits here has loaded it, and whoever does not need not wait for it
-
-        return cast(Generator[object, object, T], asyncio.wrap_future(self).__await__())
+        return cast(Generator[object, object, T], _wait_in_asyncio(self).__await__())
 
     def __reduce__(self) -> str:
         raise TypeError("a future stands for its value in the arguments of a call, and can go nowhere else")
@@ -193,6 +191,29 @@ async def _wait_in_trio(future: Future[T]) -> T:
 
     future.add_done_callback(wake)
     await done.wait()
+    return future.result()
+
+
+async def _wait_in_asyncio(future: Future[T]) -> T:
+    """As `asyncio.wrap_future`, which up to Python 3.12 never wakes whoever waits for a call that raised
+    StopIteration."""
+    import asyncio  # late: whoever awaits here has loaded it, and whoever does not need not wait for it
+
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def wake(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(done.set)
+
+    future.add_done_callback(wake)
+    try:
+        await done.wait()
+    except asyncio.CancelledError:
+        future.cancel()
+        raise
+    if future.cancelled():
+        raise asyncio.CancelledError
     return future.result()
 
 

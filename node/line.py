@@ -66,6 +66,7 @@ class Line:
     def __init__(self, home: Path, session: Session) -> None:
         """Raises NoNodeError."""
         self.home = home
+        self._process = os.getpid()
         self._session = session
         self._socket = _connected(home)
         self._unpacker = Unpacker()
@@ -125,6 +126,8 @@ class Line:
             self._thread.join()
 
     def _check_open(self) -> None:
+        if os.getpid() != self._process:  # where there is nobody who would send it
+            raise RuntimeError("this process was forked from the one that has connected: it has to connect by itself")
         if self._closing:
             raise RuntimeError(f"no call can be handed in any more: {self._why_over}")
 
@@ -154,8 +157,12 @@ class Line:
 
     def _ring(self) -> None:
         if not self._rung:
-            self._rung = True
-            self._wake()
+            try:
+                self._rung = True
+                self._wake()
+            except BaseException:  # Ctrl-C
+                self._rung = False
+                raise
 
     def _wake(self) -> None:
         """The same also where somebody was to ring who was interrupted, by Ctrl-C say."""

@@ -38,7 +38,9 @@ class Copies:
         return self._again.deadline
 
     def begin(self, job: Job, now: float) -> None:
-        """This node has become a replica, or was restarted."""
+        """This node has become a replica, or was restarted. Of what was released nobody needs copies."""
+        if job.released:
+            return
         for key in map(job.final, range(job.finals)):
             self.copy(job, key, now)
 

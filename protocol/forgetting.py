@@ -13,16 +13,18 @@ from .job import Job
 from .jobstate import UnitKey, UnitState
 from .ledger import Statement, StatementKind
 from .placing import Placing
+from .spending import Spending
 
 
 class Forgetting:
     """The units of all jobs that are settled."""
 
-    def __init__(self, desk: Desk, placing: Placing, holding: Holding, copies: Copies) -> None:
+    def __init__(self, desk: Desk, placing: Placing, holding: Holding, copies: Copies, spending: Spending) -> None:
         self.desk = desk
         self.placing = placing
         self.holding = holding
         self.copies = copies
+        self.spending = spending
 
     def heard(self, job: Job, author: NodeId, statement: Statement, now: float) -> None:
         """Somebody has settled a result, or has said something about a unit that is settled."""
@@ -56,6 +58,7 @@ class Forgetting:
 
     def _let_go(self, job: Job, key: UnitKey, unit: UnitState, now: float) -> None:
         self._count_copy(job, key, unit)
+        self.spending.let_go(job, key)  # nobody will say of what is settled that it is spent
         job.forget(key, unit)
         self.placing.settled(job, key)
         if key in job.held:

@@ -68,7 +68,7 @@ class Jobs:
         self.guarding = Guarding(desk, self.fetching)
         self.copies = Copies(desk, self.fetching)
         self.echoes = Echoes(desk, self.fetching)
-        self.forgetting = Forgetting(desk, self.placing, self.holding, self.copies)
+        self.forgetting = Forgetting(desk, self.placing, self.holding, self.copies, self.spending)
         self.comparing = Comparing(desk)
         self.receipts = Receipts(desk)
         self.enquiries = Enquiries(desk)

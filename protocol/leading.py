@@ -41,6 +41,7 @@ class Leading:
 
     def resume(self, job: Job, now: float) -> None:
         """This node leads again, after its own restart. Whoever comes back is introduced then."""
+        self.concluding.changed(job)  # it has counted no copies meanwhile
         for key in job.state.units:
             hearsay.changed(job, key)
         self.replica.check_failed(job, now)

@@ -107,6 +107,9 @@ class Recovery:
             for child in job.controlled(key):
                 if job.may_begin(child):
                     self.look(job, child, now)
+        for key in map(job.final, range(job.finals)):  # of what others have made it may have had the last copy
+            if any(node in each.copies for each in job.state.unit(key).equals):
+                self.look(job, key, now)
 
     def back(self, job: Job, node: NodeId, now: float) -> None:
         """A node is there again, with its results."""

@@ -59,7 +59,7 @@ class Spending:
         if statement.kind == StatementKind.FINISHED:
             self._note_outputs(job, key)
         elif statement.kind == StatementKind.SPENT and _is_spent(job, key) and not _has_others(job, key):
-            self._let_go(job, key)
+            self.let_go(job, key)
 
     def note_settled(self, job: Job, statement: Statement) -> None:
         """A result is settled, and stays, whoever else has written the same: this node may have heard no more of it
@@ -80,7 +80,7 @@ class Spending:
         """The job is over: nothing will be computed any more, from whatever. What it was for stays (`retention`)."""
         self.rest(job)
         for key in tuple(job.large):
-            self._let_go(job, key)
+            self.let_go(job, key)
         self._given.pop(job.id, None)
         job.writers.clear()
 
@@ -180,7 +180,7 @@ class Spending:
 
     # -- whoever has something ---------------------------------------------------------------------------------------
 
-    def _let_go(self, job: Job, key: UnitKey) -> None:
+    def let_go(self, job: Job, key: UnitKey) -> None:
         """Let go what is here of a result that is spent, but for what something else here needs as well."""
         free = [digest for digest in job.note_spent(key) if not self._is_needed(job, digest)]
         self.fetching.let_go(job.id, free)

@@ -228,6 +228,27 @@ def test_who_awaits_gets_what_was_raised(future: Future[object], run: object) ->
         run(future)  # type: ignore[operator]  # a function
 
 
+def test_who_awaits_a_call_that_has_asked_an_iterator_for_too_much_is_told(
+    future: Future[object], run: object
+) -> None:
+    future.begin()
+    future.set_exception(StopIteration(7))
+
+    with pytest.raises(RuntimeError, match="StopIteration") as caught:
+        run(future)  # type: ignore[operator]  # a function
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_who_awaits_under_asyncio_what_is_called_off_is_cancelled(future: Future[object]) -> None:
+    async def main() -> None:
+        timer = later(future.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await future
+        timer.join()
+
+    asyncio.run(main())
+
+
 def test_who_awaits_what_cannot_be_loaded_is_told(future: Future[object], run: object) -> None:
     timer = later(resolve, future, Awkward())
 

@@ -642,3 +642,29 @@ def test_many_threads_may_hand_in_at_once(node: Node, cluster: Cluster) -> None:
                 node.answer(node.hear_batch(), 1)
 
     assert [each.result() for each in handed] == [1] * 64
+
+
+def test_a_forked_process_is_told_to_connect_by_itself(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody there would send what it hands in: threads are not forked."""
+    monkeypatch.setattr("pnode.node.line.os.getpid", lambda: 1)
+
+    with pytest.raises(RuntimeError, match="it has to connect by itself"):
+        cluster.submit(abs, -1)
+
+
+def test_whoever_interrupts_the_bell_does_not_silence_it(
+    node: Node, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: line.Line) -> None:
+        raise KeyboardInterrupt
+
+    first = cluster.submit(abs, 0)
+    node.answer(node.hear_batch(), 0)
+    first.result(SECONDS_MAX)
+    with monkeypatch.context() as context:
+        context.setattr(line.Line, "_wake", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cluster.submit(abs, -1)
+    cluster.submit(abs, -2)
+
+    assert node.hear_batch().tasks

@@ -197,3 +197,38 @@ def test_a_result_that_counts_by_what_is_said_of_another_task_is_looked_at_again
     circle.run(1.0)
 
     assert is_over(circle)
+
+
+def test_who_leads_again_counts_copies_anew() -> None:
+    """What was made anew meanwhile has not been copied by all for having been once."""
+    one, two, anew = file("one_out"), file("two_out"), file("one_new")
+    circle = Circle("ann", "bob", "cid", "dan", "eve", brings=False, cores=4)
+    circle.prefer("one", "eve")
+    circle.prefer("two", "eve")
+    circle.submit_unanswered("ann", spec(task("one"), task("two"), replicas=2))
+    replicas = [circle.name_of(node) for node in circle["ann"].job.replicas]
+    _, second, third = replicas
+    circle.end("eve", "one", one)
+    circle.end("eve", "two", two)
+    for name in replicas:
+        circle.bring(name, one)
+    circle.bring(second, two)
+    circle.run(0.5)
+    circle.miss("ann", second)
+    circle.run(0.5)
+    circle.meet("ann", second)
+    circle.run(0.5)
+    eve = circle.id_of("eve")
+    for name in replicas:
+        circle.utter(name, second, statement(StatementKind.LOST, (0, 0), 1, circle.now, node=eve))
+    circle.utter("eve", second, statement(StatementKind.FINISHED, (0, 0), 2, circle.now, outcome=outcome(1.0, anew)))
+    state = circle[second].job.state
+    made_anew, other = state.unit((0, 0)).attempts[(2, eve)], state.unit((1, 0)).result
+    assert other is not None
+    for key, attempt in (((0, 0), made_anew), ((1, 0), other)):
+        kept = statement(StatementKind.KEPT, key, attempt.number, circle.now, node=eve, mark=attempt.mark)
+        circle.utter(third, second, kept)
+    circle.crash("ann")
+    circle.miss("ann")
+
+    assert not state.is_over

@@ -341,3 +341,21 @@ def test_what_cannot_be_had_and_does_not_count_any_more_is_let_go() -> None:
 
     assert not job.copying
     assert not job.refusals
+
+
+def test_a_result_is_made_anew_when_its_last_keeper_dies_who_has_not_made_it() -> None:
+    circle = done(brings=False)
+    circle.bring("bob", OUT)
+    circle.run(1.0)
+    circle.kill("dan")
+    for name in ("ann", "cid"):
+        circle.refuse(name, OUT)
+    circle.run(5.0)
+    circle.kill("bob")
+    for name in ("ann", "cid"):
+        if circle[name].fetching:
+            circle.refuse(name, OUT)
+    circle.brings = True
+    circle.run(60.0)
+
+    assert circle["ann"].running or circle["cid"].running

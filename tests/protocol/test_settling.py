@@ -5,10 +5,12 @@ import math
 import pytest
 
 from pnode.protocol.codec import decode
+from pnode.protocol.ids import digest_of
 from pnode.protocol.jobspec import FileRef
 from pnode.protocol.jobstate import Phase
 from pnode.protocol.ledger import Cause, Segment, Statement
 from pnode.protocol.ledger import StatementKind as K
+from pnode.protocol.retention import RETENTION_S
 from pnode.protocol.settling import SETTLE_S, SETTLE_S_MAX
 from pnode.protocol.signed import Signed
 
@@ -16,6 +18,7 @@ from .ledgers import outcome, statement
 from .partners import Circle, file, spec, task
 
 FIRST, LAST = range(2)
+NAMES = ("ann", "bob", "cid")
 ITEMS = 4
 
 
@@ -330,3 +333,46 @@ def test_settlements_of_many_files_are_divided_between_items(monkeypatch: pytest
 
     assert settled(circle, guard(circle)) == [0, 1, 2]
     assert circle.rows_with("ann", K.SETTLED) == 2
+
+
+@pytest.mark.parametrize("lead_s", [0.5, 0.1])
+def test_what_an_item_needs_no_more_is_let_go_however_soon_it_is_settled(lead_s: float) -> None:
+    def half(item: int) -> FileRef:
+        return FileRef("half", 2**20, digest_of(b"half %d" % item))
+
+    def run_item(circle: Circle, item: int) -> None:
+        circle.end("bob", "first", half(item), item=item)
+        circle.end("cid", "last", out(item), item=item)
+
+    circle = stream(items=8)
+    run_item(circle, 0)
+    circle.run(SETTLE_S - lead_s)
+    run_item(circle, 1)
+    circle.run(5.0)
+    early = [half(item).digest for item in range(2) for name in NAMES if half(item).digest in circle[name].store]
+    for item in range(2, 8):
+        run_item(circle, item)
+    circle.run(100.0)
+
+    assert circle["ann"].job.state.is_over
+    assert early == []
+    assert not any(half(item).digest in circle[name].store for item in range(8) for name in NAMES)
+
+
+def test_an_origin_that_comes_back_to_a_released_job_fetches_nothing() -> None:
+    circle = stream()
+    for item in range(ITEMS):
+        run_item(circle, item)
+        circle.run(SETTLE_S + 0.2)
+    circle.run(RETENTION_S + 61.0)
+    assert circle["ann"].job.released
+    for name in NAMES:
+        circle[name].store.clear()
+    circle.crash("ann")
+    circle.restart("ann")
+    circle.meet("ann")
+    circle.take()
+    circle.run(4000.0)
+
+    assert circle["ann"].job.released
+    assert not any("fetches" in line for line in circle.take())
