@@ -17,10 +17,17 @@ from .futures import OpenFile, Outcome, Payload
 from .parcel import Function, fit_name, pack_parcel
 
 CALLS_MAX = 4096
-"""Of one graph: so many tasks take half a megabyte of the two that a job may have."""
+"""Of one graph."""
 
-EDGES_MAX = 16_384
-"""Of one graph: with names of 60 bytes another megabyte."""
+GRAPH_BYTES_MAX = 1_250_000
+"""Of the two megabytes that a job's specification may have: for tasks, their edges, and the list of files."""
+
+NAMED_BYTES_MAX = 500_000
+"""Of the same: for the names by which tasks say which files they take. Tasks for which no more is left get all."""
+
+TASK_BYTES, EDGE_BYTES, FILE_BYTES, NAMED_BYTES = 80, 16, 128, 66
+"""Of a specification, at most. Beside that a task has its function's name twice and that of the node it wishes for,
+and an edge a function's name."""
 
 PARCEL_BYTES_MAX = 64 * 2**20
 """Of one graph, from where on it is closed: a single call may be longer."""
@@ -32,7 +39,8 @@ SHORT_BYTES = 4096
 """An earlier outcome up to this length travels with the calls that take it."""
 
 NAMED_MAX = 200
-"""Files that a task names; a program has 256 arguments at most. One that takes more gets all that its batch has."""
+"""Files that a task names; a program has 256 arguments at most. One that takes more gets all that its batch has, and
+does not count for NAMED_BYTES_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +123,14 @@ def graph_of(
                 places[number] = earlier.place(number)
                 files[task][places[number][0]] = None
     tasks: list[Task] = []
-    first = 0
+    first, named_bytes = 0, NAMED_BYTES_MAX
     for name, bundle, below, taken in zip(names, bundles, children, files, strict=True):
         told = pace.is_awaited(bundle[0].call.kind)
         final = told or not below or any(each.call.number in wanted for each in bundle)
-        tasks.append(_task(name, bundle, first, tuple(below), tuple(taken), final, pace))
+        is_named = len(taken) <= NAMED_MAX and NAMED_BYTES * len(taken) <= named_bytes
+        named_bytes -= NAMED_BYTES * len(taken) if is_named else 0
+        named = tuple(taken) if is_named else (ALL_GIVEN,)
+        tasks.append(_task(name, bundle, first, tuple(below), named, final, pace))
         first += len(bundle)
     functions = {each.function.number: each.function.content for each in calls}
     order = [each.body for bundle in bundles for each in bundle]
@@ -144,11 +155,14 @@ class Room:
     def __init__(self) -> None:
         self._calls = CALLS_MAX
         self._bytes = PARCEL_BYTES_MAX
-        self._edges = EDGES_MAX
+        self._graph_bytes = GRAPH_BYTES_MAX
+        self._named_bytes = NAMED_BYTES_MAX
         self._short_bytes = INLINE_BYTES_MAX
         self._files: set[bytes] = set()
+        self._named: set[frozenset[bytes]] = set()
+        """Each set of files that a task names."""
 
-    def take(self, body: bytes, done: Sequence[Outcome], others: int) -> bool:
+    def take(self, call: Made, done: Sequence[Outcome], others: int) -> bool:
         """Whether a call goes in that takes these outcomes, and those of so many others of the graph."""
         short_bytes, files = self._short_bytes, set[bytes]()
         for outcome in done:
@@ -157,13 +171,23 @@ class Room:
                 short_bytes -= size
             else:
                 files.add(outcome.file.digest)
-        if self._calls <= 0 or self._bytes <= 0 or others > self._edges or len(files | self._files) > FILES_MAX:
+        name_bytes, fresh, together = len(call.function.name.encode()), files - self._files, frozenset(files)
+        task_bytes = TASK_BYTES + 2 * name_bytes + len(call.wishes.node.encode())
+        graph_bytes = task_bytes + others * (EDGE_BYTES + name_bytes) + FILE_BYTES * len(fresh)
+        is_known = len(files) > NAMED_MAX or together in self._named
+        named_bytes = 0 if is_known else NAMED_BYTES * len(files)
+        if self._calls <= 0 or self._bytes <= 0 or len(fresh) + len(self._files) > FILES_MAX:
+            return False
+        if graph_bytes > self._graph_bytes or named_bytes > self._named_bytes:
             return False
         self._calls -= 1
-        self._bytes -= len(body)
-        self._edges -= others
+        self._bytes -= len(call.body)
+        self._graph_bytes -= graph_bytes
+        self._named_bytes -= named_bytes
         self._short_bytes = short_bytes
         self._files |= files
+        if not is_known:
+            self._named.add(together)
         return True
 
 
@@ -222,11 +246,10 @@ def _task(
 ) -> Task:
     one = bundle[0]
     wishes, seconds = one.wishes, sum(pace.seconds(each.call.kind) or 0.0 for each in bundle)
-    named = files if len(files) <= NAMED_MAX else (ALL_GIVEN,)
     return Task(
         name,
         children,
-        Program(ProgramKind.CALLS, (_function(bundle), str(first), str(len(bundle)), PARCEL, *named)),
+        Program(ProgramKind.CALLS, (_function(bundle), str(first), str(len(bundle)), PARCEL, *files)),
         final=final,
         cores=wishes.cores,
         memory_bytes=wishes.memory_bytes,

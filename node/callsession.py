@@ -51,7 +51,7 @@ class Open:
     def fits(self, room: Room) -> bool:
         """Whether there is room for it in a graph that has all it takes but what is done; it takes that room."""
         done = [future.outcome for future in self.takes if future.outcome is not None]
-        return room.take(self.made.body, done, len(self.takes) - len(done))
+        return room.take(self.made, done, len(self.takes) - len(done))
 
 
 @dataclass(slots=True)

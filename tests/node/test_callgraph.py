@@ -10,7 +10,7 @@ from pnode.node.bundling import TASK_S, Call, Kind, Pace
 from pnode.node.callee import DIED, HEADER, RAISED, SAME_UNIT, VALUE, Outcomes, Parcel, dump
 from pnode.node.callgraph import (
     CALLS_MAX,
-    EDGES_MAX,
+    GRAPH_BYTES_MAX,
     NAMED_MAX,
     PARCEL_BYTES_MAX,
     SHORT_BYTES,
@@ -24,8 +24,11 @@ from pnode.node.callgraph import (
 from pnode.node.callmessages import FILES_MAX, INLINE_BYTES_MAX, PARCEL, VALUES
 from pnode.node.futures import Outcome, Payload
 from pnode.node.parcel import Function
+from pnode.protocol.certificate import NAME_BYTES_MAX
+from pnode.protocol.codec import encode
+from pnode.protocol.dag import Dag
 from pnode.protocol.ids import digest_of
-from pnode.protocol.jobspec import FileRef
+from pnode.protocol.jobspec import GIVEN_BYTES_MAX, SPEC_BYTES_MAX, FileRef, Item, JobSpec
 from pnode.protocol.routing import ALL_GIVEN
 
 KIND: Kind = (0,)
@@ -192,29 +195,72 @@ def test_a_task_is_expected_to_take_as_long_as_its_calls() -> None:
 # -- room --------------------------------------------------------------------------------------------------------
 
 
+def long_named(number: int, *waits_for: int) -> Made:
+    function = Function(0, b"", "n" * NAME_BYTES_MAX)
+    return Made(Call(number, (0, number), waits_for), function, b"", Wishes(2**16 - 1, 2**63 - 1, 1e9, function.name))
+
+
+def of_job(found: Graph) -> JobSpec:
+    batch = found.batch(1, bytes(16), "n" * NAME_BYTES_MAX, "s" * NAME_BYTES_MAX, 3)
+    contents = (bytes(GIVEN_BYTES_MAX), bytes(GIVEN_BYTES_MAX))
+    item = Item(batch.session, batch.files)
+    return JobSpec(batch.name, Dag(batch.tasks), (item,), "m", 1e9, bytes(16), contents=contents)
+
+
 def test_a_graph_has_room_for_so_many_calls_and_edges() -> None:
     room, edges = Room(), Room()
+    many = GRAPH_BYTES_MAX // 40
 
-    assert [room.take(b"", [], 0) for _ in range(CALLS_MAX + 1)] == [True] * CALLS_MAX + [False]
-    assert [edges.take(b"", [], EDGES_MAX // 2) for _ in range(3)] == [True, True, False]
-    assert edges.take(b"", [], 0)
+    assert [room.take(made(0), [], 0) for _ in range(CALLS_MAX + 1)] == [True] * CALLS_MAX + [False]
+    assert [edges.take(made(0), [], many) for _ in range(3)] == [True, True, False]
+    assert edges.take(made(0), [], 0)
 
 
 def test_a_graph_is_full_after_the_call_that_fills_it() -> None:
     room = Room()
 
-    assert room.take(bytes(PARCEL_BYTES_MAX + 1), [], 0)
-    assert not room.take(b"", [], 0)
+    assert room.take(Made(Call(0, KIND, ()), FUNCTIONS[0], bytes(PARCEL_BYTES_MAX + 1), Wishes()), [], 0)
+    assert not room.take(made(0), [], 0)
 
 
 def test_a_graph_has_room_for_so_many_files_each_once() -> None:
     room = Room()
     many = [outcome(bytes(SHORT_BYTES + 1), str(number)) for number in range(FILES_MAX)]
 
-    assert room.take(b"", many, 0)
-    assert room.take(b"", many[:5], 0)
-    assert not room.take(b"", [outcome(bytes(SHORT_BYTES + 1), "one more")], 0)
-    assert room.take(b"", [outcome("short")], 0)
+    assert room.take(made(0), many, 0)
+    assert room.take(made(0), many[:5], 0)
+    assert not room.take(made(0), [outcome(bytes(SHORT_BYTES + 1), "one more")], 0)
+    assert room.take(made(0), [outcome("short")], 0)
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 60, NAMED_MAX, NAMED_MAX + 1])
+@pytest.mark.parametrize("same", [True, False], ids=["all the same", "each others"])
+@pytest.mark.parametrize("others", [0, 1, 300])
+def test_what_a_graph_has_room_for_fits_the_specification_of_a_job(earlier: int, same: bool, others: int) -> None:
+    done = {-at: outcome(bytes(SHORT_BYTES + 1), f"f.{at}") for at in range(1, 2 * NAMED_MAX)}
+    room, calls = Room(), list[Made]()
+    while True:
+        number = len(calls)
+        takes = [-1 - (at if same else (number + at) % len(done)) for at in range(earlier)]
+        call = long_named(number, *takes, *range(min(others, number)))
+        if not room.take(call, [done[each] for each in takes], min(others, number)):
+            break
+        calls.append(call)
+
+    spec = of_job(graph(*calls, done=done, pace=Pace()))
+    assert len(calls) > (len(spec.items[0].files) > 0)
+    assert len(encode(spec)) <= SPEC_BYTES_MAX
+
+
+def test_many_calls_that_take_the_same_values_are_one_graph() -> None:
+    done = {-at: outcome(bytes(SHORT_BYTES + 1), f"f.{at}") for at in range(1, 61)}
+    room = Room()
+    calls = [long_named(number, *done) for number in range(1000)]
+
+    assert all(room.take(call, list(done.values()), 0) for call in calls)
+    taken = [task.program.arguments[4:] for task in graph(*calls, done=done, pace=Pace()).tasks]
+    assert len(taken[0]) == 60
+    assert taken[-1] == (ALL_GIVEN,)
 
 
 # -- what comes back ---------------------------------------------------------------------------------------------

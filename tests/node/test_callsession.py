@@ -856,13 +856,13 @@ def test_a_great_many_short_outcomes_that_are_done_can_be_taken(caller: Caller) 
 
 
 def test_calls_that_take_a_great_deal_from_each_other_are_several_graphs(caller: Caller) -> None:
-    firsts = [caller.submit(same, number) for number in range(200)]
+    firsts = [caller.submit(same, number) for number in range(400)]
     known(caller, same)
-    sums = [caller.submit(_sum, firsts, number) for number in range(200)]
+    sums = [caller.submit(_sum, firsts, number) for number in range(400)]
     known(caller, _sum)
     batches = caller.serve_all()
 
-    assert results_of(sums) == [sum(range(200)) + number for number in range(200)]
+    assert results_of(sums) == [sum(range(400)) + number for number in range(400)]
     assert 1 < len(batches) < 10
 
 
