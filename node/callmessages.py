@@ -4,7 +4,7 @@ A frame is a length (u32), a kind (u8) and a wire class as `protocol.codec` writ
 of one job; both sides name it by a number that the client gives.
 
     client -> node:  Batch, Abandon
-    node -> client:  Welcome, Taken, Came (any number), Ended
+    node -> client:  Welcome, Taken, Came (any number), Ended; or Full, and it hangs up
 """
 
 import struct
@@ -100,9 +100,17 @@ class Ended:
     reason: Text = ""
 
 
-Message = Welcome | Batch | Abandon | Taken | Came | Ended
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The node has no room for one more client."""
 
-KINDS: tuple[type[Message], ...] = (Welcome, Batch, Abandon, Taken, Came, Ended)
+    clients: U32
+    """So many it has."""
+
+
+Message = Welcome | Batch | Abandon | Taken | Came | Ended | Full
+
+KINDS: tuple[type[Message], ...] = (Welcome, Batch, Abandon, Taken, Came, Ended, Full)
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 _packing = threading.Lock()

@@ -47,6 +47,7 @@ from .callmessages import (
     Batch,
     Came,
     Ended,
+    Full,
     Message,
     Taken,
     Unpacker,
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CLIENTS_MAX = 64
-"""Programs of one person on one machine."""
+"""Programs of one person on one machine; one more is told that there is no room."""
 
 BATCHES_MAX = 1024
 """Of one client that are not over; its next waits until one is."""
@@ -97,12 +98,21 @@ async def serve_calls(
             arrivals = _Arrivals(nursery)
 
             async def serve(stream: trio.SocketStream) -> None:
-                async with stream, limit:
-                    await _Client(node, stream, arrivals).serve()
+                async with stream:
+                    if limit.available_tokens:
+                        async with limit:
+                            await _Client(node, stream, arrivals).serve()
+                    else:
+                        await _refuse(stream)
 
             await trio.serve_listeners(serve, [listener])
     finally:
         path.unlink(missing_ok=True)
+
+
+async def _refuse(stream: trio.SocketStream) -> None:
+    with contextlib.suppress(trio.BrokenResourceError), trio.move_on_after(SEND_S_MAX):
+        await stream.send_all(pack(Full(CLIENTS_MAX)))
 
 
 @dataclass(slots=True)

@@ -205,6 +205,11 @@ class Session:
     def is_idle(self) -> bool:
         return not (self.batches or self._open or self._held or self._behind)
 
+    @property
+    def is_called_off(self) -> bool:
+        """Whether nothing is to come that anybody wants; the node may not have heard that."""
+        return not self._waiting() and all(batch.abandoned or not batch.left for batch in self.batches.values())
+
     def _sweep(self) -> None:
         """What was cancelled is not held back any longer."""
         self._to_sweep = False

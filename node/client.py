@@ -17,8 +17,10 @@ from any thread, and futures can be awaited under trio and asyncio.
 
 import concurrent.futures
 import sys
+import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -104,9 +106,7 @@ class Cluster(concurrent.futures.Executor):
         if trio is not None and trio.lowlevel.in_trio_run():
             await trio.to_thread.run_sync(self.shutdown, abandon_on_cancel=True)
         else:
-            import asyncio
-
-            await asyncio.to_thread(self.shutdown)
+            await _wait_in_asyncio(self.shutdown)
 
 
 class _Hold:
@@ -115,6 +115,21 @@ class _Hold:
 
     def __init__(self, line: Line) -> None:
         weakref.finalize(self, line.close, wait=False, cancel=False)
+
+
+async def _wait_in_asyncio(wait: Callable[[], object]) -> None:
+    """As `asyncio.to_thread`, but whoever is cancelled here leaves nothing that the loop's end would wait for."""
+    import asyncio  # late, as in `futures`
+
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell_when_over() -> None:
+        wait()
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(over.set)
+
+    threading.Thread(target=tell_when_over, name="pnode-shutdown", daemon=True).start()
+    await over.wait()
 
 
 def _program() -> str:

@@ -28,7 +28,7 @@ from pnode.protocol.ids import JobId, job_text
 
 from .bundling import Burst, Call
 from .callgraph import Made, Wishes
-from .callmessages import Batch, Ended, Message, Unpacker, Welcome, pack
+from .callmessages import Batch, Ended, Full, Message, Unpacker, Welcome, pack
 from .callsession import Open, Session
 from .commands import NoNodeError
 from .futures import Future
@@ -47,6 +47,9 @@ RECONNECT_PAUSE_S = 0.1
 HAND_OVER_S_MAX = 5.0
 """For which a program that ends waits until its node has what it has handed in; if the node is there that is soon."""
 
+CALL_OFF_S_MAX = 5.0
+"""For which a node that is gone is waited for to be told that nobody wants anything any more."""
+
 HANGUPS_MAX = 5
 """In a row, each as soon as the node was told of our batches: it will not get to like them."""
 
@@ -58,6 +61,10 @@ FUNCTIONS_MAX = 2048
 
 class _GoneError(Exception):
     """The node has hung up, or there is none."""
+
+
+class _FullError(Exception):
+    """The node has no room for us."""
 
 
 class Line:
@@ -189,6 +196,9 @@ class Line:
                     reason = self._reconnect()
                     if reason:
                         break
+                except _FullError as error:
+                    reason = f"the node at {self.home} has {error} clients already: shut some down"
+                    break
                 except RemoteProtocolError as error:
                     reason = f"cannot read what the node says ({error}): is it of another version?"
                     break
@@ -207,8 +217,14 @@ class Line:
     def _is_through(self) -> bool:
         return self._closing and not self._inbox and self._session.is_idle
 
+    @property
+    def _patience_s(self) -> float:
+        """For how long a node is waited for that is gone."""
+        is_called_off = self._closing and not self._inbox and self._session.is_called_off
+        return CALL_OFF_S_MAX if is_called_off else RECONNECT_S_MAX
+
     def _turn(self) -> None:
-        """Wait for something to happen and do what follows from it. Raises _GoneError and RemoteProtocolError."""
+        """Wait for something to happen and do what follows from it. Raises as `_hear`."""
         self._wait()
         self._take_in()
         self._hear()
@@ -246,7 +262,7 @@ class Line:
                 self._say(message)
 
     def _hear(self) -> None:
-        """Raises _GoneError and RemoteProtocolError."""
+        """Raises _GoneError, _FullError and RemoteProtocolError."""
         try:
             received = self._socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -256,6 +272,8 @@ class Line:
         if not received:
             raise _GoneError
         for message in self._unpacker.feed(received):
+            if isinstance(message, Full):
+                raise _FullError(message.clients)
             self._hangups = self._hangups + bool(self._session.batches) if isinstance(message, Welcome) else 0
             self._session.handle(message)
         for told in self._session.abandon():
@@ -292,8 +310,8 @@ class Line:
         """Find the node again, and hand in again what it may not know; why not, if it cannot be."""
         if self._hangups > HANGUPS_MAX:
             return f"the node at {self.home} hangs up whenever it is told of these calls: see its log"
-        until_s = time.monotonic() + RECONNECT_S_MAX
-        while time.monotonic() < until_s and not self._is_through:
+        since_s = time.monotonic()
+        while time.monotonic() < since_s + self._patience_s and not self._is_through:
             try:
                 self._socket = _connected(self.home)
             except NoNodeError:

@@ -116,8 +116,9 @@ class Recovery:
         for key in tuple(job.state.places.get(node, ())):
             self._unblock(job, key, now)
             self.look(job, key, now)  # it may have been restarted, and read again what it had read
-            if key[1] in job.contested:
-                self._show_everything(job, node)
+        if any(key[1] in job.contested for key in job.state.places.get(node, ())):
+            job.watchers.pop(node, None)  # its disk may be an older one, without what it was shown
+            self._show_everything(job, node)
 
     def suspect(self, job: Job, node: NodeId, now: float) -> None:
         """A node does not answer: copy what should have ended there by now, and the rest when it should have."""

@@ -26,6 +26,7 @@ from pnode.node.callmessages import (
     Batch,
     Came,
     Ended,
+    Full,
     Message,
     Taken,
     Unpacker,
@@ -618,6 +619,27 @@ def test_a_client_that_hears_nothing_stops_nobody_else(tmp_path: Path) -> None:
         file = scene.node.come(two, 0, b"first")
 
         assert await other.hear() == Came(2, 0, file, b"first")
+
+    run(test, tmp_path)
+
+
+def test_a_client_for_which_there_is_no_room_is_told_so_and_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "CLIENTS_MAX", 1)
+
+    async def test(scene: Scene) -> None:
+        first = await scene.client()
+        second = Client(await trio.open_unix_socket(os.fspath(scene.path)))
+        scene.clients.append(second)
+        told = await second.hear()
+        with pytest.raises(EOFError):
+            await second.hear()
+        await first.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+
+        assert told == Full(1)
+        assert await (await scene.client()).hears_nothing()
 
     run(test, tmp_path)
 

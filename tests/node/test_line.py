@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from pnode.node.callmessages import (
     Batch,
     Came,
     Ended,
+    Full,
     Message,
     Taken,
     Unpacker,
@@ -126,6 +128,7 @@ def cluster(node: Node) -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "RECONNECT_S_MAX", 0.2)
+    monkeypatch.setattr(line, "CALL_OFF_S_MAX", 0.2)
     monkeypatch.setattr(line, "RECONNECT_PAUSE_S", 0.005)
 
 
@@ -490,6 +493,34 @@ def test_a_shutdown_is_over_at_once_where_the_node_is_gone_and_nothing_is_to_com
     assert not closing.is_alive()
 
 
+def test_a_shutdown_that_cancels_does_not_wait_long_for_a_node_that_is_gone(
+    node: Node, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "RECONNECT_S_MAX", 10 * SECONDS_MAX)
+    future = cluster.submit(pow, 2, 5)
+    node.hear_batch()
+    node.stop()
+    closing = threading.Thread(target=cluster.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+    closing.start()
+    closing.join(SECONDS_MAX)
+
+    assert not closing.is_alive()
+    assert future.cancelled()
+
+
+def test_where_there_is_no_room_for_one_more_client_calls_are_lost_with_the_reason(
+    node: Node, cluster: Cluster
+) -> None:
+    future = cluster.submit(pow, 2, 5)
+    node.hear_batch()
+    node.say(Full(64))
+
+    with pytest.raises(JobLostError, match="has 64 clients already"):
+        future.result(SECONDS_MAX)
+    with pytest.raises(RuntimeError, match="has 64 clients already"):
+        cluster.submit(pow, 2, 5)
+
+
 def test_what_is_cancelled_while_the_node_is_away_is_over_at_once(
     node: Node, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -577,19 +608,33 @@ def test_who_leaves_the_cluster_in_a_hurry_has_shut_it_down_and_does_not_wait(no
         with suppress(TimeoutError):
             await asyncio.wait_for(main(), 0.05)
 
+    rescue = threading.Timer(SECONDS_MAX, node.stop)  # or a loop that waits for the call would do so for ever
+    rescue.start()
+    began_s = time.monotonic()
     if loop == "trio":
         trio.run(in_trio)
     else:
-        runner = asyncio.new_event_loop()
-        runner.run_until_complete(in_asyncio())
-    closed = cluster._line._closing
+        asyncio.run(in_asyncio())
+    seconds, closed = time.monotonic() - began_s, cluster._line._closing
+    rescue.cancel()
     node.answer(node.hear_batch(), 32)
     cluster.shutdown()
-    if loop == "asyncio":
-        runner.run_until_complete(runner.shutdown_default_executor())
-        runner.close()
 
+    assert seconds < SECONDS_MAX / 2
     assert closed
+
+
+def test_who_leaves_the_cluster_under_asyncio_waits_for_its_calls(node: Node) -> None:
+    cluster = connect(node.home)
+    node.accept()
+
+    async def main() -> object:
+        async with cluster:
+            future = cluster.submit(pow, 2, 5)
+            threading.Thread(target=lambda: node.answer(node.hear_batch(), 32)).start()
+        return future.result(0)
+
+    assert asyncio.run(main()) == 32
 
 
 def test_nothing_is_left_open_after_the_shutdown(node: Node) -> None:

@@ -761,6 +761,23 @@ def test_whoever_begins_to_lead_or_comes_back_is_shown_all_of_what_is_contested(
     assert circle.id_of("cid") in ann.job.watchers
 
 
+def test_who_comes_back_with_an_old_disk_is_shown_again_all_of_what_is_contested() -> None:
+    circle = circle_for(CHAIN, first=("ann",), second=("bob",), third=("cid",))
+    end_as(circle, "ann", "first", "old")
+    end_as(circle, "bob", "second", "s")
+    backup = dict(circle["cid"].rows)
+    circle.utter("dan", "ann", finished(circle, (0, 0), 2, "new"))
+    known = circle["cid"].job.ledger.vector()
+
+    circle.crash("cid")
+    circle["cid"].rows = backup
+    circle.restart("cid")
+    assert circle["cid"].job.ledger.lacks(known)
+    circle.meet("cid")
+
+    assert not circle["cid"].job.ledger.lacks(known)
+
+
 def test_only_what_is_not_known_to_be_lost_is_said_to_be() -> None:
     circle = circle_for(
         spec(task("top", "fast", "slow"), task("fast"), task("slow")), brings=False,
