@@ -55,7 +55,7 @@ class Guarding:
 
     def begin(self, job: Job, now: float, *, has_ledger: bool) -> None:
         """This node has become one of the job's replicas."""
-        if not job.spec.replicas or job.state.is_over or self._has_said_so(job) or job.collecting:
+        if not job.spec.replicas or job.state.is_over or job.collecting or (has_ledger and self._has_said_so(job)):
             return
         job.collecting = Collecting()
         if not has_ledger:

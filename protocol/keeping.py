@@ -196,12 +196,12 @@ class Keeping:
         newcomers = [node for node in job.replicas if node not in before]
         stayed = [node for node in job.replicas if node in before]
         is_leaving = self.desk.me in before and self.desk.me not in stayed
+        if self.desk.me in newcomers:
+            self._take_part(job, now, has_ledger=False)  # first: whoever collects the ledger does not lead
+            self._compare_with_another(job)
         self.check_lead(job, now)
         if is_leaving:
             self._hand_over(job, now)
-        elif self.desk.me in newcomers:
-            self._take_part(job, now, has_ledger=False)
-            self._compare_with_another(job)
         first = next((node for node in stayed if node == self.desk.me or self.desk.near.is_known(node)), None)
         self._welcome(job, newcomers, compares=is_leaving or first == self.desk.me)
         self.receipts.check(job)

@@ -347,3 +347,30 @@ def test_who_begins_to_lead_reminds_all_who_have_a_unit_open_not_only_the_latest
     circle.kill("ann")
 
     assert any(line.startswith("bob > cid") and "cid: ACCEPTED only#1" in line for line in circle.take())
+
+
+def test_who_kept_a_job_before_and_does_again_collects_first_what_was_said_meanwhile() -> None:
+    circle = Circle("ann", "bob", "cid", "dan", "eve", brings=True, cores=8)
+    for name in ("one", "two", "three"):
+        circle.prefer(name, "cid")
+    circle.submit("ann", spec(task("one", "two"), task("two", "three"), task("three"), replicas=1))
+    best = circle.name_of(circle["ann"].job.replicas[1])
+    circle.kill(best)
+    circle.run(COLLECT_S)
+    stand_in = circle.name_of(circle["ann"].job.replicas[1])
+    assert circle[stand_in].job.equipped
+    circle.restart(best)
+    circle.meet(best)
+    circle.run(60.0)
+    circle.end("cid", "one")
+    circle.run(5.0)
+    circle.crash("ann")
+    circle.crash(best)
+    circle.miss("ann", stand_in)
+    circle.miss(best, stand_in)
+
+    job = circle[stand_in].job
+    assert job.collecting is not None
+    assert not job.leading
+    circle.run(COLLECT_S)
+    assert job.leading

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pnode.protocol.comparing import COMPARE_S
 from pnode.protocol.events import CancelJob, FindJobs, WatchJob
 from pnode.protocol.guardians import best
+from pnode.protocol.guarding import COLLECT_S
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Compare
 from pnode.protocol.jobspec import JobSpec
@@ -126,6 +127,8 @@ def test_who_has_not_all_of_a_job_does_not_lead_it() -> None:
     circle.miss(best, old)
     circle.miss("ann", old)
 
+    assert not job_at(circle, old).leading  # others have kept it meanwhile
+    circle.run(COLLECT_S)
     assert job_at(circle, old).leading
     circle.meet(best, old)
     assert replicas(circle, old) == [best]
