@@ -105,6 +105,10 @@ class Workshop:
     def has(self, digest: bytes) -> bool:
         return digest in self.content or digest in self.kept
 
+    def has_for_good(self, digest: bytes) -> bool:
+        """Whether that is still there when the machine has failed: on the disk, or with what is in the journal."""
+        return self.has(digest) and (digest not in self.passing or digest in self.kept)
+
     def lose_power(self) -> None:
         """The machine fails."""
         for digest in self.passing:

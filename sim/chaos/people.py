@@ -6,7 +6,7 @@ from random import Random
 from pnode.protocol.codec import decode, encode
 from pnode.protocol.desk import segment_row
 from pnode.protocol.events import CancelJob, Event, Submit, WatchJob
-from pnode.protocol.ids import Digest, JobId
+from pnode.protocol.ids import JobId
 from pnode.protocol.job import Job
 from pnode.protocol.jobmessages import Receipt
 from pnode.protocol.jobspec import JobSpec
@@ -196,14 +196,14 @@ def _is_guarded(errand: Errand) -> bool:
 def _has_some(host: Host, errand: Errand, job: JobId) -> bool:
     """Whether a host has what a job goes on from, its inputs. Of one that it knows to have been cancelled, or to have
     failed, it has a copy if it keeps it: that, and why; and the results if it was done all the same. What is only in
-    the memory of a machine that is off does not count."""
+    memory does not count, and neither do inputs that came for a run and are not on the disk."""
     jobs = host.peer.jobs
     known = None if jobs is None else jobs.desk.jobs.get(job)
     has_end = known is not None and any(
         host.disk.has("segment", segment_row(job, known.ledger[ending])) for ending in known.endings
     )
     if jobs is None or known is None or not known.state.is_over or not (host.up or has_end):
-        return all(host.has(file.digest) for item in errand.plan.spec.items for file in item.files)
+        return all(host.workshop.has_for_good(file.digest) for item in errand.plan.spec.items for file in item.files)
     if known.state.phase is Phase.DONE:
         return _has_results(host, errand, job)
     return has_end and jobs.desk.keeps(known)
@@ -223,4 +223,6 @@ def _has_results(host: Host, errand: Errand, job: JobId) -> bool:
         return False
     outcomes = outcomes_of(known)
     is_whole = len(outcomes) == known.finals or not known.state.concluded
-    return is_whole and all(host.has(Digest(file.digest)) for outcome in outcomes for file in outcome.outputs)
+    return is_whole and all(
+        host.workshop.has_for_good(file.digest) for outcome in outcomes for file in outcome.outputs
+    )

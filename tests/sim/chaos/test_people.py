@@ -57,6 +57,33 @@ def test_whoever_lacks_a_result_of_a_concluded_job_does_not_keep_it(finished: tu
     assert host.number not in keepers(run, job)
 
 
+def test_whoever_would_lose_a_result_with_its_power_has_no_copy(finished: tuple[Run, JobId]) -> None:
+    run, job = finished
+    host = run.cluster.hosts[keepers(run, job)[0]]
+    result = known(host, job).state.unit(known(host, job).final(0)).result
+    assert result is not None
+    assert result.outcome is not None
+
+    host.workshop.passing[Digest(result.outcome.outputs[0].digest)] = None
+
+    assert host.number not in keepers(run, job)
+
+
+def test_whoever_would_lose_an_input_with_its_power_has_no_copy() -> None:
+    run = Run(CALM)
+    run.form()
+    [plan] = run.plan.jobs
+    run.people.schedule((plan,))
+    run.cluster.engine.run_for(plan.at_s + 1.0)
+    [(errand, job)] = run.people.safe
+    host = run.cluster.hosts[keepers(run, job)[0]]
+    assert not known(host, job).state.is_over
+
+    host.workshop.passing[Digest(errand.plan.spec.items[0].files[0].digest)] = None
+
+    assert host.number not in keepers(run, job)
+
+
 def test_whoever_has_not_heard_of_every_result_has_no_whole_copy(finished: tuple[Run, JobId]) -> None:
     run, job = finished
     host = run.cluster.hosts[keepers(run, job)[0]]
