@@ -144,7 +144,7 @@ class Copies:
             return
         assert result.outcome is not None, "it has finished"
         known = job.copying[key] = Copying(result.version)
-        for file in result.outcome.outputs:
+        for file in () if self._was_made_here(job, key, result) else result.outcome.outputs:
             if self.fetching.want(file, sources, waiter):
                 known.missing[Digest(file.digest)] = file
 
@@ -156,14 +156,17 @@ class Copies:
         holders = job.state.unit(key).holders
         return cut_short and self.desk.leads(job) and all(map(self._lacks, holders))
 
+    def _was_made_here(self, job: Job, key: UnitKey, result: Attempt) -> bool:
+        """By this run of the node's process: what an earlier had may be gone."""
+        proof = job.proofs.get((key, result.key))
+        is_ours = result.node == self.desk.me and key[1] not in job.state.settlement
+        return is_ours and (proof is None or proof[1][1] == self.desk.place.boot)
+
     def _sources(self, job: Job, key: UnitKey, result: Attempt) -> tuple[NodeId, ...]:
-        """Who has it. This node does if this run of its process has made it: what an earlier had may be gone."""
+        """Who else has it."""
         others = job.replicas if key[1] in job.state.settlement else ()  # each of them has it, or soon will
         same = job.state.unit(key).equals or [result]
         sources = dict.fromkeys((*(node for each in same for node in (each.node, *each.keepers)), *others))
-        proof = job.proofs.get((key, result.key))
-        if not others and (proof is None or proof[1][1] == self.desk.place.boot):
-            return tuple(sources)
         return tuple(node for node in sources if node != self.desk.me) or self.desk.sources(job)
 
     def _lacks(self, node: NodeId) -> bool:

@@ -130,7 +130,7 @@ class Desk:
         is_left = any(node != self.me and not self.is_gone(node) for node in sure)
         others = islice(job.participants, SOURCES_MAX) if widely or not is_left else ()
         named = dict.fromkeys((*sure, *job.replicas, *others))
-        return tuple(node for node in named if node != self.me and not self.is_gone(node)) or (job.origin,)
+        return tuple(node for node in named if node != self.me and not self.is_gone(node))
 
     def say(self, job: Job, statement: Statement, recipients: tuple[NodeId, ...]) -> None:
         """State something about a job. It goes to the job's replicas and watchers, and to the recipients."""

@@ -98,9 +98,9 @@ class Fetching:
 
     def want(self, file: FileRef, sources: tuple[NodeId, ...], waiter: Waiter) -> bool:
         """Ask for content, the best source first; tells whether it has to be waited for. Who asks again, since two of
-        its inputs are the same, adds sources; this node as the first of them says that it is here."""
+        its inputs are the same, adds sources."""
         digest = Digest(file.digest)
-        if self._is_here(digest, waiter) or sources[:1] == (self.desk.me,):
+        if self._is_here(digest, waiter):
             return False
         wanted = self._wanted.setdefault(digest, _Wanted(file))
         known = wanted.waiters.get(waiter, ())

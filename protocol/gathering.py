@@ -27,14 +27,14 @@ class Gathering:
     def want_given(self, job: Job, key: UnitKey) -> None:
         """Ask for what comes with the job: the application, and the input of an entry."""
         held, sources = job.held[key], self.desk.sources(job)
-        if job.origin == self.desk.me and job.equipped:
-            sources = (self.desk.me, *sources)
-        if job.spec.application is not None:
+        is_here = job.origin == self.desk.me and job.equipped
+        if job.spec.application is not None and not is_here:
             self._want(job, key, None, (job.spec.application,), (*sources, held.assigner))
         task = job.task(key)
         if takes_given(task, len(job.shape.parents[key[0]])):
             held.files[""] = given_to(task, job.spec.items[key[1]].files)
-            self._want(job, key, "", held.files[""], sources)
+            if not is_here:
+                self._want(job, key, "", held.files[""], sources)
 
     def gather(self, job: Job, key: UnitKey) -> None:
         """Ask for what the parents of a unit send to it, as far as they have results."""
@@ -54,7 +54,8 @@ class Gathering:
             except RoutingError:
                 return  # the parent's own node says so and the job fails there
             held.used[task.name] = result.mark
-            self._want(job, key, task.name, held.files[task.name], self._having(job, parent))
+            if not any(self.desk.has(job, parent, each) for each in job.state.unit(parent).equals):
+                self._want(job, key, task.name, held.files[task.name], self._having(job, parent))
         elif held.missing:  # there may be more by now who have it
             still = (file for file in held.files[task.name] if Digest(file.digest) in held.missing)
             self._want(job, key, task.name, still, self._having(job, parent))
@@ -98,17 +99,16 @@ class Gathering:
         ]
 
     def _having(self, job: Job, parent: UnitKey) -> tuple[NodeId, ...]:
-        """From whom the result of a parent may come, the surest first: this node, if it has it itself."""
-        equals, me = job.state.unit(parent).equals, self.desk.me
+        """From whom else the result of a parent may come, the surest first."""
+        equals = job.state.unit(parent).equals
         nodes = {each.node: None for each in equals if each.lost is None and not each.is_spent}
         for each in equals:
             nodes.update(dict.fromkeys(each.copies))
-        first = (me,) if any(self.desk.has(job, parent, each) for each in equals) else ()
         if job.task(parent).final:
             nodes.update(dict.fromkeys(job.replicas))
         nodes.update({each.node: None for each in equals})
-        nodes.pop(me, None)
-        return (*first, *nodes)
+        nodes.pop(self.desk.me, None)
+        return tuple(nodes)
 
     def _sources_now(self, waiter: Waiter, digest: Digest, again: bool) -> tuple[NodeId, ...]:
         """From whom what a unit, or a guardian, waits for may come by what is known now; `again`: those who were

@@ -374,3 +374,18 @@ def test_who_kept_a_job_before_and_does_again_collects_first_what_was_said_meanw
     assert not job.leading
     circle.run(COLLECT_S)
     assert job.leading
+
+
+def test_an_origin_without_the_inputs_neither_says_that_it_has_them_nor_runs_without_them() -> None:
+    circle = Circle("ann", brings=False)
+    circle.submit("ann", spec(task("only"), files=(INPUT,), application=SCRIPTS, replicas=1))
+    circle.crash("ann")
+    circle.forget("ann", GUARDED)
+    circle["ann"].store.clear()
+    circle.take()
+
+    circle.restart("ann")
+    circle.run(60.0)
+
+    assert "ann runs only#1" not in circle.take()
+    assert not circle["ann"].job.equipped

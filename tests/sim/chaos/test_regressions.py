@@ -55,6 +55,9 @@ FOUND = {
     "a holder that came back with an old disk was not shown again what counts where results differ": (
         Options(10142, 16, 10.0)
     ),
+    "an origin that had lost its disk took itself for who has the inputs, and ran a task without them": (
+        Options(10432, 16, 10.0)
+    ),
 }
 
 
