@@ -92,6 +92,31 @@ def test_what_its_living_owner_does_not_give_and_nobody_has_is_lost() -> None:
     assert result(circle).lost[1] == "its output only_out could not be fetched from dan: refused"  # type: ignore[index]
 
 
+def test_what_is_lost_for_good_is_said_once_and_tried_for_again_without_a_word() -> None:
+    circle = done(brings=False)
+    for name in ("ann", "bob", "cid"):
+        circle.bring(name, OUT)
+    circle.run(60.0)
+    assert circle["ann"].job.closed
+    for name in ("ann", "dan"):
+        circle.crash(name)
+    circle.forget("ann", StatementKind.KEPT)
+    circle["dan"].rows.clear()
+    for name in ("ann", "dan"):
+        circle.restart(name)
+        circle.meet(name)
+    for name in ("bob", "cid"):
+        circle.kill(name)
+    refuse(circle, "ann")
+    refuse(circle, "ann")
+    assert circle.rows_with("ann", StatementKind.LOST) == 1
+
+    refuse(circle, "ann")
+    refuse(circle, "ann")
+
+    assert circle.rows_with("ann", StatementKind.LOST) == 1
+
+
 def test_only_whoever_leads_says_that_something_is_lost_the_others_try_again() -> None:
     circle = done(brings=False)
 

@@ -58,6 +58,9 @@ FOUND = {
     "an origin that had lost its disk took itself for who has the inputs, and ran a task without them": (
         Options(10432, 16, 10.0)
     ),
+    "what a job that was over had lost for good was said to be lost again every half minute": (
+        Options(10235, 16, 10.0)
+    ),
 }
 
 
