@@ -95,6 +95,8 @@ class Traffic:
     """Datagrams with their seals, and frames of sessions; without the headers of IP, UDP and TCP."""
     cpu_s: float = field(compare=False)
     """Of this process: never the same twice."""
+    alone_cpu_s: tuple[float, ...] = field(default=(), compare=False)
+    """What some of the nodes take by themselves, when all of it happens to each of them once more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pnode.sim.host import Host
 from pnode.sim.network import LinkModel, Network
 
 from .membership import TIMINGS, Conditions, Episode, Holding, Observations, Stage, Traffic, Trial
+from .membership_alone import Record
 from .membership_witness import Witness
 
 START_S_MAX = 120.0
@@ -38,6 +39,9 @@ BUSY_S = 20.0
 
 LOOK_S = 1.0
 """How often loads are looked at, in the stage `busy`."""
+
+ALONE = slice(1, 6)
+"""Whose processor time is measured apart from that of the others: not the first, which all know as their seed."""
 
 LOOKED_AT_MAX = 16
 """Nodes whose figures are looked at: a thousand nodes hold a million."""
@@ -66,6 +70,7 @@ class Course:
         self._engine = engine
         self._rng = engine.generator("course")
         self._is_busy = False
+        self._records: dict[int, Record] = {}
 
     def observe(self) -> Observations:
         """Go through the stages, and give what was seen."""
@@ -191,13 +196,17 @@ class Course:
         return Episode(began_s, host.number, others, tuple(about))
 
     def _traffic(self, seconds: float) -> Traffic:
-        network = self.cluster.network
+        network, hosts = self.cluster.network, self.cluster.hosts[ALONE]
+        self._records = {host.number: Record(host) for host in hosts}
         datagrams, sent_bytes, began_s = network.datagrams, network.bytes, time.process_time()
         self._engine.run_for(seconds)
         cpu_s = time.process_time() - began_s
-        return Traffic(
-            seconds, len(self.cluster.hosts), network.datagrams - datagrams, network.bytes - sent_bytes, cpu_s
-        )
+        records, self._records = self._records, {}
+        for record in records.values():
+            record.end()
+        alone_cpu_s = tuple([record.replay() for record in records.values()])
+        sent = (network.datagrams - datagrams, network.bytes - sent_bytes)
+        return Traffic(seconds, len(self.cluster.hosts), *sent, cpu_s, alone_cpu_s)
 
     def _sample(self) -> None:
         """Let everybody look at its own load, one after the other."""
@@ -213,7 +222,12 @@ class Course:
         """Another queue than a second ago."""
         if self._is_busy:
             units, free_in_s = rng.randint(1, UNITS_MAX), rng.uniform(0.0, UNIT_S)
-            host.act(lambda peer, now: _tell(peer, units, free_in_s, now))
+            record = self._records.get(host.number)
+
+            def tell(peer: Peer, now: float) -> list[Effect]:
+                return _tell(peer, units, free_in_s, now)
+
+            host.act(tell if record is None else record.acting(tell))
             host.later(LOOK_S, self._work, host, rng)
 
     @property

@@ -54,6 +54,11 @@ def speed(traffic: Traffic) -> float:
     return traffic.seconds / max(traffic.cpu_s, 1e-9)
 
 
+def alone_us_per_s(traffic: Traffic) -> float | None:
+    """Microseconds of processor time per second of a node by itself, without the simulator, the median of some."""
+    return 1e6 * statistics.median(traffic.alone_cpu_s) / traffic.seconds if traffic.alone_cpu_s else None
+
+
 def age_p99_s(holding: Holding) -> float | None:
     """The age that 99 of 100 figures of load do not exceed, of those that are held at all."""
     return quantile(holding.ages_s, 0.99)

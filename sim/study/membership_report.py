@@ -74,6 +74,10 @@ def _lines() -> Iterator[tuple[str, tuple[str, Figure]]]:
             (f"{title}: datagrams/s of a node", _median(traffic, figures.datagrams_per_s)),
         )
         yield f"{name}_speed", (f"{title}: simulated s per CPU second", _median(traffic, figures.speed))
+        yield (
+            f"{name}_alone_us_per_s",
+            (f"{title}: CPU us/s of a node by itself", _median(traffic, figures.alone_us_per_s)),
+        )
     yield (
         "held",
         (

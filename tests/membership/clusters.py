@@ -147,7 +147,7 @@ def cost(kept: Kept) -> list[str]:
 
 
 def _costs(name: str, title: str, by_size: dict[int, list[Course]]) -> Iterator[tuple[str, ...]]:
-    bytes_, datagrams, cpu_us = {}, {}, {}
+    bytes_, datagrams, alone_us, cpu_us = {}, {}, {}, {}
     for nodes, courses in by_size.items():
         sent, packets, speed = (
             spread(courses, f"{name}_{figure}") for figure in ("bytes_per_s", "datagrams_per_s", "speed")
@@ -155,8 +155,12 @@ def _costs(name: str, title: str, by_size: dict[int, list[Course]]) -> Iterator[
         if sent is not None and packets is not None and speed is not None:
             bytes_[nodes], datagrams[nodes] = sent.median, packets.median
             cpu_us[nodes] = 1e6 / speed.median / nodes
+        alone = spread(courses, f"{name}_alone_us_per_s")
+        if alone is not None:
+            alone_us[nodes] = alone.median
     yield _growing(f"{title}: bytes/s", bytes_, by_size)
     yield _growing(f"{title}: datagrams/s", datagrams, by_size)
+    yield _growing(f"{title}: CPU us/s, by itself", alone_us, by_size)
     yield _growing(f"{title}: CPU us/s, with the simulator's part", cpu_us, by_size)
 
 

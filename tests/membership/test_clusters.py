@@ -82,13 +82,18 @@ def test_medians_stand_beside_their_goals_and_what_misses_one_is_bold(tmp_path: 
 
 
 def test_growth_is_told_against_sixty_four_nodes(tmp_path: Path) -> None:
-    small = well(64, 0, quiet_bytes_per_s=200.0, quiet_datagrams_per_s=4.0, quiet_speed=100.0)
-    large = well(1024, 0, quiet_bytes_per_s=300.0, quiet_datagrams_per_s=4.0, quiet_speed=5.0)
+    small = well(
+        64, 0, quiet_bytes_per_s=200.0, quiet_datagrams_per_s=4.0, quiet_speed=100.0, quiet_alone_us_per_s=80.0
+    )
+    large = well(
+        1024, 0, quiet_bytes_per_s=300.0, quiet_datagrams_per_s=4.0, quiet_speed=5.0, quiet_alone_us_per_s=120.0
+    )
 
     lines = clusters.cost(kept(tmp_path, small, large))
 
     assert cells(lines, "membership: bytes/s") == ["200", "300", "1.50"]
-    assert cells(lines, "membership: CPU us/s") == ["156", "195", "1.25"]
+    assert cells(lines, "membership: CPU us/s, by itself") == ["80.0", "120", "1.50"]
+    assert cells(lines, "membership: CPU us/s, with the simulator's part") == ["156", "195", "1.25"]
     assert cells(lines, SPEED.title)[:2] == ["**100**", "5.00"]
 
 

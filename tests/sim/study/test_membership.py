@@ -67,6 +67,13 @@ def test_traffic_is_per_node_and_second() -> None:
     assert figures.speed(traffic) == 20.0
 
 
+def test_processor_time_of_a_node_is_the_median_of_those_that_were_measured() -> None:
+    traffic = Traffic(10.0, 4, 80, 8000, 1.0, (0.001, 0.005, 0.002))
+
+    assert figures.alone_us_per_s(traffic) == pytest.approx(200.0)
+    assert figures.alone_us_per_s(Traffic(10.0, 4, 80, 8000, 1.0)) is None
+
+
 def test_ages_are_those_of_what_is_held() -> None:
     holding = Holding(tuple(map(float, range(1, 201))), missing=7, looks=10)
 
