@@ -102,7 +102,7 @@ class Copies:
             return
         tries = job.refusals[key] = job.refusals.get(key, 0) + 1
         self._put_away(job, key)
-        is_known = result.lost is not None or key[1] in job.state.settlement
+        is_known = (job.closed and result.lost is not None) or key[1] in job.state.settlement
         if not (ours or is_known) and self.desk.leads(job) and all(self._lacks(node) for node in result.copies):
             text = f"its output {file.name} could not be fetched from {self.desk.near.name_of(source)}: {reason}"
             self.desk.say(job, Statement(StatementKind.LOST, *key, result.number, now, result.node, text), ())

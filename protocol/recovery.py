@@ -140,6 +140,9 @@ class Recovery:
         for node in tuple(job.state.places):
             if self.desk.is_gone(node):
                 self.gone(job, node, now)
+        for key in map(job.final, range(job.finals)):  # its last keeper may have gone before whoever led
+            if self._is_away(job, key):
+                self.look(job, key, now)
         for item in job.state.acceptance.contested:
             self._show_holders(job, item)
 

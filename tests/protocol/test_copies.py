@@ -384,3 +384,24 @@ def test_a_result_is_made_anew_when_its_last_keeper_dies_who_has_not_made_it() -
     circle.run(60.0)
 
     assert circle["ann"].running or circle["cid"].running
+
+
+def test_a_result_is_made_anew_when_its_last_keeper_dies_before_whoever_led() -> None:
+    circle = done(brings=False)
+    circle.crash("dan")
+    circle["dan"].rows.clear()
+    circle["dan"].store.clear()
+    circle.restart("dan")
+    circle.meet("dan")
+    circle.bring("bob", OUT)
+    for name in ("ann", "bob", "cid"):
+        circle.utter("dan", name, statement(StatementKind.LOST, node=circle.id_of("dan"), text="it has a new disk"))
+    circle.run(1.0)
+    assert keepers(circle) == ["bob"]
+
+    for name in ("bob", "ann"):
+        circle.crash(name)
+    for name in ("bob", "ann"):
+        circle.miss(name, "cid", "dan")
+
+    assert [line for line in circle.take() if line.endswith("runs only#2")]
