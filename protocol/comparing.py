@@ -8,7 +8,8 @@ Equal ledgers cost eight bytes per job. Fellows compare when one of them has bec
 met anew, and else in turn: every COMPARE_S each job is compared with one other replica, all jobs with the same one in
 one message. A node that keeps no job says nothing. When a job is over, and when a node has stopped being one of its
 replicas, it is compared with all of them at once in LAST_TURNS more turns, and again if they differed; then only with
-who comes back.
+who comes back, or with whom a session is opened anew who has not compared it since: the last turns may have been lost
+with an earlier session, or for want of one.
 
 If a feed is forked (an author has signed two histories of it) each keeps what it has heard first, and the ledgers
 differ for ever. So two that have asked each other for what they lack, and differ still, are at rest: they ask again
@@ -55,6 +56,8 @@ class Comparing:
         self._frames = Frames(FRAMES)
         self._due: dict[NodeId, dict[JobId, None]] = {}
         """What is to be compared with whom at the next tick."""
+        self._told: dict[NodeId, dict[JobId, None]] = {}
+        """What was compared with whom and has not been heard of from there since."""
         self._ring: dict[JobId, None] = {}
         self._turn_s = math.inf
 
@@ -76,17 +79,25 @@ class Comparing:
     def leave(self, job: Job) -> None:
         """The job is forgotten."""
         self._ring.pop(job.id, None)
-        for jobs in self._due.values():
+        for jobs in (*self._due.values(), *self._told.values()):
             jobs.pop(job.id, None)
 
     def soon(self, job: Job, node: NodeId) -> None:
         """Compare a job with a node at once."""
         self._due.setdefault(node, {})[job.id] = None
 
+    def reconnected(self, peer: NodeId) -> None:
+        """There is another session with a node."""
+        for job_id in self._told.pop(peer, ()):
+            job = self.desk.jobs[job_id]
+            if peer in job.replicas and not job.released:
+                self.soon(job, peer)
+
     def tick(self, now: float) -> None:
         if self._turn_s <= now:
             self._take_turns(now)
         for node, jobs in self._due.items():
+            self._told.setdefault(node, {}).update(jobs)
             told = [(job_id, self.desk.jobs[job_id].ledger.fingerprint()) for job_id in jobs]
             for at in range(0, len(told), COMPARED_MAX):
                 self._send(node, Compare(tuple(told[at : at + COMPARED_MAX])))
@@ -95,6 +106,7 @@ class Comparing:
     def read(self, peer: NodeId, message: Compare, now: float) -> None:
         """A fellow says what it has."""
         for name, fingerprint in message.jobs:
+            self._told.get(peer, {}).pop(JobId(name), None)
             job = self.desk.jobs.get(JobId(name))
             if job is None and name in self.desk.released:
                 self.tell_end(peer, JobId(name))
@@ -128,6 +140,7 @@ class Comparing:
         """A node has asked for what it lacks. If it was asked, too, there is no more to be done about the
         difference: what is on its way is sent until it arrives."""
         self.differs(job)
+        self._told.get(peer, {}).pop(job.id, None)
         compared = job.compared.get(peer)
         if compared is not None and compared.told and compared.asked_s + ANSWER_S > now:
             compared.rest, compared.rest_s = (job.ledger.fingerprint(), compared.told), now

@@ -171,7 +171,7 @@ class Jobs:
 
     def session_opened(self, peer: NodeId) -> None:
         """What was on its way to the peer may have been lost with an earlier session."""
-        self.desk.delivery.reconnected(peer)
+        self.keeping.reconnected(peer)
 
     def unreachable(self, peer: NodeId, reason: str, now: float) -> list[Effect]:
         """Nothing can be sent to a peer at the moment."""

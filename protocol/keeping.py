@@ -137,6 +137,11 @@ class Keeping:
         """A member is new, back, or was restarted."""
         self._joined[node] = None
 
+    def reconnected(self, node: NodeId) -> None:
+        """There is another session with a member."""
+        self.desk.delivery.reconnected(node)
+        self.comparing.reconnected(node)
+
     def gone(self, node: NodeId, now: float) -> None:
         """A member is gone."""
         self._joined.pop(node, None)

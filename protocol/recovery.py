@@ -2,9 +2,9 @@
 
 Whether a unit has to be placed again is asked of the job's state and of who is gone, and of nothing else; so it does
 not matter in which order this node learnt of what, and the question may be asked as often as one likes (`look`). It
-is asked when something is said about the unit, when all its parents have started, when a node goes or comes, when this
-node begins to lead, and when in a contested item (`acceptance`) another of its results counts by what was said of
-another unit.
+is asked when something is said about the unit, when all its parents have started, when a node goes or comes, when
+this node begins to lead, and when in a contested item (`acceptance`) another of its results counts by what was said
+of another unit.
 
     wanted?   it has no result, and may be tried again; or its result cannot be had, and is a result of the job or is
               needed by a child that is wanted and has not started

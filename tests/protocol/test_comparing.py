@@ -163,6 +163,28 @@ def test_what_is_said_after_the_end_reaches_even_those_who_were_cut_off_just_the
     assert circle.is_quiet()
 
 
+def test_the_last_turns_are_made_up_for_when_there_was_no_session_for_them() -> None:
+    circle = shared()
+    circle.end("ann", "only")
+    circle.bring_all()
+    circle.run(COMPARE_S * (LAST_TURNS + 1))
+    note_alone(circle, "bob")
+    circle.deaf += [("ann", "bob"), ("bob", "ann")]
+    circle.utter("ann", "bob", statement(StatementKind.KEPT, node=circle.id_of("ann")))
+    circle.run(10 * COMPARE_S)
+    assert not equal(circle)
+
+    circle.deaf.clear()
+    for one, other in (("ann", "bob"), ("bob", "ann")):
+        circle[one].jobs.session_opened(circle.id_of(other))
+    circle.run(COMPARE_S)
+
+    assert equal(circle)
+    circle.run(10 * COMPARE_S)
+    circle.take()
+    assert circle.is_quiet()
+
+
 def test_who_does_not_know_a_job_gets_all_of_it() -> None:
     circle = shared("cid")
     guard = circle.name_of(circle["ann"].job.replicas[1])

@@ -61,6 +61,9 @@ FOUND = {
     "what a job that was over had lost for good was said to be lost again every half minute": (
         Options(10235, 16, 10.0)
     ),
+    "two who kept a job that was over compared it for the last time while they could not reach each other": (
+        Options(10469, 16, 10.0)
+    ),
 }
 
 
