@@ -86,6 +86,10 @@ class Comparing:
         """Compare a job with a node at once."""
         self._due.setdefault(node, {})[job.id] = None
 
+    def gone(self, node: NodeId) -> None:
+        """A member is gone: if it comes back everything is compared with it."""
+        self._told.pop(node, None)
+
     def reconnected(self, peer: NodeId) -> None:
         """There is another session with a node."""
         for job_id in self._told.pop(peer, ()):

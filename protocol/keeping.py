@@ -145,6 +145,7 @@ class Keeping:
     def gone(self, node: NodeId, now: float) -> None:
         """A member is gone."""
         self._joined.pop(node, None)
+        self.comparing.gone(node)
         for job in tuple(self.desk.jobs.values()):
             job.watchers.pop(node, None)
             job.compared.pop(node, None)
