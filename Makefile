@@ -89,6 +89,7 @@ SEEDS := 200
 FIRST := 0
 NODES := 16
 chaos: $(RUNTIME)  ## Let everything go wrong in simulated clusters; make chaos SEEDS=200 FIRST=0 NODES=16; hours
+	@$(BIN)/python -m tests.sim.chaos.named
 	@$(BIN)/pnode sim chaos --seed $(FIRST) --seeds $(SEEDS) --nodes $(NODES) --minutes 10
 
 chaos-real: $(RUNTIME)  ## Kill, pause and cut off real nodes, and write what was measured; two hours, some of it as root
